@@ -1,0 +1,1 @@
+"""Companion to "The Emergence of Essential Sparsity in Large Pre-trained Models"."""

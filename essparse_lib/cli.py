@@ -1,0 +1,118 @@
+"""The command line ``essparse``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .errors import InputError
+
+app = typer.Typer(
+    help="Companion to 'The Emergence of Essential Sparsity': run its figures, prune models, build its book.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+_Scale = Annotated[str, typer.Option(help="tiny (a test), lab (small real models) or paper (the original ones).")]
+_Jobs = Annotated[int, typer.Option(min=1, help="Trials at a time, sharing the cores and GPUs.")]
+
+
+@app.command()
+def run(
+    figure: Annotated[str, typer.Argument(help="Such as fig2.")],
+    scale: _Scale = "lab",
+    jobs: _Jobs = 1,
+    budget: Annotated[str | None, typer.Option(help="Stop in time: seconds, or such as 90m or 8h.")] = None,
+    retry: Annotated[bool, typer.Option("--retry", help="Run failed trials again.")] = False,
+) -> None:
+    """Run a figure's trials that have no record yet. Stopped at any moment, it goes on where it was."""
+    from . import figures, progress
+    from .run import run as run_trials
+    from .study.store import Store, results_folder
+
+    trials = figures.study(figure, scale).trials()
+    seconds = duration(budget)
+    store = Store(results_folder(scale))
+    with progress.bar(f"{figure}, {scale} scale", trials, store, jobs) as report:
+        left = run_trials(trials, store, jobs, seconds, retry, report)
+    if left:
+        typer.echo(f"{len(left)} of {len(trials)} trials have no record yet: run the same command to go on")
+
+
+@app.command()
+def status() -> None:
+    """Say, for every figure and scale, how many records there are, how many are missing and how long they take."""
+    from .progress import status_table
+
+    status_table()
+
+
+@app.command()
+def prune(
+    model: Annotated[str, typer.Argument(help="A model's name, its id on the hub, or its local folder.")],
+    sparsity: Annotated[str, typer.Option(help="Fraction of the block matrices to remove, from 0 to below 1.")],
+    out: Annotated[Path, typer.Option(help="Folder to save to; it must not exist yet, or be empty.")],
+) -> None:
+    """Remove a model's smallest weights at once and save it as from_pretrained loads it."""
+    from . import sparsify
+
+    typer.echo(sparsify.save_pruned(model, sparsity, out))
+
+
+@app.command()
+def stats(model: Annotated[str, typer.Argument(help="A model's name, its id on the hub, or its local folder.")]) -> None:
+    """Show a model's zeros and magnitudes per component and block."""
+    from . import sparsify
+
+    sparsify.print_statistics(model)
+
+
+@app.command()
+def mend(scale: _Scale = "lab") -> None:
+    """Set damaged lines of records aside, each into <file>.damaged beside its file."""
+    from .study.grid import check_scale
+    from .study.store import Store, results_folder
+
+    mended = Store(results_folder(check_scale(scale))).mend()
+    typer.echo("\n".join(f"mended {path}" for path in mended) or "no record is damaged")
+
+
+@app.command()
+def book(
+    out: Annotated[Path, typer.Option(help="Where the built pages go.")] = Path("_build"),
+) -> None:
+    """Execute the notebooks and build the book; prints where to open it."""
+    from .book import build
+
+    typer.echo(f"open {build(out)}")
+
+
+def duration(text: str | None) -> float | None:
+    """Seconds of a duration such as ``90``, ``90s``, ``15m`` or ``8h``."""
+    if text is None:
+        return None
+    number, unit = (text[:-1], text[-1]) if text[-1:] in ("s", "m", "h") else (text, "s")
+    try:
+        seconds = float(number) * {"s": 1, "m": 60, "h": 3600}[unit]
+    except ValueError:
+        seconds = -1.0
+    if not seconds > 0:
+        raise InputError(f"budget {text!r} is not allowed: give seconds, or such as 90m or 8h")
+    return seconds
+
+
+def main() -> None:
+    """Entry point: input errors end in one line and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        typer.echo(f"essparse: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,37 @@
+"""The one exception that means: the person who asked can mend this; and the checks that every wing shares."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Something asked for cannot be done as asked.
+
+    The message is one line that names the value, what is allowed and what to do. The command line
+    prints it and exits with code 2; nothing has been written by then.
+    """
+
+
+def unknown(kind: str, given: str, allowed: Iterable[str], hint: str = "") -> InputError:
+    """The error for a name that is in no list, with the nearest allowed name if one is near."""
+    names = sorted(allowed)
+    near = difflib.get_close_matches(given, names, n=1)
+    guess = f"; did you mean {near[0]!r}?" if near else ""
+    return InputError(f"unknown {kind} {given!r}: choose from {', '.join(names)}{hint}{guess}")
+
+
+def check_sparsity(given: object) -> float:
+    """A sparsity as a number.
+
+    Raises:
+        InputError: it is not a number in [0, 1).
+    """
+    try:
+        value = float(given)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        value = float("nan")
+    if not 0 <= value < 1:
+        raise InputError(f"sparsity {given!r} is not allowed: give a number from 0 to below 1, such as 0.4")
+    return value

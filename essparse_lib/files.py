@@ -1,0 +1,87 @@
+"""Files: where fetched bytes are kept, how they are hashed, how a file is written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import platformdirs
+from filelock import FileLock
+
+from .errors import InputError
+
+
+def cache_folder() -> Path:
+    """The cache: ``$ESSPARSE_CACHE``, else the platform's cache folder (``~/.cache/essparse`` on Linux)."""
+    override = os.environ.get("ESSPARSE_CACHE")
+    return Path(override).expanduser() if override else Path(platformdirs.user_cache_dir("essparse"))
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def writable(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to write ``path`` (full disk, read-only folder) into one clear line."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(
+            f"cannot write {path}: {reason}; free some space or choose another folder"
+        ) from error
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file beside ``path``; on success it is synced and takes the name, else it vanishes.
+
+    Raises:
+        InputError: the disk is full, or the folder cannot be written.
+    """
+    temporary: Path | None = None
+    try:
+        with writable(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(
+                dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False
+            ) as file:
+                temporary = Path(file.name)
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(0o644)  # a temporary file is private; what it becomes is not
+            temporary.replace(path)
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path, wait: bool = True) -> Iterator[bool]:
+    """Hold the exclusive lock named ``path``; the system releases it if the process is killed.
+
+    Yields whether the lock was obtained: always, unless ``wait`` is False and another process holds it.
+
+    Raises:
+        InputError: the lock file cannot be made.
+    """
+    lock = FileLock(path)
+    with writable(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=-1 if wait else 0)
+        except TimeoutError:
+            pass
+    try:
+        yield lock.is_locked
+    finally:
+        lock.release()

@@ -1,0 +1,50 @@
+"""Which code and which packages a record was made with."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+_PACKAGES = ("torch", "transformers", "accelerate", "tokenizers", "numpy")
+
+
+@cache
+def code_revision() -> str:
+    """The commit that the package's code is at, with ``+changes`` if files differ from it, else its version."""
+    folder = Path(__file__).parent
+    if (folder.parent / ".git").exists():
+        revision = _git(folder, "rev-parse", "--short=12", "HEAD")
+        if revision:
+            return revision + ("+changes" if _git(folder, "status", "--porcelain", "--", ".") else "")
+    try:
+        distribution = metadata.distribution("essparse")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+    origin = json.loads(distribution.read_text("direct_url.json") or "{}")
+    commit = origin.get("vcs_info", {}).get("commit_id", "")
+    return commit[:12] or f"version {distribution.version}"
+
+
+@cache
+def versions() -> dict[str, str]:
+    """The versions of Python and of the packages that decide the numbers."""
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            found[package] = "missing"
+    return found
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    try:
+        return subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=20
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""

@@ -1,0 +1,1 @@
+"""Which weights a model can lose, and how they are chosen, removed and kept away."""

@@ -1,0 +1,95 @@
+"""Which weights are pruned: the matrices of the transformer blocks, found by walking the module tree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from ..errors import InputError
+
+#: The last parts of a module's name that say which of a block's matrices it is, in the names of BERT, MPNet,
+#: ViT, OPT, GPT-2 and Llama. Longer endings are looked up first.
+_COMPONENTS = {
+    "query": ("query", "q_proj", "attn.q", "q"),
+    "key": ("key", "k_proj", "attn.k", "k"),
+    "value": ("value", "v_proj", "attn.v", "v"),
+    "attention output": ("attention.output.dense", "out_proj", "o_proj", "attn.o", "attn.c_proj", "o"),
+    "intermediate": ("intermediate.dense", "fc1", "up_proj", "gate_proj", "mlp.c_fc"),
+    "output": ("output.dense", "fc2", "down_proj", "mlp.c_proj"),
+}
+_ENDINGS = sorted(
+    ((ending, component) for component, endings in _COMPONENTS.items() for ending in endings),
+    key=lambda pair: -len(pair[0]),
+)
+
+
+@dataclass(frozen=True)
+class Prunable:
+    """One prunable matrix.
+
+    Attributes:
+        name: of the parameter in the model, such as ``encoder.layer.0.output.dense.weight``.
+        weight: the parameter itself, where it lies.
+        depth: number of its block, from 0.
+        component: its role in the block (query, key, value, attention output, intermediate, output, other).
+    """
+
+    name: str
+    weight: nn.Parameter
+    depth: int
+    component: str
+
+
+def prunable(model: nn.Module) -> dict[str, Prunable]:
+    """The matrices of a model's transformer blocks, by name, in the model's order.
+
+    A block is an element of a ``ModuleList`` that is itself a composite with matrices inside; embeddings,
+    biases, norms, poolers and heads lie outside or are no matrices. A weight that several modules share is
+    listed once (paper, §3: six matrices a block, 84,934,656 weights in bert-base).
+
+    Raises:
+        InputError: the model has no such blocks.
+    """
+    found: dict[str, Prunable] = {}
+    seen: set[int] = set()
+    lists: list[str] = []
+    for list_name, candidate in model.named_modules():
+        inside = any(list_name.startswith(f"{outer}.") for outer in lists)
+        if not isinstance(candidate, nn.ModuleList) or inside:
+            continue
+        lists.append(list_name)
+        for depth, block in enumerate(candidate):
+            for name, module in block.named_modules():
+                weight = getattr(module, "weight", None)
+                if not name or not _is_matrix(module) or not isinstance(weight, nn.Parameter):
+                    continue  # an element that is itself a matrix (no name) is no block
+                if id(weight) not in seen:
+                    seen.add(id(weight))
+                    full = ".".join(part for part in (list_name, str(depth), name, "weight") if part)
+                    found[full] = Prunable(full, weight, depth, component(name))
+    if not found:
+        raise InputError(
+            f"{type(model).__name__} has no transformer blocks (a ModuleList of composite modules with linear "
+            "layers), so there is nothing to prune"
+        )
+    return found
+
+
+def component(name: str) -> str:
+    """A matrix's role from its module's name inside the block, or ``other``."""
+    for ending, role in _ENDINGS:
+        if name == ending or name.endswith(f".{ending}"):
+            return role
+    return "other"
+
+
+def weights(model: nn.Module) -> dict[str, torch.Tensor]:
+    """The prunable matrices' values by name: detached views, not copies."""
+    return {name: entry.weight.detach() for name, entry in prunable(model).items()}
+
+
+def _is_matrix(module: nn.Module) -> bool:
+    # GPT-2 keeps its matrices, transposed, in transformers' Conv1D.
+    return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"

@@ -1,0 +1,140 @@
+"""Small random models and small made-up data in the hub's own formats, so that every path runs without a network.
+
+They are saved once into the cache as the hub would hold them: models by ``save_pretrained``, data as parquet
+in GLUE's layout. What loads ``bert-base-uncased`` and MNLI loads them by the same code.
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ..errors import unknown
+from ..files import cache_folder, locked, writable
+
+OWNER = "essparse"
+DATASET = f"{OWNER}/tiny-glue"
+REVISION = "2"  # raised when what is made here changes
+
+_GOOD = "good great fine lovely bright warm clever funny moving superb".split()
+_BAD = "bad poor dull ugly dark cold stupid tedious hollow awful".split()
+_OTHER = "the film has a plot and its actors play in every scene of this story with some music".split()
+_WORDS = ["<pad>", "<unk>", "<s>", "</s>", "<mask>", *_GOOD, *_BAD, *_OTHER]
+
+
+def folder(repository: str) -> Path:
+    """The local folder of one of this module's repositories, made if it is not in the cache.
+
+    Raises:
+        InputError: there is no such repository, or the cache cannot be written.
+    """
+    if repository not in _MAKERS:
+        raise unknown("tiny repository", repository, _MAKERS)
+    target = cache_folder() / f"tiny-{REVISION}" / repository
+    with locked(target.parent / f".{target.name}.lock"), writable(target):
+        if not target.is_dir():
+            with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
+                made = Path(temporary) / "made"
+                made.mkdir()
+                _MAKERS[repository](made)
+                made.replace(target)
+    return target
+
+
+def _sentence(rng: random.Random, label: int) -> str:
+    words = rng.choices(_OTHER, k=rng.randint(3, 12)) + rng.choices(_GOOD if label else _BAD, k=rng.randint(1, 3))
+    rng.shuffle(words)
+    return " ".join(words)
+
+
+def _glue(target: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rng = random.Random(0)
+    for split, size in (("train", 512), ("validation", 128)):
+        labels = [rng.randrange(2) for _ in range(size)]
+        single = {"sentence": [_sentence(rng, y) for y in labels]}
+        tones = [rng.randrange(2) for _ in range(size)]  # a pair is labelled 0 if both have one tone
+        pair = {
+            "sentence1": [_sentence(rng, t) for t in tones],
+            "sentence2": [_sentence(rng, t ^ y) for t, y in zip(tones, labels, strict=True)],
+        }
+        for config, columns in (("sst2", single), ("rte", pair)):
+            table = pa.table({**columns, "label": labels, "idx": list(range(size))})
+            (target / config).mkdir(exist_ok=True)
+            pq.write_table(table, target / config / f"{split}-00000-of-00001.parquet")
+
+
+def _tokenizer(pair_template: str, **options: Any) -> Any:
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    numbers = {word: i for i, word in enumerate(_WORDS)}
+    tokenizer = Tokenizer(models.WordLevel(numbers, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>",
+        pair=pair_template,
+        special_tokens=[(t, numbers[t]) for t in ("<s>", "</s>")],
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        **dict(pad_token="<pad>", unk_token="<unk>", cls_token="<s>", sep_token="</s>", mask_token="<mask>"),
+        **options,
+    )
+
+
+def _save(target: Path, model: Any, tokenizer: Any) -> None:
+    model.save_pretrained(target)  # safetensors
+    tokenizer.save_pretrained(target)
+
+
+def _seeded(make: Callable[[], Any]) -> Any:
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return make()
+
+
+_SHAPE = dict(
+    vocab_size=len(_WORDS), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, pad_token_id=0
+)
+
+
+def _bert(target: Path) -> None:
+    from transformers import BertConfig, BertModel
+
+    config = BertConfig(**_SHAPE, intermediate_size=64, max_position_embeddings=64)
+    tokenizer = _tokenizer(
+        "<s> $A </s> $B:1 </s>:1", model_input_names=["input_ids", "token_type_ids", "attention_mask"]
+    )
+    _save(target, _seeded(lambda: BertModel(config)), tokenizer)
+
+
+def _mpnet(target: Path) -> None:
+    from transformers import MPNetConfig, MPNetModel
+
+    config = MPNetConfig(**_SHAPE, intermediate_size=64, max_position_embeddings=64)
+    tokenizer = _tokenizer("<s> $A </s> </s> $B </s>", model_input_names=["input_ids", "attention_mask"])
+    _save(target, _seeded(lambda: MPNetModel(config)), tokenizer)
+
+
+def _opt(target: Path) -> None:
+    from transformers import OPTConfig, OPTModel
+
+    config = OPTConfig(**_SHAPE, ffn_dim=64, max_position_embeddings=64, word_embed_proj_dim=32)
+    tokenizer = _tokenizer("<s> $A </s> $B </s>", model_input_names=["input_ids", "attention_mask"])
+    _save(target, _seeded(lambda: OPTModel(config)), tokenizer)
+
+
+_MAKERS: dict[str, Callable[[Path], None]] = {
+    DATASET: _glue,
+    f"{OWNER}/tiny-bert": _bert,
+    f"{OWNER}/tiny-mpnet": _mpnet,
+    f"{OWNER}/tiny-opt": _opt,
+}

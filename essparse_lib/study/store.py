@@ -1,0 +1,215 @@
+"""Records and where they are kept: one JSON object a line, one file a model and task, appended and never changed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ..errors import InputError
+from ..files import locked, writing
+from .trial import Trial
+
+Status = Literal["ok", "diverged", "failed"]
+
+
+@dataclass(frozen=True)
+class Record:
+    """What came of a trial.
+
+    Attributes:
+        trial: what was tried.
+        status: ``ok``, ``diverged`` (the loss became NaN or infinite) or ``failed``.
+        metrics: scores in points from 0 to 100, losses, and the measured sparsity after training.
+        predictions, labels: the class of every evaluation example, in the task's order, one character each
+            (0–9, a–z): what intervals and further metrics are computed from.
+        reason: why, unless ``ok``.
+        provenance: code revision, package versions, device, seconds, peak memory, hashes of data and weights.
+    """
+
+    trial: Trial
+    status: Status
+    metrics: dict[str, float] = field(default_factory=dict)
+    predictions: str = ""
+    labels: str = ""
+    reason: str = ""
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def line(self) -> str:
+        """The record as one line of JSON."""
+        plain = {"id": self.trial.id, "trial": self.trial.canonical(), "status": self.status}
+        for name in ("metrics", "predictions", "labels", "reason", "provenance"):
+            if getattr(self, name):
+                plain[name] = getattr(self, name)
+        return json.dumps(plain, allow_nan=False, ensure_ascii=False)
+
+    @classmethod
+    def from_line(cls, line: str) -> Record:
+        """Read ``line()`` back.
+
+        Raises:
+            ValueError: the line is damaged (no JSON, fields missing, or an id that is not the trial's).
+        """
+        try:
+            plain = json.loads(line)
+            name = plain.pop("id")
+            record = cls(trial=Trial.from_canonical(plain.pop("trial")), **plain)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{type(error).__name__}: {error}") from error
+        if record.trial.id != name:
+            raise ValueError(f"its id is {name}, its trial's is {record.trial.id}")
+        if record.status not in ("ok", "diverged", "failed"):
+            raise ValueError(f"unknown status {record.status!r}")
+        return record
+
+
+class Store:
+    """The records under one folder.
+
+    Every append replaces the file by a longer one in one step (a reader never sees half a line, a full disk
+    loses nothing), under a lock that other processes respect.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def records(self) -> dict[str, Record]:
+        """Every record by its trial's id; of several of one trial, the last.
+
+        Raises:
+            InputError: a line is damaged (the message gives file and line).
+        """
+        return self._read(self._files())
+
+    def records_of(self, trial: Trial) -> dict[str, Record]:
+        """As ``records()``, of the one file that may hold this trial's."""
+        path = self.path(trial)
+        return self._read([path] if path.exists() else [])
+
+    @staticmethod
+    def _read(paths: Iterable[Path]) -> dict[str, Record]:
+        found: dict[str, Record] = {}
+        for path in paths:
+            for number, line in enumerate(_lines(path), start=1):
+                try:
+                    record = Record.from_line(line)
+                except ValueError as error:
+                    raise InputError(
+                        f"{path}, line {number}: damaged record ({error}); `essparse mend` sets it aside in "
+                        f"{path.name}.damaged, after which its trial can be run again"
+                    ) from error
+                found[record.trial.id] = record
+        return found
+
+    def append(self, record: Record) -> None:
+        """Add a record.
+
+        Raises:
+            InputError: the disk is full or read-only; nothing has changed then.
+        """
+        path = self.path(record.trial)
+        with locked(self._lock(path.name)):
+            before = path.read_bytes() if path.exists() else b""
+            if before and not before.endswith(b"\n"):
+                before += b"\n"
+            with writing(path) as file:
+                file.write(before + record.line().encode() + b"\n")
+
+    @contextmanager
+    def claimed(self, trial: Trial) -> Iterator[bool]:
+        """Claim a trial among all processes; yields False if another one is running it.
+
+        The claim is a lock, so it ends with the process that holds it, however that ends.
+        """
+        with locked(self._lock(trial.id), wait=False) as mine:
+            yield mine
+
+    def check_writable(self) -> None:
+        """Raise InputError now rather than after hours if records cannot be written here."""
+        with writing(self._locks / "probe") as file:
+            file.write(b"x")
+
+    def mend(self) -> list[Path]:
+        """Move damaged lines to ``<file>.damaged`` beside their file; returns the files that had any."""
+        mended = []
+        for path in self._files():
+            with locked(self._lock(path.name)):
+                good, bad = _sort_lines(_lines(path))
+                if bad:
+                    aside = path.with_name(path.name + ".damaged")
+                    earlier = aside.read_text() if aside.exists() else ""
+                    with writing(aside) as file:
+                        file.write((earlier + "".join(f"{line}\n" for line in bad)).encode())
+                    with writing(path) as file:
+                        file.write("".join(f"{line}\n" for line in good).encode())
+                    mended.append(path)
+        return mended
+
+    def merge(self, records: Iterable[Record]) -> int:
+        """Append those records whose trials have none here yet; returns how many."""
+        known = self.records()
+        added = 0
+        for record in records:
+            if record.trial.id not in known:
+                self.append(record)
+                known[record.trial.id] = record
+                added += 1
+        return added
+
+    def path(self, trial: Trial) -> Path:
+        """The file that a trial's record belongs to: ``<model>/<task>.jsonl``."""
+        return self.folder / slug(trial.model) / f"{slug(trial.task)}.jsonl"
+
+    @property
+    def _locks(self) -> Path:
+        return self.folder / ".locks"
+
+    def _lock(self, name: str) -> Path:
+        return self._locks / f"{name}.lock"
+
+    def _files(self) -> list[Path]:
+        return sorted(self.folder.glob("*/*.jsonl"))
+
+
+def slug(name: str) -> str:
+    """A model's or task's name as a file name: ``owner/name`` becomes ``owner--name``."""
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name.replace("/", "--")).strip(".-")
+
+
+def results_folder(scale: str) -> Path:
+    """Where a scale's records are kept.
+
+    ``$ESSPARSE_RESULTS/<scale>``, else ``results/<scale>`` of the checkout that this is called in or that the
+    package lies in, else of the current folder. Records at tiny scale are for tests: they go into the cache.
+    """
+    override = os.environ.get("ESSPARSE_RESULTS")
+    if override:
+        return Path(override).expanduser() / scale
+    if scale == "tiny":
+        from ..files import cache_folder
+
+        return cache_folder() / "results" / scale
+    places = [*(Path.cwd() / "x").parents, *Path(__file__).parents]
+    checkout = next((p for p in places if (p / "results").is_dir() and (p / "essparse_lib").is_dir()), Path.cwd())
+    return checkout / "results" / scale
+
+
+def _lines(path: Path) -> list[str]:
+    text = path.read_text(encoding="utf-8", errors="replace").removesuffix("\n")
+    return text.split("\n") if text else []  # splitlines() would also split at separators inside a string
+
+
+def _sort_lines(lines: Iterable[str]) -> tuple[list[str], list[str]]:
+    good: list[str] = []
+    bad: list[str] = []
+    for line in lines:
+        try:
+            Record.from_line(line)
+            good.append(line)
+        except ValueError:
+            bad.append(line)
+    return good, bad

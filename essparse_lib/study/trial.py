@@ -1,0 +1,128 @@
+"""A Trial: one experiment as plain data, whose hash is its name."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from ..errors import InputError, check_sparsity
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """What is removed before the fine-tuning.
+
+    Attributes:
+        sparsity: fraction of the prunable weights, in [0, 1), kept to six decimals.
+        method: how they are chosen.
+        scope: over what they are ranked: ``global``, all matrices together.
+    """
+
+    sparsity: float = 0.0
+    method: str = "magnitude"
+    scope: str = "global"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sparsity", round(check_sparsity(self.sparsity), 6))
+        if self.sparsity == 0:  # every way to remove nothing is the dense model
+            for default in dataclasses.fields(self)[1:]:
+                object.__setattr__(self, default.name, default.default)
+
+
+@dataclass(frozen=True)
+class Training:
+    """How the model is fine-tuned after pruning; the paper's Table 1 unless said otherwise.
+
+    Attributes:
+        epochs: passes over the training examples.
+        batch_size: examples a step, over all devices together.
+        learning_rate: AdamW's peak rate; it falls linearly to 0.
+        max_length: tokens kept of an example.
+        max_train: examples trained on, a subset drawn by the trial's seed; None for all.
+        warmup: fraction of the steps in which the rate rises linearly from 0.
+        weight_decay: AdamW's decoupled decay.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    max_length: int
+    max_train: int | None = None
+    warmup: float = 0.0
+    weight_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "learning_rate", "max_length"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} {getattr(self, name)!r} is not allowed: it must be above 0")
+        if self.max_train is not None and self.max_train < 1:
+            raise InputError(f"max_train {self.max_train!r} is not allowed: it must be 1 or more, or None for all")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One experiment: prune a model, fine-tune it on a task, evaluate it.
+
+    The same seed gives the same head, training subset, data order and dropout at every sparsity, so trials
+    that differ in ``pruning`` alone are paired.
+    """
+
+    model: str
+    task: str
+    seed: int
+    training: Training
+    pruning: Pruning = field(default_factory=Pruning)
+
+    def canonical(self) -> dict[str, Any]:
+        """The trial as plain data without the fields at their defaults.
+
+        A field that is added later, with a default that changes nothing, therefore leaves every earlier
+        trial's id as it was; a default must never be changed.
+        """
+        return _without_defaults(self)
+
+    @cached_property
+    def id(self) -> str:
+        """The first 16 hexadecimal digits of the SHA-256 of the canonical JSON."""
+        text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def at(self, sparsity: float) -> Trial:
+        """The same trial at another sparsity."""
+        return dataclasses.replace(self, pruning=dataclasses.replace(self.pruning, sparsity=sparsity))
+
+    @classmethod
+    def from_canonical(cls, plain: dict[str, Any]) -> Trial:
+        """The trial whose ``canonical()`` this is.
+
+        Raises:
+            TypeError, KeyError, ValueError: it is that of no trial.
+        """
+        return cls(
+            **{
+                **plain,
+                "training": Training(**plain["training"]),
+                "pruning": Pruning(**plain.get("pruning", {})),
+            }
+        )
+
+    def __str__(self) -> str:
+        return f"{self.model} on {self.task}, {self.pruning.sparsity:.0%} pruned, seed {self.seed}"
+
+
+def _without_defaults(value: Any) -> dict[str, Any]:
+    plain = {}
+    for entry in dataclasses.fields(value):
+        current = getattr(value, entry.name)
+        if dataclasses.is_dataclass(current):
+            current = _without_defaults(current)
+            if not current:
+                continue
+        elif current == entry.default:
+            continue
+        plain[entry.name] = current
+    return plain

