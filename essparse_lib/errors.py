@@ -13,6 +13,10 @@ class InputError(ValueError):
     prints it and exits with code 2; nothing has been written by then.
     """
 
+    def _render_traceback_(self) -> list[str]:
+        """In a notebook, too, the line alone is shown (IPython's protocol)."""
+        return [f"InputError: {self}"]
+
 
 def unknown(kind: str, given: str, allowed: Iterable[str], hint: str = "") -> InputError:
     """The error for a name that is in no list, with the nearest allowed name if one is near."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -130,13 +131,14 @@ def _named(model: Model) -> tuple[Path, str]:
 
 def _unnamed(name: str) -> tuple[Path, str]:
     path = Path(name).expanduser()
-    if path.is_dir():
+    if name and path.is_dir():
         if not (path / "config.json").exists():
             raise InputError(f"{path} holds no config.json: name a folder that save_pretrained wrote")
         return path, f"folder {path.name}"
-    if name.count("/") == 1 and not name.startswith((".", "/", "~")):
-        return model_folder(Repository(name, "main"))
-    raise unknown("model", name, MODELS, ", an id on the hub (owner/name), or a local folder")
+    if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?", name):
+        repository, _, revision = name.partition("@")
+        return model_folder(Repository(repository, revision or "main"))
+    raise unknown("model", name, MODELS, ", an id on the hub (owner/name or owner/name@revision), or a local folder")
 
 
 def _weights_hash(folder: Path) -> str:
@@ -157,13 +159,16 @@ def tokenizer_of(name: str) -> PreTrainedTokenizerBase:
 
     folder = locate(name).folder
     try:
-        return AutoTokenizer.from_pretrained(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError) as error:
         raise InputError(f"model {name!r} has no tokenizer that can be read in {folder}") from error
+    if tokenizer.pad_token_id is None:  # as of GPT-2: what fills a batch up is masked, so any token serves
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
 
 
-def check_head(name: str, head: str) -> None:
-    """Check that a head of this kind can be put on the model.
+def check_fits(name: str, head: str, max_length: int) -> None:
+    """Check that a head of this kind can be put on the model, and that it takes inputs of this many tokens.
 
     Raises:
         InputError: it cannot, as for a vision model and a text task.
@@ -181,6 +186,9 @@ def check_head(name: str, head: str) -> None:
             f"model {name!r} ({config.model_type}) has no {head} head in transformers: "
             f"choose a model that has one, such as {', '.join(list(MODELS)[:2])}"
         )
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is not None and max_length > positions:
+        raise InputError(f"max_length {max_length} is not allowed: model {name!r} takes at most {positions} tokens")
 
 
 def classifier(name: str, classes: int, seed: int) -> PreTrainedModel:
@@ -198,13 +206,23 @@ def classifier(name: str, classes: int, seed: int) -> PreTrainedModel:
     return model
 
 
-def backbone(name: str) -> torch.nn.Module:
-    """The model as it was pre-trained, without a head, in fp32 on the CPU."""
-    import torch
-    from transformers import AutoModel
+def complete(name: str) -> PreTrainedModel:
+    """The model with the heads and the precision that it was saved with, on the CPU.
 
-    with _quiet():
-        return AutoModel.from_pretrained(locate(name).folder, dtype=torch.float32)
+    Raises:
+        InputError: the model cannot be had or read.
+    """
+    import transformers
+
+    folder = locate(name).folder
+    try:
+        config = transformers.AutoConfig.from_pretrained(folder)
+        named = getattr(transformers, (config.architectures or ["AutoModel"])[0], transformers.AutoModel)
+        with _quiet():
+            return named.from_pretrained(folder, dtype="auto")
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"model {name!r} in {folder} cannot be read: {reason}") from error
 
 
 class _quiet:

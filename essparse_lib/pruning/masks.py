@@ -71,7 +71,7 @@ class Mask:
 
     @torch.no_grad()
     def _pairs(self, model: nn.Module) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        parameters = dict(model.named_parameters())
+        parameters = dict(model.named_parameters(remove_duplicate=False))  # a shared weight by each of its names
         pairs = []
         for name, kept in self.keep.items():
             weight = parameters.get(name)

@@ -6,6 +6,7 @@ Single members are taken out of it into the cache.
 
 from __future__ import annotations
 
+import gzip
 import io
 import lzma
 import shutil
@@ -25,7 +26,7 @@ from typing import IO
 from ..errors import InputError
 from ..files import cache_folder, locked, sha256, writable
 
-_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError)
+_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError)
 
 
 @dataclass(frozen=True)
@@ -104,13 +105,16 @@ def _indexes() -> list[str]:
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, timeout=60
     ).stdout
     settings = dict(line.split("=", 1) for line in listing.splitlines() if "=" in line)
-    first, more = PYPI_SIMPLE_ENDPOINT, []
-    for key, value in settings.items():  # pip lists files first, then the environment, which overrides them
-        if key.endswith(".index-url"):
-            first = value.strip("'")
-        elif key.endswith("extra-index-url"):
-            more += value.strip("'").replace("\\n", " ").split()
-    return [url for url in [first, *more] if url.startswith("http")]
+
+    def setting(option: str) -> list[str]:
+        # pip lists the environment first, but it overrides the files
+        for section in (":env:", "install", "download", "global"):
+            if f"{section}.{option}" in settings:
+                return settings[f"{section}.{option}"].strip("'").replace("\\n", " ").split()
+        return []
+
+    urls = [*(setting("index-url") or [PYPI_SIMPLE_ENDPOINT]), *setting("extra-index-url")]
+    return [url for url in urls if url.startswith("http")]
 
 
 def _from_debian(archive: Archive, folder: Path) -> Path:
@@ -178,10 +182,10 @@ def extract(archive: Archive, prefix: str) -> Path:
     Raises:
         InputError: a member's name leaves the folder, the archive is damaged, or cannot be had.
     """
-    source = fetch(archive)
     folder = cache_folder() / "extracted" / f"{archive.sha256[:16]}-{prefix.strip('/').replace('/', '-')}"
     if folder.is_dir():
         return folder
+    source = fetch(archive)
     with locked(folder.parent / f".{folder.name}.lock"), writable(folder):
         if not folder.is_dir():
             with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
@@ -205,7 +209,8 @@ def _members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
             with zipfile.ZipFile(path) as archive:
                 for info in archive.infolist():
                     if not info.is_dir():
-                        yield _safe(info.filename), archive.open(info)
+                        with archive.open(info) as stream:
+                            yield _safe(info.filename), stream
         elif path.suffix == ".deb":
             yield from _tar_members(_debian_data(path))
         else:
@@ -227,6 +232,8 @@ def _debian_data(path: Path) -> IO[bytes]:
         if file.read(8) != b"!<arch>\n":
             raise tarfile.ReadError("not an ar file")
         while header := file.read(60):
+            if header[58:] != b"`\n":
+                raise tarfile.ReadError("not an ar header")
             name, size = header[:16].strip(), int(header[48:58])
             if name.startswith(b"data.tar"):
                 return io.BytesIO(file.read(size))

@@ -1,0 +1,108 @@
+"""Every test runs offline, with caches of its own; here too are the archives and folders that several files need."""
+
+import hashlib
+import io
+import os
+import shutil
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+
+# Set before anything is imported: the hub's client reads its variables at import. Workers of pytest-xdist inherit
+# them, and so share one cache.
+_OWNER = "ESSPARSE_TEST_HOME" not in os.environ
+if _OWNER:
+    os.environ["ESSPARSE_TEST_HOME"] = tempfile.mkdtemp(prefix="essparse-tests-")
+_HOME = Path(os.environ["ESSPARSE_TEST_HOME"])
+os.environ.update(ESSPARSE_CACHE=str(_HOME / "cache"), HF_HOME=str(_HOME / "huggingface"), HF_HUB_OFFLINE="1")
+os.environ["OMP_NUM_THREADS"] = "1"  # tests run side by side: threads that wait for one another would take turns
+for _name in ("ESSPARSE_MIRROR", "ESSPARSE_RESULTS", "HF_HUB_CACHE", "HF_DATASETS_CACHE"):
+    os.environ.pop(_name, None)
+
+import hypothesis  # noqa: E402
+import pytest  # noqa: E402
+
+hypothesis.settings.register_profile("tests", deadline=None, database=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("tests")
+
+
+def pytest_unconfigure():
+    if _OWNER:
+        shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture
+def empty_cache(tmp_path, monkeypatch):
+    """A cache with nothing in it, for this test alone."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("ESSPARSE_CACHE", str(folder))
+    return folder
+
+
+@pytest.fixture
+def fresh_models():
+    """Models are looked for anew in this test, and after it."""
+    from essparse_lib import models
+
+    def forget():
+        models.locate.cache_clear()
+        models.tokenizer_of.cache_clear()
+
+    forget()
+    yield models
+    forget()
+
+
+@pytest.fixture
+def pack():
+    """``pack(filename, members)``: the bytes of an archive of the kind that the filename's ending says."""
+    return _pack
+
+
+@pytest.fixture
+def cached(empty_cache):
+    """``cached(filename, members or bytes)``: an archive that lies in the cache already."""
+    from essparse_lib.sources.archives import Archive
+
+    def put(filename, content):
+        data = content if isinstance(content, bytes) else _pack(filename, content)
+        archive = Archive("a-package", filename, hashlib.sha256(data).hexdigest())
+        archive.path.parent.mkdir(parents=True, exist_ok=True)
+        archive.path.write_bytes(data)
+        return archive
+
+    return put
+
+
+def _pack(filename, members):
+    """Members are bytes by name; in a tar file also TarInfo by name, for links."""
+    buffer = io.BytesIO()
+    if filename.endswith((".whl", ".zip")):
+        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, data in members.items():
+                archive.writestr(name, data)
+    elif filename.endswith(".deb"):
+        return b"!<arch>\n" + b"".join(
+            _ar_member(name, data)
+            for name, data in (
+                ("debian-binary", b"2.0\n"),
+                ("control.tar.xz", b"odd"),  # of odd size: the next member begins one byte later
+                ("data.tar.xz", _pack("data.tar.xz", {f"./{n}": d for n, d in members.items()})),
+            )
+        )
+    else:
+        with tarfile.open(fileobj=buffer, mode="w:xz" if filename.endswith(".xz") else "w:gz") as archive:
+            for name, data in members.items():
+                if isinstance(data, tarfile.TarInfo):
+                    archive.addfile(data)
+                else:
+                    info = tarfile.TarInfo(name)
+                    info.size = len(data)
+                    archive.addfile(info, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def _ar_member(name, data):
+    header = f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(data):<10}`\n".encode()
+    return header + data + b"\n" * (len(data) % 2)

@@ -1,0 +1,176 @@
+"""Masks: applied, held through training, measured after it, refused on another model."""
+
+import pytest
+import torch
+from torch import nn
+
+from essparse_lib import models
+from essparse_lib.errors import InputError
+from essparse_lib.pruning.magnitude import global_magnitude
+from essparse_lib.pruning.masks import Mask, measured_sparsity
+from essparse_lib.pruning.prunable import weights
+
+OPTIMIZERS = {
+    "fused AdamW": lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.1, fused=True),
+    "AdamW": lambda p: torch.optim.AdamW(p, lr=0.01, fused=False, foreach=False),
+    "SGD with momentum": lambda p: torch.optim.SGD(p, lr=0.005, momentum=0.9, weight_decay=0.01),
+}
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Sequential(nn.Linear(12, 12), nn.Tanh()) for _ in range(2))
+        self.head = nn.Linear(12, 1)
+
+    def forward(self, x):
+        for block in self.layers:
+            x = block(x)
+        return self.head(x)
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(0)
+    return Net()
+
+
+def steps(model, optimizer, count=50):
+    generator = torch.Generator().manual_seed(1)
+    losses = []
+    for _ in range(count):
+        x = torch.randn(8, 12, generator=generator)
+        loss = (model(x) - x.sum(1, keepdim=True)).square().mean()
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    return losses
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_mask_is_held_over_fifty_steps(optimizer, net):
+    mask = global_magnitude(weights(net), 0.6)
+    before = {name: weight.clone() for name, weight in weights(net).items()}
+    optimizer = OPTIMIZERS[optimizer](net.parameters())
+    with mask.held(net, optimizer):
+        assert measured_sparsity(weights(net)) == (mask.pruned, 288)  # before the first step
+        losses = steps(net, optimizer)
+    assert mask.drift(net) == 0
+    assert measured_sparsity(weights(net)) == (int(0.6 * 288), 288)
+    assert losses[-1] < losses[0]
+    moved = [(weights(net)[n] != before[n])[kept] for n, kept in mask.keep.items()]
+    assert torch.cat(moved).float().mean() > 0.9  # the survivors learn
+
+
+def test_survivors_move_as_if_the_removed_weights_did_not_exist(net):
+    """Against the slow way: weights multiplied by the mask in the forward pass, by torch's own pruning."""
+    from torch.nn.utils import prune
+
+    mask = global_magnitude(weights(net), 0.5)
+    other = Net()
+    other.load_state_dict(net.state_dict())
+    for number, block in enumerate(other.layers):
+        prune.custom_from_mask(block[0], "weight", mask.keep[f"layers.{number}.0.weight"])
+    ours, theirs = (torch.optim.Adam(m.parameters(), lr=0.01) for m in (net, other))
+    with mask.held(net, ours):
+        steps(net, ours)
+    steps(other, theirs)
+    for block, reference in zip(net.layers, other.layers, strict=True):
+        torch.testing.assert_close(block[0].weight, reference[0].weight_orig * reference[0].weight_mask)
+
+
+def test_after_the_block_the_mask_is_no_longer_held(net):
+    mask = global_magnitude(weights(net), 0.5)
+    optimizer = OPTIMIZERS["fused AdamW"](net.parameters())
+    with mask.held(net, optimizer):
+        steps(net, optimizer, 1)
+    assert mask.drift(net) == 0
+    steps(net, optimizer, 1)
+    assert mask.drift(net) > 0
+
+
+def test_an_error_within_the_block_lets_go_of_the_mask(net):
+    mask = global_magnitude(weights(net), 0.5)
+    optimizer = OPTIMIZERS["fused AdamW"](net.parameters())
+    with pytest.raises(RuntimeError, match="stop"), mask.held(net, optimizer):
+        raise RuntimeError("stop")
+    steps(net, optimizer, 1)
+    assert mask.drift(net) > 0
+
+
+def test_drift_counts_removed_weights_that_are_not_zero(net):
+    mask = global_magnitude(weights(net), 0.5)
+    assert mask.drift(net) == mask.pruned == 144
+    mask.apply(net)
+    assert mask.drift(net) == 0
+    name, kept = next(iter(mask.keep.items()))
+    weight = weights(net)[name]
+    first, second = (~kept).nonzero()[:2].tolist()
+    weight[tuple(first)], weight[tuple(second)] = 1e-30, float("nan")
+    weight[tuple(kept.nonzero()[0].tolist())] = 5  # a survivor may be anything
+    assert mask.drift(net) == 2
+
+
+def test_applying_touches_removed_weights_alone(net):
+    before = {name: parameter.clone() for name, parameter in net.named_parameters()}
+    mask = global_magnitude(weights(net), 0.3)
+    mask.apply(net)
+    mask.apply(net)  # twice is once
+    for name, parameter in net.named_parameters():
+        kept = mask.keep.get(name, torch.ones_like(parameter, dtype=torch.bool))
+        assert torch.equal(parameter.detach(), before[name].masked_fill(~kept, 0))
+        assert parameter.requires_grad
+
+
+def test_a_weight_shared_with_a_module_outside_the_blocks_is_masked(net):
+    model = nn.Module()
+    model.embedding = nn.Embedding(12, 12)
+    model.net = net
+    model.embedding.weight = net.layers[1][0].weight
+    mask = global_magnitude(weights(model), 0.5)
+    mask.apply(model)
+    assert mask.drift(model) == 0
+    assert measured_sparsity(weights(model)) == (144, 288)
+
+
+@pytest.mark.parametrize("act", [Mask.apply, Mask.drift])
+def test_a_mask_of_another_model_is_refused_and_nothing_is_touched(act, net):
+    mask = global_magnitude(weights(net), 0.5)
+    fewer = Mask({**mask.keep, "layers.2.0.weight": torch.ones(12, 12, dtype=torch.bool)})
+    wider = Mask({**mask.keep, "head.weight": torch.ones(2, 12, dtype=torch.bool)})
+    with pytest.raises(InputError, match=r"another model: layers\.2\.0\.weight has shape \(12, 12\) there, no such"):
+        act(fewer, net)
+    with pytest.raises(InputError, match=r"head\.weight has shape \(2, 12\) there, shape \(1, 12\) here"):
+        act(wider, net)
+    assert measured_sparsity(weights(net)) == (0, 288)
+
+
+def test_a_mask_that_is_not_boolean_is_refused():
+    with pytest.raises(TypeError, match="mask of w has dtype"):
+        Mask({"w": torch.ones(2, 2)})
+
+
+def test_size_pruned_and_sparsity_of_a_mask():
+    mask = Mask({"a": torch.tensor([[True, False], [False, True]]), "b": torch.zeros(4, dtype=torch.bool)})
+    assert (mask.size, mask.pruned, mask.sparsity) == (8, 6, 0.75)
+    assert Mask({}).sparsity == 0
+
+
+def test_measured_sparsity_counts_exact_zeros():
+    tensors = {"a": torch.tensor([[0.0, -0.0, 1e-38], [1.0, float("nan"), 0.0]]), "b": torch.zeros(2).half()}
+    assert measured_sparsity(tensors) == (5, 8)
+    assert measured_sparsity({}) == (0, 0)
+
+
+@pytest.mark.parametrize("name", ["tiny-bert", "tiny-mpnet", "tiny-opt"])
+def test_a_pruned_model_is_saved_and_read_with_its_zeros(name, tmp_path):
+    from transformers import AutoModelForSequenceClassification
+
+    model = models.classifier(name, 2, 0)
+    mask = global_magnitude(weights(model), 0.7)
+    mask.apply(model)
+    model.save_pretrained(tmp_path)
+    again = AutoModelForSequenceClassification.from_pretrained(tmp_path)
+    assert mask.drift(again) == 0
+    assert measured_sparsity(weights(again)) == (mask.pruned, mask.size)

