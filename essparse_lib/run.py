@@ -6,15 +6,18 @@ import os
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .errors import InputError
 from .provenance import code_revision, versions
 from .study.store import Record, Store
 from .study.trial import Trial
+
+_T = TypeVar("_T")
 
 if TYPE_CHECKING:
     from .tasks import Splits
@@ -110,7 +113,7 @@ def prepare(trial: Trial) -> None:
         raise InputError(
             f"pruning {trial.pruning.method!r} over {trial.pruning.scope!r} is not known: use 'magnitude' over 'global'"
         )
-    models.check_head(trial.model, task.head)
+    models.check_fits(trial.model, task.head, trial.training.max_length)
     _data(trial.task)
 
 
@@ -157,7 +160,8 @@ def run(
     """Run the trials that have no record yet.
 
     Killed at any instant, it loses the trials in flight alone; run again, it goes on. Several runs at once on
-    one store share the work.
+    one store share the work. Under ``accelerate launch`` its processes work on every trial together, and the main
+    one decides and writes.
 
     Args:
         jobs: trials at a time, each in its own process with its share of the cores (and of the GPUs).
@@ -173,14 +177,17 @@ def run(
     """
     import joblib
 
+    if jobs > 1 and _processes() > 1:
+        raise InputError(f"{jobs} jobs are not allowed under accelerate launch, which shares each trial: give 1")
     deadline = time.monotonic() + budget if budget is not None else None
-    store.check_writable()
-    todo = missing(trials, store.records(), retry)
+    todo = _agreed(missing(trials, store.records(), retry))
     for trial in {(t.model, t.task): t for t in todo}.values():
         prepare(trial)
+    if todo:
+        store.check_writable()
     left = len(todo)
     workers = max(1, min(jobs, left))
-    threads = max(1, (os.cpu_count() or 1) // workers)
+    threads = max(1, _cores() // (workers * _processes()))
     calls = (
         joblib.delayed(_work)(number, trial, store, threads, workers, retry)
         for number, trial in enumerate(_until(deadline, todo, store, workers))
@@ -188,8 +195,9 @@ def run(
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch=workers, batch_size=1)
     for record in parallel(calls):
         left -= 1
-        progress(Progress(record, left))
-    return missing(trials, store.records())
+        if _is_main():
+            progress(Progress(record, left))
+    return _agreed(missing(trials, store.records()))
 
 
 def missing(trials: Iterable[Trial], records: dict[str, Record], retry: bool = False) -> list[Trial]:
@@ -205,7 +213,7 @@ def _until(deadline: float | None, todo: Sequence[Trial], store: Store, workers:
         if deadline is not None:
             rounds = max(1, number // workers)
             typical = (time.monotonic() - begun) / rounds if number >= workers else 0.0
-            if time.monotonic() + typical > deadline:
+            if _agreed(time.monotonic() + typical > deadline):
                 return
         yield trial
 
@@ -217,12 +225,40 @@ def _work(number: int, trial: Trial, store: Store, threads: int, workers: int, r
     from .training import device
 
     device.use_threads(threads)
-    with store.claimed(trial) as mine:
-        if not mine or not missing([trial], store.records_of(trial), retry):
+    with store.claimed(trial) if _is_main() else nullcontext(True) as mine:
+        if not _agreed(mine and bool(missing([trial], store.records_of(trial), retry))):
             return None
         record = execute(trial)
-        store.append(record)
-        return record
+        if _is_main():
+            store.append(record)
+    if record.status == "failed" and _processes() > 1:
+        raise RuntimeError(f"{trial} failed ({record.reason}): others may be waiting for this process, so all end")
+    return record
+
+
+def _cores() -> int:
+    """The cores that this process may use: as OMP_NUM_THREADS says, or else all that the system gives it."""
+    named = os.environ.get("OMP_NUM_THREADS", "")
+    given = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(int(named), given) if named.isdigit() and int(named) else given
+
+
+def _processes() -> int:
+    """How many processes an ``accelerate launch`` (or ``torchrun``) has started to work together; 1 without one."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _is_main() -> bool:
+    return os.environ.get("RANK", "0") == "0"
+
+
+def _agreed(value: _T) -> _T:
+    """The main process's value in all of them."""
+    if _processes() == 1:
+        return value
+    from .training import device
+
+    return device.agreed(value)
 
 
 def _one_gpu_of_many(worker: int) -> None:

@@ -48,14 +48,14 @@ class Record:
         return json.dumps(plain, allow_nan=False, ensure_ascii=False)
 
     @classmethod
-    def from_line(cls, line: str) -> Record:
+    def from_line(cls, line: str | bytes) -> Record:
         """Read ``line()`` back.
 
         Raises:
             ValueError: the line is damaged (no JSON, fields missing, or an id that is not the trial's).
         """
         try:
-            plain = json.loads(line)
+            plain = json.loads(line.decode() if isinstance(line, bytes) else line)
             name = plain.pop("id")
             record = cls(trial=Trial.from_canonical(plain.pop("trial")), **plain)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -117,7 +117,8 @@ class Store:
             if before and not before.endswith(b"\n"):
                 before += b"\n"
             with writing(path) as file:
-                file.write(before + record.line().encode() + b"\n")
+                # half a surrogate pair, as in the name of a damaged file, is no UTF-8: JSON has an escape for it
+                file.write(before + record.line().encode(errors="backslashreplace") + b"\n")
 
     @contextmanager
     def claimed(self, trial: Trial) -> Iterator[bool]:
@@ -141,11 +142,11 @@ class Store:
                 good, bad = _sort_lines(_lines(path))
                 if bad:
                     aside = path.with_name(path.name + ".damaged")
-                    earlier = aside.read_text() if aside.exists() else ""
+                    earlier = aside.read_bytes() if aside.exists() else b""
                     with writing(aside) as file:
-                        file.write((earlier + "".join(f"{line}\n" for line in bad)).encode())
+                        file.write(earlier + b"".join(line + b"\n" for line in bad))
                     with writing(path) as file:
-                        file.write("".join(f"{line}\n" for line in good).encode())
+                        file.write(b"".join(line + b"\n" for line in good))
                     mended.append(path)
         return mended
 
@@ -177,7 +178,7 @@ class Store:
 
 def slug(name: str) -> str:
     """A model's or task's name as a file name: ``owner/name`` becomes ``owner--name``."""
-    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name.replace("/", "--")).strip(".-")
+    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name.replace("/", "--")).strip(".-") or "_"
 
 
 def results_folder(scale: str) -> Path:
@@ -198,14 +199,20 @@ def results_folder(scale: str) -> Path:
     return checkout / "results" / scale
 
 
-def _lines(path: Path) -> list[str]:
-    text = path.read_text(encoding="utf-8", errors="replace").removesuffix("\n")
-    return text.split("\n") if text else []  # splitlines() would also split at separators inside a string
+def read_records(scale: str) -> dict[str, Record]:
+    """Every record of a scale by its trial's id."""
+    return Store(results_folder(scale)).records()
 
 
-def _sort_lines(lines: Iterable[str]) -> tuple[list[str], list[str]]:
-    good: list[str] = []
-    bad: list[str] = []
+def _lines(path: Path) -> list[bytes]:
+    # bytes, so that a damaged line is set aside as it is
+    text = path.read_bytes().removesuffix(b"\n")
+    return text.split(b"\n") if text else []
+
+
+def _sort_lines(lines: Iterable[bytes]) -> tuple[list[bytes], list[bytes]]:
+    good: list[bytes] = []
+    bad: list[bytes] = []
     for line in lines:
         try:
             Record.from_line(line)

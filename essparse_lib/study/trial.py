@@ -27,7 +27,7 @@ class Pruning:
     scope: str = "global"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "sparsity", round(check_sparsity(self.sparsity), 6))
+        object.__setattr__(self, "sparsity", check_sparsity(round(check_sparsity(self.sparsity), 6)))
         if self.sparsity == 0:  # every way to remove nothing is the dense model
             for default in dataclasses.fields(self)[1:]:
                 object.__setattr__(self, default.name, default.default)

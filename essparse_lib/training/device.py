@@ -6,9 +6,11 @@ import os
 import platform
 import resource
 import sys
+from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 
 
 def has_bf16() -> bool:
@@ -22,6 +24,12 @@ def has_bf16() -> bool:
 def accelerator() -> Accelerator:
     """The devices of this process (one, or its share of an ``accelerate launch``), in bf16 where it helps."""
     return Accelerator(mixed_precision="bf16" if has_bf16() else "no")
+
+
+def agreed(value: Any) -> Any:
+    """The main process's value, in every process of an ``accelerate launch``; all must ask together."""
+    accelerator()  # joins the others
+    return broadcast_object_list([value])[0]
 
 
 def use_threads(count: int) -> None:

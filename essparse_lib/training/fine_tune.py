@@ -38,15 +38,11 @@ def fine_tune(
         steps, training.learning_rate, round(training.warmup * steps), training.weight_decay
     )
     torch.manual_seed(seed)
-    batches = _epochs(data, training, seed, devices.process_index, devices.num_processes)
-    return train(model, batches, schedule, devices, mask)
+    return train(model, _epochs(data, training, seed), schedule, devices, mask)
 
 
-def _epochs(
-    data: Encoded, training: Training, seed: int, rank: int, ranks: int
-) -> Iterator[dict[str, torch.Tensor]]:
+def _epochs(data: Encoded, training: Training, seed: int) -> Iterator[dict[str, torch.Tensor]]:
     rng = np.random.default_rng([seed, 1])
     for _ in range(training.epochs):
         for positions in shuffled(data.lengths, training.batch_size, rng):
-            share = positions[rank::ranks]
-            yield data.batch(share if len(share) else positions[:1])
+            yield data.batch(positions)

@@ -43,11 +43,11 @@ def train(
 
     Args:
         model: maps a batch to an output with a ``loss``; left on the first of ``devices``.
-        batches: ``schedule.steps`` of them; with several processes each sees its own share.
+        batches: ``schedule.steps`` of them, the same ones in every process; each takes its share of every batch.
         mask: weights that are zero before the first step and after every step.
 
     Returns:
-        The loss of every step (of this process's share of the batch).
+        The loss of every step.
 
     Raises:
         Diverged: a loss is NaN or infinite.
@@ -68,19 +68,40 @@ def train(
         if mask is not None:
             stack.enter_context(mask.held(model, optimizer))
         for batch in batches:
-            loss = wrapped(**{k: v.to(devices.device, non_blocking=True) for k, v in batch.items()}).loss
+            share, weight = _share(batch, devices.process_index, devices.num_processes)
+            loss = weight * wrapped(**{k: v.to(devices.device, non_blocking=True) for k, v in share.items()}).loss
             devices.backward(loss)
             prepared.step()
             decay.step()
             prepared.zero_grad()
             losses.append(loss.detach().float())
             if len(losses) % _LOOK_EVERY == 0:
-                _check(losses[-_LOOK_EVERY:], len(losses))
-        _check(losses[-_LOOK_EVERY:], len(losses))
+                _check(_together(losses[-_LOOK_EVERY:], devices), len(losses))
+    together = _together(losses, devices)
+    _check(together[-_LOOK_EVERY:], len(losses))
     devices.free_memory()
-    return torch.stack(losses).tolist() if losses else []
+    return together.tolist()
 
 
-def _check(recent: list[torch.Tensor], step: int) -> None:
-    if recent and not torch.stack(recent).isfinite().all():
+def _share(batch: dict[str, torch.Tensor], rank: int, ranks: int) -> tuple[dict[str, torch.Tensor], float]:
+    """This process's examples of a batch, and what their mean loss counts in the mean over processes.
+
+    The weights make that mean the one over the examples, also where the batch does not divide evenly. A process
+    that is left without an example takes one along at weight 0, as all must step together.
+    """
+    if ranks == 1:
+        return batch, 1.0
+    size = len(batch["labels"])
+    own = range(rank, size, ranks)
+    return {name: values[list(own or (0,))] for name, values in batch.items()}, len(own) * ranks / size
+
+
+def _together(losses: list[torch.Tensor], devices: Accelerator) -> torch.Tensor:
+    """The losses, shape (steps,), averaged over the processes: all see the same and so diverge as one."""
+    own = torch.stack(losses) if losses else torch.zeros(0)
+    return devices.reduce(own, "mean") if devices.num_processes > 1 and losses else own
+
+
+def _check(recent: torch.Tensor, step: int) -> None:
+    if not recent.isfinite().all():
         raise Diverged(f"the loss is NaN or infinite within {len(recent)} steps before step {step}")

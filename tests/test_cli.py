@@ -1,0 +1,190 @@
+"""The command line: one clear line for what cannot be done, progress for what can."""
+
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from essparse_lib import cli, figures
+from essparse_lib.errors import InputError
+from essparse_lib.study.store import Store, results_folder
+from essparse_lib.study.trial import Training
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    monkeypatch.setenv("ESSPARSE_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("COLUMNS", "200")
+    reduced = replace(
+        figures.study("fig2", "tiny"),
+        models=("tiny-bert",),
+        tasks=("tiny-pairs",),
+        training={"*": Training(1, 32, 1e-3, 32, 64)},
+        sparsities=(0.0, 0.5),
+        seeds=(0,),
+    )
+    monkeypatch.setitem(figures.STUDIES["fig2"], "tiny", reduced)
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def essparse(results, monkeypatch, capsys):
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["essparse", *arguments])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        printed = capsys.readouterr()
+        return end.value.code or 0, printed.out, printed.err
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["run", "fig3x"], ["unknown figure 'fig3x'", "fig2"]),
+        (["run", "fig2", "--scale", "laab"], ["unknown scale 'laab'", "tiny", "did you mean 'lab'?"]),
+        (["run", "fig2", "--scale", "tiny", "--budget", "abc"], ["budget 'abc' is not allowed", "90m"]),
+        (["run", "fig2", "--scale", "tiny", "--budget=-5"], ["budget '-5' is not allowed", "8h"]),
+        (["run", "fig2", "--scale", "tiny", "--budget", "nan"], ["budget 'nan' is not allowed"]),
+        (["run", "fig2", "--scale", "tiny", "--budget", ""], ["budget '' is not allowed"]),
+        (["mend", "--scale", "large"], ["unknown scale 'large'", "lab, paper, tiny"]),
+    ],
+)
+def test_wrong_value_gets_one_line_and_nothing_is_written(essparse, results, arguments, named):
+    code, out, err = essparse(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("essparse: ")
+    assert err.count("\n") == 1
+    assert all(part in err for part in named)
+    assert not results.exists()
+
+
+@pytest.mark.parametrize("arguments", [["run", "fig2", "--scale", "tiny"], ["status"]])
+def test_damaged_record_gets_one_line_and_nothing_is_written(essparse, results, arguments):
+    file = results / "tiny" / "tiny-bert" / "tiny-pairs.jsonl"
+    file.parent.mkdir(parents=True)
+    file.write_text("garbage\n")
+    code, out, err = essparse(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"essparse: {file}, line 1: damaged record (")
+    assert "`essparse mend`" in err
+    assert err.count("\n") == 1
+    assert [p for p in results.rglob("*") if p.is_file()] == [file]
+    assert file.read_text() == "garbage\n"
+
+
+def test_model_that_cannot_be_had_gets_one_line_and_nothing_is_written(essparse, results, monkeypatch):
+    study = replace(figures.study("fig2", "tiny"), models=("nobody/nothing",))
+    monkeypatch.setitem(figures.STUDIES["fig2"], "tiny", study)
+    code, _, err = essparse("run", "fig2", "--scale", "tiny")
+    assert code == 2
+    assert err.count("\n") == 1
+    assert "nobody/nothing" in err
+    assert "ESSPARSE_MIRROR" in err
+    assert not results.exists()
+
+
+def test_error_reaches_the_shell_as_one_line():
+    command = [sys.executable, "-m", "essparse_lib.cli", "run", "fig99"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("essparse: unknown figure 'fig99'")
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["run"], ["run", "fig2", "--jobs", "0"], ["run", "fig2", "--colour"], ["dance"]])
+def test_wrong_usage_ends_in_2(essparse, results, arguments):
+    code, out, err = essparse(*arguments)
+    assert (code, out) == (2, "")
+    assert "Usage" in err
+    assert not results.exists()
+
+
+def test_run_prints_its_progress_and_a_second_call_runs_nothing(essparse, results):
+    code, out, err = essparse("run", "fig2", "--scale", "tiny")
+    assert (code, out) == (0, "")
+    lines = [line for line in err.splitlines() if line.startswith("tiny-bert on tiny-pairs")]
+    assert [line.split(":")[0] for line in lines] == [
+        "tiny-bert on tiny-pairs, 0% pruned, seed 0",
+        "tiny-bert on tiny-pairs, 50% pruned, seed 0",
+    ]
+    assert [line.rsplit(", ", 1)[1] for line in lines] == ["1 left", "0 left"]
+    assert "'accuracy'" in lines[0]
+    before = (results / "tiny" / "tiny-bert" / "tiny-pairs.jsonl").read_bytes()
+    assert before.count(b"\n") == 2
+    code, out, err = essparse("run", "fig2", "--scale", "tiny")
+    assert (code, out, err.strip()) == (0, "", "")
+    assert (results / "tiny" / "tiny-bert" / "tiny-pairs.jsonl").read_bytes() == before
+
+
+def test_run_says_what_is_left_when_the_budget_is_spent(essparse):
+    code, out, _ = essparse("run", "fig2", "--scale", "tiny", "--budget", "0.000001")
+    assert code == 0
+    assert out == "2 of 2 trials have no record yet: run the same command to go on\n"
+
+
+def test_status_counts_records_there_and_missing(essparse):
+    def row():
+        code, out, _ = essparse("status")
+        assert code == 0
+        return next(line.split() for line in out.splitlines() if line.split()[:2] == ["fig2", "tiny"])
+
+    assert row()[2:5] == ["0", "2", "0"]
+    assert "unknown" in row()[5]
+    essparse("run", "fig2", "--scale", "tiny")
+    assert row()[2:5] == ["2", "0", "0"]
+    store = Store(results_folder("tiny"))
+    lines = store.path(figures.study("fig2", "tiny").trials()[0]).read_bytes().splitlines(keepends=True)
+    store.path(figures.study("fig2", "tiny").trials()[0]).write_bytes(lines[0])
+    assert row()[2:5] == ["1", "1", "0"]
+    assert row()[-1] == "s"
+
+
+def test_mend_sets_damaged_lines_aside(essparse, results):
+    assert essparse("mend", "--scale", "tiny")[:2] == (0, "no record is damaged\n")
+    essparse("run", "fig2", "--scale", "tiny")
+    file = results / "tiny" / "tiny-bert" / "tiny-pairs.jsonl"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-30])
+    assert essparse("mend", "--scale", "tiny")[:2] == (0, f"mended {file}\n")
+    first, second = whole.splitlines(keepends=True)
+    assert file.read_bytes() == first
+    assert Path(f"{file}.damaged").read_bytes() == second[:-30] + b"\n"
+    essparse("run", "fig2", "--scale", "tiny")
+    assert len(Store(results / "tiny").records()) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [(None, None), ("90", 90), ("90s", 90), ("15m", 900), ("8h", 28800), ("0.5h", 1800)]
+)
+def test_durations_as_people_write_them(text, seconds):
+    assert cli.duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "m", "0", "0s", "-1h", "1d", "1h30m", "eight"])
+def test_other_durations_are_refused(text):
+    with pytest.raises(InputError, match="is not allowed"):
+        cli.duration(text)
+
+
+def test_help_answers_at_once():
+    def seconds():
+        begun = time.perf_counter()
+        ended = subprocess.run([sys.executable, "-m", "essparse_lib.cli", "--help"], capture_output=True, text=True)
+        assert ended.returncode == 0
+        assert all(command in ended.stdout for command in ("run", "status", "mend"))
+        return time.perf_counter() - begun
+
+    assert min(seconds() for _ in range(3)) < 0.7
+
+
+def test_help_loads_nothing_heavy():
+    command = [sys.executable, "-X", "importtime", "-m", "essparse_lib.cli", "--help"]
+    loaded = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    names = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in loaded.splitlines()}
+    assert "typer" in names
+    assert not names & {"torch", "transformers", "accelerate", "datasets", "numpy", "pandas", "joblib"}

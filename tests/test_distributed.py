@@ -1,0 +1,133 @@
+"""Two processes of one launch train as one does, hold the mask, and write each record once."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from essparse_lib.study.store import Record
+from essparse_lib.training.loop import _share
+
+#: Fine-tunes tiny-bert without dropout on 50 examples in batches of 16, so that the last batch of an epoch has 2 for
+#: two processes, and (batches of 7) of 1, so that one process is left without any.
+TRAIN = """
+import sys
+import torch
+from accelerate import Accelerator
+from safetensors.torch import save_file
+from essparse_lib import models, run
+from essparse_lib.pruning.magnitude import global_magnitude
+from essparse_lib.pruning.prunable import weights
+from essparse_lib.study.trial import Training
+from essparse_lib.training.fine_tune import fine_tune
+
+torch.set_num_threads(1)
+devices = Accelerator(mixed_precision="no")
+data, _ = run._encoded("tiny-sentiment", "tiny-bert", 32, 50, 0)
+for batch_size in (16, 7):
+    model = models.classifier("tiny-bert", 2, 0)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    mask = global_magnitude(weights(model), 0.5)
+    losses = fine_tune(model, data, Training(3, batch_size, 1e-3, 32), 0, devices, mask)
+    state = {name: value.contiguous() for name, value in model.state_dict().items()}
+    state["losses"] = torch.tensor(losses)
+    state["drift"] = torch.tensor(mask.drift(model))
+    state["zeros"] = torch.tensor(sum(int((w == 0).sum()) for w in weights(model).values()))
+    save_file(state, f"{sys.argv[1]}/{batch_size}-{devices.num_processes}-{devices.process_index}.safetensors")
+"""
+
+#: The runner on four trials, one of which diverges, as a script of a user would call it.
+RUN = """
+import sys
+from pathlib import Path
+from essparse_lib.errors import InputError
+from essparse_lib.run import run
+from essparse_lib.study.store import Store
+from essparse_lib.study.trial import Pruning, Training, Trial
+
+store = Store(Path(sys.argv[1]) / "results")
+training = Training(2, 16, 1e-2, 32, 60)
+trials = [Trial("tiny-bert", "tiny-sentiment", 0, training, Pruning(s)) for s in (0.0, 0.5)]
+trials += [Trial("tiny-bert", "tiny-sentiment", 0, Training(1, 16, 1e30, 32, 60), Pruning(0.5))]
+try:
+    run(trials, store, jobs=2)
+except InputError as error:
+    print("refused:", error, flush=True)
+told = []
+first = run(trials[:1], store, progress=told.append, budget=600)
+rest = run(trials, store, progress=told.append)
+print(f"left {len(first)} {len(rest)}, told {len(told)}", flush=True)
+"""
+
+
+def launch(tmp_path, script, processes):
+    """Run a script in so many processes on this machine; what they print."""
+    file = tmp_path / "script.py"
+    file.write_text(script)
+    command = [sys.executable]
+    if processes > 1:  # what `accelerate launch` calls for GPUs; for CPUs it wants MPI
+        command += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    cpu = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "ACCELERATE_USE_CPU": "true", "GLOO_SOCKET_IFNAME": "lo"}
+    command += [str(file), str(tmp_path)]
+    ended = subprocess.run(command, env={**os.environ, **cpu}, capture_output=True, text=True, timeout=240)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A folder with the weights after training by one process, and in each of two."""
+    folder = tmp_path_factory.mktemp("trained")
+    for processes in (1, 2):
+        launch(folder, TRAIN, processes)
+    return folder
+
+
+@pytest.mark.parametrize("batch_size", [16, 7])
+def test_two_processes_train_as_one(trained, batch_size):
+    one, first, second = (load_file(trained / f"{batch_size}-{n}.safetensors") for n in ("1-0", "2-0", "2-1"))
+    assert first.keys() == second.keys() == one.keys()
+    for name in one:
+        assert torch.equal(first[name], second[name]), name
+        torch.testing.assert_close(first[name], one[name], rtol=1e-4, atol=1e-5, msg=lambda m, n=name: f"{n}: {m}")
+    assert int(first["drift"]) == int(second["drift"]) == 0
+    assert int(first["zeros"]) == 8192
+    assert len(one["losses"]) == 3 * -(-50 // batch_size)
+
+
+def test_processes_share_each_trial_and_the_main_one_writes(tmp_path):
+    printed = launch(tmp_path, RUN, 2)
+    refusal = "refused: 2 jobs are not allowed under accelerate launch, which shares each trial: give 1"
+    assert printed.splitlines().count(refusal) == 2
+    assert sorted(line for line in printed.splitlines() if line.startswith("left")) == [
+        "left 0 0, told 0",
+        "left 0 0, told 3",
+    ]
+    (file,) = (tmp_path / "results").glob("*/*.jsonl")
+    records = [Record.from_line(line) for line in file.read_bytes().splitlines()]
+    assert [(r.status, r.trial.pruning.sparsity) for r in records] == [("ok", 0.0), ("ok", 0.5), ("diverged", 0.5)]
+    assert [r.metrics.get("zeros") for r in records] == [0, 8192, None]
+    assert {r.provenance["processes"] for r in records} == {2}
+
+
+@pytest.mark.parametrize(("size", "ranks"), [(16, 2), (7, 2), (5, 4), (1, 2), (1, 3)])
+def test_weighed_means_of_shares_are_the_mean_of_the_batch(size, ranks):
+    batch = {"input_ids": torch.arange(3 * size).view(size, 3), "labels": torch.randn(size, dtype=torch.float64)}
+    shares = [_share(batch, rank, ranks) for rank in range(ranks)]
+    assert all(len(share["labels"]) == len(share["input_ids"]) >= 1 for share, _ in shares)
+    mean = sum(weight * share["labels"].mean() for share, weight in shares) / ranks
+    torch.testing.assert_close(mean, batch["labels"].mean())
+    seen = torch.cat([share["input_ids"] for share, weight in shares if weight])
+    assert sorted(seen[:, 0].tolist()) == batch["input_ids"][:, 0].tolist()
+
+
+def test_one_process_gets_the_batch_itself():
+    batch = {"labels": torch.zeros(3)}
+    share, weight = _share(batch, 0, 1)
+    assert share is batch
+    assert weight == 1

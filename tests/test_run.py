@@ -1,0 +1,253 @@
+"""From trials to records: repeatable, paired, exact, and honest about what went wrong."""
+
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+
+import joblib
+import pytest
+import torch
+
+from essparse_lib import run as runner
+from essparse_lib.errors import InputError
+from essparse_lib.pruning.masks import Mask
+from essparse_lib.run import execute, missing, run
+from essparse_lib.study.store import Record, Store
+from essparse_lib.study.trial import Pruning, Training, Trial
+from essparse_lib.training import device
+from essparse_lib.training import fine_tune as fine_tuning
+
+QUICK = Training(1, 16, 1e-2, 32, 64)
+LEARNING = Training(3, 16, 1e-2, 32, 256)
+DENSE = Trial("tiny-bert", "tiny-sentiment", 0, QUICK)
+CURVE = [DENSE.at(s) for s in (0.0, 0.3, 0.6, 0.9)]
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "results")
+
+
+def outcome(record: Record) -> tuple:
+    return record.status, record.metrics, record.predictions, record.labels, record.reason
+
+
+def test_same_trial_twice_is_identical():
+    trial = replace(DENSE, training=LEARNING).at(0.5)
+    first, second = execute(trial), execute(trial)
+    assert first.status == "ok"
+    assert len(set(first.predictions)) == 2  # it does tell the classes apart
+    assert outcome(first) == outcome(second)
+
+
+def test_another_seed_is_another_result():
+    first, second = (execute(replace(DENSE, training=LEARNING, seed=seed)) for seed in (0, 1))
+    assert first.labels == second.labels
+    assert first.metrics["final_loss"] != second.metrics["final_loss"]
+
+
+@pytest.mark.parametrize("task", ["tiny-sentiment", "tiny-pairs"])
+@pytest.mark.parametrize("model", ["tiny-bert", "tiny-mpnet", "tiny-opt"])
+def test_every_architecture_runs_with_exactly_the_wanted_zeros(model, task):
+    record = execute(Trial(model, task, 0, QUICK, Pruning(0.37)))
+    assert (record.status, record.reason) == ("ok", "")
+    assert record.metrics["prunable"] == 2 * (4 * 32 * 32 + 2 * 32 * 64)
+    assert record.metrics["zeros"] == 6062  # ⌊0.37 · 16384⌋
+    assert record.metrics["steps"] == 4
+    assert len(record.predictions) == len(record.labels) == 128
+    right = sum(p == y for p, y in zip(record.predictions, record.labels, strict=True))
+    assert record.metrics["accuracy"] == round(100 * right / 128, 4)
+
+
+def test_record_says_where_it_comes_from():
+    found = execute(DENSE).provenance
+    assert found["versions"]["torch"].startswith(torch.__version__.split("+")[0])
+    assert found["precision"] in ("fp32", "bf16")
+    assert all(found[name] for name in ("code", "device", "threads", "weights", "data", "seconds", "finished"))
+    assert found["processes"] == 1
+    assert found["peak_memory_bytes"] > 10**7
+
+
+def test_learning_happens():
+    assert execute(replace(DENSE, training=LEARNING)).metrics["accuracy"] > 90
+
+
+def test_seeds_pair_along_a_curve(monkeypatch):
+    seen = []
+    train = fine_tuning.train
+
+    def spy(model, batches, *rest):
+        kept = [dict(b) for b in batches]
+        head = {n: p.detach().clone() for n, p in model.named_parameters() if n.startswith("classifier")}
+        seen.append((kept, head, torch.get_rng_state()))
+        return train(model, iter(kept), *rest)
+
+    monkeypatch.setattr(fine_tuning, "train", spy)
+    for trial in (CURVE[0], CURVE[2], replace(CURVE[2], seed=1)):
+        assert execute(trial).status == "ok"
+    dense, pruned, other = seen
+    for step, same in zip(dense[0], pruned[0], strict=True):
+        assert all(torch.equal(step[name], same[name]) for name in step)
+    assert dense[1].keys() == {"classifier.weight", "classifier.bias"}
+    assert all(torch.equal(dense[1][name], pruned[1][name]) for name in dense[1])
+    assert torch.equal(dense[2], pruned[2])  # what dropout draws from
+    assert not torch.equal(other[1]["classifier.weight"], dense[1]["classifier.weight"])
+    assert not all(
+        a["input_ids"].shape == b["input_ids"].shape and torch.equal(a["input_ids"], b["input_ids"])
+        for a, b in zip(dense[0], other[0], strict=True)
+    )
+
+
+@pytest.mark.parametrize("sparsity", [0.0, 0.5])
+def test_diverging_trial_is_recorded_as_diverged(store, sparsity):
+    trial = replace(DENSE, training=replace(QUICK, learning_rate=1e30)).at(sparsity)
+    assert run([trial], store) == []
+    record = store.records()[trial.id]
+    assert record.status == "diverged"
+    assert "NaN or infinite" in record.reason
+    assert (record.metrics, record.predictions) == ({}, "")
+    assert missing([trial], store.records(), retry=True) == []  # it is a result
+
+
+def test_error_in_training_is_recorded_and_run_again_on_request(store, monkeypatch):
+    fine_tune = fine_tuning.fine_tune
+
+    def failing(model, data, training, seed, devices, mask):
+        if mask is not None and mask.sparsity > 0.5:
+            raise RuntimeError("out of\nmemory")
+        return fine_tune(model, data, training, seed, devices, mask)
+
+    monkeypatch.setattr(fine_tuning, "fine_tune", failing)
+    assert run(CURVE, store) == []
+    assert [store.records()[t.id].status for t in CURVE] == ["ok", "ok", "failed", "failed"]
+    reason = store.records()[CURVE[2].id].reason
+    assert reason.startswith("RuntimeError: out of memory (test_run.py:")
+    monkeypatch.undo()
+    progressed = []
+    assert run(CURVE, store, progress=progressed.append) == []
+    assert progressed == []
+    assert run(CURVE, store, retry=True, progress=progressed.append) == []
+    assert [(p.record.trial, p.record.status, p.left) for p in progressed] == [
+        (CURVE[2], "ok", 1),
+        (CURVE[3], "ok", 0),
+    ]
+    assert {r.status for r in store.records().values()} == {"ok"}
+
+
+def test_drifted_mask_is_a_failure(monkeypatch):
+    @contextmanager
+    def let_go(mask, model, optimizer):
+        mask.apply(model)
+        yield
+
+    monkeypatch.setattr(Mask, "held", let_go)
+    record = execute(DENSE.at(0.5))
+    assert record.status == "failed"
+    assert "mask drifted" in record.reason
+    assert "not 8192" in record.reason
+
+
+def test_several_jobs_give_the_records_of_one(tmp_path):
+    one, several = Store(tmp_path / "one"), Store(tmp_path / "several")
+    lefts = []
+    assert run(CURVE, one) == []
+    assert run(CURVE, several, jobs=2, progress=lambda p: lefts.append(p.left)) == []
+    assert lefts == [3, 2, 1, 0]
+    expected, found = one.records(), several.records()
+    assert found.keys() == expected.keys() == {t.id for t in CURVE}
+    for name in expected:
+        assert outcome(found[name]) == outcome(expected[name])
+
+
+def test_records_outlive_the_run_that_made_them(store):
+    run(CURVE[:2], store)
+    lines = store.path(DENSE).read_bytes()
+    assert run(CURVE, store) == []
+    assert store.path(DENSE).read_bytes().startswith(lines)
+    assert len(store.path(DENSE).read_bytes().splitlines()) == 4
+
+
+@pytest.mark.parametrize(("jobs", "threads"), [(1, 6), (2, 3), (4, 1)])
+def test_jobs_share_the_cores(store, monkeypatch, jobs, threads):
+    asked = []
+    monkeypatch.setattr(runner, "_cores", lambda: 6)
+    monkeypatch.setattr(joblib, "Parallel", lambda **options: lambda calls: (f(*a) for f, a, _ in calls))
+    monkeypatch.setattr(device, "use_threads", asked.append)
+    monkeypatch.setattr(runner, "execute", _slowly)
+    run(CURVE, store, jobs=jobs)
+    assert asked == [threads] * 4
+
+
+def _slowly(trial):
+    time.sleep(0.2)
+    return Record(trial, "ok", {"accuracy": 50.0})
+
+
+def test_budget_is_kept_and_a_second_run_finishes(store, monkeypatch):
+    monkeypatch.setattr(runner, "execute", _slowly)
+    trials = [replace(DENSE, seed=seed) for seed in range(12)]
+    runner.prepare(DENSE)
+    left = run(trials, store, budget=0.9)
+    assert 12 - 4 <= len(left) < 12
+    done = store.records()
+    assert {t.id for t in left} == {t.id for t in trials} - done.keys()
+    assert run(trials, store) == []
+    assert len(store.path(DENSE).read_bytes().splitlines()) == len(store.records()) == 12
+
+
+def test_spent_budget_begins_nothing(store):
+    assert run(CURVE, store, budget=1e-9) == CURVE
+    assert store.records() == {}
+
+
+def test_trial_that_another_run_holds_is_left_to_it(store):
+    told = []
+    with store.claimed(CURVE[1]):
+        assert run(CURVE[:3], store, progress=told.append) == [CURVE[1]]
+    assert [p.record and p.record.trial for p in told] == [CURVE[0], None, CURVE[2]]
+    assert run(CURVE[:3], store) == []
+
+
+def test_trial_named_twice_runs_once(store):
+    assert run([DENSE, DENSE, CURVE[1], DENSE], store) == []
+    assert len(store.path(DENSE).read_bytes().splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"model": "tiny-brt"}, "unknown model 'tiny-brt': choose from .*did you mean 'tiny-bert'"),
+        ({"task": "tiny-sentimant"}, "unknown task 'tiny-sentimant': choose from .*did you mean 'tiny-sentiment'"),
+        ({"pruning": Pruning(0.5, "weakest")}, "pruning 'weakest' .*'magnitude' over 'global'"),
+    ],
+)
+def test_unknown_names_are_refused_before_anything_is_written(store, change, named):
+    with pytest.raises(InputError, match=named):
+        run([DENSE, replace(DENSE, **change)], store)
+    assert not store.folder.exists()
+
+
+def test_model_and_task_that_cannot_be_had_are_no_failed_trials(store, monkeypatch):
+    monkeypatch.setattr(runner, "_data", lambda task: (_ for _ in ()).throw(InputError("no network")))
+    with pytest.raises(InputError, match="no network"):
+        execute(DENSE)
+
+
+def test_disk_that_cannot_be_written_is_said_before_the_first_trial(tmp_path, monkeypatch):
+    monkeypatch.setattr(runner, "execute", lambda trial: pytest.fail("a trial was begun"))
+    (tmp_path / "results").write_text("a file, not a folder")
+    with pytest.raises(InputError, match=f"cannot write {tmp_path}"):
+        run(CURVE, Store(tmp_path / "results"))
+
+
+def test_finished_study_needs_no_right_to_write(store, monkeypatch):
+    run(CURVE, store)
+    monkeypatch.setattr(Store, "check_writable", lambda self: pytest.fail("nothing is to be written"))
+    assert run(CURVE, store) == []
+
+
+def test_several_jobs_under_accelerate_launch_are_refused(store, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match="2 jobs are not allowed under accelerate launch"):
+        run(CURVE, store, jobs=2)
+    assert not store.folder.exists()

@@ -1,0 +1,132 @@
+"""A trial's name: what decides it, what does not, and what is refused."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from essparse_lib.errors import InputError
+from essparse_lib.study.trial import Pruning, Training, Trial
+
+LAB = Training(3, 16, 1e-4, 64, 1500)
+DENSE = Trial("minilm-l6", "movie-reviews", 0, LAB)
+
+trainings = st.builds(
+    Training,
+    epochs=st.integers(1, 10),
+    batch_size=st.integers(1, 512),
+    learning_rate=st.floats(1e-8, 1.0),
+    max_length=st.integers(1, 2048),
+    max_train=st.none() | st.integers(1, 10**6),
+    warmup=st.floats(0, 1),
+    weight_decay=st.floats(0, 1),
+)
+prunings = st.builds(Pruning, st.floats(0, 0.999), st.sampled_from(["magnitude", "random"]), st.sampled_from(["layer"]))
+trials = st.builds(Trial, st.text(min_size=1), st.text(min_size=1), st.integers(0, 2**31), trainings, prunings)
+
+
+def test_id_is_stable():
+    assert DENSE.id == "dfb9bda56b9895ec"
+
+
+def test_defaults_stay_out_of_the_canonical_form():
+    training = {"epochs": 3, "batch_size": 16, "learning_rate": 1e-4, "max_length": 64, "max_train": 1500}
+    plain = {"model": "minilm-l6", "task": "movie-reviews", "seed": 0, "training": training}
+    assert DENSE.canonical() == plain
+    assert DENSE.at(0.4).canonical() == {**plain, "pruning": {"sparsity": 0.4}}
+    assert replace(DENSE, training=replace(LAB, warmup=0.1)).canonical()["training"]["warmup"] == 0.1
+
+
+@given(trials)
+def test_canonical_form_round_trips_through_json(trial):
+    again = Trial.from_canonical(json.loads(json.dumps(trial.canonical())))
+    assert again == trial
+    assert again.id == trial.id
+
+
+@given(trials, trials)
+def test_trials_share_an_id_only_if_equal(one, other):
+    assert (one.id == other.id) == (one == other)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"model": "tiny-bert"},
+        {"task": "rte"},
+        {"seed": 1},
+        {"pruning": Pruning(0.1)},
+        *({"training": replace(LAB, **{k: v})} for k, v in {"epochs": 4, "warmup": 0.1, "max_train": None}.items()),
+    ],
+)
+def test_every_field_counts_in_the_id(change):
+    assert replace(DENSE, **change).id != DENSE.id
+
+
+@given(st.integers(0, 999_999))
+def test_sparsity_is_kept_to_six_decimals(millionths):
+    exact = millionths / 10**6
+    assert Pruning(exact + 3e-7).sparsity == Pruning(exact).sparsity == exact
+
+
+def test_sums_of_tenths_are_the_trial_of_the_tenth():
+    assert DENSE.at(0.1 + 0.2).id == DENSE.at(0.3).id
+    assert DENSE.at("0.3").id == DENSE.at(0.3).id
+
+
+@pytest.mark.parametrize(
+    "nothing", [Pruning(0), Pruning(0.0, "random"), Pruning(-0.0), Pruning(1e-7, "magnitude", "layer")]
+)
+def test_all_ways_to_prune_nothing_are_one_trial(nothing):
+    trial = replace(DENSE, pruning=nothing)
+    assert trial == DENSE
+    assert trial.id == DENSE.id
+
+
+def test_at_changes_the_sparsity_alone():
+    layered = replace(DENSE, pruning=Pruning(0.5, scope="layer"))
+    assert layered.at(0.7) == replace(DENSE, pruning=Pruning(0.7, scope="layer"))
+
+
+@pytest.mark.parametrize("sparsity", [1.0, -0.1, "abc", None, float("nan"), float("inf"), 2, "1"])
+def test_sparsity_outside_its_range_is_refused(sparsity):
+    with pytest.raises(InputError, match="sparsity .* is not allowed") as refusal:
+        Pruning(sparsity)
+    assert repr(sparsity) in str(refusal.value)
+
+
+def test_sparsity_that_rounds_to_one_is_refused():
+    with pytest.raises(InputError):
+        Pruning(0.9999999)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("epochs", 0),
+        ("batch_size", -1),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("nan")),
+        ("max_length", 0),
+        ("max_train", 0),
+        ("max_train", -5),
+    ],
+)
+def test_training_out_of_range_is_refused(field, value):
+    with pytest.raises(InputError, match=f"{field} {value!r}"):
+        replace(LAB, **{field: value})
+
+
+@pytest.mark.parametrize("missing", ["model", "task", "seed", "training"])
+def test_canonical_form_of_no_trial_is_refused(missing):
+    plain = DENSE.canonical()
+    del plain[missing]
+    with pytest.raises((KeyError, TypeError)):
+        Trial.from_canonical(plain)
+
+
+def test_canonical_form_with_a_strange_field_is_refused():
+    with pytest.raises(TypeError):
+        Trial.from_canonical({**DENSE.canonical(), "colour": "red"})
