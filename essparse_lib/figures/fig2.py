@@ -27,8 +27,8 @@ STUDIES = {
         "tiny",
         ("tiny-bert", "tiny-mpnet", "tiny-opt"),
         ("tiny-sentiment", "tiny-pairs"),
-        {"*": Training(epochs=2, batch_size=32, learning_rate=3e-3, max_length=32, max_train=256)},
-        sparsities=(0.0, 0.3, 0.6, 0.9),
+        {"*": Training(epochs=3, batch_size=16, learning_rate=1e-2, max_length=32, max_train=256)},
+        sparsities=(0.0, 0.5, 0.9),
         seeds=(0, 1),
     ),
     "lab": Study(

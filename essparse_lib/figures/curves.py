@@ -1,0 +1,191 @@
+"""Drawing and telling of curves of performance against sparsity: what Figure 2 and its kin share."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..study.curves import Curve, Estimate, curves
+from ..study.essential import EPSILON, essential_sparsity, turning_point
+from ..study.grid import Study
+from ..study.store import Record
+from . import style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Point:
+    """One model on one task at the sparsity that the reader asked for.
+
+    Attributes:
+        drop: in points, with its interval.
+        seeds: how many it rests on.
+        live: whether it was run just now, rather than read from the study's records.
+    """
+
+    model: str
+    task: str
+    sparsity: float
+    drop: Estimate
+    seeds: int
+    live: bool
+
+
+def points(study: Study, records: Mapping[str, Record], sparsity: float, live: Container[str]) -> list[Point]:
+    """The asked point of every curve that has it, paired with the dense model on the same seeds.
+
+    Args:
+        live: the ids of the trials that were run just now.
+    """
+    good = {i: r for i, r in records.items() if r.status == "ok"}
+    paired = {
+        i: r for i, r in good.items() if {r.trial.at(0.0).id, r.trial.at(sparsity).id} <= good.keys()
+    }
+    found = []
+    for curve in curves(study, paired, levels=(sparsity,)):
+        trial = study.trial(curve.model, curve.task, sparsity, curve.seeds[0])
+        drop = curve.drop_estimates()[-1]
+        found.append(Point(curve.model, curve.task, sparsity, drop, len(curve.seeds), trial.id in live))
+    return found
+
+
+def sentence(point: Point) -> str:
+    """A point in words, with its drop and interval."""
+    seeds = "one seed" if point.seeds == 1 else f"{point.seeds} seeds"
+    source = "run now" if point.live else "from records"
+    verb = "loses" if point.drop.value >= 0 else "gains"
+    size = point.drop if point.drop.value >= 0 else Estimate(-point.drop.value, -point.drop.high, -point.drop.low)
+    return (
+        f"With {point.sparsity:.4g} of its weights gone, {point.model} {verb} {size.text()} points on {point.task} "
+        f"({seeds}, {source})."
+    )
+
+
+def draw(found: Sequence[Curve], asked: Sequence[Point] = (), epsilon: float = EPSILON) -> Figure:
+    """Change from the dense model against sparsity: a panel a task, a colour a model.
+
+    Lines are means over the seeds, thin lines the seeds, bands 95% intervals, the dashed line ε below the dense
+    model, dotted lines what is left when always saying the commonest class, ticks at the bottom the essential
+    sparsity with its interval, crosses trials that diverged or failed.
+    """
+    tasks = list(dict.fromkeys([c.task for c in found] + [p.task for p in asked]))
+    models = list(dict.fromkeys([c.model for c in found] + [p.model for p in asked]))
+    colours = style.colours(models)
+    figure, axes = style.panels(max(1, len(tasks)))
+    for task, ax in zip(tasks, axes, strict=False):
+        ax.set_title(task, fontsize=10)
+        ax.axhline(-epsilon, color=style.GUIDE, linestyle="--", linewidth=1)
+        for curve in (c for c in found if c.task == task):
+            _curve(ax, curve, colours[curve.model], epsilon, len(models))
+        for point in (p for p in asked if p.task == task):
+            _point(ax, point)
+    axes[0].set_ylim(*_limits(found, asked))
+    for ax in axes[:: min(3, len(axes))]:
+        ax.set_ylabel("change (points)")
+    figure.supxlabel("sparsity (% of the block matrices' weights)", fontsize=10)
+    _legend(figure, axes, colours, bool(asked), epsilon)
+    return figure
+
+
+def _limits(found: Sequence[Curve], asked: Sequence[Point]) -> tuple[float, float]:
+    """The range of the bands and of the asked points: the commonest class may lie far below."""
+    changes = [-drop for curve in found for e in curve.drop_estimates() for drop in (e.low, e.high)]
+    changes += [-drop for point in asked for drop in (point.drop.low, point.drop.high)]
+    low, high = min(changes, default=-5.0), max(changes, default=1.0)
+    room = 0.08 * (high - low) + 1
+    return low - 2 * room, high + room
+
+
+def _curve(ax: Axes, curve: Curve, colour: tuple[float, float, float], epsilon: float, models: int) -> None:
+    percent = 100 * curve.levels
+    drop, resampled = curve.drops()
+    dense = curve.scores[:, :1]
+    ax.plot(percent, (curve.scores - dense).T, color=colour, linewidth=0.6, alpha=0.6)
+    if len(percent) > 1:
+        low, high = np.nanquantile(resampled, (0.025, 0.975), axis=0)
+        ax.fill_between(percent, -high, -low, color=colour, alpha=0.2, linewidth=0)
+    ax.plot(percent, -drop, color=colour, marker="o", markersize=3, linewidth=1.6)
+    if models == 1:
+        ax.axhline(curve.majority - float(np.nanmean(dense)), color=style.GUIDE, linestyle=":", linewidth=1)
+    for seed, level in curve.unlucky:
+        ax.plot(100 * level, 0, marker="x", color=colour, label=f"seed {seed} failed")
+    if len(percent) > 2 and curve.learned():
+        knee = essential_sparsity(curve, epsilon)
+        transform = ax.get_xaxis_transform()
+        ax.plot([100 * knee.low, 100 * knee.high], [0.04, 0.04], color=colour, linewidth=3, alpha=0.35, transform=transform)
+        ax.plot(100 * knee.value, 0.04, marker="|", color=colour, markersize=12, markeredgewidth=2, transform=transform)
+
+
+def _point(ax: Axes, point: Point) -> None:
+    error = [[max(0, point.drop.high - point.drop.value)], [max(0, point.drop.value - point.drop.low)]]
+    ax.errorbar(
+        100 * point.sparsity,
+        -point.drop.value,
+        yerr=error,
+        color=style.ASKED,
+        marker="D",
+        markersize=6,
+        capsize=3,
+        zorder=5,
+    )
+
+
+def _legend(figure: Figure, axes: Sequence[Axes], colours: Mapping[str, object], asked: bool, epsilon: float) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], color=c, marker="o", markersize=3, label=m) for m, c in colours.items()]
+    handles.append(Line2D([], [], color=style.GUIDE, linestyle="--", label=f"dense − {epsilon:g} point"))
+    if len(colours) == 1:
+        handles.append(Line2D([], [], color=style.GUIDE, linestyle=":", label="commonest class"))
+    handles.append(Line2D([], [], color="0.2", marker="|", linewidth=3, alpha=0.5, label="essential sparsity, 95%"))
+    if asked:
+        handles.append(Line2D([], [], color=style.ASKED, marker="D", linestyle="", label="the point asked for"))
+    figure.legend(handles=handles, loc="outside upper center", ncols=min(3, len(handles)), fontsize=9)
+
+
+def table(found: Sequence[Curve], epsilon: float = EPSILON) -> pd.DataFrame:
+    """A row a curve: dense score, essential sparsity (ε absolute and relative) and turning point, with intervals."""
+    import pandas as pd
+
+    rows = []
+    for curve in found:
+        learned = curve.learned()
+        rows.append(
+            {
+                "model": curve.model,
+                "task": curve.task,
+                "metric": curve.metric,
+                "seeds": len(curve.seeds),
+                "dense": curve.dense().text(),
+                "commonest class": f"{curve.majority:.1f}",
+                "essential sparsity %": sparsity_text(curve, essential_sparsity(curve, epsilon), learned),
+                "the same, ε relative": sparsity_text(curve, essential_sparsity(curve, epsilon, True), learned),
+                "turning point %": sparsity_text(curve, turning_point(curve), learned),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def sparsity_text(curve: Curve, found: Estimate, learned: bool) -> str:
+    """A sparsity of a curve in percent: with ``≥`` where the curve ends before, in words where there is none."""
+    if not learned:
+        return "not learned"
+    if np.isnan(found.value) or len(curve.levels) < 3:
+        return "none"
+    at_least = "≥ " if found.value >= curve.levels[-1] else ""
+    return at_least + found.text(digits=0, scale=100)
+
+
+def range_text(found: Sequence[Curve], epsilon: float = EPSILON) -> str:
+    """The smallest and the largest essential sparsity of several curves, such as ``27% to 54%``."""
+    values = [essential_sparsity(curve, epsilon).value for curve in found]
+    if not values:
+        return "not known yet"
+    return f"{min(values):.0%}" if len(values) == 1 else f"{min(values):.0%} to {max(values):.0%}"

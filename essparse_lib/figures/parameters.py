@@ -1,0 +1,51 @@
+"""A notebook's parameters, as papermill gives them, turned into what the library takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import unknown
+from ..study.grid import Study
+
+
+def listed(given: Any) -> list[str] | None:
+    """``all`` as None, else the names in ``a, b``, or in a list, or the one number or name."""
+    if given is None or given == "all":
+        return None
+    parts = given if isinstance(given, (list, tuple)) else str(given).split(",")
+    return [str(part).strip() for part in parts if str(part).strip()]
+
+
+def narrowed(study: Study, model: Any, tasks: Any, seeds: Any) -> Study:
+    """The study on the named models, tasks and seeds; ``all`` keeps the study's own."""
+    return study.narrowed(listed(model), listed(tasks), listed(seeds))  # type: ignore[arg-type]
+
+
+def live_tasks(study: Study, given: Any) -> list[str]:
+    """On which of the study's tasks a point without a record is run: ``first``, ``none``, ``all``, or names.
+
+    Raises:
+        InputError: a named task is not in the study.
+    """
+    if given == "first":
+        return [study.tasks[0]]
+    if given in ("none", ""):
+        return []
+    chosen = listed(given)
+    if chosen is None:
+        return list(study.tasks)
+    for task in chosen:
+        if task not in study.tasks:
+            raise unknown("live task", task, study.tasks, " (the tasks of this figure), or first, all, none")
+    return chosen
+
+
+def glue(name: str, value: object) -> None:
+    """Make a value quotable from other pages of the book; without the book's tools, do nothing."""
+    try:
+        from myst_nb import glue as keep
+    except ImportError:
+        return
+    keep(name, value, display=False)
+
+

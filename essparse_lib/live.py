@@ -1,0 +1,48 @@
+"""Trials that a reader asks for in a notebook: run now, kept in the cache, so that asking again costs nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from .files import cache_folder
+from .study.grid import Study
+from .study.store import Record, Store
+from .study.trial import Trial
+
+
+def wanted(study: Study, records: Mapping[str, Record], sparsity: float, tasks: Iterable[str]) -> list[Trial]:
+    """The trials that a point needs and no record has.
+
+    For each model, on each of ``tasks`` that has no record at this sparsity: one seed there, and the dense model
+    of that seed. At tiny scale, where nothing is committed, all of the study that is missing as well.
+    """
+    pairs = [
+        (dense, dense.at(sparsity))
+        for model in study.models
+        for task in tasks
+        for dense in [study.trial(model, task, 0.0, study.seeds[0])]
+        if not any(study.trial(model, task, sparsity, seed).id in records for seed in study.seeds)
+    ]
+    trials = [trial for pair in pairs for trial in pair] + (study.trials() if study.scale == "tiny" else [])
+    return list({t.id: t for t in trials if t.id not in records}.values())
+
+
+def run(trials: Iterable[Trial], scale: str) -> dict[str, Record]:
+    """Run trials, or read them back if they were run before, and say what is going on.
+
+    Raises:
+        InputError: a model or a task cannot be had.
+    """
+    from . import run as runner  # the bench: torch is imported here, and only if something is to be run
+
+    store = Store(cache_folder() / "live" / scale)
+    todo = list(trials)
+    new = runner.missing(todo, store.records())
+    if new:
+        print(f"Running {len(new)} trials that have no record: {new[0]}" + (", …" if len(new) > 1 else ""))
+        runner.run(new, store)
+    kept = store.records()
+    for trial in todo:
+        if trial.id in kept and kept[trial.id].status != "ok":
+            print(f"{trial}: {kept[trial.id].status}, {kept[trial.id].reason}")
+    return {trial.id: kept[trial.id] for trial in todo if trial.id in kept}

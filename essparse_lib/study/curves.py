@@ -1,0 +1,182 @@
+"""Curves of performance against sparsity, with every seed and every evaluation example resampled together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from .grid import Study
+from .metrics import METRICS, confusion_cells, majority
+from .store import Record
+
+RESAMPLES = 2000
+_BLOCK = 250  # resamples computed together: bounds the memory on large test sets
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def text(self, digits: int = 1, scale: float = 1.0, unit: str = "") -> str:
+        """Such as ``0.8 [−0.3, 1.9]``."""
+        value, low, high = (_number(scale * x, digits) for x in (self.value, self.low, self.high))
+        return f"{value}{unit} [{low}, {high}]"
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One model on one task at rising sparsity, from the dense model (level 0) on.
+
+    Attributes:
+        levels: sparsities, shape (levels,), rising from 0; every one has a score of at least one seed.
+        seeds: those whose dense trial succeeded.
+        scores: in points, shape (seeds, levels); NaN where that trial is missing or did not succeed.
+        resampled: the same for each resample of the evaluation examples, shape (resamples, seeds, levels).
+        drawn: the seeds of each resample by position, shape (resamples, seeds).
+        majority: score of always saying the commonest class.
+        unlucky: (seed, level) of trials that diverged or failed.
+    """
+
+    model: str
+    task: str
+    metric: str
+    levels: np.ndarray
+    seeds: tuple[int, ...]
+    scores: np.ndarray
+    resampled: np.ndarray
+    drawn: np.ndarray
+    majority: float
+    unlucky: tuple[tuple[int, float], ...]
+
+    def drops(self, relative: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """How far each level lies below the dense model, the seeds paired: (levels,) and (resamples, levels).
+
+        In points of the metric, or with ``relative`` in percent of the dense score.
+        """
+        resampled = np.take_along_axis(self.resampled, self.drawn[:, :, None], axis=1)
+        return _mean_drop(self.scores, relative), _mean_drop(resampled, relative)
+
+    def drop_estimates(self, relative: bool = False) -> list[Estimate]:
+        """``drops()`` with intervals, a level each."""
+        drop, resampled = self.drops(relative)
+        return [estimate(d, r) for d, r in zip(drop, resampled.T, strict=True)]
+
+    def dense(self) -> Estimate:
+        """The dense model's score, over the seeds."""
+        resampled = np.take_along_axis(self.resampled[:, :, 0], self.drawn, axis=1).mean(1)
+        return estimate(float(self.scores[:, 0].mean()), resampled)
+
+    def learned(self) -> bool:
+        """Whether the dense model beats always saying the commonest class, beyond doubt (95% interval)."""
+        return self.dense().low > self.majority
+
+
+def estimate(value: float, resampled: np.ndarray) -> Estimate:
+    """A value with the 2.5% and 97.5% quantiles of its resamples (percentile bootstrap, Efron 1979)."""
+    known = resampled[~np.isnan(resampled)]
+    if math.isnan(value) or not len(known):
+        return Estimate(float(value), math.nan, math.nan)
+    low, high = np.quantile(known, (0.025, 0.975))
+    return Estimate(float(value), float(low), float(high))
+
+
+def curves(study: Study, records: Mapping[str, Record], levels: Iterable[float] | None = None) -> list[Curve]:
+    """The study's curves, model by model and task by task, as far as records have them.
+
+    Args:
+        levels: sparsities other than the study's; the dense model is always among them.
+    """
+    wanted = tuple(sorted({0.0, *(study.sparsities if levels is None else levels)}))
+    found = []
+    for model in study.models:
+        for task in study.tasks:
+            grid = {
+                (seed, level): record
+                for seed in study.seeds
+                for level in wanted
+                if (record := records.get(study.trial(model, task, level, seed).id)) is not None
+            }
+            curve = _curve(model, task, wanted, study.seeds, grid)
+            if curve is not None:
+                found.append(curve)
+    return found
+
+
+def _curve(
+    model: str, task: str, wanted: tuple[float, ...], seeds: Iterable[int], grid: Mapping[tuple[int, float], Record]
+) -> Curve | None:
+    good = {place: record for place, record in grid.items() if record.status == "ok"}
+    seeds = tuple(seed for seed in seeds if (seed, 0.0) in good)
+    levels = tuple(level for level in wanted if any((seed, level) in good for seed in seeds))
+    if not seeds:
+        return None
+    first = good[seeds[0], 0.0]
+    metric = next(name for name in METRICS if name in first.metrics)
+    labels = _classes(first.labels)
+    classes = 1 + max(int(_classes(text).max()) for r in good.values() for text in (r.labels, r.predictions))
+    places = [(seed, level) for seed in seeds for level in levels]
+    cells = np.zeros((len(labels), len(places), classes**2), dtype=np.float32)
+    for column, place in enumerate(places):
+        if place in good:
+            cells[:, column] = confusion_cells(labels, _classes(good[place].predictions), classes)
+    known = np.array([place in good for place in places])
+    shape = (len(seeds), len(levels))
+
+    def scores(weights: np.ndarray) -> np.ndarray:
+        counts = (weights @ cells.reshape(len(labels), -1)).reshape(len(weights), len(places), classes, classes)
+        counts[:, ~known] = 1  # any number: masked below
+        values = METRICS[metric](counts)
+        values[:, ~known] = np.nan
+        return values.reshape(-1, *shape)
+
+    rng = np.random.default_rng(0)
+    weights = _resampled_examples(len(labels))
+    blocks = [scores(weights[i : i + _BLOCK].astype(np.float32)) for i in range(0, RESAMPLES, _BLOCK)]
+    return Curve(
+        model,
+        task,
+        metric,
+        np.array(levels),
+        seeds,
+        scores(np.ones((1, len(labels)), dtype=np.float32))[0],
+        np.concatenate(blocks),
+        rng.integers(len(seeds), size=(RESAMPLES, len(seeds))),
+        majority(metric, labels, classes),
+        tuple(place for place, record in grid.items() if record.status != "ok"),
+    )
+
+
+@lru_cache(maxsize=2)
+def _resampled_examples(size: int) -> np.ndarray:
+    """How often each resample holds each example, shape (RESAMPLES, size); the same for every curve of a test set."""
+    rng = np.random.default_rng(1)
+    return rng.multinomial(size, np.full(size, 1 / size), size=RESAMPLES).astype(np.uint8)
+
+
+def _mean_drop(scores: np.ndarray, relative: bool) -> np.ndarray:
+    """Mean over the seeds of the fall from level 0: (..., seeds, levels) to (..., levels)."""
+    dense = scores[..., :1]
+    drop = dense - scores
+    if relative:
+        drop = 100 * np.divide(drop, dense, out=np.full_like(drop, np.nan), where=dense > 0)
+    known = ~np.isnan(drop)
+    total = np.where(known, drop, 0).sum(-2)
+    return np.divide(total, known.sum(-2), out=np.full_like(total, np.nan), where=known.any(-2))
+
+
+def _classes(digits: str) -> np.ndarray:
+    codes = np.frombuffer(digits.encode("ascii"), dtype=np.uint8).astype(np.int64)
+    return np.where(codes >= ord("a"), codes - ord("a") + 10, codes - ord("0"))
+
+
+def _number(value: float, digits: int) -> str:
+    text = f"{value:.{digits}f}"
+    return text.replace("-", "−") if float(text) else text.lstrip("-")

@@ -1,0 +1,96 @@
+"""Essential sparsity and turning point of a curve, with their intervals."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import InputError
+from .curves import Curve, Estimate, estimate
+
+#: The paper's tolerance (§3): performance within 1% of the dense model's.
+EPSILON = 1.0
+
+#: Breakpoints tried by the two-segment fit lie this far apart.
+_STEP = 0.01
+
+
+def crossing(levels: np.ndarray, drops: np.ndarray, epsilon: float) -> np.ndarray:
+    """Where curves first fall by more than ``epsilon``, linear between the levels.
+
+    Args:
+        levels: rising sparsities from 0, shape (levels,).
+        drops: fall against the first level, shape (..., levels).
+
+    Returns:
+        Sparsities, shape (...); the last level for a curve that never falls so far (then a lower bound).
+    """
+    beyond = drops > epsilon
+    after = beyond.argmax(-1)  # the first level beyond; 0 also if there is none, since drops[..., 0] is 0
+    before = np.maximum(after - 1, 0)
+    fall = np.take_along_axis(drops, after[..., None], -1)[..., 0]
+    start = np.take_along_axis(drops, before[..., None], -1)[..., 0]
+    share = np.divide(epsilon - start, fall - start, out=np.zeros_like(fall), where=fall > start)
+    inside = levels[before] + share * (levels[after] - levels[before])
+    return np.where(beyond.any(-1), inside, levels[-1])
+
+
+def essential_sparsity(curve: Curve, epsilon: float = EPSILON, relative: bool = False) -> Estimate:
+    """The largest sparsity up to which the model stays within ε of itself before pruning (paper, §3).
+
+    The mean over the seeds, linear between measured levels, read where it first falls by more than ε; the
+    interval resamples seeds and evaluation examples. A value at the last level means "at least".
+
+    Args:
+        epsilon: tolerance in points of the metric, or with ``relative`` in percent of the dense score
+            (the paper does not say which of the two its 1% is).
+
+    Raises:
+        InputError: ε is not above 0.
+    """
+    if not epsilon > 0:
+        raise InputError(f"epsilon {epsilon!r} is not allowed: it must be above 0, such as 1.0")
+    drop, resampled = curve.drops(relative)
+    known = ~np.isnan(drop)
+    levels = curve.levels[known]
+    complete = resampled[:, known]
+    complete = complete[~np.isnan(complete).any(1)]
+    return estimate(float(crossing(levels, drop[known], epsilon)), crossing(levels, complete, epsilon))
+
+
+def turning_point(curve: Curve) -> Estimate:
+    """Where the curve bends down: the breakpoint of the continuous two-segment line that fits it best.
+
+    Levels at which the model has lost nine tenths of what it knew above the majority class are left out but
+    for the first: there the curve runs flat along the floor. NaN if no bend is downward, or fewer than five
+    levels remain.
+    """
+    drop, resampled = curve.drops()
+    keep = _above_floor(curve, drop)
+    complete = resampled[:, keep]
+    complete = complete[~np.isnan(complete).any(1)]
+    levels = curve.levels[keep]
+    if len(levels) < 5:
+        return Estimate(np.nan, np.nan, np.nan)
+    return estimate(float(_bend(levels, drop[keep][None])[0]), _bend(levels, complete))
+
+
+def _above_floor(curve: Curve, drop: np.ndarray) -> np.ndarray:
+    known = ~np.isnan(drop)
+    floor = 0.9 * (curve.dense().value - curve.majority)
+    below = np.flatnonzero(known & (drop > max(floor, 0)))
+    if len(below):
+        known[below[0] + 1 :] = False
+    return known
+
+
+def _bend(levels: np.ndarray, drops: np.ndarray) -> np.ndarray:
+    """Best breakpoint of each row of ``drops``, shape (rows, levels); NaN where the line does not steepen there."""
+    breaks = np.arange(levels[1], levels[-2] + _STEP / 2, _STEP)
+    ones = np.ones_like(levels)
+    designs = np.stack([np.stack([ones, levels, np.maximum(levels - b, 0)], 1) for b in breaks])
+    solve = np.linalg.pinv(designs)  # (breaks, 3, levels)
+    fitted = np.einsum("kij,kjl,rl->kri", designs, solve, drops, optimize=True)
+    errors = ((fitted - drops) ** 2).sum(-1)  # (breaks, rows)
+    best = errors.argmin(0)
+    steeper = np.einsum("rl,rl->r", solve[best, 2], drops)
+    return np.where(steeper > 0, breaks[best], np.nan)

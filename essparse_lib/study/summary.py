@@ -1,0 +1,58 @@
+"""Where a figure's numbers come from: the provenance of its records, in a few lines."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from .grid import Study
+from .store import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def used(study: Study, records: Mapping[str, Record]) -> list[Record]:
+    """The study's records, in the order of its trials."""
+    return [records[trial.id] for trial in study.trials() if trial.id in records]
+
+
+def fingerprint(records: Iterable[Record]) -> str:
+    """SHA-256 over the records' lines in the order of their ids, first 16 hexadecimal digits."""
+    lines = sorted(record.line() for record in records)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def provenance(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
+    """What the study's figure rests on: a table of a name and a value."""
+    import pandas as pd
+
+    found = used(study, records)
+    states = Counter(record.status for record in found)
+    notes = [record.provenance for record in found]
+    hours = sum(note.get("seconds", 0) for note in notes) / 3600
+    days = sorted({note["finished"][:10] for note in notes if "finished" in note})
+
+    def each(name: str) -> str:
+        return ", ".join(sorted({str(note[name]) for note in notes if name in note})) or "—"
+
+    rows = {
+        "scale": study.scale,
+        "records": f"{len(found)} of {len(study.trials())} trials"
+        + "".join(f", {count} {state}" for state, count in states.items() if state != "ok"),
+        "fingerprint of the records": fingerprint(found) if found else "—",
+        "code revision": each("code"),
+        "seeds": ", ".join(map(str, study.seeds)),
+        "device": each("device"),
+        "precision": each("precision"),
+        "CPU threads a trial": each("threads"),
+        "weights (SHA-256)": each("weights"),
+        "PyTorch": ", ".join(sorted({note["versions"]["torch"] for note in notes if "versions" in note})) or "—",
+        "transformers": ", ".join(sorted({note["versions"]["transformers"] for note in notes if "versions" in note}))
+        or "—",
+        "computing time": f"{hours:.1f} hours of trials",
+        "made": " to ".join(dict.fromkeys((days[0], days[-1]))) if days else "—",
+    }
+    return pd.DataFrame({"": rows.keys(), "value": rows.values()}).set_index("")

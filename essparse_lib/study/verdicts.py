@@ -1,0 +1,70 @@
+"""Verdicts: whether the records agree with a claim, by a stated rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from .curves import Curve, Estimate
+from .essential import EPSILON, essential_sparsity
+from .grid import Study
+from .paper import ESSENTIAL_RANGE
+
+Outcome = Literal["agrees", "differs", "inconclusive", "not tested at this scale"]
+
+#: Fewer seeds than this decide nothing.
+SEEDS = 3
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A claim's name, how the records stand to it, and why, in a sentence."""
+
+    claim: str
+    outcome: Outcome
+    reason: str
+
+
+def against(estimate: Estimate, threshold: float) -> Outcome:
+    """Whether an estimate is at least the threshold: its whole 95% interval must lie on one side."""
+    if estimate.low >= threshold:
+        return "agrees"
+    return "differs" if estimate.high < threshold else "inconclusive"
+
+
+def c1(study: Study, curves: Sequence[Curve]) -> Verdict:
+    """C1: every model and task keeps its performance when 30% of its weights go.
+
+    Agrees if the 95% interval of the essential sparsity lies at or above 30% for every curve, differs if it
+    lies below for any. Curves whose dense model has not learned the task say nothing and are not counted.
+    """
+    threshold = ESSENTIAL_RANGE[0]
+    if study.scale == "tiny":
+        return Verdict("C1", "not tested at this scale", "the models at this scale are random and very small")
+    expected = len(study.models) * len(study.tasks)
+    complete = [c for c in curves if len(c.seeds) >= SEEDS and len(c.levels) == len(study.sparsities)]
+    counted = [c for c in complete if c.learned()]
+    if len(complete) < expected:
+        return Verdict(
+            "C1",
+            "inconclusive" if complete else "not tested at this scale",
+            f"{expected - len(complete)} of {expected} curves lack records of {SEEDS} seeds at every sparsity",
+        )
+    if not counted:
+        return Verdict("C1", "inconclusive", "no dense model learned its task")
+    by_outcome: dict[Outcome, list[str]] = {}
+    for curve in counted:
+        by_outcome.setdefault(against(essential_sparsity(curve), threshold), []).append(curve.task)
+    outcome: Outcome = next(o for o in ("differs", "inconclusive", "agrees") if o in by_outcome)
+    parts = [f"{o} on {_listing(tasks)}" for o, tasks in by_outcome.items()]
+    left_out = [c.task for c in complete if c not in counted]
+    if left_out:
+        parts.append(f"not counted: {_listing(left_out)}, where the dense model does not beat the commonest class")
+    rule = f"a loss of at most {EPSILON:g} point with {threshold:.0%} of the weights gone"
+    return Verdict("C1", outcome, f"{rule}: {'; '.join(parts)}")
+
+
+def _listing(names: Sequence[str]) -> str:
+    unique = list(dict.fromkeys(names))
+    return unique[0] if len(unique) == 1 else f"{', '.join(unique[:-1])} and {unique[-1]}"

@@ -1,0 +1,146 @@
+"""Essential sparsity, turning point and curves on records whose truth is known."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from essparse_lib.errors import InputError
+from essparse_lib.study.curves import curves
+from essparse_lib.study.essential import crossing, essential_sparsity, turning_point
+from essparse_lib.study.grid import TENTHS, Study
+from essparse_lib.study.store import Record
+from essparse_lib.study.trial import Training
+
+EXAMPLES = 4000
+STUDY = Study("fig2", "lab", ("m",), ("t",), {"*": Training(1, 8, 1e-3, 16)})
+
+
+def records(accuracy, seeds=STUDY.seeds, study=STUDY, noise=0.0):
+    """Records of a task of two balanced classes in which a given share of the answers is right at each sparsity.
+
+    The same examples go wrong first at every sparsity, as the trials of one seed are paired.
+    """
+    found = {}
+    for seed in seeds:
+        rng = np.random.default_rng([seed, 7])
+        labels = np.arange(EXAMPLES) % 2
+        rank = rng.permutation(EXAMPLES)
+        shift = rng.normal(0, noise)
+        for level in study.sparsities:
+            wrong = rank >= EXAMPLES * (accuracy(level) + shift * (level > 0)) / 100
+            trial = study.trial("m", "t", level, seed)
+            digits = "".join(map(str, np.where(wrong, 1 - labels, labels)))
+            found[trial.id] = Record(
+                trial, "ok", {"accuracy": 100 * float((~wrong).mean())}, digits, "".join(map(str, labels))
+            )
+    return found
+
+
+def knee_at(knee, slope=60.0, top=90.0):
+    return lambda s: top - slope * max(0.0, s - knee)
+
+
+def curve(accuracy, **options):
+    return curves(STUDY, records(accuracy, **options))[0]
+
+
+def test_scores_and_drops_are_those_of_the_records():
+    found = curve(knee_at(0.5))
+    assert found.scores[0, 0] == pytest.approx(90)
+    assert found.drops()[0] == pytest.approx([0] * 6 + [6, 12, 18, 24], abs=0.05)
+    assert found.drops(relative=True)[0][-1] == pytest.approx(100 * 24 / 90, abs=0.1)
+
+
+@pytest.mark.parametrize("knee", [0.2, 0.45, 0.7])
+def test_the_turning_point_is_the_knee(knee):
+    found = turning_point(curve(knee_at(knee)))
+    assert found.value == pytest.approx(knee, abs=0.02)
+    assert found.low <= knee + 0.02 and found.high >= knee - 0.02
+
+
+@pytest.mark.parametrize("knee", [0.2, 0.45, 0.7])
+@pytest.mark.parametrize("epsilon", [0.5, 1.0, 2.0])
+def test_essential_sparsity_is_where_the_drop_passes_epsilon(knee, epsilon):
+    truth = knee + epsilon / 60
+    assert essential_sparsity(curve(knee_at(knee)), epsilon).value == pytest.approx(truth, abs=0.1)  # a grid step
+
+
+def test_a_relative_tolerance_is_a_share_of_the_dense_score():
+    found = curve(knee_at(0.4, top=60.0, slope=10.0))
+    assert essential_sparsity(found, 1.0, relative=True).value < essential_sparsity(found, 1.0).value
+
+
+def test_a_curve_that_never_falls_ends_at_the_last_level():
+    assert essential_sparsity(curve(lambda _: 90.0)).value == 0.9
+
+
+def test_no_bend_means_no_turning_point():
+    assert math.isnan(turning_point(curve(lambda s: 90 - 30 * s + 20 * max(0, s - 0.4))).value)
+
+
+def test_the_floor_after_the_fall_does_not_move_the_turning_point():
+    found = turning_point(curve(lambda s: max(50.0, 90 - 200 * max(0, s - 0.5))))
+    assert found.value == pytest.approx(0.5, abs=0.03)
+
+
+def test_the_interval_covers_the_seeds_as_well_as_the_examples():
+    calm, rough = curve(knee_at(0.5)), curve(knee_at(0.5), noise=2.0)
+    width = [e.high - e.low for e in (calm.drop_estimates()[-1], rough.drop_estimates()[-1])]
+    assert width[1] > 1.5 * width[0]
+
+
+def test_estimates_are_the_same_twice():
+    assert essential_sparsity(curve(knee_at(0.5))) == essential_sparsity(curve(knee_at(0.5)))
+
+
+@given(st.lists(st.floats(-5, 50), min_size=9, max_size=9), st.floats(0.1, 5))
+def test_crossing_agrees_with_a_walk_along_the_curve(drops, epsilon):
+    levels, curve_drops = np.array(TENTHS), np.array([0.0, *drops])
+    fine = np.linspace(0, 0.9, 9001)
+    beyond = np.flatnonzero(np.interp(fine, levels, curve_drops) > epsilon)
+    expected = fine[beyond[0]] if len(beyond) else 0.9
+    assert float(crossing(levels, curve_drops, epsilon)) == pytest.approx(expected, abs=2e-4)
+
+
+def test_missing_and_failed_trials_leave_gaps_and_are_named():
+    found = records(knee_at(0.5))
+    gone = STUDY.trial("m", "t", 0.3, 1)
+    lost = STUDY.trial("m", "t", 0.6, 2)
+    del found[gone.id]
+    found[lost.id] = Record(lost, "diverged", reason="NaN")
+    result = curves(STUDY, found)[0]
+    assert np.isnan(result.scores[1, 3]) and np.isnan(result.scores[2, 6])
+    assert result.unlucky == ((2, 0.6),)
+    assert essential_sparsity(result).value == pytest.approx(0.5 + 1 / 60, abs=0.03)
+
+
+def test_a_seed_without_its_dense_trial_is_left_out():
+    found = records(knee_at(0.5))
+    del found[STUDY.trial("m", "t", 0.0, 1).id]
+    assert curves(STUDY, found)[0].seeds == (0, 2)
+
+
+def test_no_records_no_curve():
+    assert curves(STUDY, {}) == []
+
+
+def test_a_model_that_says_one_class_has_learned_nothing():
+    assert not curve(lambda _: 50.0).learned()
+    assert curve(lambda _: 60.0).learned()
+
+
+def test_epsilon_must_be_above_zero():
+    with pytest.raises(InputError, match="epsilon 0"):
+        essential_sparsity(curve(knee_at(0.5)), 0)
+
+
+def test_matthews_curves_are_resampled_too():
+    found = {i: Record(r.trial, "ok", {"matthews": 0.0}, r.predictions, r.labels) for i, r in records(knee_at(0.5)).items()}
+    result = curves(STUDY, found)[0]
+    assert result.scores[0, 0] == pytest.approx(80, abs=0.5)  # 2p − 1 with balanced classes
+    assert result.majority == 0
+    low_high = result.drop_estimates()[-1]
+    assert low_high.low < 48 < low_high.high

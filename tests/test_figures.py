@@ -1,0 +1,108 @@
+"""What the figures draw and say from records, and how a notebook's parameters are read."""
+
+import matplotlib as mpl
+import pytest
+from test_essential import STUDY, knee_at, records
+
+from essparse_lib import figures, live
+from essparse_lib.errors import InputError
+from essparse_lib.figures import curves as drawing
+from essparse_lib.figures import parameters
+from essparse_lib.study.curves import Estimate, curves
+from essparse_lib.study.store import Record
+from essparse_lib.study.summary import fingerprint, provenance
+
+mpl.use("agg")
+
+
+def test_every_study_of_every_figure_has_distinct_trials():
+    for by_scale in figures.STUDIES.values():
+        for study in by_scale.values():
+            trials = study.trials()
+            assert len({t.id for t in trials}) == len(trials) > 0
+
+
+def test_the_figure_shows_every_level_the_asked_point_and_the_knee():
+    found = curves(STUDY, records(knee_at(0.5)))
+    asked = drawing.points(STUDY, records(knee_at(0.5)), 0.7, live=())
+    figure = drawing.draw(found, asked)
+    lines = figure.axes[0].get_lines()
+    mean = next(line for line in lines if line.get_marker() == "o")
+    assert mean.get_ydata() == pytest.approx([0] * 6 + [-6, -12, -18, -24], abs=0.05)
+    assert any(line.get_marker() == "D" and line.get_xdata()[0] == pytest.approx(70) for line in lines)
+    knee = next(line for line in lines if line.get_marker() == "|")
+    assert knee.get_xdata()[0] == pytest.approx(51.7, abs=1)
+
+
+def test_an_empty_figure_can_be_drawn():
+    assert drawing.draw([]).axes
+
+
+def test_a_point_is_told_with_its_drop_and_interval():
+    point = drawing.Point("m", "t", 0.4, Estimate(1.25, -0.5, 3.0), 3, live=False)
+    assert drawing.sentence(point) == (
+        "With 0.4 of its weights gone, m loses 1.2 [−0.5, 3.0] points on t (3 seeds, from records)."
+    )
+    gain = drawing.Point("m", "t", 0.45, Estimate(-1.0, -3.0, 0.5), 1, live=True)
+    assert "gains 1.0 [−0.5, 3.0] points on t (one seed, run now)" in drawing.sentence(gain)
+
+
+def test_a_live_point_is_paired_with_its_own_seed():
+    found = records(knee_at(0.5), noise=3.0)
+    trial = STUDY.trial("m", "t", 0.75, 0)
+    source = found[STUDY.trial("m", "t", 0.7, 0).id]
+    found[trial.id] = Record(trial, "ok", source.metrics, source.predictions, source.labels)
+    (point,) = drawing.points(STUDY, found, 0.75, live={trial.id})
+    alone = curves(STUDY, {i: r for i, r in found.items() if r.trial.seed == 0})[0]
+    assert point.live and point.seeds == 1
+    assert point.drop.value == pytest.approx(alone.drops()[0][7])
+
+
+def test_the_table_names_what_was_not_learned():
+    found = drawing.table(curves(STUDY, records(lambda _: 50.0)))
+    assert found["essential sparsity %"].tolist() == ["not learned"]
+    found = drawing.table(curves(STUDY, records(lambda _: 90.0)))
+    assert found["essential sparsity %"].tolist()[0].startswith("≥ 90")
+
+
+def test_provenance_changes_with_a_record():
+    found = records(knee_at(0.5))
+    before = fingerprint(found.values())
+    assert provenance(STUDY, found).loc["records", "value"] == "30 of 30 trials"
+    del found[STUDY.trial("m", "t", 0.5, 0).id]
+    assert fingerprint(found.values()) != before
+    assert provenance(STUDY, found).loc["records", "value"] == "29 of 30 trials"
+
+
+def test_parameters_take_names_lists_and_numbers():
+    study = figures.study("fig2", "lab")
+    assert parameters.narrowed(study, "all", "all", "all") == study
+    chosen = parameters.narrowed(study, "tiny-bert", "rte, sst2", 1)
+    assert (chosen.models, chosen.tasks, chosen.seeds) == (("tiny-bert",), ("rte", "sst2"), (1,))
+    assert parameters.narrowed(study, "all", ["cola"], "0,2").seeds == (0, 2)
+    assert parameters.live_tasks(study, "first") == ["movie-reviews"]
+    assert parameters.live_tasks(study, "none") == []
+
+
+@pytest.mark.parametrize(("tasks", "seeds"), [("", "all"), ("all", "x"), ("all", "-1"), ("all", 1.5)])
+def test_wrong_parameters_are_refused(tasks, seeds):
+    with pytest.raises(InputError):
+        parameters.narrowed(figures.study("fig2", "lab"), "all", tasks, seeds)
+
+
+def test_a_live_task_must_be_one_of_the_figure():
+    with pytest.raises(InputError, match="unknown live task 'mnli'"):
+        parameters.live_tasks(figures.study("fig2", "lab"), "mnli")
+
+
+def test_only_what_has_no_record_is_run_live():
+    found = records(knee_at(0.5))
+    assert live.wanted(STUDY, found, 0.5, ["t"]) == []
+    assert [t.pruning.sparsity for t in live.wanted(STUDY, found, 0.45, ["t"])] == [0.45]
+    assert [t.pruning.sparsity for t in live.wanted(STUDY, {}, 0.45, ["t"])] == [0.0, 0.45]
+    assert live.wanted(STUDY, {}, 0.45, []) == []
+
+
+def test_at_tiny_scale_everything_missing_is_run_live():
+    study = figures.study("fig2", "tiny")
+    assert len(live.wanted(study, {}, 0.5, [study.tasks[0]])) == len(study.trials())
