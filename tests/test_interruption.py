@@ -38,7 +38,8 @@ class Runner:
         script.write_text(DRIVER)
         self.results = folder / "results"
         self.log = folder / "log"
-        environment = {**os.environ, "ESSPARSE_RESULTS": str(self.results)}
+        # joblib leaves its (empty) folders in /dev/shm when it is killed: here they go with the test's
+        environment = {**os.environ, "ESSPARSE_RESULTS": str(self.results), "JOBLIB_TEMP_FOLDER": str(folder)}
         command = [sys.executable, str(script), *f"run fig2 --scale tiny --jobs {jobs}".split()]
         with self.log.open("a") as log:
             self.process = subprocess.Popen(command, env=environment, start_new_session=True, stdout=log, stderr=log)

@@ -1,0 +1,31 @@
+# make book   set up an environment, execute the notebooks, build the book, print where to open it
+# make test   the same environment; style, types and tests
+# make clean  remove what was built (the environment stays)
+
+VENV ?= .venv
+PYTHON ?= $(shell for name in python3 python3.12 python3.13 python3.11 python; do \
+	$$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$name && break; done)
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+
+.PHONY: book test clean
+
+book: $(READY)
+	@$(BIN)/essparse book
+
+test: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -n 2 --dist loadfile
+
+clean:
+	rm -rf _build .pytest_cache .mypy_cache .ruff_cache
+
+# The package itself goes in without its dependencies: requirements.txt has named them all, and torch stays as pinned.
+$(READY): requirements.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Installing into $(VENV) with $(PYTHON): a few minutes, once"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $(READY)

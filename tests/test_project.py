@@ -1,0 +1,233 @@
+"""The project holds together: what is declared is what is used, files that belong together are in step."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import jupytext
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from essparse_lib import figures, tasks
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "essparse_lib"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+BASE = [Requirement(r) for r in PROJECT["dependencies"]]
+EXTRAS = {name: [Requirement(r) for r in listed] for name, listed in PROJECT["optional-dependencies"].items()}
+DECLARED = BASE + [r for listed in EXTRAS.values() for r in listed]
+REPOSITORY = PROJECT["urls"]["Repository"]
+
+FLOORS = [
+    {"pruning", "sources", "study", "errors", "files"},
+    {"models", "tasks", "training", "figures"},
+    {"run", "book", "sparsify", "progress", "provenance", "live"},
+    {"cli", "widgets", "__init__"},
+]
+BENCH = {"pruning", "sources", "tasks", "training", "models"}
+NOTEBOOK = {"study", "figures"}
+
+
+def named(path):
+    """A module's dotted name in the package, without the package: ``study.store``."""
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+
+
+def imports(path):
+    """Everything a module imports, also within functions: ``essparse_lib.study.store.Store``, ``torch.nn``."""
+    parents = ("essparse_lib", *path.relative_to(PACKAGE).parts[:-1])
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            start = parents[: len(parents) - node.level + 1] if node.level else ()
+            found |= {".".join([*start, *filter(None, [node.module]), alias.name]) for alias in node.names}
+    return found
+
+
+def own_imports(path):
+    """The package's modules that a module imports, as ``named`` gives them (a folder: ``study``)."""
+    own = set()
+    for target in imports(path):
+        parts = target.split(".")
+        if parts[0] != "essparse_lib" or len(parts) == 1:
+            continue
+        while parts[1:] and not (
+            PACKAGE.joinpath(*parts[1:]).is_dir() or PACKAGE.joinpath(*parts[1:]).with_suffix(".py").exists()
+        ):
+            parts.pop()
+        own.add(".".join(parts[1:]) or "__init__")
+    return own
+
+
+def floor(module):
+    return next(i for i, members in enumerate(FLOORS) if module.split(".")[0] in members)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_no_import_points_upwards(path):
+    upwards = {target for target in own_imports(path) if floor(target) > floor(named(path))}
+    assert not upwards, f"{named(path)} on floor {floor(named(path)) + 1} imports {upwards}"
+
+
+def test_the_wings_do_not_know_each_other():
+    crossing = {
+        (named(path), target)
+        for path in MODULES
+        for target in own_imports(path)
+        for here, there in ((BENCH, NOTEBOOK), (NOTEBOOK, BENCH))
+        if named(path).split(".")[0] in here and target.split(".")[0] in there
+    }
+    assert crossing <= {("training.fine_tune", "study.trial")}  # Training, plain data
+
+
+def test_the_notebook_wing_draws_without_torch():
+    heavy = {"torch", "transformers", "accelerate", "safetensors"}
+    for path in MODULES:
+        if named(path).split(".")[0] in NOTEBOOK:
+            assert not {target.split(".")[0] for target in imports(path)} & heavy, path
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_no_file_is_long(path):
+    assert len(path.read_text().splitlines()) <= 300
+
+
+def test_every_import_is_declared():
+    declared = {canonicalize_name(r.name) for r in DECLARED}
+    distributions = metadata.packages_distributions()
+    for path in MODULES:
+        for target in {t.split(".")[0] for t in imports(path)} - set(sys.stdlib_module_names) - {"essparse_lib"}:
+            names = {canonicalize_name(name) for name in distributions.get(target, [target])}
+            assert names & declared, f"{path.name} imports {target}, which pyproject.toml does not name"
+
+
+def blocked(*names):
+    """Python code after which importing any of these fails."""
+    return (
+        "import sys\n"
+        "class Block:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.split('.')[0] in {set(names)!r}:\n"
+        "            raise ImportError('blocked: ' + name)\n"
+        "sys.meta_path.insert(0, Block())\n"
+    )
+
+
+JUPYTER = ("IPython", "ipykernel", "ipywidgets", "jupyter_book", "jupytext", "myst_nb", "papermill", "sphinx")
+DRAWING = ("altair", "datasets", "matplotlib", "pandas", "seaborn")
+TORCH = ("accelerate", "torch", "transformers")
+
+
+@pytest.mark.parametrize(
+    ("without", "code"),
+    [
+        ((*JUPYTER, *DRAWING, *TORCH), "import essparse_lib, essparse_lib.cli"),
+        ((*JUPYTER, *DRAWING), "import essparse_lib.run, essparse_lib.models; essparse_lib.save_pruned"),
+        (TORCH, "from essparse_lib.figures import curves, style; from essparse_lib.study import verdicts, summary"),
+    ],
+    ids=["the package", "the bench", "the notebook wing"],
+)
+def test_imports_need_no_more_than_their_wing(without, code):
+    done = subprocess.run([sys.executable, "-c", blocked(*without) + code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def test_requirements_pin_what_pyproject_names():
+    lines = [line for line in (ROOT / "requirements.txt").read_text().splitlines() if not line.startswith("#")]
+    pins = {canonicalize_name(name): version for name, version in (line.split("==") for line in lines)}
+    assert set(pins) == {canonicalize_name(r.name) for r in DECLARED}
+    for requirement in DECLARED:
+        version = pins[canonicalize_name(requirement.name)]
+        assert "+" not in version, "a build of one machine"
+        assert version in requirement.specifier, f"{requirement} does not allow {version}"
+
+
+def test_conda_environment_installs_the_same():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    pip = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
+    assert pip == ["-r requirements.txt", "-e ."]
+    python = next(entry for entry in environment["dependencies"] if str(entry).startswith("python="))
+    assert python.removeprefix("python=") in PROJECT["requires-python"].replace(">=3.11", "3.11 3.12 3.13")
+
+
+def test_workflows_call_the_makefile():
+    test, book = (yaml.safe_load((ROOT / ".github/workflows" / f"{name}.yml").read_text()) for name in ("test", "book"))
+    assert test["jobs"]["test"]["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
+    assert {"run": "make test"} in test["jobs"]["test"]["steps"]
+    assert {"run": "make book"} in book["jobs"]["build"]["steps"]
+    upload = next(s for s in book["jobs"]["build"]["steps"] if s.get("uses", "").startswith("actions/upload-pages"))
+    assert upload["with"]["path"] == "_build/html"
+    assert any(s["uses"].startswith("actions/deploy-pages") for s in book["jobs"]["publish"]["steps"])
+
+
+def test_citation_names_the_paper():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["cff-version"] and citation["authors"] and citation["title"]
+    assert citation["repository-code"] == REPOSITORY and citation["version"] == PROJECT["version"]
+    assert [r["url"] for r in citation["references"]] == ["https://arxiv.org/abs/2306.03805"]
+
+
+def test_the_repository_has_one_address():
+    config = yaml.safe_load((ROOT / "_config.yml").read_text())
+    assert config["repository"]["url"] == REPOSITORY
+    texts = [ROOT / "README.md", *(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.py")]
+    for path in texts:
+        for address in re.findall(r"https://github\.com/[\w.-]+/[\w-]+", path.read_text()):
+            assert address == REPOSITORY, path
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebook_and_script_are_in_step(path):
+    def cells(notebook):
+        kept = ("tags", "name", "mystnb")
+        return [
+            (c.cell_type, c.source, {k: v for k, v in c.metadata.items() if k in kept}) for c in notebook.cells
+        ]
+
+    script = jupytext.read(path.with_suffix(".py"))
+    assert cells(jupytext.read(path)) == cells(script), f"run: jupytext --sync {path.relative_to(ROOT)}"
+
+
+def test_every_script_has_its_notebook():
+    assert {p.stem for p in NOTEBOOKS} == {p.stem for p in (ROOT / "notebooks").glob("*.py")}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebooks_are_stripped_and_their_parameters_annotated(path):
+    cells = json.loads(path.read_text())["cells"]
+    code = [c for c in cells if c["cell_type"] == "code"]
+    assert not any(c["outputs"] or c["execution_count"] for c in code)
+    parameters = ["".join(c["source"]) for c in code if "parameters" in c["metadata"].get("tags", [])]
+    assert len(parameters) == 1
+    for statement in ast.parse(parameters[0]).body:
+        assert isinstance(statement, ast.AnnAssign) and statement.value, ast.unparse(statement)
+
+
+def test_the_methods_page_states_the_settings():
+    text = " ".join((ROOT / "book/methods.md").read_text().split())
+    lab = figures.study("fig2", "lab")
+    assert f"a study of {len(lab.trials())} runs" in text and f"| seeds | {len(lab.seeds)} |" in text
+    trainings = set(lab.training.values())
+    assert {f"{t.max_train:,}" for t in trainings} == {"1,500"} and "| training examples | 1,500 a task" in text
+    assert {(t.epochs, t.batch_size, t.learning_rate) for t in trainings} == {(3, 16, 1e-4)}
+    assert "| epochs | 3 |" in text and "| batch | 16 |" in text and "| learning rate | 1e-4 |" in text
+    lengths = {task: lab.trial(lab.models[0], task, 0.0, 0).training.max_length for task in lab.tasks}
+    assert {task for task, length in lengths.items() if length == 32} == {"bbc-news", "wiki-topics"}
+    assert set(lengths.values()) == {32, 64} and "| tokens | 64; 32 for BBC news and Wikipedia topics |" in text
+
+
+@pytest.mark.parametrize("task", [t for t in tasks.TASKS.values() if t.counts], ids=lambda t: t.name)
+def test_the_methods_page_lists_every_task(task):
+    row = next(r for r in (ROOT / "book/methods.md").read_text().splitlines() if r.startswith(f"| `{task.name}`"))
+    assert f"| {task.counts[0]:,} / {task.counts[1]:,} |" in row
