@@ -18,6 +18,7 @@ app = typer.Typer(
 )
 
 _Scale = Annotated[str, typer.Option(help="tiny (a test), lab (small real models) or paper (the original ones).")]
+_Model = Annotated[str, typer.Argument(help="A model's name, its id on the hub, or its local folder.")]
 _Jobs = Annotated[int, typer.Option(min=1, help="Trials at a time, sharing the cores and GPUs.")]
 
 
@@ -53,7 +54,7 @@ def status() -> None:
 
 @app.command()
 def prune(
-    model: Annotated[str, typer.Argument(help="A model's name, its id on the hub, or its local folder.")],
+    model: _Model,
     sparsity: Annotated[str, typer.Option(help="Fraction of the block matrices to remove, from 0 to below 1.")],
     out: Annotated[Path, typer.Option(help="Folder to save to; it must not exist yet, or be empty.")],
 ) -> None:
@@ -64,7 +65,7 @@ def prune(
 
 
 @app.command()
-def stats(model: Annotated[str, typer.Argument(help="A model's name, its id on the hub, or its local folder.")]) -> None:
+def stats(model: _Model) -> None:
     """Show a model's zeros and magnitudes per component and block."""
     from . import sparsify
 

@@ -15,7 +15,6 @@ from .sources.archives import Archive, extract
 from .sources.hub import Repository, model_folder
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 

@@ -78,6 +78,8 @@ def _outcome(trial: Trial, devices: Any) -> Record:
         losses = fine_tune(model, train, trial.training, trial.seed, devices, mask)
     except Diverged as error:
         return Record(trial, "diverged", reason=str(error))
+    if not all(weight.isfinite().all() for weight in weights(model).values()):
+        return Record(trial, "diverged", reason="weights are NaN or infinite after the last step")
     zeros, size = measured_sparsity(weights(model))
     wanted = pruned_count(trial.pruning.sparsity, size)
     if mask is not None and (mask.pruned != wanted or mask.drift(model)):
@@ -106,7 +108,6 @@ def prepare(trial: Trial) -> None:
         InputError: something is unknown, cannot be had, or does not fit.
     """
     from . import models, tasks
-    from .pruning.magnitude import global_magnitude  # noqa: F401  (the bench can be imported)
 
     task = tasks.get(trial.task)
     if trial.pruning.method != "magnitude" or trial.pruning.scope != "global":
@@ -220,11 +221,11 @@ def _until(deadline: float | None, todo: Sequence[Trial], store: Store, workers:
 
 def _work(number: int, trial: Trial, store: Store, threads: int, workers: int, retry: bool) -> Record | None:
     """In a worker: run a trial and keep its record, unless another process has or is doing so."""
-    if workers > 1:
-        _one_gpu_of_many(number % workers)
     from .training import device
 
     device.use_threads(threads)
+    if workers > 1:
+        device.use_gpu(number)
     with store.claimed(trial) if _is_main() else nullcontext(True) as mine:
         if not _agreed(mine and bool(missing([trial], store.records_of(trial), retry))):
             return None
@@ -259,10 +260,3 @@ def _agreed(value: _T) -> _T:
     from .training import device
 
     return device.agreed(value)
-
-
-def _one_gpu_of_many(worker: int) -> None:
-    import torch
-
-    if torch.cuda.is_available():
-        torch.cuda.set_device(worker % torch.cuda.device_count())

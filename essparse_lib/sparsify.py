@@ -13,7 +13,6 @@ from .files import writable, writing
 
 if TYPE_CHECKING:
     from rich.table import Table
-    from transformers import PreTrainedModel
 
 
 def save_pruned(name: str, sparsity: float | str, out: Path) -> str:

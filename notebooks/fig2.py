@@ -21,11 +21,12 @@
 # and data order without pruning.
 
 # %% tags=["remove-input", "setup"]
-try:
-    import essparse_lib
-except ImportError:  # Colab
-    # %pip install --quiet "essparse[book] @ git+https://github.com/essential-sparsity/companion"
-    import essparse_lib
+from importlib.util import find_spec
+
+from IPython import get_ipython
+
+if find_spec("essparse_lib") is None:  # as in Colab
+    get_ipython().run_line_magic("pip", "install -q 'essparse[draw] @ git+https://github.com/essential-sparsity/companion'")
 
 # %% tags=["parameters"]
 sparsity: float = 0.4  # the point to name and to mark; run live if it has no record
@@ -37,6 +38,8 @@ live_tasks: str = "first"  # where the point is run if it has no record: "first"
 epsilon: float = 1.0  # the tolerated loss, in points
 
 # %%
+from IPython.display import Markdown
+
 from essparse_lib import figures, live
 from essparse_lib.errors import check_sparsity
 from essparse_lib.figures import curves as drawing
@@ -61,10 +64,8 @@ asked = drawing.points(study, records, sparsity, live=fresh)
 # ## The point asked for
 
 # %% tags=["remove-input"]
-for point in asked:
-    print(drawing.sentence(point))
-if not asked:
-    print(f"Nothing has been run at a sparsity of {sparsity:g}: name a task in live_tasks to run it.")
+nothing = f"Nothing has been run at a sparsity of {sparsity:g}: name a task in `live_tasks` to run it."
+Markdown("\n\n".join(map(drawing.sentence, asked)) or nothing)
 
 # %% [markdown]
 # ## The curve
@@ -87,7 +88,7 @@ drawing.table(found, epsilon).style.hide(axis="index")
 
 # %% tags=["remove-input"]
 verdict = verdicts.c1(study, found)
-print(f"{verdict.claim}: {verdict.outcome}. {verdict.reason[0].upper()}{verdict.reason[1:]}.")
+Markdown(f"**{verdict.claim}: {verdict.outcome}.** {verdict.reason[0].upper()}{verdict.reason[1:]}.")
 
 # %% [markdown]
 # A curve *agrees* with C1 if the whole 95% interval of its essential sparsity lies at or above 30%, *differs* if it lies below,

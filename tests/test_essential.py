@@ -138,7 +138,8 @@ def test_epsilon_must_be_above_zero():
 
 
 def test_matthews_curves_are_resampled_too():
-    found = {i: Record(r.trial, "ok", {"matthews": 0.0}, r.predictions, r.labels) for i, r in records(knee_at(0.5)).items()}
+    as_accuracy = records(knee_at(0.5)).values()
+    found = {r.trial.id: Record(r.trial, "ok", {"matthews": 0.0}, r.predictions, r.labels) for r in as_accuracy}
     result = curves(STUDY, found)[0]
     assert result.scores[0, 0] == pytest.approx(80, abs=0.5)  # 2p − 1 with balanced classes
     assert result.majority == 0

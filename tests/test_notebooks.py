@@ -15,7 +15,7 @@ def run(tmp_path, monkeypatch, **parameters):
     papermill.execute_notebook(ROOT / "notebooks/fig2.ipynb", out, parameters, progress_bar=False)
     cells = json.loads(out.read_text())["cells"]
     outputs = [o for cell in cells for o in cell.get("outputs", [])]
-    text = "".join("".join(o.get("text", [])) for o in outputs)
+    text = "".join("".join(o.get("text", o.get("data", {}).get("text/markdown", []))) for o in outputs)
     images = [o["data"]["image/png"] for o in outputs if "image/png" in o.get("data", {})]
     return text, images
 
@@ -23,7 +23,7 @@ def run(tmp_path, monkeypatch, **parameters):
 def test_figure_2_is_drawn_from_committed_records(tmp_path, monkeypatch):
     text, images = run(tmp_path, monkeypatch, sparsity=0.4)
     assert "With 0.4 of its weights gone, minilm-l6" in text and "from records" in text
-    assert "C1: " in text and "Running" not in text and len(images) == 1
+    assert "**C1: " in text and "Running" not in text and len(images) == 1
 
 
 def test_figure_2_narrows_to_a_task_and_seeds(tmp_path, monkeypatch):

@@ -119,7 +119,8 @@ def _curve(ax: Axes, curve: Curve, colour: tuple[float, float, float], epsilon: 
     if len(percent) > 2 and curve.learned():
         knee = essential_sparsity(curve, epsilon)
         transform = ax.get_xaxis_transform()
-        ax.plot([100 * knee.low, 100 * knee.high], [0.04, 0.04], color=colour, linewidth=3, alpha=0.35, transform=transform)
+        span = [100 * knee.low, 100 * knee.high]
+        ax.plot(span, [0.04, 0.04], color=colour, linewidth=3, alpha=0.35, transform=transform)
         ax.plot(100 * knee.value, 0.04, marker="|", color=colour, markersize=12, markeredgewidth=2, transform=transform)
 
 

@@ -56,9 +56,9 @@ def panels(count: int, columns: int = 3, height: float = 2.5) -> tuple[Figure, l
 
     columns = min(columns, count)
     rows = -(-count // columns)
-    figure, grid = plt.subplots(
-        rows, columns, figsize=(WIDTH, height * rows + 0.4), sharex=True, sharey=True, squeeze=False, layout="constrained"
-    )
+    size = (WIDTH, height * rows + 0.4)
+    shared = {"sharex": True, "sharey": True, "squeeze": False}
+    figure, grid = plt.subplots(rows, columns, figsize=size, layout="constrained", **shared)
     axes = list(grid.flat)
     for spare in axes[count:]:
         spare.set_visible(False)

@@ -104,8 +104,12 @@ def rows(repository: Repository, config: str, split: str) -> tuple[dict[str, lis
     try:
         import datasets
     except ImportError:  # a bare GPU node: parquet is read by pandas there
-        import pandas
-
+        try:
+            import pandas
+            import pyarrow  # noqa: F401  (what pandas reads parquet with)
+        except ImportError as missing:
+            hint = "pip install datasets, or pandas and pyarrow"
+            raise InputError(f"{repository.id} is kept as parquet: {hint}") from missing
         table = pandas.concat([pandas.read_parquet(f) for f in files])
         return {name: table[name].tolist() for name in table.columns}, origin
     datasets.disable_progress_bars()

@@ -1,4 +1,4 @@
-"""Scores of classifications, from how often each class was taken for each: one formula for a test set and its resamples."""
+"""Scores of classifications from confusion counts: one formula for a test set and for its resamples."""
 
 from __future__ import annotations
 

@@ -16,6 +16,9 @@ from .trial import Trial
 
 Status = Literal["ok", "diverged", "failed"]
 
+#: Where a wheel holds the committed records (absent in a checkout).
+_INSTALLED = Path(__file__).parents[1] / "_results"
+
 
 @dataclass(frozen=True)
 class Record:
@@ -200,8 +203,9 @@ def results_folder(scale: str) -> Path:
 
 
 def read_records(scale: str) -> dict[str, Record]:
-    """Every record of a scale by its trial's id."""
-    return Store(results_folder(scale)).records()
+    """Every record of a scale by its trial's id: what lies in its folder, and what an installed package brought."""
+    here = Store(results_folder(scale)).records()
+    return here if "ESSPARSE_RESULTS" in os.environ else {**Store(_INSTALLED / scale).records(), **here}
 
 
 def _lines(path: Path) -> list[bytes]:

@@ -55,4 +55,4 @@ def provenance(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
         "computing time": f"{hours:.1f} hours of trials",
         "made": " to ".join(dict.fromkeys((days[0], days[-1]))) if days else "—",
     }
-    return pd.DataFrame({"": rows.keys(), "value": rows.values()}).set_index("")
+    return pd.DataFrame({"value": rows}, dtype=str)

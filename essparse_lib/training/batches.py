@@ -42,7 +42,7 @@ class Encoded:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def batch(self, positions: Sequence[int]) -> dict[str, torch.Tensor]:
+    def batch(self, positions: Sequence[int] | np.ndarray) -> dict[str, torch.Tensor]:
         """The examples at these positions, padded on the right, and their labels; shapes (n, longest) and (n,)."""
         longest = int(self.lengths[positions].max())
         padded = {

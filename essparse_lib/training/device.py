@@ -17,7 +17,7 @@ def has_bf16() -> bool:
     """Whether the device multiplies bf16 matrices in hardware, so that bf16 is faster than fp32."""
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
@@ -30,6 +30,12 @@ def agreed(value: Any) -> Any:
     """The main process's value, in every process of an ``accelerate launch``; all must ask together."""
     accelerator()  # joins the others
     return broadcast_object_list([value])[0]
+
+
+def use_gpu(number: int) -> None:
+    """Let this worker compute on the GPU of this number, counted around; the first call decides for good."""
+    if torch.cuda.is_available() and not torch.cuda.is_initialized():
+        torch.cuda.set_device(number % torch.cuda.device_count())
 
 
 def use_threads(count: int) -> None:
