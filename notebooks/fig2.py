@@ -70,7 +70,7 @@ Markdown("\n\n".join(map(drawing.sentence, asked)) or nothing)
 # %% [markdown]
 # ## The curve
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "fig2-curves", "caption": "Change of the score against the dense model as one-shot magnitude pruning removes more, after fine-tuning, for each task. Thick lines are means over the seeds, thin lines single seeds, bands 95% intervals over seeds and evaluation examples; the dashed line lies ε below the dense model, the dotted one at always saying the commonest class; the mark at the bottom is the essential sparsity with its interval; the diamond is the point asked for."}, "image": {"alt": "One panel for each task: the change from the dense model in points against the percentage of weights removed, flat at first and then falling, with interval bands.", "align": "center"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig2-curves", "caption": "Change of the score against the dense model as one-shot magnitude pruning removes more, after fine-tuning, for each task. Thick lines are means over the seeds, thin lines single seeds, bands 95% intervals over seeds and evaluation examples; the dashed line lies ε below the dense model, the dotted one at always saying the commonest class; the mark at the bottom is the essential sparsity with its interval; the diamond is the point asked for. Each panel has its own vertical scale."}, "image": {"alt": "One panel for each task: the change from the dense model in points against the percentage of weights removed, flat at first and then falling, with interval bands.", "align": "center"}}
 drawing.draw(found, asked, epsilon);
 
 # %% [markdown]

@@ -71,7 +71,7 @@ def sentence(point: Point) -> str:
 def draw(found: Sequence[Curve], asked: Sequence[Point] = (), epsilon: float = EPSILON) -> Figure:
     """Change from the dense model against sparsity: a panel a task, a colour a model.
 
-    Lines are means over the seeds, thin lines the seeds, bands 95% intervals, the dashed line ε below the dense
+    Every panel has its own vertical scale. Lines are means over the seeds, thin lines the seeds, bands 95% intervals, the dashed line ε below the dense
     model, dotted lines what is left when always saying the commonest class, ticks at the bottom the essential
     sparsity with its interval, crosses trials that diverged or failed.
     """
@@ -86,7 +86,7 @@ def draw(found: Sequence[Curve], asked: Sequence[Point] = (), epsilon: float = E
             _curve(ax, curve, colours[curve.model], epsilon, len(models))
         for point in (p for p in asked if p.task == task):
             _point(ax, point)
-    axes[0].set_ylim(*_limits(found, asked))
+        ax.set_ylim(*_limits([c for c in found if c.task == task], [p for p in asked if p.task == task]))
     for ax in axes[:: min(3, len(axes))]:
         ax.set_ylabel("change (points)")
     figure.supxlabel("sparsity (% of the block matrices' weights)", fontsize=10)
@@ -161,17 +161,17 @@ def table(found: Sequence[Curve], epsilon: float = EPSILON) -> pd.DataFrame:
         rows.append(
             {
                 "model": curve.model,
-                "task": curve.task,
-                "metric": curve.metric,
-                "seeds": len(curve.seeds),
+                "task": curve.task if curve.metric == "accuracy" else f"{curve.task} ({curve.metric})",
                 "dense": curve.dense().text(),
                 "commonest class": f"{curve.majority:.1f}",
                 "essential sparsity %": sparsity_text(curve, essential_sparsity(curve, epsilon), learned),
                 "the same, ε relative": sparsity_text(curve, essential_sparsity(curve, epsilon, True), learned),
                 "turning point %": sparsity_text(curve, turning_point(curve), learned),
+                "seeds": len(curve.seeds),
             }
         )
-    return pd.DataFrame(rows)
+    shown = pd.DataFrame(rows)
+    return shown.drop(columns="model") if len({curve.model for curve in found}) == 1 else shown
 
 
 def sparsity_text(curve: Curve, found: Estimate, learned: bool) -> str:

@@ -51,14 +51,13 @@ def colours(names: Sequence[str]) -> dict[str, tuple[float, float, float]]:
 
 
 def panels(count: int, columns: int = 3, height: float = 2.5) -> tuple[Figure, list[Axes]]:
-    """A grid of ``count`` panels with shared axes, the spare places of the last row left empty."""
+    """A grid of ``count`` panels with one horizontal axis, the spare places of the last row left empty."""
     import matplotlib.pyplot as plt
 
     columns = min(columns, count)
     rows = -(-count // columns)
     size = (WIDTH, height * rows + 0.4)
-    shared = {"sharex": True, "sharey": True, "squeeze": False}
-    figure, grid = plt.subplots(rows, columns, figsize=size, layout="constrained", **shared)
+    figure, grid = plt.subplots(rows, columns, figsize=size, sharex=True, squeeze=False, layout="constrained")
     axes = list(grid.flat)
     for spare in axes[count:]:
         spare.set_visible(False)
