@@ -30,6 +30,8 @@ def save_pruned(name: str, sparsity: float | str, out: Path) -> str:
     fraction = check_sparsity(sparsity)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is there already and not empty: name a new folder")
+    from safetensors import SafetensorError
+
     from .pruning.magnitude import global_magnitude
     from .pruning.prunable import weights
 
@@ -49,7 +51,10 @@ def save_pruned(name: str, sparsity: float | str, out: Path) -> str:
         out.absolute().parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.absolute().parent, prefix=f".{out.name}.") as temporary:
             made = Path(temporary) / "model"
-            model.save_pretrained(made)
+            try:
+                model.save_pretrained(made)
+            except SafetensorError as error:  # which is no OSError, also where the disk is full
+                raise OSError(str(error)) from error
             _save_tokenizer(name, made)
             with writing(made / "essparse.json") as file:
                 file.write(json.dumps(done, indent=1).encode())

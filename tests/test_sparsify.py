@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from transformers import AutoModel, BertConfig, BertForMaskedLM
 
 from essparse_lib import models, sparsify
@@ -49,9 +50,10 @@ def test_a_folder_in_use_is_left_alone(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]
 
 
-def test_a_full_disk_is_one_clear_line_and_leaves_nothing(tmp_path, monkeypatch):
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), SafetensorError("No space left on device")])
+def test_a_full_disk_is_one_clear_line_and_leaves_nothing(tmp_path, monkeypatch, error):
     def full(*_, **__):
-        raise OSError(28, "No space left on device")
+        raise error
 
     monkeypatch.setattr("transformers.BertModel.save_pretrained", full)
     with pytest.raises(InputError, match="No space left on device"):

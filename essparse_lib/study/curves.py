@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ..errors import InputError
 from .grid import Study
 from .metrics import METRICS, confusion_cells, majority
 from .store import Record
@@ -119,7 +120,9 @@ def _curve(
     if not seeds:
         return None
     first = good[seeds[0], 0.0]
-    metric = next(name for name in METRICS if name in first.metrics)
+    metric = next((name for name in METRICS if name in first.metrics), None)
+    if metric is None:
+        raise InputError(f"the record of {first.trial} has none of the metrics {', '.join(METRICS)}: set it aside")
     labels = _classes(first.labels)
     classes = 1 + max(int(_classes(text).max()) for r in good.values() for text in (r.labels, r.predictions))
     places = [(seed, level) for seed in seeds for level in levels]
