@@ -71,9 +71,9 @@ def sentence(point: Point) -> str:
 def draw(found: Sequence[Curve], asked: Sequence[Point] = (), epsilon: float = EPSILON) -> Figure:
     """Change from the dense model against sparsity: a panel a task, a colour a model.
 
-    Every panel has its own vertical scale. Lines are means over the seeds, thin lines the seeds, bands 95% intervals, the dashed line ε below the dense
-    model, dotted lines what is left when always saying the commonest class, ticks at the bottom the essential
-    sparsity with its interval, crosses trials that diverged or failed.
+    Every panel has its own vertical scale. Lines are means over the seeds, thin lines the seeds, bands 95%
+    intervals, the dashed line lies ε below the dense model, the dotted one at always saying the commonest class;
+    ticks at the bottom are the essential sparsity with its interval, crosses trials that diverged or failed.
     """
     tasks = list(dict.fromkeys([c.task for c in found] + [p.task for p in asked]))
     models = list(dict.fromkeys([c.model for c in found] + [p.model for p in asked]))
