@@ -83,6 +83,22 @@ def mend(scale: _Scale = "lab") -> None:
 
 
 @app.command()
+def merge(
+    folder: Annotated[Path, typer.Argument(help="Where ESSPARSE_RESULTS pointed to on the other machine.")],
+    scale: _Scale = "lab",
+) -> None:
+    """Add the records that were made elsewhere; those of trials that have one here are left out."""
+    from .study.grid import check_scale
+    from .study.store import Store, results_folder
+
+    other = folder / check_scale(scale)
+    if not other.is_dir():
+        raise InputError(f"{folder} holds no folder {scale}: name the one that ESSPARSE_RESULTS pointed to")
+    target = Store(results_folder(scale))
+    typer.echo(f"{target.merge(Store(other).records().values())} records added to {target.folder}")
+
+
+@app.command()
 def book(
     out: Annotated[Path, typer.Option(help="Where the built pages go.")] = Path("_build"),
 ) -> None:

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-import platformdirs
 from filelock import FileLock
 
 from .errors import InputError
@@ -19,7 +18,11 @@ from .errors import InputError
 def cache_folder() -> Path:
     """The cache: ``$ESSPARSE_CACHE``, else the platform's cache folder (``~/.cache/essparse`` on Linux)."""
     override = os.environ.get("ESSPARSE_CACHE")
-    return Path(override).expanduser() if override else Path(platformdirs.user_cache_dir("essparse"))
+    if override:
+        return Path(override).expanduser()
+    import platformdirs  # not on every compute node, where the variable is set
+
+    return Path(platformdirs.user_cache_dir("essparse"))
 
 
 def sha256(path: Path) -> str:

@@ -52,6 +52,7 @@ def essparse(results, monkeypatch, capsys):
         (["run", "fig2", "--scale", "tiny", "--budget", "nan"], ["budget 'nan' is not allowed"]),
         (["run", "fig2", "--scale", "tiny", "--budget", ""], ["budget '' is not allowed"]),
         (["mend", "--scale", "large"], ["unknown scale 'large'", "lab, paper, tiny"]),
+        (["merge", "nowhere"], ["nowhere holds no folder lab", "ESSPARSE_RESULTS"]),
     ],
 )
 def test_wrong_value_gets_one_line_and_nothing_is_written(essparse, results, arguments, named):
@@ -155,6 +156,16 @@ def test_mend_sets_damaged_lines_aside(essparse, results):
     assert file.read_bytes() == first
     assert Path(f"{file}.damaged").read_bytes() == second[:-30] + b"\n"
     essparse("run", "fig2", "--scale", "tiny")
+    assert len(Store(results / "tiny").records()) == 2
+
+
+def test_merge_adds_what_was_made_elsewhere_once(essparse, results, tmp_path, monkeypatch):
+    monkeypatch.setenv("ESSPARSE_RESULTS", str(tmp_path / "elsewhere"))
+    essparse("run", "fig2", "--scale", "tiny")
+    monkeypatch.setenv("ESSPARSE_RESULTS", str(results))
+    merge = ("merge", str(tmp_path / "elsewhere"), "--scale", "tiny")
+    assert essparse(*merge)[:2] == (0, f"2 records added to {results / 'tiny'}\n")
+    assert essparse(*merge)[1].startswith("0 records added")
     assert len(Store(results / "tiny").records()) == 2
 
 
