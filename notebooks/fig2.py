@@ -80,7 +80,7 @@ drawing.draw(found, asked, epsilon);
 drawing.table(found, epsilon).style.hide(axis="index")
 
 # %% [markdown]
-# *Essential sparsity* is where the mean curve first falls by more than ε, *turning point* where two straight lines meet that
+# *Essential sparsity* is where the mean curve, made monotone, first falls by more than ε, *turning point* where two straight lines meet that
 # fit it best; brackets are 95% intervals. A task on which the dense model does not beat always saying the commonest class
 # cannot show either. [Methods](../book/methods.md) has the definitions.
 #

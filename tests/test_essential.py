@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from essparse_lib.errors import InputError
 from essparse_lib.study.curves import curves
-from essparse_lib.study.essential import crossing, essential_sparsity, turning_point
+from essparse_lib.study.essential import crossing, essential_sparsity, monotone, turning_point
 from essparse_lib.study.grid import TENTHS, Study
 from essparse_lib.study.store import Record
 from essparse_lib.study.trial import Training
@@ -103,6 +103,20 @@ def test_crossing_agrees_with_a_walk_along_the_curve(drops, epsilon):
     beyond = np.flatnonzero(np.interp(fine, levels, curve_drops) > epsilon)
     expected = fine[beyond[0]] if len(beyond) else 0.9
     assert float(crossing(levels, curve_drops, epsilon)) == pytest.approx(expected, abs=2e-4)
+
+
+@given(st.lists(st.floats(-50, 50), min_size=1, max_size=12))
+def test_monotone_is_isotonic_regression(drops):
+    from sklearn.isotonic import IsotonicRegression
+
+    expected = IsotonicRegression().fit_transform(range(len(drops)), drops)
+    assert monotone(np.array(drops)) == pytest.approx(expected, abs=1e-9)
+    assert monotone(np.array([drops, drops]))[1] == pytest.approx(expected, abs=1e-9)
+
+
+def test_a_dip_that_recovers_is_no_end():
+    found = curve(lambda s: 88.5 if s == 0.2 else knee_at(0.5)(s))
+    assert essential_sparsity(found).value == pytest.approx(0.5 + 1 / 60, abs=0.05)
 
 
 def test_missing_and_failed_trials_leave_gaps_and_are_named():

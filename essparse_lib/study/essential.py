@@ -34,11 +34,30 @@ def crossing(levels: np.ndarray, drops: np.ndarray, epsilon: float) -> np.ndarra
     return np.where(beyond.any(-1), inside, levels[-1])
 
 
+def monotone(drops: np.ndarray) -> np.ndarray:
+    """The nearest curves, in least squares, that never rise back: isotonic regression along the last axis.
+
+    By the max-min formula (Barlow et al. 1972): at level k the largest over i ≤ k of the smallest over j ≥ k of
+    the means from i to j.
+
+    Args:
+        drops: shape (..., levels); so is the result.
+    """
+    levels = drops.shape[-1]
+    sums = np.concatenate([np.zeros_like(drops[..., :1]), drops.cumsum(-1)], axis=-1)
+    first, last = np.arange(levels)[:, None], np.arange(levels)[None, :]
+    means = (sums[..., None, 1:] - sums[..., :-1, None]) / np.maximum(last - first + 1, 1)
+    means = np.where(last >= first, means, np.inf)
+    smallest = np.minimum.accumulate(means[..., ::-1], axis=-1)[..., ::-1]
+    return np.diagonal(np.maximum.accumulate(smallest, axis=-2), axis1=-2, axis2=-1)
+
+
 def essential_sparsity(curve: Curve, epsilon: float = EPSILON, relative: bool = False) -> Estimate:
     """The largest sparsity up to which the model stays within ε of itself before pruning (paper, §3).
 
-    The mean over the seeds, linear between measured levels, read where it first falls by more than ε; the
-    interval resamples seeds and evaluation examples. A value at the last level means "at least".
+    The mean over the seeds, made monotone (a dip from which the curve recovers is taken for noise) and linear
+    between measured levels, read where it first falls by more than ε; the interval resamples seeds and
+    evaluation examples. A value at the last level means "at least".
 
     Args:
         epsilon: tolerance in points of the metric, or with ``relative`` in percent of the dense score
@@ -54,7 +73,9 @@ def essential_sparsity(curve: Curve, epsilon: float = EPSILON, relative: bool = 
     levels = curve.levels[known]
     complete = resampled[:, known]
     complete = complete[~np.isnan(complete).any(1)]
-    return estimate(float(crossing(levels, drop[known], epsilon)), crossing(levels, complete, epsilon))
+    return estimate(
+        float(crossing(levels, monotone(drop[known]), epsilon)), crossing(levels, monotone(complete), epsilon)
+    )
 
 
 def turning_point(curve: Curve) -> Estimate:
