@@ -43,6 +43,9 @@ def build(out: Path) -> Path:
             fails, or a page has a warning (the message names it).
     """
     root = checkout()
+    for name in ("ESSPARSE_RESULTS", "ESSPARSE_CACHE"):
+        if os.environ.get(name):  # the notebooks run in another folder
+            os.environ[name] = str(Path(os.environ[name]).expanduser().absolute())
     math = _mathjax()
     out = out.absolute()
     with writable(out), locked(out / ".locks" / "book"), tempfile.TemporaryDirectory(prefix="stage-", dir=out) as made:

@@ -33,11 +33,11 @@ def run(
     """Run a figure's trials that have no record yet. Stopped at any moment, it goes on where it was."""
     from . import figures, progress
     from .run import run as run_trials
-    from .study.store import Store, results_folder
+    from .study.store import results
 
     trials = figures.study(figure, scale).trials()
     seconds = duration(budget)
-    store = Store(results_folder(scale))
+    store = results(scale)
     with progress.bar(f"{figure}, {scale} scale", trials, store, jobs) as report:
         left = run_trials(trials, store, jobs, seconds, retry, report)
     if left:
@@ -73,12 +73,13 @@ def stats(model: _Model) -> None:
 
 
 @app.command()
-def mend(scale: _Scale = "lab") -> None:
+def mend(folder: Annotated[Path, typer.Argument(help="The folder that the error names, such as results/lab.")]) -> None:
     """Set damaged lines of records aside, each into <file>.damaged beside its file."""
-    from .study.grid import check_scale
-    from .study.store import Store, results_folder
+    from .study.store import Store
 
-    mended = Store(results_folder(check_scale(scale))).mend()
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder: give the one that the error about the record names")
+    mended = Store(folder).mend()
     typer.echo("\n".join(f"mended {path}" for path in mended) or "no record is damaged")
 
 
@@ -89,12 +90,12 @@ def merge(
 ) -> None:
     """Add the records that were made elsewhere; those of trials that have one here are left out."""
     from .study.grid import check_scale
-    from .study.store import Store, results_folder
+    from .study.store import Store, results
 
     other = folder / check_scale(scale)
     if not other.is_dir():
         raise InputError(f"{folder} holds no folder {scale}: name the one that ESSPARSE_RESULTS pointed to")
-    target = Store(results_folder(scale))
+    target = results(scale)
     typer.echo(f"{target.merge(Store(other).records().values())} records added to {target.folder}")
 
 

@@ -4,22 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from . import models, tasks
 from .files import cache_folder
 from .study.grid import Study
 from .study.store import Record, Store
 from .study.trial import Trial
 
 
-def wanted(study: Study, records: Mapping[str, Record], sparsity: float, tasks: Iterable[str]) -> list[Trial]:
+def checked(study: Study) -> Study:
+    """The study, if all its models and tasks can be meant.
+
+    Raises:
+        InputError: a task is unknown, or a model is neither known here nor an id of the hub nor a folder.
+    """
+    for task in study.tasks:
+        tasks.get(task)
+    for model in study.models:
+        models.check_name(model)
+    return study
+
+
+def wanted(study: Study, records: Mapping[str, Record], sparsity: float, on: Iterable[str]) -> list[Trial]:
     """The trials that a point needs and no record has.
 
-    For each model, on each of ``tasks`` that has no record at this sparsity: one seed there, and the dense model
+    For each model, on each of the tasks ``on`` that has no record at this sparsity: one seed there, and the dense model
     of that seed. At tiny scale, where nothing is committed, all of the study that is missing as well.
     """
     pairs = [
         (dense, dense.at(sparsity))
         for model in study.models
-        for task in tasks
+        for task in on
         for dense in [study.trial(model, task, 0.0, study.seeds[0])]
         if not any(study.trial(model, task, sparsity, seed).id in records for seed in study.seeds)
     ]
@@ -35,14 +49,20 @@ def run(trials: Iterable[Trial], scale: str) -> dict[str, Record]:
     """
     from . import run as runner  # the bench: torch is imported here, and only if something is to be run
 
-    store = Store(cache_folder() / "live" / scale)
-    todo = list(trials)
-    new = runner.missing(todo, store.records())
-    if new:
-        print(f"Running {len(new)} trials that have no record: {new[0]}" + (", …" if len(new) > 1 else ""))
-        runner.run(new, store)
-    kept = store.records()
-    for trial in todo:
-        if trial.id in kept and kept[trial.id].status != "ok":
-            print(f"{trial}: {kept[trial.id].status}, {kept[trial.id].reason}")
-    return {trial.id: kept[trial.id] for trial in todo if trial.id in kept}
+    found: dict[str, Record] = {}
+    by_model: dict[str, list[Trial]] = {}
+    for trial in trials:
+        by_model.setdefault(trial.model, []).append(trial)
+    for model, todo in by_model.items():
+        # A folder or a branch of the hub may hold other weights tomorrow, under the same name.
+        store = Store(cache_folder() / "live" / scale / models.locate(model).weights)
+        new = runner.missing(todo, store.records(), retry=True)
+        if new:
+            print(f"Running {len(new)} trials that have no record: {new[0]}" + (", …" if len(new) > 1 else ""))
+            runner.run(new, store, retry=True)
+        kept = store.records()
+        found |= {trial.id: kept[trial.id] for trial in todo if trial.id in kept}
+    for record in found.values():
+        if record.status != "ok":
+            print(f"{record.trial}: {record.status}, {record.reason}")
+    return found

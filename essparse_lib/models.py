@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import InputError, unknown
 from .files import sha256
@@ -24,14 +24,12 @@ class Model:
 
     Attributes:
         name: as in trials, records and on the command line.
-        title: as on figures.
         repository: where the hub has it.
         archive: a package archive that has it as well, with the folder inside, or None.
         weights: SHA-256 of ``model.safetensors``, checked wherever it came from, or None if not known.
     """
 
     name: str
-    title: str
     repository: Repository
     archive: tuple[Archive, str] | None = None
     weights: str | None = None
@@ -42,7 +40,6 @@ MODELS: dict[str, Model] = {
     for model in (
         Model(
             "minilm-l6",
-            "MiniLM-L6 (10.6M)",
             Repository("sentence-transformers/all-MiniLM-L6-v2", "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"),
             (
                 Archive(
@@ -56,30 +53,30 @@ MODELS: dict[str, Model] = {
         ),
         Model(
             "bert-base-uncased",
-            "BERT-base (85M)",
             Repository("google-bert/bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594"),
         ),
         Model(
             "opt-125m",
-            "OPT-125M (85M)",
             Repository("facebook/opt-125m", "27dcfa74d334bc871f3234de431e71c6eeba5dd6"),
         ),
         Model(
             "opt-350m",
-            "OPT-350M (302M)",
             Repository("facebook/opt-350m", "08ab08cc4b72ff5593870b5d527cf4230323703c"),
         ),
         Model(
             "opt-1.3b",
-            "OPT-1.3B (1.21B)",
             Repository("facebook/opt-1.3b", "3f5c25d0bc631cb57ac65913f76e22c2dfb61d62"),
         ),
         *(
-            Model(f"tiny-{kind}", f"tiny {kind}", Repository(f"{tiny.OWNER}/tiny-{kind}", tiny.REVISION))
+            Model(f"tiny-{kind}", Repository(f"{tiny.OWNER}/tiny-{kind}", tiny.REVISION))
             for kind in ("bert", "mpnet", "opt")
         ),
     )
 }
+
+
+#: Architectures that number positions from 2, so that two of the embeddings in their configuration are never used.
+_POSITIONS_FROM_2 = ("camembert", "mpnet", "roberta", "xlm-roberta")
 
 
 @dataclass(frozen=True)
@@ -129,15 +126,25 @@ def _named(model: Model) -> tuple[Path, str]:
 
 
 def _unnamed(name: str) -> tuple[Path, str]:
+    check_name(name)
     path = Path(name).expanduser()
-    if name and path.is_dir():
+    if path.is_dir():
         if not (path / "config.json").exists():
             raise InputError(f"{path} holds no config.json: name a folder that save_pretrained wrote")
         return path, f"folder {path.name}"
-    if re.fullmatch(r"[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?", name):
-        repository, _, revision = name.partition("@")
-        return model_folder(Repository(repository, revision or "main"))
-    raise unknown("model", name, MODELS, ", an id on the hub (owner/name or owner/name@revision), or a local folder")
+    repository, _, revision = name.partition("@")
+    return model_folder(Repository(repository, revision or "main"))
+
+
+def check_name(name: str) -> None:
+    """Check that a model can be meant by the name; whether it can be had is seen when it is located.
+
+    Raises:
+        InputError: it is no name known here, no id of the hub, and no folder.
+    """
+    on_hub = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?", name)
+    if name not in MODELS and not on_hub and not (name and Path(name).expanduser().is_dir()):
+        raise unknown("model", name, MODELS, ", an id on the hub (owner/name or owner/name@revision), or a folder")
 
 
 def _weights_hash(folder: Path) -> str:
@@ -158,7 +165,7 @@ def tokenizer_of(name: str) -> PreTrainedTokenizerBase:
 
     folder = locate(name).folder
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise InputError(f"model {name!r} has no tokenizer that can be read in {folder}") from error
     if tokenizer.pad_token_id is None:  # as of GPT-2: what fills a batch up is masked, so any token serves
@@ -177,7 +184,7 @@ def check_fits(name: str, head: str, max_length: int) -> None:
     kinds = {"sequence-classification": AutoModelForSequenceClassification}
     source = locate(name)
     try:
-        config = AutoConfig.from_pretrained(source.folder)
+        config = AutoConfig.from_pretrained(source.folder, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise InputError(f"{source.folder}/config.json names no architecture that transformers knows") from error
     if type(config) not in kinds[head]._model_mapping:
@@ -186,6 +193,8 @@ def check_fits(name: str, head: str, max_length: int) -> None:
             f"choose a model that has one, such as {', '.join(list(MODELS)[:2])}"
         )
     positions = getattr(config, "max_position_embeddings", None)
+    if positions is not None and config.model_type in _POSITIONS_FROM_2:
+        positions -= 2
     if positions is not None and max_length > positions:
         raise InputError(f"max_length {max_length} is not allowed: model {name!r} takes at most {positions} tokens")
 
@@ -198,10 +207,9 @@ def classifier(name: str, classes: int, seed: int) -> PreTrainedModel:
     torch.manual_seed(seed)
     with _quiet():
         model = AutoModelForSequenceClassification.from_pretrained(
-            locate(name).folder, num_labels=classes, dtype=torch.float32
+            locate(name).folder, num_labels=classes, dtype=torch.float32, trust_remote_code=False
         )
-    if model.config.pad_token_id is None:  # decoders find the last token of a row by it
-        model.config.pad_token_id = tokenizer_of(name).pad_token_id
+    model.config.pad_token_id = tokenizer_of(name).pad_token_id  # decoders find the last token of a row by it
     return model
 
 
@@ -215,10 +223,12 @@ def complete(name: str) -> PreTrainedModel:
 
     folder = locate(name).folder
     try:
-        config = transformers.AutoConfig.from_pretrained(folder)
-        named = getattr(transformers, (config.architectures or ["AutoModel"])[0], transformers.AutoModel)
+        config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        named = getattr(transformers, (config.architectures or [""])[0], None)
+        known = isinstance(named, type) and issubclass(named, transformers.PreTrainedModel)
+        loader: Any = named if known else transformers.AutoModel
         with _quiet():
-            return named.from_pretrained(folder, dtype="auto")
+            return loader.from_pretrained(folder, dtype="auto", trust_remote_code=False)
     except (OSError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"model {name!r} in {folder} cannot be read: {reason}") from error

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from . import figures
-from .study.store import Record, Store, results_folder
+from .study.store import Record, Store, results
 from .study.trial import Trial
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def status_table() -> None:
     table = Table("figure", "scale", "records", "missing", "not ok", "expected time, one at a time", box=None)
     for name, by_scale in figures.STUDIES.items():
         for scale, study in by_scale.items():
-            trials, records = study.trials(), Store(results_folder(scale)).records()
+            trials, records = study.trials(), results(scale).records()
             there = [records[t.id] for t in trials if t.id in records]
             seconds = expected_seconds(trials, records)
             table.add_row(

@@ -39,12 +39,15 @@ def execute(trial: Trial) -> Record:
     prepare(trial)
     devices = device.accelerator()
     started = time.perf_counter()
+    device.reset_peak_memory(devices.device)
     common: dict[str, Any] = {
         "code": code_revision(),
         "versions": versions(),
         **device.description(devices.device),
         "weights": models.locate(trial.model).weights,
+        "weights_from": models.locate(trial.model).origin,
         "data": _data(trial.task)[1],
+        "data_from": _data(trial.task)[0].origin,
     }
     try:
         record = _outcome(trial, devices)
@@ -190,8 +193,8 @@ def run(
     workers = max(1, min(jobs, left))
     threads = max(1, _cores() // (workers * _processes()))
     calls = (
-        joblib.delayed(_work)(number, trial, store, threads, workers, retry)
-        for number, trial in enumerate(_until(deadline, todo, store, workers))
+        joblib.delayed(_work)(trial, store, threads, workers, retry)
+        for trial in _until(deadline, todo, workers)
     )
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch=workers, batch_size=1)
     for record in parallel(calls):
@@ -207,7 +210,7 @@ def missing(trials: Iterable[Trial], records: dict[str, Record], retry: bool = F
     return [t for i, t in once.items() if i not in records or (retry and records[i].status == "failed")]
 
 
-def _until(deadline: float | None, todo: Sequence[Trial], store: Store, workers: int) -> Iterator[Trial]:
+def _until(deadline: float | None, todo: Sequence[Trial], workers: int) -> Iterator[Trial]:
     """The trials one by one while there is time for another one like those before."""
     begun = time.monotonic()
     for number, trial in enumerate(todo):
@@ -219,13 +222,13 @@ def _until(deadline: float | None, todo: Sequence[Trial], store: Store, workers:
         yield trial
 
 
-def _work(number: int, trial: Trial, store: Store, threads: int, workers: int, retry: bool) -> Record | None:
+def _work(trial: Trial, store: Store, threads: int, workers: int, retry: bool) -> Record | None:
     """In a worker: run a trial and keep its record, unless another process has or is doing so."""
     from .training import device
 
     device.use_threads(threads)
     if workers > 1:
-        device.use_gpu(number)
+        device.take_gpu()
     with store.claimed(trial) if _is_main() else nullcontext(True) as mine:
         if not _agreed(mine and bool(missing([trial], store.records_of(trial), retry))):
             return None
@@ -239,8 +242,10 @@ def _work(number: int, trial: Trial, store: Store, threads: int, workers: int, r
 
 def _cores() -> int:
     """The cores that this process may use: as OMP_NUM_THREADS says, or else all that the system gives it."""
+    import joblib
+
     named = os.environ.get("OMP_NUM_THREADS", "")
-    given = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    given = joblib.cpu_count()  # knows of affinities and of containers' quotas
     return min(int(named), given) if named.isdigit() and int(named) else given
 
 

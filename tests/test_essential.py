@@ -1,6 +1,7 @@
 """Essential sparsity, turning point and curves on records whose truth is known."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -124,11 +125,35 @@ def test_missing_and_failed_trials_leave_gaps_and_are_named():
     gone = STUDY.trial("m", "t", 0.3, 1)
     lost = STUDY.trial("m", "t", 0.6, 2)
     del found[gone.id]
-    found[lost.id] = Record(lost, "diverged", reason="NaN")
+    found[lost.id] = Record(lost, "failed", reason="out of memory")
     result = curves(STUDY, found)[0]
     assert np.isnan(result.scores[1, 3]) and np.isnan(result.scores[2, 6])
     assert result.unlucky == ((2, 0.6),)
     assert essential_sparsity(result).value == pytest.approx(0.5 + 1 / 60, abs=0.03)
+
+
+def test_a_diverged_trial_counts_as_knowing_nothing():
+    found = records(knee_at(0.5))
+    lost = STUDY.trial("m", "t", 0.3, 2)
+    found[lost.id] = Record(lost, "diverged", reason="NaN")
+    result = curves(STUDY, found)[0]
+    assert result.scores[2, 3] == pytest.approx(50) and result.unlucky == ((2, 0.3),)
+    assert essential_sparsity(result).value < 0.35
+
+
+@pytest.mark.parametrize("name", ["weights", "data"])
+def test_records_of_other_weights_or_data_are_not_mixed(name):
+    found = records(knee_at(0.5))
+    odd = STUDY.trial("m", "t", 0.3, 2).id
+    found[odd] = replace(found[odd], provenance={name: "another"})
+    with pytest.raises(InputError, match=f"made with other {name}"):
+        curves(STUDY, found)
+
+
+def test_a_score_of_nothing_has_no_relative_drop():
+    learned = records(knee_at(0.5)).items()
+    flat = {i: replace(r, metrics={"matthews": 0.0}, predictions="0" * EXAMPLES) for i, r in learned}
+    assert math.isnan(essential_sparsity(curves(STUDY, flat)[0], relative=True).value)
 
 
 def test_a_seed_without_its_dense_trial_is_left_out():

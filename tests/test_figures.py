@@ -41,7 +41,7 @@ def test_an_empty_figure_can_be_drawn():
 def test_a_point_is_told_with_its_drop_and_interval():
     point = drawing.Point("m", "t", 0.4, Estimate(1.25, -0.5, 3.0), 3, live=False)
     assert drawing.sentence(point) == (
-        "With 0.4 of its weights gone, m loses 1.2 [−0.5, 3.0] points on t (3 seeds, from records)."
+        "With 0.4 of its prunable weights gone, m loses 1.2 [−0.5, 3.0] points on t (3 seeds, from records)."
     )
     gain = drawing.Point("m", "t", 0.45, Estimate(-1.0, -3.0, 0.5), 1, live=True)
     assert "gains 1.0 [−0.5, 3.0] points on t (one seed, run now)" in drawing.sentence(gain)
@@ -82,6 +82,22 @@ def test_parameters_take_names_lists_and_numbers():
     assert parameters.narrowed(study, "all", ["cola"], "0,2").seeds == (0, 2)
     assert parameters.live_tasks(study, "first") == ["movie-reviews"]
     assert parameters.live_tasks(study, "none") == []
+    assert parameters.live_tasks(figures.study("fig2", "paper"), "first") == []
+
+
+def test_unknown_tasks_and_models_are_refused_wherever_they_stand():
+    study = figures.study("fig2", "lab")
+    assert live.checked(study) is study
+    for narrow in ({"tasks": ["rte", "mnly"]}, {"models": ["minilm-l6", "minilm-l7"]}):
+        with pytest.raises(InputError, match="unknown"):
+            live.checked(study.narrowed(**narrow))
+
+
+def test_the_range_counts_complete_curves_and_says_where_it_is_a_bound():
+    found = records(lambda _: 90.0)
+    assert drawing.range_text(STUDY, curves(STUDY, found)) == "at least 90%"
+    del found[STUDY.trial("m", "t", 0.5, 1).id]
+    assert drawing.range_text(STUDY, curves(STUDY, found)) == "not known yet"
 
 
 @pytest.mark.parametrize(("tasks", "seeds"), [("", "all"), ("all", "x"), ("all", "-1"), ("all", 1.5)])

@@ -115,7 +115,7 @@ def test_an_unknown_name_suggests_the_near_one():
 @pytest.mark.parametrize("name", ["./absent/folder", "/absent/folder", "~/absent", "a/b/c"])
 def test_a_path_that_is_no_folder_is_never_sought_on_the_hub(name, monkeypatch):
     monkeypatch.setattr(models, "model_folder", lambda _: pytest.fail("sought on the hub"))
-    with pytest.raises(InputError, match=r"unknown model.*a local folder"):
+    with pytest.raises(InputError, match=r"unknown model.*a folder"):
         models.locate(name)
 
 
@@ -145,7 +145,7 @@ def pinned(monkeypatch):
     """``pinned(sha256, archive)``: tiny-bert under the name "pinned", its weights' hash given."""
 
     def make(weights, archive=None, repository="essparse/tiny-bert"):
-        model = models.Model("pinned", "Pinned", Repository(repository, tiny.REVISION), archive, weights)
+        model = models.Model("pinned", Repository(repository, tiny.REVISION), archive, weights)
         monkeypatch.setitem(models.MODELS, "pinned", model)
 
     return make

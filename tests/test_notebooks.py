@@ -22,7 +22,7 @@ def run(tmp_path, monkeypatch, **parameters):
 
 def test_figure_2_is_drawn_from_committed_records(tmp_path, monkeypatch):
     text, images = run(tmp_path, monkeypatch, sparsity=0.4)
-    assert "With 0.4 of its weights gone, minilm-l6" in text and "from records" in text
+    assert "With 0.4 of its prunable weights gone, minilm-l6" in text and "from records" in text
     assert "**C1: " in text and "Running" not in text and len(images) == 1
 
 

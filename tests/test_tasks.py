@@ -24,7 +24,7 @@ def uncounted(name):
 
 
 def made_of(splits, counts=None):
-    return Task("made", "Made", ("no", "yes"), lambda: splits, counts, "accuracy", "made in a test")
+    return Task("made", ("no", "yes"), lambda: splits, counts, "accuracy", "made in a test")
 
 
 def examples(labels):

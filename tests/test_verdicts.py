@@ -32,6 +32,12 @@ def test_taking_a_record_away_changes_the_verdict():
     assert verdict(found).outcome == "not tested at this scale"
 
 
+def test_one_missing_seed_is_enough_to_decide_nothing():
+    found = records(knee_at(0.6))
+    del found[STUDY.trial("m", "t", 0.5, 1).id]
+    assert verdict(found).outcome == "not tested at this scale"
+
+
 def test_a_changed_record_changes_the_verdict():
     found = records(knee_at(0.6))
     spoilt = records(lambda s: 90.0 if s < 0.15 else 60.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -63,8 +63,8 @@ def sentence(point: Point) -> str:
     verb = "loses" if point.drop.value >= 0 else "gains"
     size = point.drop if point.drop.value >= 0 else Estimate(-point.drop.value, -point.drop.high, -point.drop.low)
     return (
-        f"With {point.sparsity:.4g} of its weights gone, {point.model} {verb} {size.text()} points on {point.task} "
-        f"({seeds}, {source})."
+        f"With {point.sparsity:.4g} of its prunable weights gone, {point.model} {verb} {size.text()} points "
+        f"on {point.task} ({seeds}, {source})."
     )
 
 
@@ -90,7 +90,7 @@ def draw(found: Sequence[Curve], asked: Sequence[Point] = (), epsilon: float = E
     for ax in axes[:: min(3, len(axes))]:
         ax.set_ylabel("change (points)")
     figure.supxlabel("sparsity (% of the block matrices' weights)", fontsize=10)
-    _legend(figure, axes, colours, bool(asked), epsilon)
+    _legend(figure, colours, bool(asked), any(c.unlucky for c in found), epsilon)
     return figure
 
 
@@ -114,8 +114,8 @@ def _curve(ax: Axes, curve: Curve, colour: tuple[float, float, float], epsilon: 
     ax.plot(percent, -drop, color=colour, marker="o", markersize=3, linewidth=1.6)
     if models == 1:
         ax.axhline(curve.majority - float(np.nanmean(dense)), color=style.GUIDE, linestyle=":", linewidth=1)
-    for seed, level in curve.unlucky:
-        ax.plot(100 * level, 0, marker="x", color=colour, label=f"seed {seed} failed")
+    for _, level in curve.unlucky:
+        ax.plot(100 * level, 0, marker="x", color=colour)
     if len(percent) > 2 and curve.learned():
         knee = essential_sparsity(curve, epsilon)
         transform = ax.get_xaxis_transform()
@@ -138,7 +138,7 @@ def _point(ax: Axes, point: Point) -> None:
     )
 
 
-def _legend(figure: Figure, axes: Sequence[Axes], colours: Mapping[str, object], asked: bool, epsilon: float) -> None:
+def _legend(figure: Figure, colours: Mapping[str, Any], asked: bool, unlucky: bool, epsilon: float) -> None:
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], color=c, marker="o", markersize=3, label=m) for m, c in colours.items()]
@@ -148,6 +148,8 @@ def _legend(figure: Figure, axes: Sequence[Axes], colours: Mapping[str, object],
     handles.append(Line2D([], [], color="0.2", marker="|", linewidth=3, alpha=0.5, label="essential sparsity, 95%"))
     if asked:
         handles.append(Line2D([], [], color=style.ASKED, marker="D", linestyle="", label="the point asked for"))
+    if unlucky:
+        handles.append(Line2D([], [], color="0.2", marker="x", linestyle="", label="diverged or failed"))
     figure.legend(handles=handles, loc="outside upper center", ncols=min(3, len(handles)), fontsize=9)
 
 
@@ -184,9 +186,12 @@ def sparsity_text(curve: Curve, found: Estimate, learned: bool) -> str:
     return at_least + found.text(digits=0, scale=100)
 
 
-def range_text(found: Sequence[Curve], epsilon: float = EPSILON) -> str:
-    """The smallest and the largest essential sparsity of several curves, such as ``27% to 54%``."""
-    values = [essential_sparsity(curve, epsilon).value for curve in found]
-    if not values:
+def range_text(study: Study, found: Sequence[Curve], epsilon: float = EPSILON) -> str:
+    """The smallest and the largest essential sparsity of the complete curves that learned, such as ``27% to 54%``."""
+    counted = [curve for curve in found if curve.complete(study) and curve.learned()]
+    if not counted:
         return "not known yet"
-    return f"{min(values):.0%}" if len(values) == 1 else f"{min(values):.0%} to {max(values):.0%}"
+    values = [essential_sparsity(curve, epsilon).value for curve in counted]
+    end = max(study.sparsities)
+    low, high = (f"{'at least ' if value >= end else ''}{value:.0%}" for value in (min(values), max(values)))
+    return low if low == high else f"{low} to {high}"

@@ -13,7 +13,7 @@ _TABLE_1 = {
     for task, epochs in {"mnli": 3, "qnli": 4, "qqp": 3, "rte": 3, "sst2": 5, "*": 3}.items()
 }
 
-#: Table 1 shrunk to what two cores do in about an hour and a half, alike for every task: 1,500 examples in place of
+#: Table 1 shrunk to what two cores do in a few hours, alike for every task: 1,500 examples in place of
 #: up to 392,702. The steps are then so few that the batch is halved and the rate raised (to the one of 5e-5, 1e-4
 #: and 2e-4 that trained best without pruning on a seed that is not in the study).
 _LAB = {

@@ -24,11 +24,13 @@ def narrowed(study: Study, model: Any, tasks: Any, seeds: Any) -> Study:
 def live_tasks(study: Study, given: Any) -> list[str]:
     """On which of the study's tasks a point without a record is run: ``first``, ``none``, ``all``, or names.
 
+    At paper scale ``first`` is none: a single point takes hours on a GPU, so there it must be named.
+
     Raises:
         InputError: a named task is not in the study.
     """
     if given == "first":
-        return [study.tasks[0]]
+        return [] if study.scale == "paper" else [study.tasks[0]]
     if given in ("none", ""):
         return []
     chosen = listed(given)

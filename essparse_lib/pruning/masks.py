@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -48,8 +48,7 @@ class Mask:
         Raises:
             InputError: the model has no such parameter, or another shape.
         """
-        for weight, kept in self._pairs(model):
-            weight.mul_(kept)  # NaN would survive; magnitude() has refused it before
+        _zero(self._pairs(model))
 
     @contextmanager
     def held(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[None]:
@@ -59,7 +58,8 @@ class Mask:
         an update in which the removed ones do not take part, for every element-wise optimizer.
         """
         self.apply(model)
-        hook = optimizer.register_step_post_hook(lambda *_: self.apply(model))
+        pairs = self._pairs(model)  # once: on a GPU, the mask moves there here and not at every step
+        hook = optimizer.register_step_post_hook(lambda *_: _zero(pairs))
         try:
             yield
         finally:
@@ -82,6 +82,11 @@ class Mask:
                 )
             pairs.append((weight.detach(), kept.to(weight.device)))
         return pairs
+
+
+def _zero(pairs: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> None:
+    for weight, kept in pairs:
+        weight.mul_(kept)
 
 
 def measured_sparsity(weights: Mapping[str, torch.Tensor]) -> tuple[int, int]:

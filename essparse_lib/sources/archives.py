@@ -24,7 +24,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from ..errors import InputError
-from ..files import cache_folder, locked, sha256, writable
+from ..files import cache_folder, disk_refuses, locked, sha256, writable
 
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError)
 
@@ -71,6 +71,8 @@ def _download(archive: Archive) -> None:
             else:
                 file = _from_python_indexes(archive, Path(folder))
         except (OSError, LookupError, subprocess.SubprocessError) as error:
+            if disk_refuses(error):
+                raise
             raise InputError(
                 f"cannot fetch {archive.filename} ({_one_line(error)}); connect to a network, or put the file "
                 f"with sha256 {archive.sha256} at {archive.path}; it belongs to the package {archive.package}"

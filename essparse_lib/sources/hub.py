@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import InputError
+from ..files import disk_refuses
 from . import tiny
 
 #: What a model needs besides its weights: configuration and tokenizer, never code.
@@ -80,6 +81,8 @@ def _snapshot(repository: Repository, patterns: Sequence[str]) -> Path:
             allow_patterns=list(patterns),
         )
     except Exception as error:  # the hub's client raises its own, its HTTP library's and the system's errors
+        if disk_refuses(error):
+            raise InputError(f"cannot write the hub's cache ({error}): free some space, or set HF_HOME") from error
         raise InputError(
             f"cannot get {repository.kind} {repository.id} at revision {repository.revision[:12]} from the hub "
             f"({type(error).__name__}); connect to a network, or set ESSPARSE_MIRROR to a folder that holds "
@@ -113,5 +116,9 @@ def rows(repository: Repository, config: str, split: str) -> tuple[dict[str, lis
         table = pandas.concat([pandas.read_parquet(f) for f in files])
         return {name: table[name].tolist() for name in table.columns}, origin
     datasets.disable_progress_bars()
-    data = datasets.load_dataset("parquet", data_files=files, split="train")
+    try:
+        data = datasets.load_dataset("parquet", data_files=files, split="train")
+    except Exception as error:  # of the library, of Arrow, or of the system
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{where}/{config}/{split} cannot be read ({type(error).__name__}: {reason})") from error
     return {name: list(data[name]) for name in data.column_names}, origin

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -39,7 +39,8 @@ class Curve:
     Attributes:
         levels: sparsities, shape (levels,), rising from 0; every one has a score of at least one seed.
         seeds: those whose dense trial succeeded.
-        scores: in points, shape (seeds, levels); NaN where that trial is missing or did not succeed.
+        scores: in points, shape (seeds, levels); NaN where that trial is missing or failed. A trial that diverged
+            is a result: it counts as always saying the commonest class.
         resampled: the same for each resample of the evaluation examples, shape (resamples, seeds, levels).
         drawn: the seeds of each resample by position, shape (resamples, seeds).
         majority: score of always saying the commonest class.
@@ -74,6 +75,10 @@ class Curve:
         """The dense model's score, over the seeds."""
         resampled = np.take_along_axis(self.resampled[:, :, 0], self.drawn, axis=1).mean(1)
         return estimate(float(self.scores[:, 0].mean()), resampled)
+
+    def complete(self, study: Study) -> bool:
+        """Whether every seed of the study has a result at every sparsity of it."""
+        return self.scores.shape == (len(study.seeds), len(study.sparsities)) and not np.isnan(self.scores).any()
 
     def learned(self) -> bool:
         """Whether the dense model beats always saying the commonest class, beyond doubt (95% interval)."""
@@ -114,8 +119,8 @@ def curves(study: Study, records: Mapping[str, Record], levels: Iterable[float] 
 def _curve(
     model: str, task: str, wanted: tuple[float, ...], seeds: Iterable[int], grid: Mapping[tuple[int, float], Record]
 ) -> Curve | None:
-    good = {place: record for place, record in grid.items() if record.status == "ok"}
-    seeds = tuple(seed for seed in seeds if (seed, 0.0) in good)
+    good = {place: record for place, record in grid.items() if record.status != "failed"}
+    seeds = tuple(seed for seed in seeds if (seed, 0.0) in good and good[seed, 0.0].status == "ok")
     levels = tuple(level for level in wanted if any((seed, level) in good for seed in seeds))
     if not seeds:
         return None
@@ -123,13 +128,16 @@ def _curve(
     metric = next((name for name in METRICS if name in first.metrics), None)
     if metric is None:
         raise InputError(f"the record of {first.trial} has none of the metrics {', '.join(METRICS)}: set it aside")
+    _check_alike([record for record in good.values() if record.status == "ok"])
     labels = _classes(first.labels)
-    classes = 1 + max(int(_classes(text).max()) for r in good.values() for text in (r.labels, r.predictions))
+    predictions = {place: _classes(r.predictions) for place, r in good.items() if r.status == "ok"}
+    classes = 1 + max(int(values.max()) for values in (labels, *predictions.values()))
+    commonest = np.full_like(labels, np.bincount(labels).argmax())
     places = [(seed, level) for seed in seeds for level in levels]
     cells = np.zeros((len(labels), len(places), classes**2), dtype=np.float32)
     for column, place in enumerate(places):
         if place in good:
-            cells[:, column] = confusion_cells(labels, _classes(good[place].predictions), classes)
+            cells[:, column] = confusion_cells(labels, predictions.get(place, commonest), classes)
     known = np.array([place in good for place in places])
     shape = (len(seeds), len(levels))
 
@@ -155,6 +163,17 @@ def _curve(
         majority(metric, labels, classes),
         tuple(place for place, record in grid.items() if record.status != "ok"),
     )
+
+
+def _check_alike(records: Sequence[Record]) -> None:
+    """Raise InputError unless all were evaluated on the same examples, from the same weights and data."""
+    first = records[0]
+    for record in records:
+        for name in ("weights", "data"):
+            if record.provenance.get(name) != first.provenance.get(name):
+                raise InputError(f"the records of {record.trial} and of {first.trial} were made with other {name}")
+        if record.labels != first.labels:
+            raise InputError(f"the records of {record.trial} and of {first.trial} have other labels")
 
 
 @lru_cache(maxsize=2)

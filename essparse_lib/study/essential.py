@@ -70,6 +70,8 @@ def essential_sparsity(curve: Curve, epsilon: float = EPSILON, relative: bool = 
         raise InputError(f"epsilon {epsilon!r} is not allowed: it must be above 0, such as 1.0")
     drop, resampled = curve.drops(relative)
     known = ~np.isnan(drop)
+    if not known.any():  # relative to a dense score of 0
+        return Estimate(np.nan, np.nan, np.nan)
     levels = curve.levels[known]
     complete = resampled[:, known]
     complete = complete[~np.isnan(complete).any(1)]
@@ -82,8 +84,8 @@ def turning_point(curve: Curve) -> Estimate:
     """Where the curve bends down: the breakpoint of the continuous two-segment line that fits it best.
 
     Levels at which the model has lost nine tenths of what it knew above the majority class are left out but
-    for the first: there the curve runs flat along the floor. NaN if no bend is downward, or fewer than five
-    levels remain.
+    for the first: there the curve runs flat along the floor. NaN if fewer than five levels remain, or if the
+    curve or more than 2.5% of its resamples do not bend down anywhere: then a bend is not established.
     """
     drop, resampled = curve.drops()
     keep = _above_floor(curve, drop)
@@ -92,7 +94,10 @@ def turning_point(curve: Curve) -> Estimate:
     levels = curve.levels[keep]
     if len(levels) < 5:
         return Estimate(np.nan, np.nan, np.nan)
-    return estimate(float(_bend(levels, drop[keep][None])[0]), _bend(levels, complete))
+    bends = _bend(levels, complete)
+    if np.isnan(bends).mean() > 0.025:
+        return Estimate(np.nan, np.nan, np.nan)
+    return estimate(float(_bend(levels, drop[keep][None])[0]), bends)
 
 
 def _above_floor(curve: Curve, drop: np.ndarray) -> np.ndarray:

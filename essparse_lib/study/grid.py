@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from ..errors import InputError, check_sparsity, unknown
+from ..errors import InputError, unknown
 from .trial import Pruning, Training, Trial
 
 SCALES = ("tiny", "lab", "paper")
@@ -84,8 +84,3 @@ def check_seed(seed: object) -> int:
     if isinstance(seed, bool) or not isinstance(seed, (int, str)) or not str(seed).isdigit():
         raise InputError(f"seed {seed!r} is not allowed: give a whole number from 0")
     return int(seed)
-
-
-def check_sparsities(sparsities: Sequence[object]) -> tuple[float, ...]:
-    """Sparsities as numbers, the dense model among them, in order, each once."""
-    return tuple(sorted({0.0, *(round(check_sparsity(s), 6) for s in sparsities)}))

@@ -77,8 +77,10 @@ class Store:
     loses nothing), under a lock that other processes respect.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, installed: Path | None = None) -> None:
+        """Records under ``folder``; those under ``installed`` are read as well, and never written."""
         self.folder = folder
+        self.installed = installed
 
     def records(self) -> dict[str, Record]:
         """Every record by its trial's id; of several of one trial, the last.
@@ -86,12 +88,14 @@ class Store:
         Raises:
             InputError: a line is damaged (the message gives file and line).
         """
-        return self._read(self._files())
+        before = Store(self.installed).records() if self.installed else {}
+        return {**before, **self._read(self._files())}
 
     def records_of(self, trial: Trial) -> dict[str, Record]:
         """As ``records()``, of the one file that may hold this trial's."""
+        before = Store(self.installed).records_of(trial) if self.installed else {}
         path = self.path(trial)
-        return self._read([path] if path.exists() else [])
+        return {**before, **self._read([path] if path.exists() else [])}
 
     @staticmethod
     def _read(paths: Iterable[Path]) -> dict[str, Record]:
@@ -102,8 +106,8 @@ class Store:
                     record = Record.from_line(line)
                 except ValueError as error:
                     raise InputError(
-                        f"{path}, line {number}: damaged record ({error}); `essparse mend` sets it aside in "
-                        f"{path.name}.damaged, after which its trial can be run again"
+                        f"{path}, line {number}: damaged record ({error}); `essparse mend {path.parents[1]}` "
+                        f"sets it aside in {path.name}.damaged, after which its trial can be run again"
                     ) from error
                 found[record.trial.id] = record
         return found
@@ -202,10 +206,9 @@ def results_folder(scale: str) -> Path:
     return checkout / "results" / scale
 
 
-def read_records(scale: str) -> dict[str, Record]:
-    """Every record of a scale by its trial's id: what lies in its folder, and what an installed package brought."""
-    here = Store(results_folder(scale)).records()
-    return here if "ESSPARSE_RESULTS" in os.environ else {**Store(_INSTALLED / scale).records(), **here}
+def results(scale: str) -> Store:
+    """A scale's records: those in its folder, and those that an installed package brought."""
+    return Store(results_folder(scale), None if "ESSPARSE_RESULTS" in os.environ else _INSTALLED / scale)
 
 
 def _lines(path: Path) -> list[bytes]:

@@ -43,7 +43,7 @@ def c1(study: Study, curves: Sequence[Curve]) -> Verdict:
     if study.scale == "tiny":
         return Verdict("C1", "not tested at this scale", "the models at this scale are random and very small")
     expected = len(study.models) * len(study.tasks)
-    complete = [c for c in curves if len(c.seeds) >= SEEDS and len(c.levels) == len(study.sparsities)]
+    complete = [c for c in curves if len(c.seeds) >= SEEDS and c.complete(study)]
     counted = [c for c in complete if c.learned()]
     if len(complete) < expected:
         return Verdict(
@@ -55,16 +55,19 @@ def c1(study: Study, curves: Sequence[Curve]) -> Verdict:
         return Verdict("C1", "inconclusive", "no dense model learned its task")
     by_outcome: dict[Outcome, list[str]] = {}
     for curve in counted:
-        by_outcome.setdefault(against(essential_sparsity(curve), threshold), []).append(curve.task)
+        by_outcome.setdefault(against(essential_sparsity(curve), threshold), []).append(_name(study, curve))
     outcome: Outcome = next(o for o in ("differs", "inconclusive", "agrees") if o in by_outcome)
     parts = [f"{o} on {_listing(tasks)}" for o, tasks in by_outcome.items()]
-    left_out = [c.task for c in complete if c not in counted]
+    left_out = [_name(study, c) for c in complete if not c.learned()]
     if left_out:
         parts.append(f"not counted: {_listing(left_out)}, where the dense model does not beat the commonest class")
-    rule = f"a loss of at most {EPSILON:g} point with {threshold:.0%} of the weights gone"
+    rule = f"a loss of at most {EPSILON:g} point with {threshold:.0%} of the prunable weights gone"
     return Verdict("C1", outcome, f"{rule}: {'; '.join(parts)}")
 
 
+def _name(study: Study, curve: Curve) -> str:
+    return curve.task if len(study.models) == 1 else f"{curve.model} on {curve.task}"
+
+
 def _listing(names: Sequence[str]) -> str:
-    unique = list(dict.fromkeys(names))
-    return unique[0] if len(unique) == 1 else f"{', '.join(unique[:-1])} and {unique[-1]}"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

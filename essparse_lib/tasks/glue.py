@@ -22,7 +22,6 @@ def _load(repository: Repository, config: str, columns: tuple[str, ...], test_sp
 
 def _task(
     config: str,
-    title: str,
     columns: tuple[str, ...],
     classes: tuple[str, ...],
     counts: tuple[int, int] | None,
@@ -33,7 +32,6 @@ def _task(
 ) -> Task:
     return Task(
         name or config,
-        title,
         classes,
         lambda: _load(repository, config, columns, test_split),
         counts,
@@ -47,28 +45,26 @@ _ENTAILMENT = ("entailment", "not_entailment")
 _QUESTION, _SENTENCE, _PAIR = ("question", "sentence"), ("sentence",), ("sentence1", "sentence2")
 
 TASKS = (
-    _task("rte", "RTE", _PAIR, _ENTAILMENT, (2490, 277)),
-    _task("sst2", "SST-2", _SENTENCE, ("negative", "positive"), (67349, 872)),
+    _task("rte", _PAIR, _ENTAILMENT, (2490, 277)),
+    _task("sst2", _SENTENCE, ("negative", "positive"), (67349, 872)),
     # GLUE scores CoLA by Matthews' correlation: two thirds of its sentences are acceptable.
-    _task("cola", "CoLA", _SENTENCE, ("unacceptable", "acceptable"), (8551, 1043), metric="matthews"),
+    _task("cola", _SENTENCE, ("unacceptable", "acceptable"), (8551, 1043), metric="matthews"),
     _task(
         "mnli",
-        "MNLI",
         ("premise", "hypothesis"),
         ("entailment", "neutral", "contradiction"),
         (392702, 9815),
         test_split="validation_matched",
     ),
-    _task("qnli", "QNLI", _QUESTION, _ENTAILMENT, (104743, 5463)),
-    _task("qqp", "QQP", ("question1", "question2"), ("different", "duplicate"), (363846, 40430)),
+    _task("qnli", _QUESTION, _ENTAILMENT, (104743, 5463)),
+    _task("qqp", ("question1", "question2"), ("different", "duplicate"), (363846, 40430)),
     _task(
         "sst2",
-        "tiny sentiment",
         _SENTENCE,
         ("negative", "positive"),
         None,
         repository=_TINY,
         name="tiny-sentiment",
     ),
-    _task("rte", "tiny pairs", _PAIR, _ENTAILMENT, None, repository=_TINY, name="tiny-pairs"),
+    _task("rte", _PAIR, _ENTAILMENT, None, repository=_TINY, name="tiny-pairs"),
 )

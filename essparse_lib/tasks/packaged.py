@@ -71,7 +71,6 @@ def _wiki_topics() -> Splits:
 TASKS = (
     Task(
         "movie-reviews",
-        "Movie reviews",
         ("negative", "positive"),
         _movie_reviews,
         (9568, 1000),
@@ -80,7 +79,6 @@ TASKS = (
     ),
     Task(
         "bbc-news",
-        "BBC news",
         _BBC_CLASSES,
         _bbc_news,
         (1779, 446),
@@ -89,7 +87,6 @@ TASKS = (
     ),
     Task(
         "wiki-topics",
-        "Wikipedia topics",
         _WIKI_CLASSES,
         _wiki_topics,
         (8033, 1000),

@@ -55,7 +55,6 @@ class Task:
 
     Attributes:
         name: as in trials, records and on the command line.
-        title: as on figures.
         classes: the label names, in the order of the class numbers.
         load: reads the splits; raises InputError if they cannot be had.
         counts: how many training and test examples there must be, or None where that is not fixed.
@@ -65,7 +64,6 @@ class Task:
     """
 
     name: str
-    title: str
     classes: tuple[str, ...]
     load: Callable[[], Splits]
     counts: tuple[int, int] | None

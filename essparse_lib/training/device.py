@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import platform
 import resource
 import sys
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
+from filelock import FileLock
 
 
 def has_bf16() -> bool:
@@ -32,10 +36,24 @@ def agreed(value: Any) -> Any:
     return broadcast_object_list([value])[0]
 
 
-def use_gpu(number: int) -> None:
-    """Let this worker compute on the GPU of this number, counted around; the first call decides for good."""
-    if torch.cuda.is_available() and not torch.cuda.is_initialized():
-        torch.cuda.set_device(number % torch.cuda.device_count())
+_taken: list[FileLock] = []
+
+
+def take_gpu() -> None:
+    """Let this worker compute, as long as it lives, on the GPU that the fewest other workers have taken."""
+    if _taken or not torch.cuda.is_available():
+        return
+    folder = Path(tempfile.gettempdir()) / "essparse-gpus"
+    folder.mkdir(exist_ok=True)
+    for place, gpu in itertools.product(itertools.count(), range(torch.cuda.device_count())):
+        lock = FileLock(folder / f"{gpu}-{place}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except TimeoutError:
+            continue
+        _taken.append(lock)
+        torch.cuda.set_device(gpu)
+        return
 
 
 def use_threads(count: int) -> None:
@@ -57,8 +75,14 @@ def description(device: torch.device) -> dict[str, str | int]:
     }
 
 
+def reset_peak_memory(device: torch.device) -> None:
+    """Begin to measure ``peak_memory`` anew, where the device can."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+
+
 def peak_memory(device: torch.device) -> int:
-    """Bytes: most that were allocated on the GPU, or this process's largest resident size."""
+    """Bytes: most that were allocated on the GPU, or this process's largest resident size since it began."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     unit = 1 if sys.platform == "darwin" else 1024
