@@ -97,7 +97,7 @@ Markdown(f"**{verdict.claim}: {verdict.outcome}.** {verdict.reason[0].upper()}{v
 #
 # **What would change our mind.** Longer fine-tuning on all training examples, as in the paper's Table 1, could let pruned models
 # recover more, or dense ones learn more that pruning then costs: the paper's models and data are the `paper` scale of this
-# notebook. More seeds would narrow the intervals. At lab scale every task is trained on few of its examples, so a curve here
+# notebook. More seeds would narrow the intervals. At lab scale every task is trained on few of its examples and for few steps ([Methods](../book/methods.md) lists the settings), so a curve here
 # speaks of pruning *and* of learning from few examples.
 #
 # ## Where the numbers come from
