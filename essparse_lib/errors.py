@@ -26,6 +26,11 @@ def unknown(kind: str, given: str, allowed: Iterable[str], hint: str = "") -> In
     return InputError(f"unknown {kind} {given!r}: choose from {', '.join(names)}{hint}{guess}")
 
 
+def one_line(error: BaseException, length: int = 200) -> str:
+    """An error's message on one line, cut to ``length`` characters; its type's name if it has none."""
+    return " ".join(str(error).split())[:length] or type(error).__name__
+
+
 def check_sparsity(given: object) -> float:
     """A sparsity as a number.
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import InputError, unknown
+from .errors import InputError, one_line, unknown
 from .files import sha256
 from .sources import tiny
 from .sources.archives import Archive, extract
@@ -102,14 +103,12 @@ def locate(name: str) -> Source:
         InputError: the name is unknown, the model cannot be had, or its weights are not the named ones.
     """
     model = MODELS.get(name)
-    if model is None:
-        folder, origin = _unnamed(name)
-        return Source(folder, origin, _weights_hash(folder))
-    folder, origin = _named(model)
-    file = folder / "model.safetensors"
-    if model.weights is not None and (not file.exists() or sha256(file) != model.weights):
+    folder, origin = _unnamed(name) if model is None else _named(model)
+    found = _weights_hash(folder)
+    if model is not None and model.weights not in (None, found):
+        file = folder / "model.safetensors"
         raise InputError(f"{file} is not {name}'s: its sha256 must be {model.weights}; remove that folder")
-    return Source(folder, origin, _weights_hash(folder))
+    return Source(folder, origin, found[:16])
 
 
 def _named(model: Model) -> tuple[Path, str]:
@@ -148,14 +147,13 @@ def check_name(name: str) -> None:
 
 
 def _weights_hash(folder: Path) -> str:
-    import hashlib
-
+    """SHA-256 of the weight file, or over those of several."""
     files = sorted([*folder.glob("*.safetensors"), *folder.glob("pytorch_model*.bin")])
     if not files:
         raise InputError(f"{folder} holds no weights (*.safetensors)")
     if len(files) == 1:
-        return sha256(files[0])[:16]
-    return hashlib.sha256("".join(sha256(f) for f in files).encode()).hexdigest()[:16]
+        return sha256(files[0])
+    return hashlib.sha256("".join(sha256(f) for f in files).encode()).hexdigest()
 
 
 @cache
@@ -230,8 +228,7 @@ def complete(name: str) -> PreTrainedModel:
         with _quiet():
             return loader.from_pretrained(folder, dtype="auto", trust_remote_code=False)
     except (OSError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"model {name!r} in {folder} cannot be read: {reason}") from error
+        raise InputError(f"model {name!r} in {folder} cannot be read: {one_line(error)}") from error
 
 
 class _quiet:

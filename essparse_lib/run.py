@@ -12,7 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .errors import InputError
+from .errors import InputError, one_line
 from .provenance import code_revision, versions
 from .study.store import Record, Store
 from .study.trial import Trial
@@ -55,8 +55,8 @@ def execute(trial: Trial) -> Record:
         raise
     except Exception as error:  # a failure is a result: recorded with its reason, and the study goes on
         last = traceback.extract_tb(error.__traceback__)[-1]
-        reason = f"{type(error).__name__}: {error} ({Path(last.filename).name}:{last.lineno})"
-        record = Record(trial, "failed", reason=" ".join(reason.split())[:500])
+        place = f"{Path(last.filename).name}:{last.lineno}"
+        record = Record(trial, "failed", reason=f"{type(error).__name__}: {one_line(error, 450)} ({place})")
     common["seconds"] = round(time.perf_counter() - started, 2)
     common["peak_memory_bytes"] = device.peak_memory(devices.device)
     common["finished"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

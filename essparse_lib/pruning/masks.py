@@ -57,8 +57,8 @@ class Mask:
         The gradients reach the optimizer untouched, so its statistics of the surviving weights are those of
         an update in which the removed ones do not take part, for every element-wise optimizer.
         """
-        self.apply(model)
         pairs = self._pairs(model)  # once: on a GPU, the mask moves there here and not at every step
+        _zero(pairs)
         hook = optimizer.register_step_post_hook(lambda *_: _zero(pairs))
         try:
             yield

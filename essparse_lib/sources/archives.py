@@ -23,7 +23,7 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from ..errors import InputError
+from ..errors import InputError, one_line
 from ..files import cache_folder, disk_refuses, locked, sha256, writable
 
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError)
@@ -74,7 +74,7 @@ def _download(archive: Archive) -> None:
             if disk_refuses(error):
                 raise
             raise InputError(
-                f"cannot fetch {archive.filename} ({_one_line(error)}); connect to a network, or put the file "
+                f"cannot fetch {archive.filename} ({one_line(error)}); connect to a network, or put the file "
                 f"with sha256 {archive.sha256} at {archive.path}; it belongs to the package {archive.package}"
             ) from error
         _check(archive, file)
@@ -96,7 +96,7 @@ def _from_python_indexes(archive: Archive, folder: Path) -> Path:
                 return folder / archive.filename  # verified by the caller, against our own hash
             except (OSError, LookupError, NoSuchProjectError) as error:
                 refusal = error
-    raise LookupError(_one_line(refusal))
+    raise LookupError(one_line(refusal))
 
 
 def _indexes() -> list[str]:
@@ -257,9 +257,5 @@ def _damage_reported(path: Path) -> Iterator[None]:
         yield
     except _DAMAGE as error:
         raise InputError(
-            f"{path} is a damaged archive ({_one_line(error)}): delete it and run again"
+            f"{path} is a damaged archive ({one_line(error)}): delete it and run again"
         ) from error
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..errors import InputError
+from ..errors import InputError, one_line
 from ..files import disk_refuses
 from . import tiny
 
@@ -119,6 +119,6 @@ def rows(repository: Repository, config: str, split: str) -> tuple[dict[str, lis
     try:
         data = datasets.load_dataset("parquet", data_files=files, split="train")
     except Exception as error:  # of the library, of Arrow, or of the system
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{where}/{config}/{split} cannot be read ({type(error).__name__}: {reason})") from error
+        reason = f"{type(error).__name__}: {one_line(error)}"
+        raise InputError(f"{where}/{config}/{split} cannot be read ({reason})") from error
     return {name: list(data[name]) for name in data.column_names}, origin

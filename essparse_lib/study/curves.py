@@ -26,10 +26,10 @@ class Estimate:
     low: float
     high: float
 
-    def text(self, digits: int = 1, scale: float = 1.0, unit: str = "") -> str:
+    def text(self, digits: int = 1, scale: float = 1.0) -> str:
         """Such as ``0.8 [−0.3, 1.9]``."""
         value, low, high = (_number(scale * x, digits) for x in (self.value, self.low, self.high))
-        return f"{value}{unit} [{low}, {high}]"
+        return f"{value} [{low}, {high}]"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..errors import InputError
-from ..files import locked, writing
+from ..files import cache_folder, locked, writing
 from .trial import Trial
 
 Status = Literal["ok", "diverged", "failed"]
@@ -198,8 +198,6 @@ def results_folder(scale: str) -> Path:
     if override:
         return Path(override).expanduser() / scale
     if scale == "tiny":
-        from ..files import cache_folder
-
         return cache_folder() / "results" / scale
     places = [*(Path.cwd() / "x").parents, *Path(__file__).parents]
     checkout = next((p for p in places if (p / "results").is_dir() and (p / "essparse_lib").is_dir()), Path.cwd())
