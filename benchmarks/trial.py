@@ -12,7 +12,7 @@ authors  as in the paper's code: torch.nn.utils.prune, every text padded to 256 
 Trainer  transformers.Trainer at its best: texts cut as ours, batches grouped by length and padded to their longest,
          bf16 where the device has it, fused AdamW, large evaluation batches, nothing logged or saved. Its mask is made
          and held as ours is, so that only the loop is compared. (It groups nothing in epochs of under 8 batches.)
-ours     essparse_lib.run.execute, whole: its checks, and the record with its hashes, are in its time.
+ours     essparse_lib.experiment.execute, whole: its checks, and the record with its hashes, are in its time.
 
 Timed: loading the model, tokenising, pruning, training, evaluating, scoring. Not timed: imports, reading the data,
 loading the tokenizer and hashing the weights file, which a process does once. A short round of each side, not counted,
@@ -42,7 +42,7 @@ import transformers
 from torch.nn.utils import prune
 from torch.utils.data import DataLoader, TensorDataset
 
-from essparse_lib import models, run, tasks
+from essparse_lib import experiment, models, tasks
 from essparse_lib.errors import InputError
 from essparse_lib.figures.fig2 import STUDIES
 from essparse_lib.pruning.magnitude import global_magnitude
@@ -183,7 +183,7 @@ def ours(case: Case) -> Timing:
     """The package's own trial, as a study runs it."""
     tasks.TASKS[case.task.name] = case.task  # where a trial looks its task up
     started = perf_counter()
-    record = run.execute(case.trial)
+    record = experiment.execute(case.trial)
     seconds = perf_counter() - started
     assert record.status == "ok", record.reason
     train, test = case.encoded()  # once more, to count its tokens

@@ -24,7 +24,7 @@ _HOME = {
     "curves": "study.curves",
     "essential_sparsity": "study.essential",
     "turning_point": "study.essential",
-    "execute": "run",
+    "execute": "experiment",
     "save_pruned": "sparsify",
 }
 

@@ -44,3 +44,16 @@ def check_sparsity(given: object) -> float:
     if not 0 <= value < 1:
         raise InputError(f"sparsity {given!r} is not allowed: give a number from 0 to below 1, such as 0.4")
     return value
+
+
+def check_pattern(given: str | tuple[int, int]) -> tuple[int, int]:
+    """An N:M pattern, at most N non-zero of each M weights, as two numbers.
+
+    Raises:
+        InputError: it is no pattern with 1 ≤ N ≤ M.
+    """
+    parts = given.split(":") if isinstance(given, str) else [str(part) for part in given]
+    n, m = (int(part) if part.isdigit() else 0 for part in parts) if len(parts) == 2 else (0, 0)
+    if not 1 <= n <= m:
+        raise InputError(f"pattern {given!r} is not allowed: give N:M with N from 1 to M, such as 2:4")
+    return n, m

@@ -1,148 +1,20 @@
-"""A trial becomes a record here, and nowhere else do trials meet models; many of them over joblib."""
+"""Many trials: those without a record are run over joblib, within a budget, beside other runs on the same store."""
 
 from __future__ import annotations
 
 import os
 import time
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass
+from typing import TypeVar
 
-from .errors import InputError, one_line
-from .provenance import code_revision, versions
+from .errors import InputError
+from .experiment import execute, prepare
 from .study.store import Record, Store
 from .study.trial import Trial
 
 _T = TypeVar("_T")
-
-if TYPE_CHECKING:
-    from .tasks import Splits
-    from .training.batches import Encoded
-
-
-def execute(trial: Trial) -> Record:
-    """Run one trial: prune, fine-tune with the mask held, evaluate.
-
-    Returns:
-        Its record, also where training diverged or an error ended it.
-
-    Raises:
-        InputError: the model or the data cannot be had: nothing was tried.
-    """
-    from . import models
-    from .training import device
-
-    prepare(trial)
-    devices = device.accelerator()
-    started = time.perf_counter()
-    device.reset_peak_memory(devices.device)
-    common: dict[str, Any] = {
-        "code": code_revision(),
-        "versions": versions(),
-        **device.description(devices.device),
-        "weights": models.locate(trial.model).weights,
-        "weights_from": models.locate(trial.model).origin,
-        "data": _data(trial.task)[1],
-        "data_from": _data(trial.task)[0].origin,
-    }
-    try:
-        record = _outcome(trial, devices)
-    except InputError:
-        raise
-    except Exception as error:  # a failure is a result: recorded with its reason, and the study goes on
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{Path(last.filename).name}:{last.lineno}"
-        record = Record(trial, "failed", reason=f"{type(error).__name__}: {one_line(error, 450)} ({place})")
-    common["seconds"] = round(time.perf_counter() - started, 2)
-    common["peak_memory_bytes"] = device.peak_memory(devices.device)
-    common["finished"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return replace(record, provenance=common)
-
-
-def _outcome(trial: Trial, devices: Any) -> Record:
-    from . import models, tasks
-    from .pruning.magnitude import global_magnitude, pruned_count
-    from .pruning.masks import measured_sparsity
-    from .pruning.prunable import weights
-    from .study import metrics
-    from .training.evaluate import classify
-    from .training.fine_tune import fine_tune
-    from .training.loop import Diverged
-
-    task = tasks.get(trial.task)
-    train, test = _encoded(trial.task, trial.model, trial.training.max_length, trial.training.max_train, trial.seed)
-    model = models.classifier(trial.model, len(task.classes), trial.seed)
-    mask = global_magnitude(weights(model), trial.pruning.sparsity) if trial.pruning.sparsity else None
-    try:
-        losses = fine_tune(model, train, trial.training, trial.seed, devices, mask)
-    except Diverged as error:
-        return Record(trial, "diverged", reason=str(error))
-    if not all(weight.isfinite().all() for weight in weights(model).values()):
-        return Record(trial, "diverged", reason="weights are NaN or infinite after the last step")
-    zeros, size = measured_sparsity(weights(model))
-    wanted = pruned_count(trial.pruning.sparsity, size)
-    if mask is not None and (mask.pruned != wanted or mask.drift(model)):
-        return Record(trial, "failed", reason=f"the mask drifted: {zeros} zeros after training, not {wanted}")
-    predictions = classify(model, test, devices)
-    tail = losses[-max(1, len(losses) // 10) :]
-    return Record(
-        trial,
-        "ok",
-        {
-            task.metric: round(metrics.score(task.metric, test.labels, predictions, len(task.classes)), 4),
-            "zeros": zeros,
-            "prunable": size,
-            "steps": len(losses),
-            "final_loss": round(sum(tail) / len(tail), 5),
-        },
-        _digits(predictions),
-        _digits(test.labels),
-    )
-
-
-def prepare(trial: Trial) -> None:
-    """Fetch and check what a trial needs: its model, its task, and that they fit.
-
-    Raises:
-        InputError: something is unknown, cannot be had, or does not fit.
-    """
-    from . import models, tasks
-
-    task = tasks.get(trial.task)
-    if trial.pruning.method != "magnitude" or trial.pruning.scope != "global":
-        raise InputError(
-            f"pruning {trial.pruning.method!r} over {trial.pruning.scope!r} is not known: use 'magnitude' over 'global'"
-        )
-    models.check_fits(trial.model, task.head, trial.training.max_length)
-    _data(trial.task)
-
-
-@lru_cache(maxsize=4)
-def _data(task: str) -> tuple[Splits, str]:
-    from . import tasks
-
-    splits = tasks.get(task).splits()
-    return splits, f"{splits.train.fingerprint()}+{splits.test.fingerprint()}"
-
-
-@lru_cache(maxsize=4)
-def _encoded(task: str, model: str, max_length: int, max_train: int | None, seed: int) -> tuple[Encoded, Encoded]:
-    """Tokenised once for all sparsities that a worker runs."""
-    from . import models
-    from .training.batches import Encoded
-    from .training.fine_tune import subset
-
-    splits, tokenizer = _data(task)[0], models.tokenizer_of(model)
-    train = splits.train.take(subset(len(splits.train), max_train, seed).tolist())
-    return Encoded(train, tokenizer, max_length), Encoded(splits.test, tokenizer, max_length)
-
-
-def _digits(classes: Iterable[int]) -> str:
-    return "".join("0123456789abcdefghijklmnopqrstuvwxyz"[c] for c in classes)
 
 
 @dataclass(frozen=True)
@@ -192,10 +64,7 @@ def run(
     left = len(todo)
     workers = max(1, min(jobs, left))
     threads = max(1, _cores() // (workers * _processes()))
-    calls = (
-        joblib.delayed(_work)(trial, store, threads, workers, retry)
-        for trial in _until(deadline, todo, workers)
-    )
+    calls = (joblib.delayed(_work)(trial, store, threads, workers, retry) for trial in _until(deadline, todo, workers))
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch=workers, batch_size=1)
     for record in parallel(calls):
         left -= 1

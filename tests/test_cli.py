@@ -109,7 +109,7 @@ def test_run_prints_its_progress_and_a_second_call_runs_nothing(essparse, result
     assert (code, out) == (0, "")
     lines = [line for line in err.splitlines() if line.startswith("tiny-bert on tiny-pairs")]
     assert [line.split(":")[0] for line in lines] == [
-        "tiny-bert on tiny-pairs, 0% pruned, seed 0",
+        "tiny-bert on tiny-pairs, dense, seed 0",
         "tiny-bert on tiny-pairs, 50% pruned, seed 0",
     ]
     assert [line.rsplit(", ", 1)[1] for line in lines] == ["1 left", "0 left"]

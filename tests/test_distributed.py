@@ -18,7 +18,7 @@ import sys
 import torch
 from accelerate import Accelerator
 from safetensors.torch import save_file
-from essparse_lib import models, run
+from essparse_lib import experiment, models
 from essparse_lib.pruning.magnitude import global_magnitude
 from essparse_lib.pruning.prunable import weights
 from essparse_lib.study.trial import Training
@@ -26,7 +26,7 @@ from essparse_lib.training.fine_tune import fine_tune
 
 torch.set_num_threads(1)
 devices = Accelerator(mixed_precision="no")
-data, _ = run._encoded("tiny-sentiment", "tiny-bert", 32, 50, 0)
+data = experiment._encoded("tiny-sentiment", "tiny-bert", 32, 50, 0)
 for batch_size in (16, 7):
     model = models.classifier("tiny-bert", 2, 0)
     for module in model.modules():

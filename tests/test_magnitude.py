@@ -10,7 +10,8 @@ from torch import nn
 from torch.nn.utils import prune
 
 from essparse_lib.errors import InputError
-from essparse_lib.pruning.magnitude import global_magnitude, pruned_count
+from essparse_lib.pruning.allocation import pruned_count
+from essparse_lib.pruning.magnitude import global_magnitude
 
 shapes = st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=3), min_size=1, max_size=4)
 sparsities = st.integers(0, 999_999).map(lambda millionths: millionths / 1_000_000)

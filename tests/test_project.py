@@ -30,7 +30,7 @@ REPOSITORY = PROJECT["urls"]["Repository"]
 FLOORS = [
     {"pruning", "sources", "study", "errors", "files"},
     {"catalogue", "models", "tasks", "training", "figures"},
-    {"run", "book", "sparsify", "progress", "provenance", "live"},
+    {"experiment", "run", "book", "sparsify", "progress", "provenance", "live"},
     {"cli", "widgets", "__init__"},
 ]
 BENCH = {"pruning", "sources", "tasks", "training", "models", "catalogue"}

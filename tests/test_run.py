@@ -8,6 +8,7 @@ import joblib
 import pytest
 import torch
 
+from essparse_lib import experiment
 from essparse_lib import run as runner
 from essparse_lib.errors import InputError
 from essparse_lib.pruning.masks import Mask
@@ -57,6 +58,55 @@ def test_every_architecture_runs_with_exactly_the_wanted_zeros(model, task):
     assert len(record.predictions) == len(record.labels) == 128
     right = sum(p == y for p, y in zip(record.predictions, record.labels, strict=True))
     assert record.metrics["accuracy"] == round(100 * right / 128, 4)
+
+
+@pytest.mark.parametrize(
+    ("pruning", "zeros"),
+    [
+        (Pruning(0.37, scope="layer"), 6062),
+        (Pruning(0.37, "random", "layer"), 6062),
+        (Pruning(0.37, "random", "erk"), 6062),
+        (Pruning(pattern="1:4"), 12288),
+        (Pruning(0.37, timing="after"), 6062),
+        (Pruning(0.15, "lottery"), 2457),
+    ],
+    ids=str,
+)
+def test_every_method_runs_with_exactly_the_wanted_zeros(pruning, zeros, empty_cache):
+    record = execute(replace(DENSE, pruning=pruning))
+    assert (record.status, record.reason) == ("ok", "")
+    assert record.metrics["zeros"] == zeros
+
+
+def test_a_model_pruned_after_training_was_trained_as_the_dense_one():
+    dense, after = execute(DENSE), execute(replace(DENSE, pruning=Pruning(1e-6, timing="after")))
+    assert after.metrics["zeros"] == 0  # ⌊0.016⌋: nothing goes
+    assert (after.predictions, after.metrics) == (dense.predictions, dense.metrics)
+
+
+def test_a_lottery_is_the_same_in_one_go_and_round_by_round(empty_cache, monkeypatch):
+    def at(sparsity):
+        return replace(DENSE, training=LEARNING, pruning=Pruning(sparsity, "lottery"))
+
+    trained = []
+    before = fine_tuning.fine_tune
+    monkeypatch.setattr(fine_tuning, "fine_tune", lambda *a: trained.append(a[-1]) or before(*a))
+    rounds = [execute(at(s)) for s in (0.1, 0.2, 0.3)]
+    # no mask, then a tenth, two tenths, three: each round's training is the trial's own and not done again
+    assert [0 if mask is None else mask.pruned for mask in trained] == [0, 1638, 3276, 4915]
+    for file in empty_cache.rglob("lottery/*/*.safetensors"):
+        file.unlink()
+    trained.clear()
+    assert outcome(execute(at(0.3))) == outcome(rounds[-1])
+    assert len(trained) == 4
+
+
+def test_the_lottery_is_not_one_shot_pruning(empty_cache):
+    lottery, one_shot = (
+        execute(replace(DENSE, training=LEARNING, pruning=Pruning(0.3, m))) for m in ("lottery", "magnitude")
+    )
+    assert lottery.metrics["zeros"] == one_shot.metrics["zeros"]
+    assert lottery.metrics["final_loss"] != one_shot.metrics["final_loss"]
 
 
 def test_record_says_where_it_comes_from():
@@ -186,7 +236,7 @@ def _slowly(trial):
 def test_budget_is_kept_and_a_second_run_finishes(store, monkeypatch):
     monkeypatch.setattr(runner, "execute", _slowly)
     trials = [replace(DENSE, seed=seed) for seed in range(12)]
-    runner.prepare(DENSE)
+    experiment.prepare(DENSE)
     left = run(trials, store, budget=0.9)
     assert 12 - 4 <= len(left) < 12
     done = store.records()
@@ -218,7 +268,6 @@ def test_trial_named_twice_runs_once(store):
     [
         ({"model": "tiny-brt"}, "unknown model 'tiny-brt': choose from .*did you mean 'tiny-bert'"),
         ({"task": "tiny-sentimant"}, "unknown task 'tiny-sentimant': choose from .*did you mean 'tiny-sentiment'"),
-        ({"pruning": Pruning(0.5, "weakest")}, "pruning 'weakest' .*'magnitude' over 'global'"),
     ],
 )
 def test_unknown_names_are_refused_before_anything_is_written(store, change, named):
@@ -228,7 +277,7 @@ def test_unknown_names_are_refused_before_anything_is_written(store, change, nam
 
 
 def test_model_and_task_that_cannot_be_had_are_no_failed_trials(store, monkeypatch):
-    monkeypatch.setattr(runner, "_data", lambda task: (_ for _ in ()).throw(InputError("no network")))
+    monkeypatch.setattr(experiment, "_data", lambda task: (_ for _ in ()).throw(InputError("no network")))
     with pytest.raises(InputError, match="no network"):
         execute(DENSE)
 

@@ -1,26 +1,29 @@
-"""One-shot magnitude pruning: the smallest weights go, all at once (the paper's OMP, §3)."""
+"""Magnitude pruning: the smallest weights go (Han et al. 2015, arXiv 1506.02626), at once (the paper's OMP, §3)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from decimal import Decimal
+from collections.abc import Mapping, Sequence
 
 import torch
 
-from ..errors import InputError, check_sparsity
+from .levels import Levels, ranked
 from .masks import Mask
 
 
-def pruned_count(sparsity: float, size: int) -> int:
-    """⌊sparsity · size⌋, with the decimal number that was written: 0.29 of 100 is 29.
+def magnitude_levels(
+    weights: Mapping[str, torch.Tensor], sparsities: Sequence[float | str], scope: str = "global"
+) -> Levels:
+    """The masks of a whole sweep at once; arguments and errors as of ``levels.ranked``.
 
-    Raises:
-        InputError: the sparsity is not in [0, 1).
+    >>> import torch
+    >>> sweep = magnitude_levels({"w": torch.tensor([0.1, -0.4, 0.2, -0.3])}, [0.0, 0.25, 0.5])
+    >>> sweep.mask(0.5).keep["w"]
+    tensor([False,  True, False,  True])
     """
-    return int(Decimal(str(check_sparsity(sparsity))) * size)
+    return ranked(weights, sparsities, scope)
 
 
-def global_magnitude(weights: Mapping[str, torch.Tensor], sparsity: float) -> Mask:
+def global_magnitude(weights: Mapping[str, torch.Tensor], sparsity: float | str) -> Mask:
     """Remove the ⌊s·n⌋ smallest weights by absolute value, one threshold over all matrices together.
 
     Equal magnitudes go in the order of position (first matrix first, row by row), so the count is exact and
@@ -32,19 +35,25 @@ def global_magnitude(weights: Mapping[str, torch.Tensor], sparsity: float) -> Ma
 
     Raises:
         InputError: the sparsity is out of range, or a weight is NaN or infinite (the message names the tensor).
+
+    >>> import torch
+    >>> global_magnitude({"a": torch.tensor([3.0, -1.0]), "b": torch.tensor([2.0, 4.0])}, 0.5).keep["a"]
+    tensor([ True, False])
     """
-    for name, weight in weights.items():
-        if not torch.isfinite(weight).all():
-            raise InputError(f"{name} holds NaN or infinite weights: magnitudes cannot be ranked")
-    count = pruned_count(sparsity, sum(w.numel() for w in weights.values()))
-    if count == 0:
-        return Mask({name: torch.ones_like(w, dtype=torch.bool) for name, w in weights.items()})
-    magnitudes = torch.cat([w.detach().abs().flatten() for w in weights.values()])
-    threshold = torch.kthvalue(magnitudes, count).values
-    keep = magnitudes > threshold
-    ties = (magnitudes == threshold).nonzero().flatten()
-    above = int(keep.sum())
-    spared = len(magnitudes) - count - above  # of the ties, the last by position stay
-    keep[ties[len(ties) - spared :]] = True
-    parts = keep.split([w.numel() for w in weights.values()])
-    return Mask({n: part.view(w.shape) for (n, w), part in zip(weights.items(), parts, strict=True)})
+    return _at(ranked(weights, [sparsity]))
+
+
+def layer_magnitude(weights: Mapping[str, torch.Tensor], sparsity: float | str) -> Mask:
+    """Remove the smallest weights of each matrix by itself; ⌊s·n⌋ of all, and of each s of its own to within one.
+
+    Args, Raises: as ``global_magnitude``.
+
+    >>> import torch
+    >>> layer_magnitude({"a": torch.tensor([3.0, -1.0]), "b": torch.tensor([20.0, 40.0])}, 0.5).keep["b"]
+    tensor([False,  True])
+    """
+    return _at(ranked(weights, [sparsity], "layer"))
+
+
+def _at(sweep: Levels) -> Mask:
+    return sweep.mask(sweep.sparsities[0])

@@ -34,12 +34,14 @@ class Prunable:
         weight: the parameter itself, where it lies.
         depth: number of its block, from 0.
         component: its role in the block (query, key, value, attention output, intermediate, output, other).
+        transposed: whether it is stored as (inputs, outputs), as GPT-2's are, not as (outputs, inputs).
     """
 
     name: str
     weight: nn.Parameter
     depth: int
     component: str
+    transposed: bool = False
 
 
 def prunable(model: nn.Module) -> dict[str, Prunable]:
@@ -68,7 +70,7 @@ def prunable(model: nn.Module) -> dict[str, Prunable]:
                 if id(weight) not in seen:
                     seen.add(id(weight))
                     full = ".".join(part for part in (list_name, str(depth), name, "weight") if part)
-                    found[full] = Prunable(full, weight, depth, component(name))
+                    found[full] = Prunable(full, weight, depth, component(name), not isinstance(module, nn.Linear))
     if not found:
         raise InputError(
             f"{type(model).__name__} has no transformer blocks (a ModuleList of composite modules with linear "
@@ -88,6 +90,11 @@ def component(name: str) -> str:
 def weights(model: nn.Module) -> dict[str, torch.Tensor]:
     """The prunable matrices' values by name: detached views, not copies."""
     return {name: entry.weight.detach() for name, entry in prunable(model).items()}
+
+
+def transposed(model: nn.Module) -> set[str]:
+    """The names of the prunable matrices that are stored as (inputs, outputs)."""
+    return {name for name, entry in prunable(model).items() if entry.transposed}
 
 
 def _is_matrix(module: nn.Module) -> bool:

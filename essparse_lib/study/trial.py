@@ -9,28 +9,69 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ..errors import InputError, check_sparsity
+from ..errors import InputError, check_pattern, check_sparsity, unknown
+
+#: How the weights that go are chosen: by magnitude; at random; by magnitude after training on the task, round by
+#: round (the lottery).
+METHODS = ("magnitude", "random", "lottery")
 
 
 @dataclass(frozen=True)
 class Pruning:
-    """What is removed before the fine-tuning.
+    """What is removed.
 
     Attributes:
-        sparsity: fraction of the prunable weights, in [0, 1), kept to six decimals.
-        method: how they are chosen.
-        scope: over what they are ranked: ``global``, all matrices together.
+        sparsity: fraction of the prunable weights, in [0, 1), kept to six decimals; set by ``pattern`` if there is one.
+        method: how the weights are chosen, one of ``METHODS``.
+        scope: over what they are ranked: ``global``, all matrices together; ``layer`` or ``erk``, each by itself.
+        pattern: ``N:M``, at most N of each M consecutive weights of a row; empty for none.
+        timing: ``before`` the fine-tuning, in which the mask is held, or ``after`` it, with no training to follow.
+        rate: of the lottery, the fraction of the original weights that goes each round.
     """
 
     sparsity: float = 0.0
     method: str = "magnitude"
     scope: str = "global"
+    pattern: str = ""
+    timing: str = "before"
+    rate: float = 0.1
 
     def __post_init__(self) -> None:
+        if self.pattern:
+            n, m = check_pattern(self.pattern)
+            if self.sparsity not in (0.0, round(1 - n / m, 6)):
+                raise InputError(f"pattern {self.pattern} is of sparsity {1 - n / m:g}, not {self.sparsity:g}")
+            if (self.method, self.scope) != ("magnitude", "global"):
+                raise InputError(
+                    f"pattern {self.pattern} goes with magnitude alone, not with {self.method}, {self.scope}"
+                )
+            object.__setattr__(self, "sparsity", 1 - n / m)
+        for name, allowed in (
+            ("method", METHODS),
+            ("scope", ("global", "layer", "erk")),
+            ("timing", ("before", "after")),
+        ):
+            if getattr(self, name) not in allowed:
+                raise unknown(name, getattr(self, name), allowed)
+        if self.method == "lottery" and (self.scope, self.timing) != ("global", "before"):
+            raise InputError("the lottery ranks all matrices together and prunes before the fine-tuning")
         object.__setattr__(self, "sparsity", check_sparsity(round(check_sparsity(self.sparsity), 6)))
+        object.__setattr__(self, "rate", round(self.rate, 6))
+        if not 0 < self.rate < 1:
+            raise InputError(f"rate {self.rate!r} is not allowed: give a fraction between 0 and 1, such as 0.1")
+        if self.method != "lottery":
+            object.__setattr__(self, "rate", 0.1)
         if self.sparsity == 0:  # every way to remove nothing is the dense model
             for default in dataclasses.fields(self)[1:]:
                 object.__setattr__(self, default.name, default.default)
+
+    def __str__(self) -> str:
+        if not self.sparsity:
+            return "dense"
+        means = self.pattern or f"{self.sparsity:.0%}"
+        words = [means, "pruned", *([f"by {self.method}"] if self.method != "magnitude" else [])]
+        words += [f"({self.scope})"] if self.scope != "global" else []
+        return " ".join([*words, *(["after training"] if self.timing == "after" else [])])
 
 
 @dataclass(frozen=True)
@@ -92,8 +133,8 @@ class Trial:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def at(self, sparsity: float) -> Trial:
-        """The same trial at another sparsity."""
-        return dataclasses.replace(self, pruning=dataclasses.replace(self.pruning, sparsity=sparsity))
+        """The same trial at another sparsity, by the same method without its pattern."""
+        return dataclasses.replace(self, pruning=dataclasses.replace(self.pruning, sparsity=sparsity, pattern=""))
 
     @classmethod
     def from_canonical(cls, plain: dict[str, Any]) -> Trial:
@@ -111,7 +152,7 @@ class Trial:
         )
 
     def __str__(self) -> str:
-        return f"{self.model} on {self.task}, {self.pruning.sparsity:.0%} pruned, seed {self.seed}"
+        return f"{self.model} on {self.task}, {self.pruning}, seed {self.seed}"
 
 
 def _without_defaults(value: Any) -> dict[str, Any]:

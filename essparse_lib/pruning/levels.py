@@ -1,0 +1,80 @@
+"""The nested masks of a sweep over sparsities, in one byte a weight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from ..errors import InputError, check_sparsity
+from . import thresholds
+from .allocation import pruned_count, removed_per_layer
+from .masks import Mask
+
+
+@dataclass(frozen=True)
+class Levels:
+    """One-shot masks of one ranking nest, so one number a weight stands for all of them.
+
+    Attributes:
+        sparsities: ascending.
+        level: by parameter name a uint8 tensor: the first of the sparsities (by number) at which each weight goes,
+            or their count where it never goes.
+    """
+
+    sparsities: tuple[float, ...]
+    level: Mapping[str, torch.Tensor]
+
+    def mask(self, sparsity: float) -> Mask:
+        """The mask at one of the sparsities: a view, made tensor by tensor as it is read.
+
+        Raises:
+            InputError: it is none of them.
+        """
+        if sparsity not in self.sparsities:
+            listed = ", ".join(f"{s:g}" for s in self.sparsities)
+            raise InputError(f"sparsity {sparsity!r} is not in this sweep: choose from {listed}")
+        return Mask(_View(self.level, self.sparsities.index(sparsity)))
+
+
+class _View(Mapping[str, torch.Tensor]):
+    """Which weights stay at one level."""
+
+    def __init__(self, level: Mapping[str, torch.Tensor], number: int) -> None:
+        self._level = level
+        self._number = number
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        return self._level[name] > self._number
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._level)
+
+    def __len__(self) -> int:
+        return len(self._level)
+
+
+def ranked(scores: Mapping[str, torch.Tensor], sparsities: Sequence[float | str], scope: str = "global") -> Levels:
+    """Remove, at each sparsity, the weights with the smallest absolute scores.
+
+    Args:
+        scores: a score for each weight, by parameter name; fp32, bf16 or fp16; left alone.
+        sparsities: fractions s of all n weights, in [0, 1), ascending, at most 127; ⌊s·n⌋ weights go.
+        scope: over what the scores are ranked: ``global``, all tensors together; ``layer``, each by itself, all at
+            one sparsity; ``erk``, each by itself, at Erdős–Rényi-kernel densities (``allocation``).
+
+    Raises:
+        InputError: a sparsity or the scope is not allowed, or a score is NaN or infinite (the message names it).
+    """
+    fractions = [check_sparsity(s) for s in sparsities]
+    if fractions != sorted(set(fractions)) or len(fractions) > thresholds.MOST_RANKS:
+        raise InputError(f"sparsities {fractions} are not allowed: they must ascend, and be at most 127")
+    counts = [pruned_count(s, sum(t.numel() for t in scores.values())) for s in sparsities]
+    if scope == "global":
+        return Levels(tuple(fractions), thresholds.levels(scores, counts))
+    shares = [removed_per_layer({name: t.shape for name, t in scores.items()}, count, scope) for count in counts]
+    level: dict[str, torch.Tensor] = {}
+    for name, tensor in scores.items():
+        level |= thresholds.levels({name: tensor}, [share[name] for share in shares])
+    return Levels(tuple(fractions), level)

@@ -1,0 +1,105 @@
+"""The lottery: iterative magnitude pruning (IMP) with rewinding, the paper's LTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ..errors import check_sparsity
+from ..pruning.keeping import load_mask, save_mask
+from ..pruning.magnitude import global_magnitude
+from ..pruning.masks import Mask
+from ..pruning.prunable import weights
+
+Train = Callable[[nn.Module, Mask | None], object]
+
+
+def lottery(
+    model: nn.Module,
+    train: Train,
+    sparsity: float,
+    rate: float = 0.1,
+    folder: Path | None = None,
+    start: Mapping[str, torch.Tensor] | None = None,
+) -> Mask:
+    """Find a mask by training and pruning in turns; the model is left as it was.
+
+    Each round begins at the start's values (heads included) with the mask so far, trains, and removes the smallest
+    of the trained weights, so that a further ``rate`` of the original weights is gone.
+
+    Args:
+        model: the pre-trained model with its head.
+        train: trains it in place with a mask held (None in the first round); the same in every round.
+        sparsity: fraction of the prunable weights that the mask removes, in [0, 1).
+        rate: fraction of the original weights removed each round; the last round removes what is left to remove.
+        folder: where every round's mask is kept; a search that was cut short, or a deeper one, goes on from there.
+        start: the values to rewind to, by parameter name, such as of another checkpoint; None: the model's own.
+
+    Raises:
+        InputError: the sparsity is not allowed, or the folder holds masks of another model.
+
+    Source: Frankle and Carbin 2019, arXiv 1803.03635; Chen et al. 2020 (BERT-Tickets), arXiv 2007.12223.
+
+    >>> from transformers import BertConfig, BertModel
+    >>> model = BertModel(BertConfig(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1,
+    ...                              intermediate_size=16))
+    >>> lottery(model, lambda model, mask: None, 0.25).pruned  # without training it is one-shot magnitude
+    128
+    """
+    before = _clone(model.state_dict())  # cloned: training changes the tensors themselves
+    begin = before if start is None else {**before, **_clone(start)}
+    try:
+        model.load_state_dict(begin)
+        original = {name: weight.clone().cpu() for name, weight in weights(model).items()}
+        mask = None
+        for level in rounds(sparsity, rate):
+            path = None if folder is None else _path(folder, level)
+            if path is not None and path.exists():
+                mask = load_mask(path, original)
+                continue
+            model.load_state_dict(begin)
+            train(model, mask)
+            mask = global_magnitude(weights(model), level)  # what is zero already is smallest, and goes first
+            if path is not None:
+                save_mask(mask, original, path)
+        return mask if mask is not None else global_magnitude(original, 0.0)
+    finally:
+        model.load_state_dict(before)
+
+
+def keep_round(trained: nn.Module, original: Mapping[str, torch.Tensor], level: float, folder: Path) -> None:
+    """Keep the mask of a round whose training has been done already, so that a deeper search does not do it again.
+
+    Args:
+        trained: the model after training from ``original`` with the mask of the round before held.
+        original: the prunable weights that training began with.
+        level: the sparsity of the mask to keep.
+        folder: as for ``lottery``.
+    """
+    path = _path(folder, level)
+    if not path.exists():
+        save_mask(global_magnitude(weights(trained), level), original, path)
+
+
+def rounds(sparsity: float, rate: float) -> list[float]:
+    """The sparsity after each round.
+
+    >>> rounds(0.25, 0.1)
+    [0.1, 0.2, 0.25]
+    """
+    step, end = Decimal(str(rate)), Decimal(str(check_sparsity(sparsity)))
+    whole = int(end / step)
+    levels = [step * number for number in range(1, whole + 1)]
+    return [float(level) for level in ([*levels, end] if step * whole < end else levels)]
+
+
+def _path(folder: Path, level: float) -> Path:
+    return folder / f"{level:.6f}.safetensors"
+
+
+def _clone(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
