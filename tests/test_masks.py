@@ -2,18 +2,21 @@
 
 import pytest
 import torch
+import transformers
 from torch import nn
 
 from essparse_lib import models
 from essparse_lib.errors import InputError
 from essparse_lib.pruning.magnitude import global_magnitude
-from essparse_lib.pruning.masks import Mask, measured_sparsity
-from essparse_lib.pruning.prunable import weights
+from essparse_lib.pruning.masks import Count, Mask, measured_sparsity
+from essparse_lib.pruning.prunable import prunable, weights
 
 OPTIMIZERS = {
     "fused AdamW": lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.1, fused=True),
     "AdamW": lambda p: torch.optim.AdamW(p, lr=0.01, fused=False, foreach=False),
     "SGD with momentum": lambda p: torch.optim.SGD(p, lr=0.005, momentum=0.9, weight_decay=0.01),
+    "Adafactor": lambda p: torch.optim.Adafactor(p, lr=0.02, weight_decay=0.01),
+    "transformers' Adafactor": lambda p: transformers.Adafactor(p, lr=0.005, relative_step=False, weight_decay=0.01),
 }
 
 
@@ -35,28 +38,41 @@ def net():
     return Net()
 
 
-def steps(model, optimizer, count=50):
+def steps(model, optimizer, count=50, accumulate=1, after=lambda: None):
     generator = torch.Generator().manual_seed(1)
     losses = []
     for _ in range(count):
-        x = torch.randn(8, 12, generator=generator)
-        loss = (model(x) - x.sum(1, keepdim=True)).square().mean()
-        loss.backward()
+        for _ in range(accumulate):
+            x = torch.randn(8, 12, generator=generator)
+            loss = (model(x) - x.sum(1, keepdim=True)).square().mean()
+            loss.backward()
         optimizer.step()
         optimizer.zero_grad()
+        after()
         losses.append(loss.item())
     return losses
 
 
+@pytest.mark.parametrize("accumulate", [1, 3])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-def test_a_mask_is_held_over_fifty_steps(optimizer, net):
+def test_no_removed_weight_is_ever_other_than_zero(optimizer, accumulate, net):
     mask = global_magnitude(weights(net), 0.6)
     before = {name: weight.clone() for name, weight in weights(net).items()}
     optimizer = OPTIMIZERS[optimizer](net.parameters())
+    schedule = transformers.get_linear_schedule_with_warmup(optimizer, 10, 250)
+    drifts = []
+
+    def after():
+        schedule.step()
+        drifts.append(mask.drift(net))
+        if len(drifts) == 100:  # half way: saved and read back, the optimizer too
+            net.load_state_dict({name: value.clone() for name, value in net.state_dict().items()})
+            optimizer.load_state_dict(optimizer.state_dict())
+
     with mask.held(net, optimizer):
         assert measured_sparsity(weights(net)) == (mask.pruned, 288)  # before the first step
-        losses = steps(net, optimizer)
-    assert mask.drift(net) == 0
+        losses = steps(net, optimizer, 200, accumulate, after)
+    assert drifts == [0] * 200
     assert measured_sparsity(weights(net)) == (int(0.6 * 288), 288)
     assert losses[-1] < losses[0]
     moved = [(weights(net)[n] != before[n])[kept] for n, kept in mask.keep.items()]
@@ -155,6 +171,46 @@ def test_size_pruned_and_sparsity_of_a_mask():
     mask = Mask({"a": torch.tensor([[True, False], [False, True]]), "b": torch.zeros(4, dtype=torch.bool)})
     assert (mask.size, mask.pruned, mask.sparsity) == (8, 6, 0.75)
     assert Mask({}).sparsity == 0
+
+
+def test_what_goes_is_counted_matrix_by_matrix_and_of_several_together():
+    model = models.classifier("tiny-bert", 2, 0)
+    matrices = prunable(model)
+    mask = global_magnitude(weights(model), 0.4)
+    single = mask.count(str)
+    assert list(single) == list(matrices)
+    for name, count in single.items():
+        assert count == Count(int((~mask.keep[name]).sum()), matrices[name].weight.numel())
+    components = mask.count(lambda name: matrices[name].component)
+    assert list(components) == ["query", "key", "value", "attention output", "intermediate", "output"]
+    assert [count.size for count in components.values()] == [2048] * 4 + [4096] * 2
+    depths = mask.count(lambda name: matrices[name].depth)
+    assert [count.size for count in depths.values()] == [8192, 8192]
+    for counts in (components, depths):
+        assert sum(counts.values(), Count(0, 0)) == Count(mask.pruned, mask.size)
+
+
+def test_masks_combine_by_what_both_and_what_either_keeps():
+    one = Mask({"a": torch.tensor([True, True, False, False]), "b": torch.tensor([True])})
+    other = Mask({"b": torch.tensor([False]), "a": torch.tensor([True, False, True, False])})
+    assert (one & other).keep["a"].tolist() == [True, False, False, False] and not (one & other).keep["b"]
+    assert (one | other).keep["a"].tolist() == [True, True, True, False] and (one | other).keep["b"]
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        ({"a": torch.ones(3, dtype=torch.bool)}, r"of different models: a is \(2,\) in one and \(3,\) in the other"),
+        ({}, r"a is \(2,\) in one and absent in the other"),
+        (
+            {"a": torch.ones(2, dtype=torch.bool), "b": torch.ones(1, dtype=torch.bool)},
+            r"b is absent in one and \(1,\)",
+        ),
+    ],
+)
+def test_masks_of_different_models_do_not_combine(other, message):
+    with pytest.raises(InputError, match=message):
+        Mask({"a": torch.ones(2, dtype=torch.bool)}) | Mask(other)
 
 
 def test_measured_sparsity_counts_exact_zeros():

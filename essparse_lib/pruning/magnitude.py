@@ -13,7 +13,7 @@ from .masks import Mask
 def magnitude_levels(
     weights: Mapping[str, torch.Tensor], sparsities: Sequence[float | str], scope: str = "global"
 ) -> Levels:
-    """The masks of a whole sweep at once; arguments and errors as of ``levels.ranked``.
+    """The masks of a whole sweep at once. Arguments and errors as of ``levels.ranked``.
 
     >>> import torch
     >>> sweep = magnitude_levels({"w": torch.tensor([0.1, -0.4, 0.2, -0.3])}, [0.0, 0.25, 0.5])
@@ -44,9 +44,9 @@ def global_magnitude(weights: Mapping[str, torch.Tensor], sparsity: float | str)
 
 
 def layer_magnitude(weights: Mapping[str, torch.Tensor], sparsity: float | str) -> Mask:
-    """Remove the smallest weights of each matrix by itself; ⌊s·n⌋ of all, and of each s of its own to within one.
+    """Remove the smallest weights of each matrix by itself: ⌊s·n⌋ of all, so shared out that each loses its s.
 
-    Args, Raises: as ``global_magnitude``.
+    Arguments and errors as of ``global_magnitude``; the shares are those of ``allocation.removed_per_layer``.
 
     >>> import torch
     >>> layer_magnitude({"a": torch.tensor([3.0, -1.0]), "b": torch.tensor([20.0, 40.0])}, 0.5).keep["b"]

@@ -74,8 +74,8 @@ def largest(scores: torch.Tensor, n: int, m: int) -> torch.Tensor:
     for part, kept in zip(scores.split(step), keep.split(step), strict=True):
         for start, stop, width in ((0, whole, m), (whole, columns, columns - whole)):
             if width > n and stop > start:
-                groups = part[:, start:stop].reshape(len(part), -1, width)
+                groups = part[:, start:stop].reshape(len(part), (stop - start) // width, width)
                 smallest = groups.argsort(dim=-1, stable=True)[..., : width - n]
                 stay = torch.ones_like(groups, dtype=torch.bool).scatter_(-1, smallest, False)
-                kept[:, start:stop] = stay.view(len(part), -1)
+                kept[:, start:stop] = stay.view(len(part), stop - start)
     return keep

@@ -40,7 +40,7 @@ def random_levels(
 
 
 def random_mask(weights: Mapping[str, torch.Tensor], sparsity: float | str, seed: int, scope: str = "layer") -> Mask:
-    """One mask of ``random_levels``.
+    """One random mask. Arguments and errors as of ``random_levels``.
 
     >>> import torch
     >>> random_mask({"w": torch.zeros(10, 10)}, 0.25, seed=1).pruned

@@ -69,8 +69,7 @@ def thresholds(weights: Mapping[str, torch.Tensor], ranks: Sequence[int]) -> lis
     >>> thresholds({"a": torch.tensor([0.5, -3.0]), "b": torch.tensor([[2.0], [-1.0]])}, [1, 3])
     [0.5, 2.0]
     """
-    if any(k < 1 for k in ranks):
-        raise ValueError(f"ranks {list(ranks)} must be 1 or more")
+    _check(ranks, weights, least=1)
     tensors = _flat(weights)
     return [found.value(tensors[0].dtype) for found in _select(weights, tensors, ranks)[0]]
 
@@ -94,6 +93,7 @@ def levels(weights: Mapping[str, torch.Tensor], ranks: Sequence[int]) -> dict[st
     >>> levels({"w": torch.tensor([[3.0, -1.0, 2.0, 1.0]])}, [1, 2, 3])["w"]
     tensor([[3, 0, 2, 1]], dtype=torch.uint8)
     """
+    _check(ranks, weights, least=0)
     if any(w.dtype == torch.float64 for w in weights.values()):
         return _sorted_levels(weights, ranks)
     tensors = _flat(weights)
@@ -108,6 +108,12 @@ def levels(weights: Mapping[str, torch.Tensor], ranks: Sequence[int]) -> dict[st
             level[equal] = tie.next(len(equal)).to(code.device)
         code[positions] = level
     return {name: code.view(w.shape) for (name, w), code in zip(weights.items(), codes, strict=True)}
+
+
+def _check(ranks: Sequence[int], weights: Mapping[str, torch.Tensor], least: int) -> None:
+    size = sum(w.numel() for w in weights.values())
+    if list(ranks) != sorted(ranks) or len(ranks) > MOST_RANKS or any(not least <= k <= size for k in ranks):
+        raise ValueError(f"ranks {list(ranks)} must ascend from {least} to {size}, and be at most {MOST_RANKS}")
 
 
 def _sorted_levels(weights: Mapping[str, torch.Tensor], ranks: Sequence[int]) -> dict[str, torch.Tensor]:
@@ -135,9 +141,6 @@ def _select(
     weights: Mapping[str, torch.Tensor], tensors: list[torch.Tensor], ranks: Sequence[int], offset: int = 0
 ) -> tuple[list[Threshold], list[torch.Tensor]]:
     """The thresholds; and for each weight its level + ``offset``, or 255 − g in the g-th bucket that holds some."""
-    size = sum(flat.numel() for flat in tensors)
-    if len(ranks) > MOST_RANKS or list(ranks) != sorted(ranks) or (ranks and ranks[-1] > size):
-        raise ValueError(f"ranks {list(ranks)} must ascend to at most {size}, and be at most {MOST_RANKS}")
     below = [0, *accumulate(_count_buckets(weights, tensors).tolist())]  # below[b]: weights in buckets before b
     buckets = [bisect_left(below, k) - 1 for k in ranks]
     groups = {bucket: number for number, bucket in enumerate(dict.fromkeys(buckets))}
