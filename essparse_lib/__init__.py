@@ -46,6 +46,7 @@ _HOME = {
     "essential_sparsity": "study.essential",
     "turning_point": "study.essential",
     "execute": "experiment",
+    "Recipe": "sparsify",
     "save_pruned": "sparsify",
 }
 

@@ -55,13 +55,22 @@ def status() -> None:
 @app.command()
 def prune(
     model: _Model,
-    sparsity: Annotated[str, typer.Option(help="Fraction of the block matrices to remove, from 0 to below 1.")],
     out: Annotated[Path, typer.Option(help="Folder to save to; it must not exist yet, or be empty.")],
+    sparsity: Annotated[
+        str | None, typer.Option(help="Fraction of the block matrices to remove, from 0 to below 1.")
+    ] = None,
+    pattern: Annotated[str | None, typer.Option(help="Instead: N:M, such as 2:4, keeps 2 of every 4 inputs.")] = None,
+    method: Annotated[str, typer.Option(help="magnitude, random, wanda or sparsegpt.")] = "magnitude",
+    scope: Annotated[
+        str, typer.Option(help="Rank weights over all matrices (global) or in each (layer, erk).")
+    ] = "global",
+    text: Annotated[Path | None, typer.Option(help="A text file, for wanda and sparsegpt to calibrate on.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of random masks, and of which parts of the text are read.")] = 0,
 ) -> None:
-    """Remove a model's smallest weights at once and save it as from_pretrained loads it."""
+    """Remove a model's least important weights at once and save it as from_pretrained loads it."""
     from . import sparsify
 
-    typer.echo(sparsify.save_pruned(model, sparsity, out))
+    typer.echo(sparsify.save_pruned(model, sparsify.Recipe(sparsity, method, scope, pattern, text, seed), out))
 
 
 @app.command()

@@ -140,7 +140,7 @@ def _mask(trial: Trial, model: nn.Module) -> Mask | None:
         return n_m(weights(model), how.pattern, transposed(model))
     if how.method == "random":
         return random_mask(weights(model), how.sparsity, trial.seed, how.scope)
-    return ranked(weights(model), [how.sparsity], how.scope).mask(how.sparsity)
+    return next(ranked(weights(model), [how.sparsity], how.scope).masks())
 
 
 def _pruned_after(trial: Trial) -> tuple[nn.Module, Mask | None, list[float]]:

@@ -4,46 +4,100 @@ from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import models
-from .errors import InputError, check_sparsity
+from .errors import InputError, check_pattern, check_sparsity, unknown
 from .files import writable, writing
+from .pruning.allocation import SCOPES
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from transformers import PreTrainedModel
+
+    from .pruning.masks import Mask
+
+#: Of the text, as in Wanda's and SparseGPT's papers 128 pieces; shorter ones than theirs, so that a laptop can.
+_SEQUENCES, _LENGTH = 128, 256
 
 
-def save_pruned(name: str, sparsity: float | str, out: Path) -> str:
-    """Prune a model by global one-shot magnitude and save it, with its tokenizer, for ``from_pretrained``.
+#: Ways to prune a model for keeps; the last two look at what a text makes of the activations.
+METHODS = ("magnitude", "random", "wanda", "sparsegpt")
+_CALIBRATED = METHODS[2:]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to prune a model of one's own.
+
+    Attributes:
+        sparsity: fraction of the block matrices' weights to remove, in [0, 1), or None with a pattern.
+        method: one of ``METHODS``.
+        scope: for magnitude and random: ``global``, ``layer`` or ``erk``.
+        pattern: ``N:M`` in place of a sparsity, for all methods but random.
+        text: a file of text like that which the model is for: ``wanda`` and ``sparsegpt`` need one.
+        seed: of ``random``, and of which parts of the text are looked at.
+    """
+
+    sparsity: float | str | None = None
+    method: str = "magnitude"
+    scope: str = "global"
+    pattern: str | None = None
+    text: Path | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise unknown("method", self.method, METHODS)
+        if self.scope not in SCOPES:
+            raise unknown("scope", self.scope, SCOPES)
+        if (self.sparsity is None) == (not self.pattern):
+            raise InputError("give either a sparsity, such as 0.4, or a pattern, such as 2:4")
+        if self.pattern:
+            check_pattern(self.pattern)
+        else:
+            check_sparsity(self.sparsity)
+        if self.pattern and self.method == "random":
+            raise InputError("a pattern goes with magnitude, wanda and sparsegpt, not with random")
+        if self.scope != "global" and (self.pattern or self.method in _CALIBRATED):
+            raise InputError(
+                f"scope {self.scope!r} goes with magnitude and random at a sparsity, and with nothing else"
+            )
+        if (self.text is None) == (self.method in _CALIBRATED):
+            raise InputError(f"method {self.method!r} {'needs a' if self.text is None else 'takes no'} text file")
+        if self.text is not None and not self.text.is_file():
+            raise InputError(f"{self.text} is no file: give one of text")
+
+
+def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
+    """Prune a model and save it, with its tokenizer, for ``from_pretrained``.
 
     The model keeps the heads and the precision it was saved with. ``essparse.json`` beside it says what was done.
+
+    Args:
+        name: a model's name here, its id on the hub, or its local folder.
+        recipe: how.
+        out: a folder that does not exist yet, or is empty.
 
     Returns:
         What was done, in a line.
 
     Raises:
-        InputError: the sparsity is out of range, the folder is not empty, or the model cannot be had or pruned;
-            nothing has been written then.
+        InputError: the folder is not empty, or the model cannot be had or pruned so; nothing has been written then.
     """
-    fraction = check_sparsity(sparsity)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is there already and not empty: name a new folder")
     from safetensors import SafetensorError
 
-    from .pruning.magnitude import global_magnitude
-    from .pruning.prunable import weights
-
     source = models.locate(name)
     model = models.complete(name)
-    mask = global_magnitude(weights(model), fraction)
-    mask.apply(model)
+    mask = _prune(model, name, recipe)
     done = {
         "model": name,
         "weights_sha256": source.weights,
-        "method": "global one-shot magnitude",
-        "sparsity": fraction,
+        **{key: str(value) for key, value in vars(recipe).items() if value is not None},
         "pruned": mask.pruned,
         "prunable": mask.size,
     }
@@ -62,6 +116,40 @@ def save_pruned(name: str, sparsity: float | str, out: Path) -> str:
                 out.rmdir()
             made.replace(out)  # the whole model or nothing
     return f"{out}: {mask.pruned:,} of {mask.size:,} weights of {name} are zero ({mask.sparsity:.4%})"
+
+
+def _prune(model: PreTrainedModel, name: str, recipe: Recipe) -> Mask:
+    """Prune the model in place; the mask."""
+    from .pruning.calibrated import calibration
+    from .pruning.levels import ranked
+    from .pruning.n_m import n_m
+    from .pruning.prunable import transposed, weights
+    from .pruning.random import random_mask
+    from .pruning.sparsegpt import sparsegpt
+    from .pruning.wanda import wanda
+
+    if recipe.method in _CALIBRATED:
+        assert recipe.text is not None
+        longest = getattr(model.config, "max_position_embeddings", None) or _LENGTH
+        text = recipe.text.read_text(encoding="utf-8", errors="replace")
+        tokens = calibration(text, models.tokenizer_of(name), _SEQUENCES, min(_LENGTH, longest - 2), recipe.seed)
+        amount = None if recipe.sparsity is None else check_sparsity(recipe.sparsity)
+        if recipe.method == "wanda":
+            mask = wanda(model, tokens, amount, recipe.pattern)
+        else:
+            rebuilt = sparsegpt(model, tokens, amount, recipe.pattern)
+            rebuilt.apply(model)
+            return rebuilt.mask
+    elif recipe.pattern:
+        mask = n_m(weights(model), recipe.pattern, transposed(model))
+    else:
+        assert recipe.sparsity is not None
+        if recipe.method == "random":
+            mask = random_mask(weights(model), recipe.sparsity, recipe.seed, recipe.scope)
+        else:
+            mask = next(ranked(weights(model), [recipe.sparsity], recipe.scope).masks())
+    mask.apply(model)
+    return mask
 
 
 def _save_tokenizer(name: str, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Pruning a model for keeps, and describing one."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,11 +13,12 @@ from essparse_lib.errors import InputError
 from essparse_lib.pruning.masks import measured_sparsity
 from essparse_lib.pruning.prunable import prunable, weights
 from essparse_lib.pruning.statistics import NOTHING, statistics
+from essparse_lib.sparsify import Recipe
 
 
 @pytest.mark.parametrize("name", ["tiny-bert", "tiny-mpnet", "tiny-opt"])
 def test_a_pruned_model_loads_with_the_exact_share_of_zeros(name, tmp_path):
-    said = sparsify.save_pruned(name, 0.37, tmp_path / "out")
+    said = sparsify.save_pruned(name, Recipe(0.37), tmp_path / "out")
     zeros, size = measured_sparsity(weights(AutoModel.from_pretrained(tmp_path / "out")))
     assert zeros == int(0.37 * size) and f"{zeros:,} of {size:,}" in said
     assert json.loads((tmp_path / "out" / "essparse.json").read_text())["pruned"] == zeros
@@ -27,7 +29,7 @@ def test_the_surviving_weights_and_the_head_are_kept(tmp_path):
     config = BertConfig(vocab_size=20, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
     before = BertForMaskedLM(config).to(torch.bfloat16)
     before.save_pretrained(tmp_path / "in")
-    sparsify.save_pruned(str(tmp_path / "in"), 0.5, tmp_path / "out")
+    sparsify.save_pruned(str(tmp_path / "in"), Recipe(0.5), tmp_path / "out")
     after = BertForMaskedLM.from_pretrained(tmp_path / "out", dtype="auto")
     assert after.dtype == torch.bfloat16
     for name, weight in before.state_dict().items():
@@ -36,17 +38,74 @@ def test_the_surviving_weights_and_the_head_are_kept(tmp_path):
         assert torch.equal(kept[kept != 0], weight[kept != 0])
 
 
+@pytest.fixture
+def text(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("the film has a good plot and its actors play a dull story " * 1000)
+    return path
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"sparsity": 0.37, "scope": "layer"},
+        {"sparsity": 0.37, "method": "random", "scope": "erk"},
+        {"pattern": "1:4"},
+        {"sparsity": 0.25, "method": "wanda"},
+        {"pattern": "2:4", "method": "wanda"},
+        {"sparsity": 0.25, "method": "sparsegpt"},
+    ],
+    ids=str,
+)
+def test_every_way_to_prune_leaves_its_share_of_zeros(how, text, tmp_path):
+    out = tmp_path / "out"
+    calibrated = {"text": text} if how.get("method") in ("wanda", "sparsegpt") else {}
+    sparsify.save_pruned("tiny-opt", Recipe(**how, **calibrated), out)
+    zeros, size = measured_sparsity(weights(AutoModel.from_pretrained(out)))
+    wanted = {"1:4": 0.75, "2:4": 0.5}.get(how.get("pattern"), how.get("sparsity"))
+    assert zeros == int(wanted * size)
+    done = json.loads((out / "essparse.json").read_text())
+    assert done["pruned"] == zeros and done["method"] == how.get("method", "magnitude")
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({}, "give either a sparsity, such as 0.4, or a pattern, such as 2:4"),
+        ({"sparsity": 0.5, "pattern": "2:4"}, "give either a sparsity"),
+        ({"sparsity": 0.5, "method": "wandda"}, "unknown method 'wandda'.*did you mean 'wanda'"),
+        ({"sparsity": 0.5, "scope": "row"}, "unknown scope 'row'"),
+        ({"pattern": "4:2"}, "pattern '4:2' is not allowed"),
+        ({"pattern": "2:4", "method": "random"}, "a pattern goes with magnitude, wanda and sparsegpt"),
+        ({"pattern": "2:4", "scope": "layer"}, "scope 'layer' goes with"),
+        ({"sparsity": 0.5, "method": "wanda"}, "method 'wanda' needs a text file"),
+        ({"sparsity": 0.5, "text": "here"}, "method 'magnitude' takes no text file"),
+        ({"sparsity": 0.5, "method": "wanda", "text": "absent.txt"}, "absent.txt is no file"),
+    ],
+)
+def test_ways_that_make_no_sense_are_refused(how, message):
+    with pytest.raises(InputError, match=message):
+        Recipe(**{**how, **({"text": Path(how["text"])} if "text" in how else {})})
+
+
+def test_a_text_too_short_is_refused_and_nothing_written(tmp_path, text):
+    text.write_text("too short")
+    with pytest.raises(InputError, match="the calibration text has 2 tokens"):
+        sparsify.save_pruned("tiny-opt", Recipe(0.5, "wanda", text=text), tmp_path / "out")
+    assert [p.name for p in tmp_path.iterdir()] == ["text.txt"]
+
+
 @pytest.mark.parametrize("sparsity", ["1.0", "-0.1", "abc", "nan"])
 def test_a_wrong_sparsity_writes_nothing(sparsity, tmp_path):
     with pytest.raises(InputError, match=f"'{sparsity}' is not allowed"):
-        sparsify.save_pruned("tiny-bert", sparsity, tmp_path / "out")
+        sparsify.save_pruned("tiny-bert", Recipe(sparsity), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_in_use_is_left_alone(tmp_path):
     (tmp_path / "mine").write_text("x")
     with pytest.raises(InputError, match="not empty"):
-        sparsify.save_pruned("tiny-bert", 0.5, tmp_path)
+        sparsify.save_pruned("tiny-bert", Recipe(0.5), tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]
 
 
@@ -57,7 +116,7 @@ def test_a_full_disk_is_one_clear_line_and_leaves_nothing(tmp_path, monkeypatch,
 
     monkeypatch.setattr("transformers.BertModel.save_pretrained", full)
     with pytest.raises(InputError, match="No space left on device"):
-        sparsify.save_pruned("tiny-bert", 0.5, tmp_path / "out")
+        sparsify.save_pruned("tiny-bert", Recipe(0.5), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -37,6 +37,10 @@ class Levels:
             raise InputError(f"sparsity {sparsity!r} is not in this sweep: choose from {listed}")
         return Mask(_View(self.level, self.sparsities.index(sparsity)))
 
+    def masks(self) -> Iterator[Mask]:
+        """The masks of all sparsities, in their order."""
+        return (self.mask(sparsity) for sparsity in self.sparsities)
+
 
 class _View(Mapping[str, torch.Tensor]):
     """Which weights stay at one level."""

@@ -40,7 +40,7 @@ def global_magnitude(weights: Mapping[str, torch.Tensor], sparsity: float | str)
     >>> global_magnitude({"a": torch.tensor([3.0, -1.0]), "b": torch.tensor([2.0, 4.0])}, 0.5).keep["a"]
     tensor([ True, False])
     """
-    return _at(ranked(weights, [sparsity]))
+    return next(ranked(weights, [sparsity]).masks())
 
 
 def layer_magnitude(weights: Mapping[str, torch.Tensor], sparsity: float | str) -> Mask:
@@ -52,8 +52,4 @@ def layer_magnitude(weights: Mapping[str, torch.Tensor], sparsity: float | str) 
     >>> layer_magnitude({"a": torch.tensor([3.0, -1.0]), "b": torch.tensor([20.0, 40.0])}, 0.5).keep["b"]
     tensor([False,  True])
     """
-    return _at(ranked(weights, [sparsity], "layer"))
-
-
-def _at(sweep: Levels) -> Mask:
-    return sweep.mask(sweep.sparsities[0])
+    return next(ranked(weights, [sparsity], "layer").masks())

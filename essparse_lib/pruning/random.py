@@ -46,8 +46,7 @@ def random_mask(weights: Mapping[str, torch.Tensor], sparsity: float | str, seed
     >>> random_mask({"w": torch.zeros(10, 10)}, 0.25, seed=1).pruned
     25
     """
-    sweep = random_levels(weights, [sparsity], seed, scope)
-    return sweep.mask(sweep.sparsities[0])
+    return next(random_levels(weights, [sparsity], seed, scope).masks())
 
 
 def _numbers(name: str, shape: torch.Size, seed: int) -> torch.Tensor:
