@@ -48,7 +48,7 @@ from essparse_lib.figures.fig2 import STUDIES
 from essparse_lib.pruning.magnitude import global_magnitude
 from essparse_lib.pruning.prunable import prunable, weights
 from essparse_lib.study import metrics
-from essparse_lib.study.trial import Trial
+from essparse_lib.study.trial import Pruning, Trial
 from essparse_lib.tasks import Examples, Task
 from essparse_lib.training import device
 from essparse_lib.training.batches import Encoded, by_length, shuffled
@@ -93,7 +93,7 @@ def case(name: str, seed: int, options: argparse.Namespace) -> Case:
 
     The task gets a new name every time, so that nothing the runner keeps from trial to trial helps our side.
     """
-    whole, trial = tasks.get(name), STUDIES["lab"].trial(options.model, name, options.sparsity, seed)
+    whole, trial = tasks.get(name), STUDIES["lab"].trial(options.model, name, Pruning(options.sparsity), seed)
     splits = whole.splits()
     cut = replace(splits, test=splits.test.take(subset(len(splits.test), options.max_test, seed=0).tolist()))
     task = replace(whole, name=f"{name} at {perf_counter()}", load=lambda: cut, counts=None)

@@ -8,7 +8,7 @@ from . import models, tasks
 from .files import cache_folder
 from .study.grid import Study
 from .study.store import Record, Store
-from .study.trial import Trial
+from .study.trial import Pruning, Trial
 
 
 def checked(study: Study) -> Study:
@@ -25,17 +25,19 @@ def checked(study: Study) -> Study:
 
 
 def wanted(study: Study, records: Mapping[str, Record], sparsity: float, on: Iterable[str]) -> list[Trial]:
-    """The trials that a point needs and no record has.
+    """The trials that a point of one-shot magnitude pruning needs and no record has.
 
-    For each model, on each of the tasks ``on`` that has no record at this sparsity: one seed there, and the dense model
-    of that seed. At tiny scale, where nothing is committed, all of the study that is missing as well.
+    For each model, on each of its tasks among ``on`` that has no record at this sparsity: one seed there, and the dense
+    model of that seed. At tiny scale, where nothing is committed, all of the study that is missing as well.
     """
+    asked = Pruning(sparsity)
     pairs = [
-        (dense, dense.at(sparsity))
+        (study.trial(model, task, Pruning(), seeds[0]), study.trial(model, task, asked, seeds[0]))
         for model in study.models
+        for seeds in [study.seeds_of(model)]
         for task in on
-        for dense in [study.trial(model, task, 0.0, study.seeds[0])]
-        if not any(study.trial(model, task, sparsity, seed).id in records for seed in study.seeds)
+        if task in study.tasks_of(model)
+        and not any(study.trial(model, task, asked, seed).id in records for seed in seeds)
     ]
     trials = [trial for pair in pairs for trial in pair] + (study.trials() if study.scale == "tiny" else [])
     return list({t.id: t for t in trials if t.id not in records}.values())

@@ -13,7 +13,7 @@ from essparse_lib.study.curves import curves
 from essparse_lib.study.essential import crossing, essential_sparsity, monotone, turning_point
 from essparse_lib.study.grid import TENTHS, Study
 from essparse_lib.study.store import Record
-from essparse_lib.study.trial import Training
+from essparse_lib.study.trial import Pruning, Training
 
 EXAMPLES = 4000
 STUDY = Study("fig2", "lab", ("m",), ("t",), {"*": Training(1, 8, 1e-3, 16)})
@@ -32,7 +32,7 @@ def records(accuracy, seeds=STUDY.seeds, study=STUDY, noise=0.0):
         shift = rng.normal(0, noise)
         for level in study.sparsities:
             wrong = rank >= EXAMPLES * (accuracy(level) + shift * (level > 0)) / 100
-            trial = study.trial("m", "t", level, seed)
+            trial = study.trial("m", "t", Pruning(level), seed)
             digits = "".join(map(str, np.where(wrong, 1 - labels, labels)))
             found[trial.id] = Record(
                 trial, "ok", {"accuracy": 100 * float((~wrong).mean())}, digits, "".join(map(str, labels))
@@ -122,8 +122,8 @@ def test_a_dip_that_recovers_is_no_end():
 
 def test_missing_and_failed_trials_leave_gaps_and_are_named():
     found = records(knee_at(0.5))
-    gone = STUDY.trial("m", "t", 0.3, 1)
-    lost = STUDY.trial("m", "t", 0.6, 2)
+    gone = STUDY.trial("m", "t", Pruning(0.3), 1)
+    lost = STUDY.trial("m", "t", Pruning(0.6), 2)
     del found[gone.id]
     found[lost.id] = Record(lost, "failed", reason="out of memory")
     result = curves(STUDY, found)[0]
@@ -134,7 +134,7 @@ def test_missing_and_failed_trials_leave_gaps_and_are_named():
 
 def test_a_diverged_trial_counts_as_knowing_nothing():
     found = records(knee_at(0.5))
-    lost = STUDY.trial("m", "t", 0.3, 2)
+    lost = STUDY.trial("m", "t", Pruning(0.3), 2)
     found[lost.id] = Record(lost, "diverged", reason="NaN")
     result = curves(STUDY, found)[0]
     assert result.scores[2, 3] == pytest.approx(50) and result.unlucky == ((2, 0.3),)
@@ -144,7 +144,7 @@ def test_a_diverged_trial_counts_as_knowing_nothing():
 @pytest.mark.parametrize("name", ["weights", "data"])
 def test_records_of_other_weights_or_data_are_not_mixed(name):
     found = records(knee_at(0.5))
-    odd = STUDY.trial("m", "t", 0.3, 2).id
+    odd = STUDY.trial("m", "t", Pruning(0.3), 2).id
     found[odd] = replace(found[odd], provenance={name: "another"})
     with pytest.raises(InputError, match=f"made with other {name}"):
         curves(STUDY, found)
@@ -158,7 +158,7 @@ def test_a_score_of_nothing_has_no_relative_drop():
 
 def test_a_seed_without_its_dense_trial_is_left_out():
     found = records(knee_at(0.5))
-    del found[STUDY.trial("m", "t", 0.0, 1).id]
+    del found[STUDY.trial("m", "t", Pruning(0.0), 1).id]
     assert curves(STUDY, found)[0].seeds == (0, 2)
 
 

@@ -11,6 +11,7 @@ from essparse_lib.figures import parameters
 from essparse_lib.study.curves import Estimate, curves
 from essparse_lib.study.store import Record
 from essparse_lib.study.summary import fingerprint, provenance
+from essparse_lib.study.trial import Pruning
 
 mpl.use("agg")
 
@@ -49,8 +50,8 @@ def test_a_point_is_told_with_its_drop_and_interval():
 
 def test_a_live_point_is_paired_with_its_own_seed():
     found = records(knee_at(0.5), noise=3.0)
-    trial = STUDY.trial("m", "t", 0.75, 0)
-    source = found[STUDY.trial("m", "t", 0.7, 0).id]
+    trial = STUDY.trial("m", "t", Pruning(0.75), 0)
+    source = found[STUDY.trial("m", "t", Pruning(0.7), 0).id]
     found[trial.id] = Record(trial, "ok", source.metrics, source.predictions, source.labels)
     (point,) = drawing.points(STUDY, found, 0.75, live={trial.id})
     alone = curves(STUDY, {i: r for i, r in found.items() if r.trial.seed == 0})[0]
@@ -69,7 +70,7 @@ def test_provenance_changes_with_a_record():
     found = records(knee_at(0.5))
     before = fingerprint(found.values())
     assert provenance(STUDY, found).loc["records", "value"] == "30 of 30 trials"
-    del found[STUDY.trial("m", "t", 0.5, 0).id]
+    del found[STUDY.trial("m", "t", Pruning(0.5), 0).id]
     assert fingerprint(found.values()) != before
     assert provenance(STUDY, found).loc["records", "value"] == "29 of 30 trials"
 
@@ -96,7 +97,7 @@ def test_unknown_tasks_and_models_are_refused_wherever_they_stand():
 def test_the_range_counts_complete_curves_and_says_where_it_is_a_bound():
     found = records(lambda _: 90.0)
     assert drawing.range_text(STUDY, curves(STUDY, found)) == "at least 90%"
-    del found[STUDY.trial("m", "t", 0.5, 1).id]
+    del found[STUDY.trial("m", "t", Pruning(0.5), 1).id]
     assert drawing.range_text(STUDY, curves(STUDY, found)) == "not known yet"
 
 

@@ -12,6 +12,7 @@ from ..study.curves import Curve, Estimate, curves
 from ..study.essential import EPSILON, essential_sparsity, turning_point
 from ..study.grid import Study
 from ..study.store import Record
+from ..study.trial import Pruning
 from . import style
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ def points(study: Study, records: Mapping[str, Record], sparsity: float, live: C
         i: r for i, r in good.items() if {r.trial.at(0.0).id, r.trial.at(sparsity).id} <= good.keys()
     }
     found = []
-    for curve in curves(study, paired, levels=(sparsity,)):
-        trial = study.trial(curve.model, curve.task, sparsity, curve.seeds[0])
+    for curve in curves(study, paired, prunings=(Pruning(sparsity),)):
+        trial = study.trial(curve.model, curve.task, Pruning(sparsity), curve.seeds[0])
         drop = curve.drop_estimates()[-1]
         found.append(Point(curve.model, curve.task, sparsity, drop, len(curve.seeds), trial.id in live))
     return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..study.grid import Study
+from ..study.grid import Study, swept
 from ..study.trial import Training
 
 _GLUE = ("mnli", "qnli", "qqp", "rte", "sst2")
@@ -28,7 +28,7 @@ STUDIES = {
         ("tiny-bert", "tiny-mpnet", "tiny-opt"),
         ("tiny-sentiment", "tiny-pairs"),
         {"*": Training(epochs=3, batch_size=16, learning_rate=1e-2, max_length=32, max_train=256)},
-        sparsities=(0.0, 0.5, 0.9),
+        {"one-shot": swept((0.5, 0.9))},
         seeds=(0, 1),
     ),
     "lab": Study(

@@ -18,7 +18,7 @@ from torch.nn.utils import prune
 from ..errors import InputError, one_line
 from ..files import writing
 from .masks import Mask
-from .prunable import _is_matrix
+from .prunable import is_matrix
 
 #: The one metadata entry of a mask's file (a single one, since safetensors writes several in no fixed order).
 _ENTRY = "essparse_mask"
@@ -254,7 +254,7 @@ def _unpacked(packed: torch.Tensor, shape: list[int]) -> torch.Tensor:
 
 
 def _linear(model: nn.Module) -> set[str]:
-    return {f"{path}.weight".lstrip(".") for path, module in model.named_modules() if _is_matrix(module)}
+    return {f"{path}.weight".lstrip(".") for path, module in model.named_modules() if is_matrix(module)}
 
 
 def _identity(tensor: torch.Tensor) -> object:

@@ -65,7 +65,7 @@ def prunable(model: nn.Module) -> dict[str, Prunable]:
         for depth, block in enumerate(candidate):
             for name, module in block.named_modules():
                 weight = getattr(module, "weight", None)
-                if not name or not _is_matrix(module) or not isinstance(weight, nn.Parameter):
+                if not name or not is_matrix(module) or not isinstance(weight, nn.Parameter):
                     continue  # an element that is itself a matrix (no name) is no block
                 if id(weight) not in seen:
                     seen.add(id(weight))
@@ -97,6 +97,7 @@ def transposed(model: nn.Module) -> set[str]:
     return {name for name, entry in prunable(model).items() if entry.transposed}
 
 
-def _is_matrix(module: nn.Module) -> bool:
+def is_matrix(module: nn.Module) -> bool:
+    """Whether a module multiplies by a matrix of weights."""
     # GPT-2 keeps its matrices, transposed, in transformers' Conv1D.
     return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"

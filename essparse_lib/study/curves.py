@@ -13,6 +13,7 @@ from ..errors import InputError
 from .grid import Study
 from .metrics import METRICS, confusion_cells, majority
 from .store import Record
+from .trial import Pruning
 
 RESAMPLES = 2000
 _BLOCK = 250  # resamples computed together: bounds the memory on large test sets
@@ -34,10 +35,12 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Curve:
-    """One model on one task at rising sparsity, from the dense model (level 0) on.
+    """One model on one task, pruned in one way (or several), from the dense model (level 0) on.
 
     Attributes:
-        levels: sparsities, shape (levels,), rising from 0; every one has a score of at least one seed.
+        way: its name in the study.
+        prunings: what was done at each level, the dense model first; each has a result of at least one seed.
+        levels: the sparsities of these, shape (levels,).
         seeds: those whose dense trial succeeded.
         scores: in points, shape (seeds, levels); NaN where that trial is missing or failed. A trial that diverged
             is a result: it counts as always saying the commonest class.
@@ -49,7 +52,9 @@ class Curve:
 
     model: str
     task: str
+    way: str
     metric: str
+    prunings: tuple[Pruning, ...]
     levels: np.ndarray
     seeds: tuple[int, ...]
     scores: np.ndarray
@@ -71,14 +76,26 @@ class Curve:
         drop, resampled = self.drops(relative)
         return [estimate(d, r) for d, r in zip(drop, resampled.T, strict=True)]
 
+    def difference(self, one: Pruning, other: Pruning) -> Estimate:
+        """How far the first scores above the second, in points, the seeds that have both paired.
+
+        Raises:
+            ValueError: one of them is not among ``prunings``.
+        """
+        places = [self.prunings.index(pruning) for pruning in (one, other)]
+        resampled = np.take_along_axis(self.resampled[:, :, places], self.drawn[:, :, None], axis=1)
+        # the fall from the first to the second level of the two
+        return estimate(float(_mean_drop(self.scores[:, places], False)[1]), _mean_drop(resampled, False)[:, 1])
+
     def dense(self) -> Estimate:
         """The dense model's score, over the seeds."""
         resampled = np.take_along_axis(self.resampled[:, :, 0], self.drawn, axis=1).mean(1)
         return estimate(float(self.scores[:, 0].mean()), resampled)
 
     def complete(self, study: Study) -> bool:
-        """Whether every seed of the study has a result at every sparsity of it."""
-        return self.scores.shape == (len(study.seeds), len(study.sparsities)) and not np.isnan(self.scores).any()
+        """Whether every seed that the study has for the model has a result at every level of the curve's way."""
+        wanted = (len(study.seeds_of(self.model)), 1 + len(study.ways[self.way]))
+        return self.scores.shape == wanted and not np.isnan(self.scores).any()
 
     def learned(self) -> bool:
         """Whether the dense model beats always saying the commonest class, beyond doubt (95% interval)."""
@@ -94,37 +111,47 @@ def estimate(value: float, resampled: np.ndarray) -> Estimate:
     return Estimate(float(value), float(low), float(high))
 
 
-def curves(study: Study, records: Mapping[str, Record], levels: Iterable[float] | None = None) -> list[Curve]:
+def curves(
+    study: Study, records: Mapping[str, Record], way: str | None = None, prunings: Iterable[Pruning] | None = None
+) -> list[Curve]:
     """The study's curves, model by model and task by task, as far as records have them.
 
     Args:
-        levels: sparsities other than the study's; the dense model is always among them.
+        way: the study's way that is meant; None for the main one.
+        prunings: levels other than those of the way; the dense model is always the first.
     """
-    wanted = tuple(sorted({0.0, *(study.sparsities if levels is None else levels)}))
+    way = study.main if way is None else way
+    wanted = tuple(dict.fromkeys((Pruning(), *(study.ways[way] if prunings is None else prunings))))
     found = []
     for model in study.models:
-        for task in study.tasks:
+        for task in study.tasks_of(model):
             grid = {
-                (seed, level): record
-                for seed in study.seeds
-                for level in wanted
-                if (record := records.get(study.trial(model, task, level, seed).id)) is not None
+                (seed, pruning): record
+                for seed in study.seeds_of(model)
+                for pruning in wanted
+                if (record := records.get(study.trial(model, task, pruning, seed).id)) is not None
             }
-            curve = _curve(model, task, wanted, study.seeds, grid)
+            curve = _curve(model, task, way, wanted, study.seeds_of(model), grid)
             if curve is not None:
                 found.append(curve)
     return found
 
 
 def _curve(
-    model: str, task: str, wanted: tuple[float, ...], seeds: Iterable[int], grid: Mapping[tuple[int, float], Record]
+    model: str,
+    task: str,
+    way: str,
+    wanted: tuple[Pruning, ...],
+    seeds: Iterable[int],
+    grid: Mapping[tuple[int, Pruning], Record],
 ) -> Curve | None:
     good = {place: record for place, record in grid.items() if record.status != "failed"}
-    seeds = tuple(seed for seed in seeds if (seed, 0.0) in good and good[seed, 0.0].status == "ok")
-    levels = tuple(level for level in wanted if any((seed, level) in good for seed in seeds))
+    dense = wanted[0]
+    seeds = tuple(seed for seed in seeds if (seed, dense) in good and good[seed, dense].status == "ok")
+    prunings = tuple(pruning for pruning in wanted if any((seed, pruning) in good for seed in seeds))
     if not seeds:
         return None
-    first = good[seeds[0], 0.0]
+    first = good[seeds[0], dense]
     metric = next((name for name in METRICS if name in first.metrics), None)
     if metric is None:
         raise InputError(f"the record of {first.trial} has none of the metrics {', '.join(METRICS)}: set it aside")
@@ -133,13 +160,13 @@ def _curve(
     predictions = {place: _classes(r.predictions) for place, r in good.items() if r.status == "ok"}
     classes = 1 + max(int(values.max()) for values in (labels, *predictions.values()))
     commonest = np.full_like(labels, np.bincount(labels).argmax())
-    places = [(seed, level) for seed in seeds for level in levels]
+    places = [(seed, pruning) for seed in seeds for pruning in prunings]
     cells = np.zeros((len(labels), len(places), classes**2), dtype=np.float32)
     for column, place in enumerate(places):
         if place in good:
             cells[:, column] = confusion_cells(labels, predictions.get(place, commonest), classes)
     known = np.array([place in good for place in places])
-    shape = (len(seeds), len(levels))
+    shape = (len(seeds), len(prunings))
 
     def scores(weights: np.ndarray) -> np.ndarray:
         counts = (weights @ cells.reshape(len(labels), -1)).reshape(len(weights), len(places), classes, classes)
@@ -154,14 +181,16 @@ def _curve(
     return Curve(
         model,
         task,
+        way,
         metric,
-        np.array(levels),
+        prunings,
+        np.array([pruning.sparsity for pruning in prunings]),
         seeds,
         scores(np.ones((1, len(labels)), dtype=np.float32))[0],
         np.concatenate(blocks),
         rng.integers(len(seeds), size=(RESAMPLES, len(seeds))),
         majority(metric, labels, classes),
-        tuple(place for place, record in grid.items() if record.status != "ok"),
+        tuple((seed, pruning.sparsity) for (seed, pruning), record in grid.items() if record.status != "ok"),
     )
 
 

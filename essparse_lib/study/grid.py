@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from ..errors import InputError, unknown
 from .trial import Pruning, Training, Trial
@@ -14,14 +14,30 @@ SCALES = ("tiny", "lab", "paper")
 TENTHS = tuple(round(0.1 * i, 1) for i in range(10))
 
 
+def swept(sparsities: Iterable[float], **how: str) -> tuple[Pruning, ...]:
+    """One way to prune at several sparsities; the dense model, which belongs to every way, is left out."""
+    return tuple(Pruning(sparsity, **how) for sparsity in sparsities if sparsity)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What of a study a model takes part in, where it is not all of it; None for all."""
+
+    tasks: tuple[str, ...] | None = None
+    seeds: tuple[int, ...] | None = None
+    ways: tuple[str, ...] | None = None
+
+
 @dataclass(frozen=True)
 class Study:
-    """Models × tasks × sparsities × seeds, each with one way of training.
+    """Models × tasks × ways to prune × seeds, each with one way of training; the dense model always among them.
 
     Attributes:
         figure: such as ``fig2``.
         scale: ``tiny``, ``lab`` or ``paper``.
         training: by task; the key ``*`` serves every task not named.
+        ways: what is pruned and how, by a name that figures show; the first is what the figure is about.
+        parts: by model, what it takes part in, where that is not everything.
     """
 
     figure: str
@@ -29,25 +45,51 @@ class Study:
     models: tuple[str, ...]
     tasks: tuple[str, ...]
     training: Mapping[str, Training]
-    sparsities: tuple[float, ...] = TENTHS
+    ways: Mapping[str, tuple[Pruning, ...]] = field(default_factory=lambda: {"one-shot": swept(TENTHS)})
     seeds: tuple[int, ...] = (0, 1, 2)
+    parts: Mapping[str, Part] = field(default_factory=dict)
 
-    def trial(self, model: str, task: str, sparsity: float, seed: int) -> Trial:
+    @property
+    def main(self) -> str:
+        """The way that the figure is about."""
+        return next(iter(self.ways))
+
+    @property
+    def sparsities(self) -> tuple[float, ...]:
+        """Those of the main way, from 0."""
+        return (0.0, *(pruning.sparsity for pruning in self.ways[self.main]))
+
+    def trial(self, model: str, task: str, pruning: Pruning, seed: int) -> Trial:
         """One trial of the grid, or beside it."""
         training = self.training.get(task, self.training.get("*"))
         if training is None:
             raise unknown(f"task at {self.scale} scale", task, self.training)
-        return Trial(model, task, seed, training, Pruning(sparsity))
+        return Trial(model, task, seed, training, pruning)
+
+    def tasks_of(self, model: str) -> tuple[str, ...]:
+        """The tasks that a model is tried on."""
+        return _both(self.tasks, self.parts.get(model, Part()).tasks)
+
+    def seeds_of(self, model: str) -> tuple[int, ...]:
+        """The seeds that a model is tried with."""
+        return _both(self.seeds, self.parts.get(model, Part()).seeds)
+
+    def ways_of(self, model: str) -> tuple[str, ...]:
+        """The ways in which a model is pruned."""
+        return _both(tuple(self.ways), self.parts.get(model, Part()).ways)
 
     def trials(self) -> list[Trial]:
-        """All trials, seed by seed, so that a study cut short holds whole curves."""
-        return [
-            self.trial(model, task, sparsity, seed)
-            for seed in self.seeds
-            for model in self.models
-            for task in self.tasks
-            for sparsity in self.sparsities
-        ]
+        """All trials, each once, seed by seed, so that a study cut short holds whole curves."""
+        return list(dict.fromkeys(self._trials()))
+
+    def _trials(self) -> Iterator[Trial]:
+        for seed in self.seeds:
+            for model in self.models:
+                if seed in self.seeds_of(model):
+                    for task in self.tasks_of(model):
+                        yield self.trial(model, task, Pruning(), seed)
+                        for way in self.ways_of(model):
+                            yield from (self.trial(model, task, pruning, seed) for pruning in self.ways[way])
 
     def narrowed(
         self,
@@ -57,6 +99,8 @@ class Study:
     ) -> Study:
         """The study on other models, tasks or seeds, trained as the scale has it; None keeps what there is.
 
+        A model that is named takes part in all that is left.
+
         Raises:
             InputError: nothing is left, or a seed is no whole number of 0 or more.
         """
@@ -65,11 +109,16 @@ class Study:
             models=self.models if models is None else tuple(dict.fromkeys(models)),
             tasks=self.tasks if tasks is None else tuple(dict.fromkeys(tasks)),
             seeds=self.seeds if seeds is None else tuple(dict.fromkeys(check_seed(s) for s in seeds)),
+            parts=self.parts if models is None else {},
         )
         for name in ("models", "tasks", "seeds"):
             if not getattr(chosen, name):
                 raise InputError(f"no {name} are named: give at least one")
         return chosen
+
+
+def _both(all_of: tuple, some: tuple | None) -> tuple:
+    return all_of if some is None else tuple(entry for entry in all_of if entry in some)
 
 
 def check_scale(scale: str) -> str:

@@ -42,14 +42,17 @@ def c1(study: Study, curves: Sequence[Curve]) -> Verdict:
     threshold = ESSENTIAL_RANGE[0]
     if study.scale == "tiny":
         return Verdict("C1", "not tested at this scale", "the models at this scale are random and very small")
-    expected = len(study.models) * len(study.tasks)
+    whole = [model for model in study.models if len(study.seeds_of(model)) >= SEEDS]
+    expected = sum(len(study.tasks_of(model)) for model in whole)
     complete = [c for c in curves if len(c.seeds) >= SEEDS and c.complete(study)]
     counted = [c for c in complete if c.learned()]
-    if len(complete) < expected:
+    if len(complete) < expected or not whole:
         return Verdict(
             "C1",
             "inconclusive" if complete else "not tested at this scale",
-            f"{expected - len(complete)} of {expected} curves lack records of {SEEDS} seeds at every sparsity",
+            f"{expected - len(complete)} of {expected} curves lack records of {SEEDS} seeds at every sparsity"
+            if whole
+            else f"no model has the {SEEDS} seeds that a verdict takes",
         )
     if not counted:
         return Verdict("C1", "inconclusive", "no dense model learned its task")
@@ -61,6 +64,9 @@ def c1(study: Study, curves: Sequence[Curve]) -> Verdict:
     left_out = [_name(study, c) for c in complete if not c.learned()]
     if left_out:
         parts.append(f"not counted: {_listing(left_out)}, where the dense model does not beat the commonest class")
+    few = [c for c in curves if c.model not in whole]
+    if few:
+        parts.append(f"not counted for want of seeds: {_listing([_name(study, c) for c in few])}")
     rule = f"a loss of at most {EPSILON:g} point with {threshold:.0%} of the prunable weights gone"
     return Verdict("C1", outcome, f"{rule}: {'; '.join(parts)}")
 
