@@ -35,7 +35,7 @@ def run(
     from .run import run as run_trials
     from .study.store import results
 
-    trials = figures.study(figure, scale).trials()
+    trials = figures.study(figure, scale).asked()
     seconds = duration(budget)
     store = results(scale)
     with progress.bar(f"{figure}, {scale} scale", trials, store, jobs) as report:

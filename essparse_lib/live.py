@@ -39,7 +39,7 @@ def wanted(study: Study, records: Mapping[str, Record], sparsity: float, on: Ite
         if task in study.tasks_of(model)
         and not any(study.trial(model, task, asked, seed).id in records for seed in seeds)
     ]
-    trials = [trial for pair in pairs for trial in pair] + (study.trials() if study.scale == "tiny" else [])
+    trials = [trial for pair in pairs for trial in pair] + (study.asked() if study.scale == "tiny" else [])
     return list({t.id: t for t in trials if t.id not in records}.values())
 
 

@@ -73,7 +73,7 @@ def status_table() -> None:
     table = Table("figure", "scale", "records", "missing", "not ok", "expected time, one at a time", box=None)
     for name, by_scale in figures.STUDIES.items():
         for scale, study in by_scale.items():
-            trials, records = study.trials(), results(scale).records()
+            trials, records = study.asked(), results(scale).records()
             there = [records[t.id] for t in trials if t.id in records]
             seconds = expected_seconds(trials, records)
             table.add_row(

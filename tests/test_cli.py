@@ -9,6 +9,7 @@ import pytest
 
 from essparse_lib import cli, figures
 from essparse_lib.errors import InputError
+from essparse_lib.study.grid import swept
 from essparse_lib.study.store import Store, results_folder
 from essparse_lib.study.trial import Training
 
@@ -22,7 +23,7 @@ def results(tmp_path, monkeypatch):
         models=("tiny-bert",),
         tasks=("tiny-pairs",),
         training={"*": Training(1, 32, 1e-3, 32, 64)},
-        sparsities=(0.0, 0.5),
+        ways={"one-shot": swept((0.5,))},
         seeds=(0,),
     )
     monkeypatch.setitem(figures.STUDIES["fig2"], "tiny", reduced)

@@ -16,12 +16,13 @@ from essparse_lib.study.store import Record, Store
 DRIVER = """
 from dataclasses import replace
 from essparse_lib import cli, figures
+from essparse_lib.study.grid import swept
 from essparse_lib.study.trial import Training
 
 def reduce():
     figures.STUDIES["fig2"]["tiny"] = replace(
         figures.study("fig2", "tiny"), models=("tiny-bert",), tasks=("tiny-sentiment", "tiny-pairs"),
-        training={"*": Training(1, 16, 1e-3, 32, 96)}, sparsities=(0.0, 0.3, 0.6, 0.9), seeds=(0, 1, 2))
+        training={"*": Training(1, 16, 1e-3, 32, 96)}, ways={"one-shot": swept((0.3, 0.6, 0.9))}, seeds=(0, 1, 2))
 
 if __name__ == "__main__":
     reduce()

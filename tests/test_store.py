@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from essparse_lib.errors import InputError
+from essparse_lib.study.measurement import Measurement
 from essparse_lib.study.store import Record, Store, results_folder, slug
 from essparse_lib.study.trial import Pruning, Training, Trial
 
@@ -57,12 +58,23 @@ def store(tmp_path):
         st.text("0123456789abcdefghijklmnopqrstuvwxyz"),
         texts,
         st.dictionaries(st.text(), plain_values),
+        st.dictionaries(st.text(), st.lists(plain_values)),
     )
 )
 def test_record_round_trips_through_its_line(record):
     line = record.line()
     assert "\n" not in line
     assert Record.from_line(line) == record
+
+
+@pytest.mark.parametrize("trials", [(), (trial(1), trial(2, task="cola"))])
+def test_measurements_are_kept_as_trials_are(store, trials):
+    asked = Measurement("mask-similarity" if trials else "pruned-share", "tiny-bert", 0.5, trials)
+    record = Record(asked, "ok", values={"cosine": [[1.0, 0.5], [0.5, 1.0]]})
+    store.append(record)
+    store.append(ok())
+    assert Store(store.folder).records() == {asked.id: record, trial().id: ok()}
+    assert store.path(asked).name == f"{asked.kind}.jsonl"
 
 
 @given(texts)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from ..errors import InputError, unknown
+from .measurement import Measurement
 from .trial import Pruning, Training, Trial
 
 SCALES = ("tiny", "lab", "paper")
@@ -38,6 +39,7 @@ class Study:
         training: by task; the key ``*`` serves every task not named.
         ways: what is pruned and how, by a name that figures show; the first is what the figure is about.
         parts: by model, what it takes part in, where that is not everything.
+        measured: by kind of measurement, the sparsities at which each model is measured.
     """
 
     figure: str
@@ -48,6 +50,7 @@ class Study:
     ways: Mapping[str, tuple[Pruning, ...]] = field(default_factory=lambda: {"one-shot": swept(TENTHS)})
     seeds: tuple[int, ...] = (0, 1, 2)
     parts: Mapping[str, Part] = field(default_factory=dict)
+    measured: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def main(self) -> str:
@@ -81,6 +84,27 @@ class Study:
     def trials(self) -> list[Trial]:
         """All trials, each once, seed by seed, so that a study cut short holds whole curves."""
         return list(dict.fromkeys(self._trials()))
+
+    def measurements(self) -> list[Measurement]:
+        """All that is measured: of each model, and where masks of lotteries are compared, for each seed."""
+        found = []
+        for model in self.models:
+            for kind, sparsities in self.measured.items():
+                for sparsity in sparsities:
+                    if kind == "mask-similarity":
+                        found += [self._similarity(model, sparsity, seed) for seed in self.seeds_of(model)]
+                    else:
+                        found.append(Measurement(kind, model, sparsity))
+        return found
+
+    def _similarity(self, model: str, sparsity: float, seed: int) -> Measurement:
+        how = Pruning(sparsity, "lottery")
+        compared = tuple(self.trial(model, task, how, seed) for task in self.tasks_of(model))
+        return Measurement("mask-similarity", model, sparsity, compared)
+
+    def asked(self) -> list[Trial | Measurement]:
+        """All trials, then all measurements."""
+        return [*self.trials(), *self.measurements()]
 
     def _trials(self) -> Iterator[Trial]:
         for seed in self.seeds:

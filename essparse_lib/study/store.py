@@ -12,7 +12,13 @@ from typing import Any, Literal
 
 from ..errors import InputError
 from ..files import cache_folder, locked, writing
+from .measurement import Measurement
 from .trial import Trial
+
+#: What a record is of.
+Asked = Trial | Measurement
+
+_KINDS: dict[str, type[Trial] | type[Measurement]] = {"trial": Trial, "measurement": Measurement}
 
 Status = Literal["ok", "diverged", "failed"]
 
@@ -22,30 +28,33 @@ _INSTALLED = Path(__file__).parents[1] / "_results"
 
 @dataclass(frozen=True)
 class Record:
-    """What came of a trial.
+    """What came of a trial, or of a measurement.
 
     Attributes:
-        trial: what was tried.
+        trial: what was tried or measured.
         status: ``ok``, ``diverged`` (the loss became NaN or infinite) or ``failed``.
         metrics: scores in points from 0 to 100, losses, and the measured sparsity after training.
         predictions, labels: the class of every evaluation example, in the task's order, one character each
             (0–9, a–z): what intervals and further metrics are computed from.
         reason: why, unless ``ok``.
         provenance: code revision, package versions, device, seconds, peak memory, hashes of data and weights.
+        values: what was measured, as plain data.
     """
 
-    trial: Trial
+    trial: Asked
     status: Status
     metrics: dict[str, float] = field(default_factory=dict)
     predictions: str = ""
     labels: str = ""
     reason: str = ""
     provenance: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, Any] = field(default_factory=dict)
 
     def line(self) -> str:
         """The record as one line of JSON."""
-        plain = {"id": self.trial.id, "trial": self.trial.canonical(), "status": self.status}
-        for name in ("metrics", "predictions", "labels", "reason", "provenance"):
+        kind = next(kind for kind, made in _KINDS.items() if isinstance(self.trial, made))
+        plain = {"id": self.trial.id, kind: self.trial.canonical(), "status": self.status}
+        for name in ("metrics", "predictions", "labels", "values", "reason", "provenance"):
             if getattr(self, name):
                 plain[name] = getattr(self, name)
         return json.dumps(plain, allow_nan=False, ensure_ascii=False)
@@ -60,8 +69,9 @@ class Record:
         try:
             plain = json.loads(line.decode() if isinstance(line, bytes) else line)
             name = plain.pop("id")
-            record = cls(trial=Trial.from_canonical(plain.pop("trial")), **plain)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            kind = next(kind for kind in _KINDS if kind in plain)
+            record = cls(trial=_KINDS[kind].from_canonical(plain.pop(kind)), **plain)
+        except (AttributeError, KeyError, StopIteration, TypeError, ValueError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from error
         if record.trial.id != name:
             raise ValueError(f"its id is {name}, its trial's is {record.trial.id}")
@@ -91,7 +101,7 @@ class Store:
         before = Store(self.installed).records() if self.installed else {}
         return {**before, **self._read(self._files())}
 
-    def records_of(self, trial: Trial) -> dict[str, Record]:
+    def records_of(self, trial: Asked) -> dict[str, Record]:
         """As ``records()``, of the one file that may hold this trial's."""
         before = Store(self.installed).records_of(trial) if self.installed else {}
         path = self.path(trial)
@@ -128,7 +138,7 @@ class Store:
                 file.write(before + record.line().encode(errors="backslashreplace") + b"\n")
 
     @contextmanager
-    def claimed(self, trial: Trial) -> Iterator[bool]:
+    def claimed(self, trial: Asked) -> Iterator[bool]:
         """Claim a trial among all processes; yields False if another one is running it.
 
         The claim is a lock, so it ends with the process that holds it, however that ends.
@@ -168,8 +178,8 @@ class Store:
                 added += 1
         return added
 
-    def path(self, trial: Trial) -> Path:
-        """The file that a trial's record belongs to: ``<model>/<task>.jsonl``."""
+    def path(self, trial: Asked) -> Path:
+        """The file that a record belongs to: ``<model>/<task, or kind of measurement>.jsonl``."""
         return self.folder / slug(trial.model) / f"{slug(trial.task)}.jsonl"
 
     @property

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def used(study: Study, records: Mapping[str, Record]) -> list[Record]:
-    """The study's records, in the order of its trials."""
-    return [records[trial.id] for trial in study.trials() if trial.id in records]
+    """The study's records, in the order of its trials and measurements."""
+    return [records[trial.id] for trial in study.asked() if trial.id in records]
 
 
 def fingerprint(records: Iterable[Record]) -> str:
@@ -38,9 +38,10 @@ def provenance(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
     def each(name: str) -> str:
         return ", ".join(sorted({str(note[name]) for note in notes if name in note})) or "—"
 
+    what = "trials and measurements" if study.measurements() else "trials"
     rows = {
         "scale": study.scale,
-        "records": f"{len(found)} of {len(study.trials())} trials"
+        "records": f"{len(found)} of {len(study.asked())} {what}"
         + "".join(f", {count} {state}" for state, count in states.items() if state != "ok"),
         "fingerprint of the records": fingerprint(found) if found else "—",
         "code revision": each("code"),

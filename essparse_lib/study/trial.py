@@ -124,13 +124,12 @@ class Trial:
         A field that is added later, with a default that changes nothing, therefore leaves every earlier
         trial's id as it was; a default must never be changed.
         """
-        return _without_defaults(self)
+        return without_defaults(self)
 
     @cached_property
     def id(self) -> str:
         """The first 16 hexadecimal digits of the SHA-256 of the canonical JSON."""
-        text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return identity(self.canonical())
 
     def at(self, sparsity: float) -> Trial:
         """The same trial at another sparsity, by the same method without its pattern."""
@@ -155,12 +154,19 @@ class Trial:
         return f"{self.model} on {self.task}, {self.pruning}, seed {self.seed}"
 
 
-def _without_defaults(value: Any) -> dict[str, Any]:
+def identity(plain: dict[str, Any]) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of plain data as canonical JSON."""
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def without_defaults(value: Any) -> dict[str, Any]:
+    """A dataclass as plain data, without the fields at their defaults."""
     plain = {}
     for entry in dataclasses.fields(value):
         current = getattr(value, entry.name)
         if dataclasses.is_dataclass(current):
-            current = _without_defaults(current)
+            current = without_defaults(current)
             if not current:
                 continue
         elif current == entry.default:

@@ -1,0 +1,76 @@
+"""A Measurement: something looked up in a model's weights or masks, as plain data, whose hash is its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from ..errors import InputError, check_sparsity, unknown
+from .trial import Pruning, Trial, identity, without_defaults
+
+#: ``pruned-share``: where the weights lie that one-shot magnitude pruning removes (Figure 1).
+#: ``mask-similarity``: how alike the masks of several trials and the one-shot mask are (Figure 10).
+KINDS = ("pruned-share", "mask-similarity")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What is measured, of which model.
+
+    Attributes:
+        kind: one of ``KINDS``.
+        model: its name.
+        sparsity: of the masks that are looked at.
+        trials: whose masks are compared, for ``mask-similarity``.
+    """
+
+    kind: str
+    model: str
+    sparsity: float
+    trials: tuple[Trial, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise unknown("measurement", self.kind, KINDS)
+        object.__setattr__(self, "sparsity", check_sparsity(round(check_sparsity(self.sparsity), 6)))
+        if any(t.model != self.model or t.pruning.sparsity != self.sparsity for t in self.trials):
+            raise InputError(f"the masks compared must all be of {self.model} at {self.sparsity:g}")
+
+    @property
+    def task(self) -> str:
+        """The kind: what a trial's task is to the store, the name of a file."""
+        return self.kind
+
+    @property
+    def pruning(self) -> Pruning:
+        """One-shot magnitude pruning at its sparsity."""
+        return Pruning(self.sparsity)
+
+    def canonical(self) -> dict[str, Any]:
+        """As of a trial: plain data without the fields at their defaults."""
+        plain = without_defaults(self)
+        if self.trials:
+            plain["trials"] = [trial.canonical() for trial in self.trials]
+        return plain
+
+    @cached_property
+    def id(self) -> str:
+        """As of a trial: the start of the SHA-256 of the canonical JSON."""
+        return identity(self.canonical())
+
+    @classmethod
+    def from_canonical(cls, plain: dict[str, Any]) -> Measurement:
+        """The measurement whose ``canonical()`` this is.
+
+        Raises:
+            TypeError, KeyError, ValueError: it is that of no measurement.
+        """
+        return cls(**{**plain, "trials": tuple(Trial.from_canonical(t) for t in plain.get("trials", ()))})
+
+    def at(self, sparsity: float) -> Measurement:
+        """The same at another sparsity."""
+        return replace(self, sparsity=sparsity, trials=tuple(t.at(sparsity) for t in self.trials))
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.model} at {self.sparsity:.4g}"
