@@ -52,8 +52,8 @@ def check_pattern(given: str | tuple[int, int]) -> tuple[int, int]:
     Raises:
         InputError: it is no pattern with 1 ≤ N ≤ M.
     """
-    parts = given.split(":") if isinstance(given, str) else [str(part) for part in given]
-    n, m = (int(part) if part.isdigit() else 0 for part in parts) if len(parts) == 2 else (0, 0)
+    parts = given.split(":") if isinstance(given, str) else given if isinstance(given, (tuple, list)) else ()
+    n, m = (int(part) if str(part).isdecimal() else 0 for part in parts) if len(parts) == 2 else (0, 0)
     if not 1 <= n <= m:
         raise InputError(f"pattern {given!r} is not allowed: give N:M with N from 1 to M, such as 2:4")
     return n, m

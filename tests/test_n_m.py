@@ -66,7 +66,9 @@ def test_transposed_matrices_are_grouped_along_their_inputs():
         assert (kept.T.reshape(-1, 4).sum(1) == 2).all()
 
 
-@pytest.mark.parametrize("pattern", ["4:2", "0:4", "2", "2:4:8", "a:b", "-1:4", "2:0", (3, 2), ""])
+@pytest.mark.parametrize(
+    "pattern", ["4:2", "0:4", "2", "2:4:8", "a:b", "-1:4", "2:0", (3, 2), "", 5, None, "²:4", (2.0, 4)]
+)
 def test_patterns_that_are_none_are_refused(pattern):
     with pytest.raises(InputError, match=r"is not allowed: give N:M with N from 1 to M, such as 2:4"):
         n_m({"w": torch.ones(2, 4)}, pattern)

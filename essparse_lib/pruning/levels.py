@@ -21,6 +21,10 @@ class Levels:
         sparsities: ascending.
         level: by parameter name a uint8 tensor: the first of the sparsities (by number) at which each weight goes,
             or their count where it never goes.
+
+    >>> sweep = Levels((0.25, 0.5), {"w": torch.tensor([0, 2, 1, 2], dtype=torch.uint8)})
+    >>> sweep.mask(0.5).keep["w"]
+    tensor([False,  True, False,  True])
     """
 
     sparsities: tuple[float, ...]

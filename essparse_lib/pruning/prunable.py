@@ -53,6 +53,11 @@ def prunable(model: nn.Module) -> dict[str, Prunable]:
 
     Raises:
         InputError: the model has no such blocks.
+
+    >>> from transformers import BertConfig, BertModel
+    >>> model = BertModel(BertConfig(vocab_size=8, hidden_size=8, num_hidden_layers=2, num_attention_heads=1))
+    >>> [entry.component for entry in prunable(model).values() if entry.depth == 1]
+    ['query', 'key', 'value', 'attention output', 'intermediate', 'output']
     """
     found: dict[str, Prunable] = {}
     seen: set[int] = set()
@@ -88,12 +93,23 @@ def component(name: str) -> str:
 
 
 def weights(model: nn.Module) -> dict[str, torch.Tensor]:
-    """The prunable matrices' values by name: detached views, not copies."""
+    """The prunable matrices' values by name: detached views, not copies. Arguments and errors as of ``prunable``.
+
+    >>> from transformers import BertConfig, BertModel
+    >>> model = BertModel(BertConfig(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1))
+    >>> weights(model)["encoder.layer.0.attention.self.query.weight"].shape
+    torch.Size([8, 8])
+    """
     return {name: entry.weight.detach() for name, entry in prunable(model).items()}
 
 
 def transposed(model: nn.Module) -> set[str]:
-    """The names of the prunable matrices that are stored as (inputs, outputs)."""
+    """The names of the model's prunable matrices that are stored as (inputs, outputs).
+
+    >>> from transformers import GPT2Config, GPT2Model
+    >>> len(transposed(GPT2Model(GPT2Config(vocab_size=8, n_embd=8, n_layer=1, n_head=1))))
+    4
+    """
     return {name for name, entry in prunable(model).items() if entry.transposed}
 
 

@@ -33,9 +33,7 @@ class Statistics:
         return self.absolute / self.weights if self.weights else 0.0
 
     def __add__(self, other: Statistics) -> Statistics:
-        return Statistics(
-            self.weights + other.weights, self.zeros + other.zeros, self.absolute + other.absolute
-        )
+        return Statistics(self.weights + other.weights, self.zeros + other.zeros, self.absolute + other.absolute)
 
 
 NOTHING = Statistics(0, 0, 0.0)

@@ -26,7 +26,8 @@ _NOT_FINITE = {torch.float32: 0x7F80, torch.bfloat16: 0x7F80, torch.float16: 0x7
 #: Weights at a time. On a CPU they and what is made of them stay in the cache nearest to a core.
 _CHUNK = {"cpu": 1 << 18}
 _CHUNK_ELSEWHERE = 1 << 24
-_FLUSH = 1 << 21
+#: Weights of the few buckets that are counted together: more would take memory, fewer a pass over the counts each.
+_FLUSH = 1 << 19
 
 
 @dataclass(frozen=True)
@@ -165,9 +166,11 @@ def _threshold(bucket: int, counts: np.ndarray, k: int) -> Threshold:
 def _count_buckets(weights: Mapping[str, torch.Tensor], tensors: list[torch.Tensor]) -> torch.Tensor:
     counts = torch.zeros(_BUCKETS, dtype=torch.int64)
     for name, flat in zip(weights, tensors, strict=True):
-        own = sum((torch.bincount(key, minlength=_BUCKETS) for _, key in _upper(flat)), torch.zeros((), dtype=int))
+        own = torch.zeros(_BUCKETS, dtype=torch.int64, device=flat.device)
+        for _, key in _upper(flat):
+            own += torch.bincount(key, minlength=_BUCKETS)
         own = own.cpu()
-        if own.numel() > 1 and own[_NOT_FINITE[flat.dtype] :].any():
+        if own[_NOT_FINITE[flat.dtype] :].any():
             raise _not_finite(name)
         counts += own
     return counts

@@ -1,0 +1,138 @@
+"""Perplexity of a causal language model: dense, and pruned by magnitude, Wanda and SparseGPT, side by side.
+
+    python benchmarks/calibrated.py                                              # about ten minutes on one core
+    python benchmarks/calibrated.py --sequences 128 --length 1024 --eval-tokens 200000     # nearer to the papers
+
+Pruned are half of the weights of the transformer blocks, freely or 2 of every 4, with no training after it:
+
+magnitude, global    one threshold for all matrices together
+magnitude, by row    the smallest weights of each output, the comparison group of Wanda: what differs is the score
+Wanda                |weight| times the norm of its input, by output
+SparseGPT            by what it costs a layer's outputs, the other weights making up for it
+
+Calibrated on windows of the training articles of the task wiki-topics, evaluated on windows of its test articles, all
+sides on the same. Seconds are those of pruning alone. Expected from the papers: SparseGPT and Wanda near each other and
+far below magnitude, and all further from dense at 2:4.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from time import perf_counter
+
+import torch
+import transformers
+from torch import nn
+
+from essparse_lib import models, tasks
+from essparse_lib.errors import InputError
+from essparse_lib.pruning.blocks import blocks, restored
+from essparse_lib.pruning.calibrated import Amount, calibration, keep_within_rows
+from essparse_lib.pruning.magnitude import global_magnitude
+from essparse_lib.pruning.masks import Mask
+from essparse_lib.pruning.prunable import weights
+from essparse_lib.pruning.sparsegpt import Reconstruction, sparsegpt
+from essparse_lib.pruning.wanda import wanda
+from essparse_lib.training import device
+from essparse_lib.training.language import perplexity
+
+_TASK = "wiki-topics"
+_BLOCK = 32  # weights that 4-bit formats quantise together
+
+
+def magnitude_by_row(model: nn.Module, amount: Amount) -> Mask:
+    """The smallest weights of every output, freely or by pattern."""
+    matrices = {name: matrix for block in blocks(model) for name, matrix in block.matrices.items()}
+    scores = {name: matrix.turned(matrix.weight.detach().abs()) for name, matrix in matrices.items()}
+    return Mask({name: matrices[name].turned(keep_within_rows(score, amount)) for name, score in scores.items()})
+
+
+def sides(model: nn.Module, tokens: torch.Tensor) -> dict[str, Callable[[], Mask | Reconstruction]]:
+    """What is compared, by its name in the table."""
+    return {
+        "magnitude, global, 50%": lambda: global_magnitude(weights(model), 0.5),
+        "magnitude, by row, 50%": lambda: magnitude_by_row(model, 0.5),
+        "Wanda, 50%": lambda: wanda(model, tokens, sparsity=0.5),
+        "SparseGPT, 50%": lambda: sparsegpt(model, tokens, sparsity=0.5),
+        "magnitude, 2:4": lambda: magnitude_by_row(model, (2, 4)),
+        "Wanda, 2:4": lambda: wanda(model, tokens, pattern="2:4"),
+        "SparseGPT, 2:4": lambda: sparsegpt(model, tokens, pattern="2:4"),
+    }
+
+
+def measured(model: nn.Module, found: Mask | Reconstruction, windows: torch.Tensor) -> float:
+    """The pruned model's perplexity; the model is put back."""
+    with restored(matrix for block in blocks(model) for matrix in block.matrices.values()):
+        found.apply(model)
+        return perplexity(model, windows)
+
+
+def distinct(model: nn.Module) -> float:
+    """Of 32 consecutive weights, how many magnitudes differ, on average: 32 where nothing was quantised."""
+    counts = []
+    for weight in weights(model).values():
+        sorted_blocks = weight.abs().flatten()[: weight.numel() // _BLOCK * _BLOCK].view(-1, _BLOCK).sort().values
+        counts.append((sorted_blocks.diff() != 0).sum(1).float() + 1)
+    return float(torch.cat(counts).mean())
+
+
+def windows(name: str, part: str, sequences: int, length: int, seed: int) -> torch.Tensor:
+    """Windows of the articles of ``train`` or ``test``."""
+    examples = getattr(tasks.get(_TASK).splits(), part)
+    return calibration(
+        "\n\n".join(text for (text,) in examples.texts), models.tokenizer_of(name), sequences, length, seed
+    )
+
+
+def arguments() -> argparse.Namespace:
+    """The command line's."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    for name, default, meaning in (
+        ("--model", "smollm2-135m", "named model, hub id or local folder"),
+        ("--sequences", 32, "windows to calibrate on"),
+        ("--length", 256, "tokens of a window, in calibration and evaluation"),
+        ("--eval-tokens", 10240, "tokens to evaluate on, in whole windows"),
+        ("--seed", 0, "which windows are drawn"),
+        ("--threads", torch.get_num_threads(), "CPU threads"),
+    ):
+        parser.add_argument(name, type=type(default), default=default, help=f"{meaning} (default: %(default)s)")
+    return parser.parse_args()
+
+
+def main(options: argparse.Namespace) -> None:
+    """Prune and evaluate, printing rows as they come."""
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    device.use_threads(options.threads)
+    tokens = windows(options.model, "train", options.sequences, options.length, options.seed)
+    held_out = windows(options.model, "test", options.eval_tokens // options.length, options.length, options.seed)
+    model = models.complete(options.model)
+    if model.dtype != torch.float32:  # what was gguf is fp32 already, and transformers refuses to cast it
+        model = model.float()
+    model = model.to(device.accelerator().device)
+    about = device.description(next(model.parameters()).device)
+    print(f"{about['device']}, {about['threads']} threads, fp32, torch {torch.__version__}")
+    print(f"{options.model}: {sum(w.numel() for w in weights(model).values()):,} prunable weights", end="; ")
+    print(f"calibrated on {len(tokens)} x {options.length} tokens, evaluated on {len(held_out)} x {options.length}")
+    weight_file = models.locate(options.model).gguf
+    if weight_file:
+        print(f"The weights are dequantised from {weight_file}: of {_BLOCK} consecutive ones {distinct(model):.1f}")
+        print("magnitudes differ on average, so magnitude's choice among the equal ones is by position alone.")
+    print(f"\n{'':<24}{'perplexity':>12}{'zeros':>10}{'seconds':>10}", flush=True)
+    print(f"{'dense':<24}{perplexity(model, held_out):>12.2f}{0:>10.2%}", flush=True)
+    for name, prune in sides(model, tokens).items():
+        start = perf_counter()
+        found = prune()
+        seconds = perf_counter() - start
+        mask = found.mask if isinstance(found, Reconstruction) else found
+        print(f"{name:<24}{measured(model, found, held_out):>12.2f}{mask.sparsity:>10.2%}{seconds:>10.0f}", flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main(arguments())
+    except InputError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
