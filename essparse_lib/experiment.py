@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -14,7 +13,7 @@ from .errors import InputError, one_line
 from .files import cache_folder
 from .provenance import code_revision, versions
 from .study.store import Record
-from .study.trial import Trial
+from .study.trial import Pruning, Trial
 
 if TYPE_CHECKING:
     import torch
@@ -67,10 +66,9 @@ def execute(trial: Trial) -> Record:
 
 def _outcome(trial: Trial, devices: Accelerator) -> Record:
     from . import tasks
+    from .kinds import KINDS
     from .pruning.masks import measured_sparsity
     from .pruning.prunable import weights
-    from .study import metrics
-    from .training.evaluate import classify
     from .training.loop import Diverged
 
     task = tasks.get(trial.task)
@@ -83,47 +81,79 @@ def _outcome(trial: Trial, devices: Accelerator) -> Record:
     zeros, size = measured_sparsity(weights(model))
     if mask is not None and mask.drift(model):
         return Record(trial, "failed", reason=f"the mask drifted: {zeros} zeros after training, not {mask.pruned}")
-    test = _test(trial)
-    predictions = classify(model, test, devices)
+    scored = KINDS[task.head].score(model, task, _test(trial), devices)
     tail = losses[-max(1, len(losses) // 10) :]
     return Record(
         trial,
         "ok",
         {
-            task.metric: round(metrics.score(task.metric, test.labels, predictions, len(task.classes)), 4),
+            **scored.metrics,
             "zeros": zeros,
             "prunable": size,
             "steps": len(losses),
             "final_loss": round(sum(tail) / len(tail), 5),
         },
-        _digits(predictions),
-        _digits(test.labels),
+        scored.predictions,
+        scored.labels,
     )
 
 
 def _pruned(trial: Trial, devices: Accelerator) -> tuple[nn.Module, Mask | None, list[float]]:
     """The model pruned and then fine-tuned with the mask held; the mask; the losses."""
     from .pruning.prunable import weights
-    from .training.fine_tune import fine_tune
-    from .training.lottery import keep_round, lottery
+    from .training.lottery import keep_round
 
-    train, how = _train(trial), trial.pruning
-    model = _fresh(trial)
+    model, how = _fresh(trial), trial.pruning
     if how.method != "lottery":
         mask = _mask(trial, model)
-        return model, mask, fine_tune(model, train, trial.training, trial.seed, devices, mask)
-
-    def tune(model: nn.Module, mask: Mask | None) -> list[float]:
-        return fine_tune(model, train, trial.training, trial.seed, devices, mask)
-
-    folder = cache_folder() / "lottery" / f"{trial.at(0.0).id}-{how.rate:g}"
-    mask = lottery(model, tune, how.sparsity, how.rate, folder)
+        return model, mask, _tune(trial, model, mask, devices)
+    mask = _ticket(trial, model, devices)
     original = {name: weight.clone() for name, weight in weights(model).items()}
-    losses = tune(model, mask)
+    losses = _tune(trial, model, mask, devices)
     further = round(how.sparsity + how.rate, 6)
     if further < 1 and devices.is_main_process:
-        keep_round(model, original, further, folder)  # this training was the next round's
+        keep_round(model, original, further, _tickets(trial))  # this training was the next round's
     return model, mask, losses
+
+
+def _tune(trial: Trial, model: nn.Module, mask: Mask | None, devices: Accelerator) -> list[float]:
+    from .training.fine_tune import fine_tune
+
+    return fine_tune(model, _train(trial), trial.training, trial.seed, devices, mask)
+
+
+def ticket(trial: Trial) -> Mask:
+    """The mask of a lottery trial: from the cache, or found by training round after round.
+
+    Raises:
+        InputError: the model or the data cannot be had.
+    """
+    from .training import device
+
+    return _ticket(trial, _fresh(trial), device.accelerator())
+
+
+def _ticket(trial: Trial, model: nn.Module, devices: Accelerator) -> Mask:
+    from .training.lottery import lottery
+
+    how = trial.pruning
+
+    def tune(model: nn.Module, mask: Mask | None) -> list[float]:
+        return _tune(trial, model, mask, devices)
+
+    return lottery(model, tune, how.sparsity, how.rate, _tickets(trial))
+
+
+def _tickets(trial: Trial) -> Path:
+    """Where the masks of a lottery's rounds are kept."""
+    return cache_folder() / "lottery" / f"{trial.at(0.0).id}-{trial.pruning.rate:g}"
+
+
+def one_shot(trial: Trial) -> Mask:
+    """The mask of one-shot magnitude pruning at a trial's sparsity, with the names of that trial's model."""
+    mask = _mask(replace(trial, pruning=Pruning(trial.pruning.sparsity)), _fresh(trial))
+    assert mask is not None
+    return mask
 
 
 def _mask(trial: Trial, model: nn.Module) -> Mask | None:
@@ -167,7 +197,8 @@ def _fresh(trial: Trial) -> nn.Module:
     """The pre-trained model with a new head."""
     from . import models, tasks
 
-    return models.classifier(trial.model, len(tasks.get(trial.task).classes), trial.seed)
+    task = tasks.get(trial.task)
+    return models.with_head(trial.model, task.head, len(task.classes), trial.seed)
 
 
 def prepare(trial: Trial) -> None:
@@ -181,6 +212,17 @@ def prepare(trial: Trial) -> None:
     task = tasks.get(trial.task)
     models.check_fits(trial.model, task.head, trial.training.max_length)
     _data(trial.task)
+    _check_readable(trial.task, trial.model, trial.training.max_length)
+
+
+@lru_cache(maxsize=64)
+def _check_readable(task: str, model: str, max_length: int) -> None:
+    from . import tasks
+    from .kinds import KINDS
+
+    splits = _data(task)[0]
+    for part in (splits.train, splits.test):
+        KINDS[tasks.get(task).head].check(part, model, max_length)
 
 
 @lru_cache(maxsize=4)
@@ -196,22 +238,19 @@ def _train(trial: Trial) -> Encoded:
 
 
 def _test(trial: Trial) -> Encoded:
-    return _encoded(trial.task, trial.model, trial.training.max_length)
+    return _encoded(trial.task, trial.model, trial.training.max_length, trial.training.max_test)
 
 
 @lru_cache(maxsize=8)
-def _encoded(task: str, model: str, max_length: int, max_train: int | None = None, seed: int | None = None) -> Encoded:
-    """The training examples (without a seed, the test examples), tokenised once for all that a worker runs."""
-    from . import models
-    from .training.batches import Encoded
+def _encoded(task: str, model: str, max_length: int, limit: int | None = None, seed: int | None = None) -> Encoded:
+    """At most so many training examples (without a seed, test examples), tokenised once for all that a worker runs."""
+    from . import tasks
+    from .kinds import KINDS
     from .training.fine_tune import subset
 
     splits = _data(task)[0]
-    examples = splits.test
-    if seed is not None:
-        examples = splits.train.take(subset(len(splits.train), max_train, seed).tolist())
-    return Encoded(examples, models.tokenizer_of(model), max_length)
-
-
-def _digits(classes: Iterable[int]) -> str:
-    return "".join("0123456789abcdefghijklmnopqrstuvwxyz"[c] for c in classes)
+    if seed is None:
+        examples = tasks.fixed_part(splits.test, limit)
+    else:
+        examples = splits.train.take(subset(len(splits.train), limit, seed).tolist())
+    return KINDS[tasks.get(task).head].encode(examples, model, max_length)

@@ -134,15 +134,14 @@ def check_fits(name: str, head: str, max_length: int) -> None:
     Raises:
         InputError: it cannot, as for a vision model and a text task.
     """
-    from transformers import AutoConfig, AutoModelForSequenceClassification
+    from transformers import AutoConfig
 
-    kinds = {"sequence-classification": AutoModelForSequenceClassification}
     source = locate(name)
     try:
         config = AutoConfig.from_pretrained(**source.options)
     except (OSError, ValueError) as error:
         raise InputError(f"{source.folder}/config.json names no architecture that transformers knows") from error
-    if type(config) not in kinds[head]._model_mapping:
+    if type(config) not in _loader(head)._model_mapping:
         raise InputError(
             f"model {name!r} ({config.model_type}) has no {head} head in transformers: "
             f"choose a model that has one, such as {', '.join(list(MODELS)[:2])}"
@@ -154,18 +153,33 @@ def check_fits(name: str, head: str, max_length: int) -> None:
         raise InputError(f"max_length {max_length} is not allowed: model {name!r} takes at most {positions} tokens")
 
 
-def classifier(name: str, classes: int, seed: int) -> PreTrainedModel:
-    """The model with a fresh head for ``classes`` classes, in fp32 on the CPU; the seed alone sets the head."""
-    import torch
-    from transformers import AutoModelForSequenceClassification
+def with_head(name: str, head: str, classes: int, seed: int) -> PreTrainedModel:
+    """The model with a fresh head, in fp32 on the CPU; the seed alone sets the head.
 
+    Args:
+        head: its kind, as transformers names it: ``sequence-classification``, ``question-answering``.
+        classes: how many there are to tell apart; 0 for a head whose answers are no classes.
+    """
+    import torch
+
+    options = {"num_labels": classes} if classes else {}
     torch.manual_seed(seed)
     with _quiet():
-        model = AutoModelForSequenceClassification.from_pretrained(
-            **locate(name).options, num_labels=classes, dtype=torch.float32
-        )
+        model = _loader(head).from_pretrained(**locate(name).options, **options, dtype=torch.float32)
     model.config.pad_token_id = tokenizer_of(name).pad_token_id  # decoders find the last token of a row by it
     return model
+
+
+def classifier(name: str, classes: int, seed: int) -> PreTrainedModel:
+    """The model ``with_head`` for telling texts of so many classes apart."""
+    return with_head(name, "sequence-classification", classes, seed)
+
+
+def _loader(head: str) -> Any:
+    """What loads models with a head: ``AutoModelForQuestionAnswering`` for ``question-answering``."""
+    import transformers
+
+    return getattr(transformers, "AutoModelFor" + "".join(word.capitalize() for word in head.split("-")))
 
 
 def complete(name: str) -> PreTrainedModel:
@@ -187,7 +201,10 @@ def complete(name: str) -> PreTrainedModel:
         other = transformers.AutoModelForCausalLM if source.gguf else transformers.AutoModel
         loader: Any = named if known else other
         with _quiet():
-            return loader.from_pretrained(**source.options, dtype=torch.float32 if source.gguf else "auto")
+            model = loader.from_pretrained(**source.options, dtype=torch.float32 if source.gguf else "auto")
+        if source.gguf:  # dequantised, it is a model like any other, and may be cast and saved
+            model.hf_quantizer.remove_quantization_config(model)
+        return model
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         raise InputError(f"model {name!r} in {folder} cannot be read: {one_line(error)}") from error
 

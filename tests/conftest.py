@@ -14,6 +14,7 @@ from pathlib import Path
 _OWNER = "ESSPARSE_TEST_HOME" not in os.environ
 if _OWNER:
     os.environ["ESSPARSE_TEST_HOME"] = tempfile.mkdtemp(prefix="essparse-tests-")
+    os.environ["ESSPARSE_TEST_REAL_CACHE"] = os.environ.get("ESSPARSE_CACHE", "")
 _HOME = Path(os.environ["ESSPARSE_TEST_HOME"])
 os.environ.update(ESSPARSE_CACHE=str(_HOME / "cache"), HF_HOME=str(_HOME / "huggingface"), HF_HUB_OFFLINE="1")
 os.environ["OMP_NUM_THREADS"] = "1"  # tests run side by side: threads that wait for one another would take turns
@@ -38,6 +39,14 @@ def empty_cache(tmp_path, monkeypatch):
     folder = tmp_path / "cache"
     monkeypatch.setenv("ESSPARSE_CACHE", str(folder))
     return folder
+
+
+@pytest.fixture
+def real_cache():
+    """The cache that is used outside of tests: to read what lies there, never to fetch."""
+    import platformdirs
+
+    return Path(os.environ["ESSPARSE_TEST_REAL_CACHE"] or platformdirs.user_cache_dir("essparse"))
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from essparse_lib import tasks
 from essparse_lib.models import tokenizer_of
 from essparse_lib.tasks import Examples
-from essparse_lib.training.batches import Encoded, by_length, shuffled
+from essparse_lib.training.batches import by_length, shuffled
+from essparse_lib.training.texts import encode
 
 lengths_drawn = st.lists(st.integers(1, 64), min_size=1, max_size=400).map(np.array)
 sizes = st.integers(1, 40)
@@ -28,7 +29,7 @@ def waste(lengths, batches):
 
 
 def encoded(model="tiny-bert", max_length=64, task="tiny-pairs"):
-    return Encoded(tasks.get(task).splits().test, tokenizer_of(model), max_length)
+    return encode(tasks.get(task).splits().test, tokenizer_of(model), max_length)
 
 
 def real(data, positions, name="input_ids"):
@@ -114,7 +115,7 @@ def test_padding_is_on_the_right_and_only_to_the_longest(model):
 def test_padding_is_the_tokenizers_own():
     tokenizer = copy.deepcopy(tokenizer_of("tiny-bert"))
     tokenizer.pad_token = "<mask>"
-    data = Encoded(Examples([("good",), ("good film",)], [0, 1]), tokenizer, 32)
+    data = encode(Examples([("good",), ("good film",)], [0, 1]), tokenizer, 32)
     assert data.batch(np.array([0, 1]))["input_ids"][0, -1] == tokenizer.convert_tokens_to_ids("<mask>") != 0
 
 
@@ -149,7 +150,7 @@ def test_longer_examples_are_cut_to_max_length():
 
 def test_of_a_pair_the_longer_text_is_cut_first():
     pair = Examples([("good film", "the plot has some music in every scene of this story")], [0])
-    data = Encoded(pair, tokenizer_of("tiny-bert"), 9)
+    data = encode(pair, tokenizer_of("tiny-bert"), 9)
     assert data.lengths.tolist() == [9]
     text = tokenizer_of("tiny-bert").decode(real(data, np.array([0]))[0])
     assert text.split() == ["<s>", "good", "film", "</s>", "the", "plot", "has", "some", "</s>"]
@@ -157,4 +158,12 @@ def test_of_a_pair_the_longer_text_is_cut_first():
 
 def test_an_encoding_counts_its_examples():
     data = encoded()
-    assert len(data) == len(data.lengths) == len(data.labels) == 128
+    assert len(data) == len(data.lengths) == len(data.targets["labels"]) == 128
+
+
+@pytest.mark.parametrize("model", ["tiny-bert", "tiny-opt"])
+def test_what_a_model_reads_comes_without_what_it_is_to_answer(model):
+    data, positions = encoded(model), np.array([5, 0])
+    read, batch = data.padded(positions), data.batch(positions)
+    assert set(batch) - set(read) == {"labels"}
+    assert all(torch.equal(batch[name], values) for name, values in read.items())

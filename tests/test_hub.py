@@ -12,7 +12,7 @@ from essparse_lib import tasks
 from essparse_lib.errors import InputError
 from essparse_lib.sources import tiny
 from essparse_lib.sources.hub import Repository, folder, mirrors, model_folder, rows
-from essparse_lib.training.batches import Encoded
+from essparse_lib.training.texts import encode
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 KINDS = ("bert", "mpnet", "opt")
@@ -53,7 +53,7 @@ def test_a_populated_hub_cache_gives_model_and_tokenizer(kind, hub, fresh_models
     assert source.folder == snapshot
     assert source.origin == f"hub someone/{kind}@main"
     model = fresh_models.classifier(f"someone/{kind}", 2, seed=0)
-    data = Encoded(tasks.get("tiny-pairs").splits().test, fresh_models.tokenizer_of(f"someone/{kind}"), 32)
+    data = encode(tasks.get("tiny-pairs").splits().test, fresh_models.tokenizer_of(f"someone/{kind}"), 32)
     output = model(**data.batch(np.arange(4)))
     assert output.logits.shape == (4, 2)
     assert output.loss.isfinite()

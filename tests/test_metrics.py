@@ -1,5 +1,6 @@
 """Scores against scikit-learn's, and where they degenerate."""
 
+import doctest
 import warnings
 
 import numpy as np
@@ -8,7 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, matthews_corrcoef
 
-from essparse_lib.study.metrics import METRICS, accuracy, confusion_cells, majority, matthews, score
+from essparse_lib.study import metrics
+from essparse_lib.study.metrics import (
+    MEANS,
+    METRICS,
+    accuracy,
+    confusion_cells,
+    from_digits,
+    majority,
+    matthews,
+    score,
+    shares,
+    shares_to_digits,
+    to_digits,
+)
 
 
 @st.composite
@@ -79,3 +93,47 @@ def test_majority_is_the_share_of_the_most_frequent_class():
     labels = np.array([2, 2, 2, 0, 1])
     assert majority("accuracy", labels, 3) == pytest.approx(60)
     assert majority("matthews", labels, 3) == 0.0
+
+
+@given(st.integers(1, 4).flatmap(lambda w: st.tuples(st.just(w), st.lists(st.integers(0, 36**w - 1)))))
+def test_digits_are_read_back(case):
+    width, numbers = case
+    text = to_digits(numbers, width)
+    assert len(text) == width * len(numbers)
+    assert from_digits(text, width).tolist() == numbers
+    assert [int(text[i : i + width], 36) for i in range(0, len(text), width)] == numbers
+
+
+def test_digits_of_classes_are_those_of_earlier_records():
+    assert to_digits(np.arange(36)) == "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+@pytest.mark.parametrize("damaged", ["0", "00z", "0A", "0-", "\u0660\u0660"])
+def test_damaged_shares_are_refused(damaged):
+    with pytest.raises(ValueError, match="is no row of numbers of 2 digits"):
+        shares(damaged)
+
+
+@given(st.lists(st.floats(0, 1), max_size=200))
+def test_shares_are_kept_to_the_nearest_step(values):
+    text = shares_to_digits(np.array(values))
+    assert len(text) == 2 * len(values)
+    again = shares(text)
+    assert again.shape == (len(values),)
+    assert ((again >= 0) & (again <= 1)).all()
+    np.testing.assert_allclose(again, values, atol=0.5 / 1295 + 1e-12)
+    assert shares_to_digits(again) == text
+
+
+def test_the_ends_and_simple_fractions_of_shares():
+    assert shares_to_digits(np.array([0, 1, 0.5, 2 / 3])) == "00" + "zz" + "i0" + "nz"
+    assert shares("00zzi0nz").tolist() == [0, 1, 648 / 1295, 863 / 1295]
+
+
+def test_a_metric_is_one_of_classes_or_a_mean():
+    assert set(MEANS).isdisjoint(METRICS)
+    assert "f1" in MEANS
+
+
+def test_examples_run():
+    assert not doctest.testmod(metrics).failed

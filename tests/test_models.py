@@ -6,11 +6,12 @@ import shutil
 
 import pytest
 import torch
-from transformers import ViTConfig, ViTModel
+from transformers import BioGptConfig, BioGptModel, ViTConfig, ViTModel
 
 from essparse_lib import catalogue, models
 from essparse_lib.errors import InputError
 from essparse_lib.files import sha256
+from essparse_lib.kinds import KINDS
 from essparse_lib.sources import tiny
 from essparse_lib.sources.hub import Repository
 
@@ -56,6 +57,18 @@ def test_the_head_has_the_tasks_classes_in_fp32(name, classes):
     inputs = models.tokenizer_of(name)(["good film", "bad"], padding=True, return_tensors="pt")
     assert model(**inputs).logits.shape == (2, classes)
     assert {p.dtype for p in model.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_a_head_for_questions_is_set_by_the_seed_alone_and_scores_every_token(name):
+    first, again, other = (models.with_head(name, "question-answering", 0, seed) for seed in (1, 1, 2))
+    changed = {key for key, value in first.state_dict().items() if not torch.equal(value, other.state_dict()[key])}
+    assert changed == {"qa_outputs.weight"}
+    assert all(torch.equal(value, again.state_dict()[key]) for key, value in first.state_dict().items())
+    inputs = models.tokenizer_of(name)(["good film", "bad"], padding=True, return_tensors="pt")
+    output = first(**inputs)
+    assert output.start_logits.shape == output.end_logits.shape == inputs["input_ids"].shape
+    assert {p.dtype for p in first.parameters()} == {torch.float32}
 
 
 def test_the_weights_are_the_pretrained_ones():
@@ -124,9 +137,18 @@ def test_a_vision_model_is_refused_for_a_text_task(vision):
         models.check_fits(vision, "sequence-classification", 32)
 
 
+@pytest.mark.parametrize("head", KINDS)
 @pytest.mark.parametrize("name", TINY)
-def test_text_models_pass_the_check_of_their_head(name):
-    models.check_fits(name, "sequence-classification", 32)
+def test_text_models_pass_the_check_of_their_head(name, head):
+    models.check_fits(name, head, 32)
+
+
+def test_a_text_model_is_refused_for_questions_if_it_has_no_head_for_them(tmp_path):
+    shape = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, vocab_size=8)
+    BioGptModel(BioGptConfig(**shape)).save_pretrained(tmp_path / "model")
+    models.check_fits(str(tmp_path / "model"), "sequence-classification", 32)
+    with pytest.raises(InputError, match=r"\(biogpt\) has no question-answering head.*such as minilm-l6"):
+        models.check_fits(str(tmp_path / "model"), "question-answering", 32)
 
 
 def test_a_configuration_of_no_known_architecture_is_refused(copied):

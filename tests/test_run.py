@@ -8,11 +8,12 @@ import joblib
 import pytest
 import torch
 
-from essparse_lib import experiment
+from essparse_lib import experiment, tasks
 from essparse_lib import run as runner
 from essparse_lib.errors import InputError
 from essparse_lib.pruning.masks import Mask
 from essparse_lib.run import execute, missing, run
+from essparse_lib.study import metrics
 from essparse_lib.study.store import Record, Store
 from essparse_lib.study.trial import Pruning, Training, Trial
 from essparse_lib.training import device
@@ -58,6 +59,58 @@ def test_every_architecture_runs_with_exactly_the_wanted_zeros(model, task):
     assert len(record.predictions) == len(record.labels) == 128
     right = sum(p == y for p, y in zip(record.predictions, record.labels, strict=True))
     assert record.metrics["accuracy"] == round(100 * right / 128, 4)
+
+
+@pytest.mark.parametrize("model", ["tiny-bert", "tiny-mpnet", "tiny-opt"])
+def test_every_architecture_answers_questions_with_exactly_the_wanted_zeros(model):
+    record = execute(Trial(model, "tiny-questions", 0, QUICK, Pruning(0.37)))
+    assert (record.status, record.reason) == ("ok", "")
+    assert record.metrics["prunable"] == 2 * (4 * 32 * 32 + 2 * 32 * 64)
+    assert record.metrics["zeros"] == 6062
+    assert record.metrics["steps"] > 4  # an epoch has more windows than questions
+    assert (len(record.predictions), record.labels) == (2 * 128, "")
+    found = metrics.shares(record.predictions)
+    assert record.metrics["f1"] == pytest.approx(100 * found.mean(), abs=100 / 2590)
+    assert round(100 * (found == 1).mean(), 4) >= record.metrics["exact_match"] >= 0
+    assert Record.from_line(record.line()) == record
+
+
+def test_questions_are_learned_and_repeatable():
+    trial = Trial("tiny-opt", "tiny-questions", 0, replace(LEARNING, epochs=2))
+    first, second, untaught = (
+        execute(t) for t in (trial, trial, replace(trial, training=replace(LEARNING, epochs=2, learning_rate=1e-9)))
+    )
+    assert outcome(first) == outcome(second)
+    assert first.metrics["f1"] > 70 > 40 > untaught.metrics["f1"]
+    assert first.metrics["final_loss"] < 0.5 * untaught.metrics["final_loss"]
+    other = execute(replace(trial, seed=1))
+    assert other.metrics["final_loss"] != first.metrics["final_loss"]
+
+
+@pytest.mark.parametrize(("task", "width"), [("tiny-sentiment", 1), ("tiny-questions", 2)])
+def test_fewer_evaluation_examples_are_the_same_ones_for_every_seed(task, width):
+    trial = Trial("tiny-bert", task, 0, QUICK)
+    test = tasks.get(task).splits().test
+    part = tasks.fixed_part(test, 40)
+    order = test.keys()
+    chosen = sorted(sorted(range(128), key=order.__getitem__)[:40])
+    assert part.keys() == [order[i] for i in chosen]
+    whole, few = execute(trial), execute(replace(trial, training=replace(QUICK, max_test=40)))
+    assert few.metrics["final_loss"] == whole.metrics["final_loss"]
+    cut = "".join(whole.predictions[width * i : width * (i + 1)] for i in chosen)
+    assert sum(a == b for a, b in zip(few.predictions, cut, strict=True)) >= 0.95 * len(cut)  # a tie may be rounded
+    if width == 1:
+        assert few.labels == "".join(whole.labels[i] for i in chosen)
+        assert execute(replace(few.trial, seed=1)).labels == few.labels
+    assert len(few.predictions) == 40 * width
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_question_too_long_for_the_windows_is_refused_before_anything_is_written(store, seed):
+    trial = Trial("tiny-bert", "tiny-questions", seed, replace(QUICK, max_length=8))
+    with pytest.raises(InputError, match="^max_length 8 is not allowed: .* has 4 tokens .* give 11 or more$"):
+        run([trial], store)
+    assert not store.folder.exists()
 
 
 @pytest.mark.parametrize(

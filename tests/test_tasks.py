@@ -14,9 +14,9 @@ from essparse_lib import tasks
 from essparse_lib.errors import InputError
 from essparse_lib.models import tokenizer_of
 from essparse_lib.sources.archives import Archive
-from essparse_lib.tasks import Examples, Splits, Task, packaged
+from essparse_lib.tasks import Examples, Splits, Task, fixed_part, packaged
 from essparse_lib.tasks.task import held_out
-from essparse_lib.training.batches import Encoded
+from essparse_lib.training.texts import encode
 
 
 def uncounted(name):
@@ -64,6 +64,31 @@ def test_copies_of_a_text_stay_on_one_side(letters, data):
 def test_the_held_out_split_never_changes():
     splits = held_out(examples([0] * 12), 4, "")
     assert [texts[0] for texts in splits.test.texts] == ["text 6", "text 7", "text 10", "text 11"]
+
+
+@given(distinct, st.lists(st.sampled_from("pqrst"), min_size=60, max_size=60), st.data())
+def test_groups_stay_on_one_side_and_bring_no_more_than_the_last_of_them(texts, pages, data):
+    pages, test = pages[: len(texts)], data.draw(st.integers(1, len(texts)))
+    splits = held_out(Examples([(t,) for t in texts], range(len(texts))), test, "", pages)
+    sides = [{pages[i] for i in part.labels} for part in (splits.train, splits.test)]
+    assert not sides[0] & sides[1]
+    assert sorted([*splits.train.labels, *splits.test.labels]) == list(range(len(texts)))
+    assert any(test <= len(splits.test) < test + pages.count(page) for page in sides[1])
+
+
+@given(distinct, st.randoms(use_true_random=False), st.data())
+def test_a_fixed_part_is_that_of_the_held_out_split_in_any_order(texts, random, data):
+    limit, examples = data.draw(st.integers(1, len(texts))), Examples([(t,) for t in texts], [*range(len(texts))])
+    part = fixed_part(examples, limit)
+    assert part == held_out(examples, limit, "").test
+    shuffled = fixed_part(examples.take(random.sample(range(len(texts)), len(texts))), limit)
+    assert sorted(shuffled.labels) == list(part.labels)
+
+
+def test_a_fixed_part_of_copies_has_the_size_asked_for_and_of_few_examples_all():
+    copies = Examples([("a",)] * 9, range(9))
+    assert fixed_part(copies, 4).labels == [0, 1, 2, 3]
+    assert fixed_part(copies, 9) is fixed_part(copies, 10) is fixed_part(copies, None) is copies
 
 
 def test_wrong_counts_are_refused():
@@ -215,11 +240,11 @@ def test_tiny_tasks_are_balanced_and_never_change(name):
 
 
 def test_berts_token_types_tell_the_texts_of_a_pair_apart():
-    data = Encoded(Examples([("good film", "bad plot scene")], [0]), tokenizer_of("tiny-bert"), 32)
+    data = encode(Examples([("good film", "bad plot scene")], [0]), tokenizer_of("tiny-bert"), 32)
     assert data.batch(np.array([0]))["token_type_ids"].tolist() == [[0, 0, 0, 0, 1, 1, 1, 1]]
 
 
 @pytest.mark.parametrize("model", ["tiny-opt", "tiny-mpnet"])
 def test_models_without_token_types_get_none(model):
-    batch = Encoded(Examples([("good film", "bad plot scene")], [0]), tokenizer_of(model), 32).batch(np.array([0]))
+    batch = encode(Examples([("good film", "bad plot scene")], [0]), tokenizer_of(model), 32).batch(np.array([0]))
     assert set(batch) == {"input_ids", "attention_mask", "labels"}

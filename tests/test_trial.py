@@ -22,6 +22,7 @@ trainings = st.builds(
     max_train=st.none() | st.integers(1, 10**6),
     warmup=st.floats(0, 1),
     weight_decay=st.floats(0, 1),
+    max_test=st.none() | st.integers(1, 10**6),
 )
 prunings = st.builds(Pruning, st.floats(0, 0.999), st.sampled_from(["magnitude", "random"]), st.sampled_from(["layer"]))
 trials = st.builds(Trial, st.text(min_size=1), st.text(min_size=1), st.integers(0, 2**31), trainings, prunings)
@@ -59,6 +60,7 @@ def test_trials_share_an_id_only_if_equal(one, other):
         {"seed": 1},
         {"pruning": Pruning(0.1)},
         *({"training": replace(LAB, **{k: v})} for k, v in {"epochs": 4, "warmup": 0.1, "max_train": None}.items()),
+        {"training": replace(LAB, max_test=1000)},
     ],
 )
 def test_every_field_counts_in_the_id(change):
@@ -112,6 +114,8 @@ def test_sparsity_that_rounds_to_one_is_refused():
         ("max_length", 0),
         ("max_train", 0),
         ("max_train", -5),
+        ("max_test", 0),
+        ("max_test", -1),
     ],
 )
 def test_training_out_of_range_is_refused(field, value):

@@ -179,9 +179,7 @@ def read(archive: Archive, member: str) -> bytes:
 def read_all(archive: Archive, prefix: str) -> dict[str, bytes]:
     """The bytes of every file under ``prefix`` by its name below it, in the names' order."""
     with _damage_reported(archive.path):
-        below = {
-            n.removeprefix(prefix): f.read() for n, f in _members(fetch(archive)) if n.startswith(prefix)
-        }
+        below = {n.removeprefix(prefix): f.read() for n, f in _members(fetch(archive)) if n.startswith(prefix)}
     if not below:
         raise InputError(f"{archive.filename} has nothing under {prefix!r}")
     return dict(sorted(below.items()))
@@ -273,6 +271,4 @@ def _damage_reported(path: Path) -> Iterator[None]:
     try:
         yield
     except _DAMAGE as error:
-        raise InputError(
-            f"{path} is a damaged archive ({one_line(error)}): delete it and run again"
-        ) from error
+        raise InputError(f"{path} is a damaged archive ({one_line(error)}): delete it and run again") from error

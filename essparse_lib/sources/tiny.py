@@ -1,7 +1,7 @@
 """Small random models and small made-up data in the hub's own formats, so that every path runs without a network.
 
 They are saved once into the cache as the hub would hold them: models by ``save_pretrained``, data as parquet
-in GLUE's layout. What loads ``bert-base-uncased`` and MNLI loads them by the same code.
+in GLUE's and SQuAD's layout. What loads ``bert-base-uncased`` and MNLI loads them by the same code.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ..files import cache_folder, locked, writable
 
 OWNER = "essparse"
 DATASET = f"{OWNER}/tiny-glue"
+QUESTIONS = f"{OWNER}/tiny-questions"
 REVISION = "2"  # raised when what is made here changes
 
 _GOOD = "good great fine lovely bright warm clever funny moving superb".split()
@@ -69,6 +70,41 @@ def _glue(target: Path) -> None:
             pq.write_table(table, target / config / f"{split}-00000-of-00001.parquet")
 
 
+def _question(rng: random.Random) -> dict[str, Any]:
+    """A question with a good or a bad word, whose answer is the run of such words that the context has."""
+    tone = rng.choice((_GOOD, _BAD))
+    answer = " ".join(rng.choices(tone, k=rng.randint(1, 3)))
+    before, after = (rng.choices(_OTHER, k=rng.randint(2, 24)) for _ in range(2))
+    asked = [*rng.choices(_OTHER, k=rng.randint(1, 3)), rng.choice(tone)]
+    rng.shuffle(asked)
+    return {
+        "title": "tiny",
+        "context": " ".join([*before, answer, *after]),
+        "question": " ".join(asked),
+        "answers": {"text": [answer], "answer_start": [len(" ".join(before)) + 1]},
+    }
+
+
+def _questions(target: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rng = random.Random(0)
+    text, number = pa.list_(pa.string()), pa.list_(pa.int32())
+    (target / "plain_text").mkdir()
+    for split, size in (("train", 512), ("validation", 128)):
+        asked = [{"id": f"{split}-{i}", **_question(rng)} for i in range(size)]
+        if split == "validation":  # several people answered: one of them with the last word alone
+            for answers in (question["answers"] for question in asked):
+                (whole,), (start,) = answers["text"], answers["answer_start"]
+                last = whole.split()[-1]
+                answers.update(text=[whole, whole, last], answer_start=[start, start, start + len(whole) - len(last)])
+        columns = {name: [question[name] for question in asked] for name in ("id", "title", "context", "question")}
+        given = pa.array([q["answers"] for q in asked], pa.struct([("text", text), ("answer_start", number)]))
+        table = pa.table({**columns, "answers": given})
+        pq.write_table(table, target / "plain_text" / f"{split}-00000-of-00001.parquet")
+
+
 def _tokenizer(pair_template: str, **options: Any) -> Any:
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
@@ -101,9 +137,7 @@ def _seeded(make: Callable[[], Any]) -> Any:
         return make()
 
 
-_SHAPE = dict(
-    vocab_size=len(_WORDS), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, pad_token_id=0
-)
+_SHAPE = dict(vocab_size=len(_WORDS), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, pad_token_id=0)
 
 
 def _bert(target: Path) -> None:
@@ -134,6 +168,7 @@ def _opt(target: Path) -> None:
 
 _MAKERS: dict[str, Callable[[Path], None]] = {
     DATASET: _glue,
+    QUESTIONS: _questions,
     f"{OWNER}/tiny-bert": _bert,
     f"{OWNER}/tiny-mpnet": _mpnet,
     f"{OWNER}/tiny-opt": _opt,

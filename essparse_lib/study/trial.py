@@ -86,6 +86,7 @@ class Training:
         max_train: examples trained on, a subset drawn by the trial's seed; None for all.
         warmup: fraction of the steps in which the rate rises linearly from 0.
         weight_decay: AdamW's decoupled decay.
+        max_test: examples evaluated on, the same ones for every seed; None for all.
     """
 
     epochs: int
@@ -95,13 +96,16 @@ class Training:
     max_train: int | None = None
     warmup: float = 0.0
     weight_decay: float = 0.0
+    max_test: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "learning_rate", "max_length"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} {getattr(self, name)!r} is not allowed: it must be above 0")
-        if self.max_train is not None and self.max_train < 1:
-            raise InputError(f"max_train {self.max_train!r} is not allowed: it must be 1 or more, or None for all")
+        for name in ("max_train", "max_test"):
+            limit = getattr(self, name)
+            if limit is not None and limit < 1:
+                raise InputError(f"{name} {limit!r} is not allowed: it must be 1 or more, or None for all")
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ..errors import unknown
-from . import glue, packaged
-from .task import Examples, Splits, Task
+from . import glue, packaged, squad
+from .questions import Answer, Question, Questions
+from .task import Data, Examples, Splits, Task, fixed_part
 
-TASKS: dict[str, Task] = {task.name: task for task in (*packaged.TASKS, *glue.TASKS)}
+TASKS: dict[str, Task] = {task.name: task for task in (*packaged.TASKS, *squad.TASKS, *glue.TASKS)}
 
 
 def get(name: str) -> Task:
@@ -20,4 +21,15 @@ def get(name: str) -> Task:
     return TASKS[name]
 
 
-__all__ = ["TASKS", "Examples", "Splits", "Task", "get"]
+__all__ = [
+    "TASKS",
+    "Answer",
+    "Data",
+    "Examples",
+    "Question",
+    "Questions",
+    "Splits",
+    "Task",
+    "fixed_part",
+    "get",
+]

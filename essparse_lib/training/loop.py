@@ -91,7 +91,7 @@ def _share(batch: dict[str, torch.Tensor], rank: int, ranks: int) -> tuple[dict[
     """
     if ranks == 1:
         return batch, 1.0
-    size = len(batch["labels"])
+    size = len(next(iter(batch.values())))
     own = range(rank, size, ranks)
     return {name: values[list(own or (0,))] for name, values in batch.items()}, len(own) * ranks / size
 
