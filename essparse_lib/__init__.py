@@ -22,6 +22,7 @@ _HOME = {
     "wanda": "pruning.wanda",
     "sparsegpt": "pruning.sparsegpt",
     "lottery": "training.lottery",
+    "perplexity": "training.language",
     "cosine": "pruning.compare",
     "by_matrix": "pruning.compare",
     "jaccard": "pruning.compare",

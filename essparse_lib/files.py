@@ -44,9 +44,7 @@ def writable(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or str(error)
-        raise InputError(
-            f"cannot write {path}: {reason}; free some space or choose another folder"
-        ) from error
+        raise InputError(f"cannot write {path}: {reason}; free some space or choose another folder") from error
 
 
 @contextmanager

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from . import models, tasks
 from .files import cache_folder
 from .study.grid import Study
-from .study.store import Record, Store
-from .study.trial import Pruning, Trial
+from .study.store import Asked, Record, Store
+from .study.trial import Pruning
 
 
 def checked(study: Study) -> Study:
@@ -24,26 +24,24 @@ def checked(study: Study) -> Study:
     return study
 
 
-def wanted(study: Study, records: Mapping[str, Record], sparsity: float, on: Iterable[str]) -> list[Trial]:
-    """The trials that a point of one-shot magnitude pruning needs and no record has.
+def wanted(study: Study, records: Mapping[str, Record], prunings: Sequence[Pruning], on: Iterable[str]) -> list[Asked]:
+    """The trials that a point needs and no record has.
 
-    For each model, on each of its tasks among ``on`` that has no record at this sparsity: one seed there, and the dense
-    model of that seed. At tiny scale, where nothing is committed, all of the study that is missing as well.
+    For each model, on each of its tasks among ``on`` where no seed has records of all ``prunings``: one seed of them,
+    and the dense model of that seed. At tiny scale, where nothing is committed, all of the study that is missing as
+    well.
     """
-    asked = Pruning(sparsity)
-    pairs = [
-        (study.trial(model, task, Pruning(), seeds[0]), study.trial(model, task, asked, seeds[0]))
-        for model in study.models
-        for seeds in [study.seeds_of(model)]
-        for task in on
-        if task in study.tasks_of(model)
-        and not any(study.trial(model, task, asked, seed).id in records for seed in seeds)
-    ]
-    trials = [trial for pair in pairs for trial in pair] + (study.asked() if study.scale == "tiny" else [])
+    trials: list[Asked] = []
+    for model in study.models:
+        for task in (task for task in on if task in study.tasks_of(model)):
+            by_seed = [[study.trial(model, task, p, seed) for p in prunings] for seed in study.seeds_of(model)]
+            if not any(all(trial.id in records for trial in own) for own in by_seed):
+                trials += [by_seed[0][0].at(0.0), *by_seed[0]]
+    trials += study.asked() if study.scale == "tiny" else []
     return list({t.id: t for t in trials if t.id not in records}.values())
 
 
-def run(trials: Iterable[Trial], scale: str) -> dict[str, Record]:
+def run(trials: Iterable[Asked], scale: str) -> dict[str, Record]:
     """Run trials, or read them back if they were run before, and say what is going on.
 
     Raises:
@@ -52,7 +50,7 @@ def run(trials: Iterable[Trial], scale: str) -> dict[str, Record]:
     from . import run as runner  # the bench: torch is imported here, and only if something is to be run
 
     found: dict[str, Record] = {}
-    by_model: dict[str, list[Trial]] = {}
+    by_model: dict[str, list[Asked]] = {}
     for trial in trials:
         by_model.setdefault(trial.model, []).append(trial)
     for model, todo in by_model.items():

@@ -11,14 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from . import figures
-from .study.store import Record, Store, results
-from .study.trial import Trial
+from .study.store import Asked, Record, Store, results
 
 if TYPE_CHECKING:
     from .run import Progress
 
 
-def expected_seconds(trials: Sequence[Trial], records: dict[str, Record]) -> float | None:
+def expected_seconds(trials: Sequence[Asked], records: dict[str, Record]) -> float | None:
     """How long the trials without a record will take one after another, from the records that there are.
 
     A trial is taken to last as long as the mean of its model and task, or else of all; None with no record.
@@ -41,7 +40,7 @@ def spell(seconds: float) -> str:
 
 
 @contextmanager
-def bar(title: str, trials: Sequence[Trial], store: Store, jobs: int) -> Iterator[Callable[[Progress], None]]:
+def bar(title: str, trials: Sequence[Asked], store: Store, jobs: int) -> Iterator[Callable[[Progress], None]]:
     """A progress bar over a study's trials; yields what to call after each one."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bar

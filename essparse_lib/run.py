@@ -11,8 +11,9 @@ from typing import TypeVar
 
 from .errors import InputError
 from .experiment import execute, prepare
-from .study.store import Record, Store
-from .study.trial import Trial
+from .measure import measure
+from .study.measurement import Measurement
+from .study.store import Asked, Record, Store
 
 _T = TypeVar("_T")
 
@@ -26,13 +27,13 @@ class Progress:
 
 
 def run(
-    trials: Sequence[Trial],
+    trials: Sequence[Asked],
     store: Store,
     jobs: int = 1,
     budget: float | None = None,
     retry: bool = False,
     progress: Callable[[Progress], None] = lambda _: None,
-) -> list[Trial]:
+) -> list[Asked]:
     """Run the trials that have no record yet.
 
     Killed at any instant, it loses the trials in flight alone; run again, it goes on. Several runs at once on
@@ -57,8 +58,9 @@ def run(
         raise InputError(f"{jobs} jobs are not allowed under accelerate launch, which shares each trial: give 1")
     deadline = time.monotonic() + budget if budget is not None else None
     todo = _agreed(missing(trials, store.records(), retry))
-    for trial in {(t.model, t.task): t for t in todo}.values():
-        prepare(trial)
+    for one in {(t.model, t.task): t for t in todo}.values():
+        for trial in one.trials if isinstance(one, Measurement) else [one]:
+            prepare(trial)
     if todo:
         store.check_writable()
     left = len(todo)
@@ -73,13 +75,13 @@ def run(
     return _agreed(missing(trials, store.records()))
 
 
-def missing(trials: Iterable[Trial], records: dict[str, Record], retry: bool = False) -> list[Trial]:
+def missing(trials: Iterable[Asked], records: dict[str, Record], retry: bool = False) -> list[Asked]:
     """The trials without a record (with ``retry`` also those that failed), each once."""
     once = {t.id: t for t in trials}
     return [t for i, t in once.items() if i not in records or (retry and records[i].status == "failed")]
 
 
-def _until(deadline: float | None, todo: Sequence[Trial], workers: int) -> Iterator[Trial]:
+def _until(deadline: float | None, todo: Sequence[Asked], workers: int) -> Iterator[Asked]:
     """The trials one by one while there is time for another one like those before."""
     begun = time.monotonic()
     for number, trial in enumerate(todo):
@@ -91,7 +93,7 @@ def _until(deadline: float | None, todo: Sequence[Trial], workers: int) -> Itera
         yield trial
 
 
-def _work(trial: Trial, store: Store, threads: int, workers: int, retry: bool) -> Record | None:
+def _work(trial: Asked, store: Store, threads: int, workers: int, retry: bool) -> Record | None:
     """In a worker: run a trial and keep its record, unless another process has or is doing so."""
     from .training import device
 
@@ -101,7 +103,7 @@ def _work(trial: Trial, store: Store, threads: int, workers: int, retry: bool) -
     with store.claimed(trial) if _is_main() else nullcontext(True) as mine:
         if not _agreed(mine and bool(missing([trial], store.records_of(trial), retry))):
             return None
-        record = execute(trial)
+        record = measure(trial) if isinstance(trial, Measurement) else execute(trial)
         if _is_main():
             store.append(record)
     if record.status == "failed" and _processes() > 1:

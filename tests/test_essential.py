@@ -12,6 +12,7 @@ from essparse_lib.errors import InputError
 from essparse_lib.study.curves import curves
 from essparse_lib.study.essential import crossing, essential_sparsity, monotone, turning_point
 from essparse_lib.study.grid import TENTHS, Study
+from essparse_lib.study.metrics import shares_to_digits
 from essparse_lib.study.store import Record
 from essparse_lib.study.trial import Pruning, Training
 
@@ -184,3 +185,24 @@ def test_matthews_curves_are_resampled_too():
     assert result.majority == 0
     low_high = result.drop_estimates()[-1]
     assert low_high.low < 48 < low_high.high
+
+
+def test_scores_that_each_example_has_are_averaged():
+    """F1 of answers, kept in two digits an example."""
+    found = {}
+    for seed in STUDY.seeds:
+        for level in (0.0, 0.5):
+            values = np.random.default_rng(seed).uniform(size=500) * (1 - level)
+            trial = STUDY.trial("m", "t", Pruning(level), seed)
+            found[trial.id] = Record(trial, "ok", {"f1": 100 * values.mean()}, shares_to_digits(values), "")
+    (diverged,) = (STUDY.trial("m", "t", Pruning(0.7), 0),)
+    found[diverged.id] = Record(diverged, "diverged", reason="NaN")
+    (curve,) = curves(STUDY, found)
+    assert (curve.metric, curve.majority, curve.learned()) == ("f1", 0.0, True)
+    assert curve.scores[:, 0] == pytest.approx(
+        [found[STUDY.trial("m", "t", Pruning(), s).id].metrics["f1"] for s in STUDY.seeds], abs=0.05
+    )
+    assert curve.drops()[0][1] == pytest.approx(25, abs=1.5)
+    assert curve.scores[0, 2] == 0 and np.isnan(curve.scores[1:, 2]).all()
+    drop = curve.drop_estimates()[1]
+    assert drop.low < drop.value < drop.high < drop.low + 5

@@ -114,12 +114,12 @@ def test_a_live_task_must_be_one_of_the_figure():
 
 def test_only_what_has_no_record_is_run_live():
     found = records(knee_at(0.5))
-    assert live.wanted(STUDY, found, 0.5, ["t"]) == []
-    assert [t.pruning.sparsity for t in live.wanted(STUDY, found, 0.45, ["t"])] == [0.45]
-    assert [t.pruning.sparsity for t in live.wanted(STUDY, {}, 0.45, ["t"])] == [0.0, 0.45]
-    assert live.wanted(STUDY, {}, 0.45, []) == []
+    assert live.wanted(STUDY, found, [Pruning(0.5)], ["t"]) == []
+    assert [t.pruning.sparsity for t in live.wanted(STUDY, found, [Pruning(0.45)], ["t"])] == [0.45]
+    assert [t.pruning.sparsity for t in live.wanted(STUDY, {}, [Pruning(0.45)], ["t"])] == [0.0, 0.45]
+    assert live.wanted(STUDY, {}, [Pruning(0.45)], []) == []
 
 
 def test_at_tiny_scale_everything_missing_is_run_live():
     study = figures.study("fig2", "tiny")
-    assert len(live.wanted(study, {}, 0.5, [study.tasks[0]])) == len(study.trials())
+    assert len(live.wanted(study, {}, [Pruning(0.5)], [study.tasks[0]])) == len(study.trials())

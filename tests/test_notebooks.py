@@ -9,10 +9,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-def run(tmp_path, monkeypatch, **parameters):
+def run(tmp_path, monkeypatch, notebook="fig2", **parameters):
     monkeypatch.chdir(ROOT)
     out = tmp_path / "out.ipynb"
-    papermill.execute_notebook(ROOT / "notebooks/fig2.ipynb", out, parameters, progress_bar=False)
+    papermill.execute_notebook(ROOT / f"notebooks/{notebook}.ipynb", out, parameters, progress_bar=False)
     cells = json.loads(out.read_text())["cells"]
     outputs = [o for cell in cells for o in cell.get("outputs", [])]
     text = "".join("".join(o.get("text", o.get("data", {}).get("text/markdown", []))) for o in outputs)
@@ -40,6 +40,44 @@ def test_figure_2_trains_tiny_models_from_nothing(tmp_path, monkeypatch):
     assert "on tiny-pairs (one seed, run now)" in text and len(images) == 1
     again, _ = run(tmp_path, monkeypatch, **options)  # kept: nothing is run a second time
     assert "Running" not in again and "run now" in again
+
+
+@pytest.mark.parametrize(
+    ("notebook", "claim", "images"), [("fig1", "C2", 2), ("fig5", "C6", 2), ("fig9", "C10", 1), ("fig10", "C11", 2)]
+)
+def test_each_figure_is_drawn_from_committed_records(notebook, claim, images, tmp_path, monkeypatch):
+    text, drawn = run(tmp_path, monkeypatch, notebook)
+    assert f"**{claim}: " in text and "Running" not in text and len(drawn) == images
+
+
+@pytest.mark.parametrize(
+    ("notebook", "claim", "parameters"),
+    [
+        ("fig1", "C2", {"block": 2}),
+        ("fig5", "C6", {"pattern": "1:4"}),
+        ("fig9", "C10", {"sparsity": 0.15}),
+        ("fig10", "C11", {}),
+    ],
+)
+def test_each_figure_trains_tiny_models_from_nothing(notebook, claim, parameters, tmp_path, monkeypatch):
+    monkeypatch.setenv("ESSPARSE_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("ESSPARSE_CACHE", str(tmp_path / "cache"))
+    text, drawn = run(tmp_path, monkeypatch, notebook, scale="tiny", seeds="0", **parameters)
+    assert f"**{claim}: not tested at this scale.**" in text and "Running" in text and drawn
+
+
+@pytest.mark.parametrize(
+    ("notebook", "parameters", "message"),
+    [
+        ("fig1", {"block": 7}, "block 7 is not allowed: the model has blocks 1 to 6"),
+        ("fig5", {"pattern": "4:2"}, "pattern '4:2' is not allowed"),
+        ("fig9", {"sparsity": "1"}, "sparsity '1' is not allowed"),
+    ],
+)
+def test_each_figure_refuses_wrong_parameters_in_a_line(notebook, parameters, message, tmp_path, monkeypatch):
+    with pytest.raises(papermill.PapermillExecutionError, match=message) as error:
+        run(tmp_path, monkeypatch, notebook, **parameters)
+    assert "Traceback" not in str(error.value)
 
 
 @pytest.mark.parametrize(

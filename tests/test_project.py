@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from essparse_lib import figures, tasks
+from essparse_lib.study.trial import Pruning
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "essparse_lib"
@@ -30,7 +31,7 @@ REPOSITORY = PROJECT["urls"]["Repository"]
 FLOORS = [
     {"pruning", "sources", "study", "errors", "files"},
     {"catalogue", "models", "tasks", "training", "figures"},
-    {"experiment", "run", "book", "sparsify", "progress", "provenance", "live"},
+    {"experiment", "kinds", "measure", "run", "book", "sparsify", "progress", "provenance", "live"},
     {"cli", "widgets", "__init__"},
 ]
 BENCH = {"pruning", "sources", "tasks", "training", "models", "catalogue"}
@@ -191,9 +192,7 @@ def test_the_repository_has_one_address():
 def test_notebook_and_script_are_in_step(path):
     def cells(notebook):
         kept = ("tags", "name", "mystnb")
-        return [
-            (c.cell_type, c.source, {k: v for k, v in c.metadata.items() if k in kept}) for c in notebook.cells
-        ]
+        return [(c.cell_type, c.source, {k: v for k, v in c.metadata.items() if k in kept}) for c in notebook.cells]
 
     script = jupytext.read(path.with_suffix(".py"))
     assert cells(jupytext.read(path)) == cells(script), f"run: jupytext --sync {path.relative_to(ROOT)}"
@@ -217,7 +216,9 @@ def test_notebooks_are_stripped_and_their_parameters_annotated(path):
 def test_the_methods_page_states_the_settings():
     text = " ".join((ROOT / "book/methods.md").read_text().split())
     lab = figures.study("fig2", "lab")
-    assert f"a study of {len(lab.trials())} runs" in text and f"| seeds | {len(lab.seeds)} |" in text
+    main = {Pruning(), *lab.ways[lab.main]}
+    runs = [t for t in lab.trials() if t.model == lab.models[0] and t.pruning in main]
+    assert f"a study of {len(runs)} runs" in text and f"| seeds | {len(lab.seeds)} |" in text
     trainings = set(lab.training.values())
     assert {f"{t.max_train:,}" for t in trainings} == {"1,500"} and "| training examples | 1,500 a task" in text
     assert {(t.epochs, t.batch_size, t.learning_rate) for t in trainings} == {(3, 16, 1e-4)}

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from ..errors import unknown
 from ..study.grid import Study, check_scale
-from . import fig2
+from . import fig1, fig2, fig5, fig9, fig10
 
-STUDIES: dict[str, dict[str, Study]] = {"fig2": fig2.STUDIES}
+STUDIES: dict[str, dict[str, Study]] = {
+    "fig1": fig1.STUDIES,
+    "fig2": fig2.STUDIES,
+    "fig5": fig5.STUDIES,
+    "fig9": fig9.STUDIES,
+    "fig10": fig10.STUDIES,
+}
 
 
 def study(figure: str, scale: str) -> Study:

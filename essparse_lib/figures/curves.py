@@ -46,9 +46,7 @@ def points(study: Study, records: Mapping[str, Record], sparsity: float, live: C
         live: the ids of the trials that were run just now.
     """
     good = {i: r for i, r in records.items() if r.status == "ok"}
-    paired = {
-        i: r for i, r in good.items() if {r.trial.at(0.0).id, r.trial.at(sparsity).id} <= good.keys()
-    }
+    paired = {i: r for i, r in good.items() if {r.trial.at(0.0).id, r.trial.at(sparsity).id} <= good.keys()}
     found = []
     for curve in curves(study, paired, prunings=(Pruning(sparsity),)):
         trial = study.trial(curve.model, curve.task, Pruning(sparsity), curve.seeds[0])
@@ -69,13 +67,26 @@ def sentence(point: Point) -> str:
     )
 
 
-def draw(found: Sequence[Curve], asked: Sequence[Point] = (), epsilon: float = EPSILON) -> Figure:
+#: Line styles of the ways that are drawn thin beside the main one, in their order.
+_BESIDE = (":", "--", "-.")
+
+
+def draw(
+    found: Sequence[Curve],
+    asked: Sequence[Point] = (),
+    epsilon: float = EPSILON,
+    beside: Mapping[str, Sequence[Curve]] | None = None,
+) -> Figure:
     """Change from the dense model against sparsity: a panel a task, a colour a model.
 
     Every panel has its own vertical scale. Lines are means over the seeds, thin lines the seeds, bands 95%
     intervals, the dashed line lies ε below the dense model, the dotted one at always saying the commonest class;
     ticks at the bottom are the essential sparsity with its interval, crosses trials that diverged or failed.
+
+    Args:
+        beside: curves of other ways by their names, drawn as thin broken lines of their means.
     """
+    beside = beside or {}
     tasks = list(dict.fromkeys([c.task for c in found] + [p.task for p in asked]))
     models = list(dict.fromkeys([c.model for c in found] + [p.model for p in asked]))
     colours = style.colours(models)
@@ -85,13 +96,16 @@ def draw(found: Sequence[Curve], asked: Sequence[Point] = (), epsilon: float = E
         ax.axhline(-epsilon, color=style.GUIDE, linestyle="--", linewidth=1)
         for curve in (c for c in found if c.task == task):
             _curve(ax, curve, colours[curve.model], epsilon, len(models))
+        for line, others in zip(_BESIDE, beside.values(), strict=False):
+            for curve in (c for c in others if c.task == task):
+                ax.plot(100 * curve.levels, -curve.drops()[0], line, color=colours[curve.model], linewidth=1)
         for point in (p for p in asked if p.task == task):
             _point(ax, point)
         ax.set_ylim(*_limits([c for c in found if c.task == task], [p for p in asked if p.task == task]))
-    for ax in axes[:: min(3, len(axes))]:
+    for ax in style.first_column(axes):
         ax.set_ylabel("change (points)")
     figure.supxlabel("sparsity (% of the block matrices' weights)", fontsize=10)
-    _legend(figure, colours, bool(asked), any(c.unlucky for c in found), epsilon)
+    _legend(figure, colours, bool(asked), any(c.unlucky for c in found), epsilon, beside)
     return figure
 
 
@@ -139,10 +153,16 @@ def _point(ax: Axes, point: Point) -> None:
     )
 
 
-def _legend(figure: Figure, colours: Mapping[str, Any], asked: bool, unlucky: bool, epsilon: float) -> None:
+def _legend(
+    figure: Figure, colours: Mapping[str, Any], asked: bool, unlucky: bool, epsilon: float, beside: Mapping[str, Any]
+) -> None:
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], color=c, marker="o", markersize=3, label=m) for m, c in colours.items()]
+    handles += [
+        Line2D([], [], color="0.2", linestyle=line, linewidth=1, label=way)
+        for line, way in zip(_BESIDE, (way for way, curves_ in beside.items() if curves_), strict=False)
+    ]
     handles.append(Line2D([], [], color=style.GUIDE, linestyle="--", label=f"dense − {epsilon:g} point"))
     if len(colours) == 1:
         handles.append(Line2D([], [], color=style.GUIDE, linestyle=":", label="commonest class"))

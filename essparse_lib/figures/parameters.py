@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..errors import unknown
+from ..errors import InputError, unknown
 from ..study.grid import Study
 
 
@@ -51,3 +52,13 @@ def glue(name: str, value: object) -> None:
     keep(name, value, display=False)
 
 
+def block(matrices: Sequence[Mapping[str, Any]], given: Any) -> int:
+    """The number from 0 of a block that is counted from 1.
+
+    Raises:
+        InputError: the model has no such block.
+    """
+    depths = sorted({matrix["depth"] for matrix in matrices})
+    if not str(given).isdigit() or int(given) - 1 not in depths:
+        raise InputError(f"block {given!r} is not allowed: the model has blocks 1 to {len(depths)}")
+    return int(given) - 1

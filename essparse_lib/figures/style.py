@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -50,11 +50,11 @@ def colours(names: Sequence[str]) -> dict[str, tuple[float, float, float]]:
     return {name: palette[i % len(palette)] for i, name in enumerate(names)}
 
 
-def panels(count: int, columns: int = 3, height: float = 2.5) -> tuple[Figure, list[Axes]]:
+def panels(count: int, height: float = 2.5) -> tuple[Figure, list[Axes]]:
     """A grid of ``count`` panels with one horizontal axis, the spare places of the last row left empty."""
     import matplotlib.pyplot as plt
 
-    columns = min(columns, count)
+    columns = 2 if count == 4 else min(3, count)
     rows = -(-count // columns)
     size = (WIDTH, height * rows + 0.4)
     figure, grid = plt.subplots(rows, columns, figsize=size, sharex=True, squeeze=False, layout="constrained")
@@ -64,3 +64,22 @@ def panels(count: int, columns: int = 3, height: float = 2.5) -> tuple[Figure, l
     for place in range(max(0, count - columns), count):
         axes[place].tick_params(labelbottom=True)
     return figure, axes[:count]
+
+
+def first_column(axes: Sequence[Axes]) -> list[Axes]:
+    """Those panels that stand at the left."""
+    places = ((ax, ax.get_subplotspec()) for ax in axes)
+    return [ax for ax, place in places if place is not None and place.is_first_col()]
+
+
+def legend(figure: Figure, lines: Mapping[str, object], patches: Mapping[str, object]) -> None:
+    """A legend above the panels: names of lines and of shaded bands, with their colours."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    handles: list[Line2D | Patch] = [
+        Line2D([], [], color=colour, marker="o", markersize=3.5, label=name)  # type: ignore[arg-type]
+        for name, colour in lines.items()
+    ]
+    handles += [Patch(color=colour, alpha=0.15, label=name) for name, colour in patches.items()]  # type: ignore[arg-type]
+    figure.legend(handles=handles, loc="outside upper center", ncols=min(4, len(handles)), fontsize=9)

@@ -1,4 +1,4 @@
-"""Curves of performance against sparsity, with every seed and every evaluation example resampled together."""
+"""Curves of performance against sparsity, with what chance in training and in the choice of examples does to them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 
 from ..errors import InputError
 from .grid import Study
-from .metrics import METRICS, confusion_cells, majority
+from .metrics import MEANS, METRICS
+from .scoring import metric_of, scoring
 from .store import Record
 from .trial import Pruning
 
@@ -43,10 +44,10 @@ class Curve:
         levels: the sparsities of these, shape (levels,).
         seeds: those whose dense trial succeeded.
         scores: in points, shape (seeds, levels); NaN where that trial is missing or failed. A trial that diverged
-            is a result: it counts as always saying the commonest class.
+            is a result: it counts as always saying the commonest class, or no right word.
         resampled: the same for each resample of the evaluation examples, shape (resamples, seeds, levels).
-        drawn: the seeds of each resample by position, shape (resamples, seeds).
-        majority: score of always saying the commonest class.
+        noise: what chance in training adds to each level's mean over the seeds, shape (resamples, levels).
+        majority: score of always saying the commonest class, or no right word.
         unlucky: (seed, level) of trials that diverged or failed.
     """
 
@@ -59,7 +60,7 @@ class Curve:
     seeds: tuple[int, ...]
     scores: np.ndarray
     resampled: np.ndarray
-    drawn: np.ndarray
+    noise: np.ndarray
     majority: float
     unlucky: tuple[tuple[int, float], ...]
 
@@ -68,8 +69,10 @@ class Curve:
 
         In points of the metric, or with ``relative`` in percent of the dense score.
         """
-        resampled = np.take_along_axis(self.resampled, self.drawn[:, :, None], axis=1)
-        return _mean_drop(self.scores, relative), _mean_drop(resampled, relative)
+        noise = self.noise[:, :1] - self.noise
+        if relative:
+            noise = 100 * noise / self.scores[:, 0].mean() if self.scores[:, 0].mean() > 0 else np.zeros_like(noise)
+        return _mean_drop(self.scores, relative), _mean_drop(self.resampled, relative) + noise
 
     def drop_estimates(self, relative: bool = False) -> list[Estimate]:
         """``drops()`` with intervals, a level each."""
@@ -83,14 +86,21 @@ class Curve:
             ValueError: one of them is not among ``prunings``.
         """
         places = [self.prunings.index(pruning) for pruning in (one, other)]
-        resampled = np.take_along_axis(self.resampled[:, :, places], self.drawn[:, :, None], axis=1)
+        noise = self.noise[:, places[0]] - self.noise[:, places[1]]
         # the fall from the first to the second level of the two
-        return estimate(float(_mean_drop(self.scores[:, places], False)[1]), _mean_drop(resampled, False)[:, 1])
+        value, resampled = (_mean_drop(scores[..., places], False)[..., 1] for scores in (self.scores, self.resampled))
+        return estimate(float(value), resampled + noise)
+
+    def seeds_of(self, *prunings: Pruning) -> int:
+        """How many seeds have a result of all of these."""
+        places = [self.prunings.index(pruning) for pruning in prunings]
+        return int((~np.isnan(self.scores[:, places])).all(1).sum())
 
     def dense(self) -> Estimate:
         """The dense model's score, over the seeds."""
-        resampled = np.take_along_axis(self.resampled[:, :, 0], self.drawn, axis=1).mean(1)
-        return estimate(float(self.scores[:, 0].mean()), resampled)
+        value = float(self.scores[:, 0].mean())
+        chance = _drawn_means(_residuals(self.scores[:, :1]), np.array([len(self.seeds)]))[:, 0]
+        return estimate(value, self.resampled[:, :, 0].mean(1) + chance)
 
     def complete(self, study: Study) -> bool:
         """Whether every seed that the study has for the model has a result at every level of the curve's way."""
@@ -152,32 +162,18 @@ def _curve(
     if not seeds:
         return None
     first = good[seeds[0], dense]
-    metric = next((name for name in METRICS if name in first.metrics), None)
+    metric = metric_of(first)
     if metric is None:
-        raise InputError(f"the record of {first.trial} has none of the metrics {', '.join(METRICS)}: set it aside")
+        known = ", ".join((*METRICS, *sorted(MEANS)))
+        raise InputError(f"the record of {first.trial} has none of the metrics {known}: set it aside")
     _check_alike([record for record in good.values() if record.status == "ok"])
-    labels = _classes(first.labels)
-    predictions = {place: _classes(r.predictions) for place, r in good.items() if r.status == "ok"}
-    classes = 1 + max(int(values.max()) for values in (labels, *predictions.values()))
-    commonest = np.full_like(labels, np.bincount(labels).argmax())
-    places = [(seed, pruning) for seed in seeds for pruning in prunings]
-    cells = np.zeros((len(labels), len(places), classes**2), dtype=np.float32)
-    for column, place in enumerate(places):
-        if place in good:
-            cells[:, column] = confusion_cells(labels, predictions.get(place, commonest), classes)
-    known = np.array([place in good for place in places])
-    shape = (len(seeds), len(prunings))
+    of = scoring(metric, [good.get((seed, pruning)) for seed in seeds for pruning in prunings])
 
     def scores(weights: np.ndarray) -> np.ndarray:
-        counts = (weights @ cells.reshape(len(labels), -1)).reshape(len(weights), len(places), classes, classes)
-        counts[:, ~known] = 1  # any number: masked below
-        values = METRICS[metric](counts)
-        values[:, ~known] = np.nan
-        return values.reshape(-1, *shape)
+        return of.of(weights.astype(np.float32)).reshape(-1, len(seeds), len(prunings))
 
-    rng = np.random.default_rng(0)
-    weights = _resampled_examples(len(labels))
-    blocks = [scores(weights[i : i + _BLOCK].astype(np.float32)) for i in range(0, RESAMPLES, _BLOCK)]
+    found = scores(np.ones((1, of.examples)))[0]
+    weights = _resampled_examples(of.examples)
     return Curve(
         model,
         task,
@@ -186,12 +182,38 @@ def _curve(
         prunings,
         np.array([pruning.sparsity for pruning in prunings]),
         seeds,
-        scores(np.ones((1, len(labels)), dtype=np.float32))[0],
-        np.concatenate(blocks),
-        rng.integers(len(seeds), size=(RESAMPLES, len(seeds))),
-        majority(metric, labels, classes),
+        found,
+        np.concatenate([scores(weights[i : i + _BLOCK]) for i in range(0, RESAMPLES, _BLOCK)]),
+        _drawn_means(_residuals(found), (~np.isnan(found)).sum(0)),
+        of.floor,
         tuple((seed, pruning.sparsity) for (seed, pruning), record in grid.items() if record.status != "ok"),
     )
+
+
+def _residuals(scores: np.ndarray) -> np.ndarray:
+    """What level and seed leave unexplained of the scores (seeds, levels), as large as one run's own chance.
+
+    Residuals of a two-way layout are too small by the means taken out of them: they are scaled by the degrees of
+    freedom (Davison and Hinkley 1997, §3.3). Empty where one seed leaves none.
+    """
+    known = ~np.isnan(scores)
+    free = known.sum() - scores.shape[1] - (scores.shape[0] - 1 if scores.shape[1] > 1 else 0)
+    if scores.shape[0] < 2 or free < 1:
+        return np.zeros(0)
+    left = scores - np.nanmean(scores, axis=0)
+    if scores.shape[1] > 1:
+        left = left - np.nanmean(left, axis=1, keepdims=True)
+    return left[known] * math.sqrt(known.sum() / free)
+
+
+def _drawn_means(residuals: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Means of as many residuals as each of the ``counts``, drawn anew for each resample: (resamples, counts)."""
+    if not len(residuals):
+        return np.zeros((RESAMPLES, len(counts)))
+    rng = np.random.default_rng(0)
+    drawn = rng.choice(residuals, (RESAMPLES, len(counts), int(counts.max())))
+    used = np.arange(drawn.shape[2]) < counts[:, None]
+    return (drawn * used).sum(2) / np.maximum(counts, 1)
 
 
 def _check_alike(records: Sequence[Record]) -> None:
@@ -221,11 +243,6 @@ def _mean_drop(scores: np.ndarray, relative: bool) -> np.ndarray:
     known = ~np.isnan(drop)
     total = np.where(known, drop, 0).sum(-2)
     return np.divide(total, known.sum(-2), out=np.full_like(total, np.nan), where=known.any(-2))
-
-
-def _classes(digits: str) -> np.ndarray:
-    codes = np.frombuffer(digits.encode("ascii"), dtype=np.uint8).astype(np.int64)
-    return np.where(codes >= ord("a"), codes - ord("a") + 10, codes - ord("0"))
 
 
 def _number(value: float, digits: int) -> str:

@@ -66,18 +66,22 @@ def essential_sparsity(curve: Curve, epsilon: float = EPSILON, relative: bool = 
     Raises:
         InputError: ε is not above 0.
     """
+    value, resampled = resampled_essential(curve, epsilon, relative)
+    return estimate(value, resampled)
+
+
+def resampled_essential(curve: Curve, epsilon: float = EPSILON, relative: bool = False) -> tuple[float, np.ndarray]:
+    """``essential_sparsity`` and its value in each resample, to be set against those of other curves."""
     if not epsilon > 0:
         raise InputError(f"epsilon {epsilon!r} is not allowed: it must be above 0, such as 1.0")
     drop, resampled = curve.drops(relative)
     known = ~np.isnan(drop)
     if not known.any():  # relative to a dense score of 0
-        return Estimate(np.nan, np.nan, np.nan)
+        return np.nan, np.full(len(resampled), np.nan)
     levels = curve.levels[known]
-    complete = resampled[:, known]
-    complete = complete[~np.isnan(complete).any(1)]
-    return estimate(
-        float(crossing(levels, monotone(drop[known]), epsilon)), crossing(levels, monotone(complete), epsilon)
-    )
+    values = crossing(levels, monotone(resampled[:, known]), epsilon)
+    values[np.isnan(resampled[:, known]).any(1)] = np.nan
+    return float(crossing(levels, monotone(drop[known]), epsilon)), values
 
 
 def turning_point(curve: Curve) -> Estimate:

@@ -15,9 +15,11 @@ SCALES = ("tiny", "lab", "paper")
 TENTHS = tuple(round(0.1 * i, 1) for i in range(10))
 
 
-def swept(sparsities: Iterable[float], **how: str) -> tuple[Pruning, ...]:
+def swept(
+    sparsities: Iterable[float], method: str = "magnitude", scope: str = "global", timing: str = "before"
+) -> tuple[Pruning, ...]:
     """One way to prune at several sparsities; the dense model, which belongs to every way, is left out."""
-    return tuple(Pruning(sparsity, **how) for sparsity in sparsities if sparsity)
+    return tuple(Pruning(sparsity, method, scope, timing=timing) for sparsity in sparsities if sparsity)
 
 
 @dataclass(frozen=True)

@@ -24,3 +24,12 @@ CLAIMS: dict[str, str] = {
 
 #: C1's range of essential sparsity.
 ESSENTIAL_RANGE = (0.30, 0.50)
+
+#: C2's share of bert-base's weights.
+FREE_OF_BERT = 0.215
+
+#: C10's sparsity below which tickets and one-shot masks do alike.
+ALIKE_BELOW = 0.50
+
+#: C11's cosine similarity of their masks: in the section on it, and in the introduction.
+COSINES = (0.96, 0.98)

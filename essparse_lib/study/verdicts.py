@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations, pairwise
+from statistics import fmean
 from typing import Literal
 
-from .curves import Curve, Estimate
-from .essential import EPSILON, essential_sparsity
+import numpy as np
+
+from .contrasts import MARGIN, contrasts
+from .curves import Curve, Estimate, estimate
+from .essential import EPSILON, essential_sparsity, resampled_essential
 from .grid import Study
-from .paper import ESSENTIAL_RANGE
+from .paper import ALIKE_BELOW, COSINES, ESSENTIAL_RANGE
+from .store import Record
+from .trial import Pruning
 
 Outcome = Literal["agrees", "differs", "inconclusive", "not tested at this scale"]
 
@@ -41,7 +48,7 @@ def c1(study: Study, curves: Sequence[Curve]) -> Verdict:
     """
     threshold = ESSENTIAL_RANGE[0]
     if study.scale == "tiny":
-        return Verdict("C1", "not tested at this scale", "the models at this scale are random and very small")
+        return _untested("C1")
     whole = [model for model in study.models if len(study.seeds_of(model)) >= SEEDS]
     expected = sum(len(study.tasks_of(model)) for model in whole)
     complete = [c for c in curves if len(c.seeds) >= SEEDS and c.complete(study)]
@@ -59,7 +66,6 @@ def c1(study: Study, curves: Sequence[Curve]) -> Verdict:
     by_outcome: dict[Outcome, list[str]] = {}
     for curve in counted:
         by_outcome.setdefault(against(essential_sparsity(curve), threshold), []).append(_name(study, curve))
-    outcome: Outcome = next(o for o in ("differs", "inconclusive", "agrees") if o in by_outcome)
     parts = [f"{o} on {_listing(tasks)}" for o, tasks in by_outcome.items()]
     left_out = [_name(study, c) for c in complete if not c.learned()]
     if left_out:
@@ -68,7 +74,179 @@ def c1(study: Study, curves: Sequence[Curve]) -> Verdict:
     if few:
         parts.append(f"not counted for want of seeds: {_listing([_name(study, c) for c in few])}")
     rule = f"a loss of at most {EPSILON:g} point with {threshold:.0%} of the prunable weights gone"
-    return Verdict("C1", outcome, f"{rule}: {'; '.join(parts)}")
+    return Verdict("C1", _least(by_outcome), f"{rule}: {'; '.join(parts)}")
+
+
+def c2(study: Study, records: Mapping[str, Record]) -> Verdict:
+    """C2: 21.50% of the weights go with no drop on any task, and most of them lie in the feed-forward layers.
+
+    The drop agrees on a task if its whole 95% interval lies at or below one point, and differs if it lies above. The
+    share is exact: it agrees if more than half of the removed weights lie there. The verdict is the less favourable.
+    """
+    if study.scale == "tiny":
+        return _untested("C2")
+    pruning = study.ways[study.main][0]
+    drops = [c for c in contrasts(study, records, [(Pruning(), pruning)]) if c.learned]
+    enough = [c for c in drops if c.seeds >= SEEDS]
+    outcomes: dict[Outcome, list[str]] = {}
+    for contrast in enough:
+        outcome = against(_negated(contrast.difference), -EPSILON)
+        outcomes.setdefault(outcome, []).append(contrast.task)
+    shares = feed_forward(study, records)
+    if not enough or not shares:
+        return Verdict("C2", "not tested at this scale", "records are missing")
+    if any(share <= 0.5 for share, _ in shares.values()):
+        outcomes.setdefault("differs", [])
+    parts = [f"{o} on {_listing(tasks)}" for o, tasks in outcomes.items() if tasks]
+    parts += [
+        f"of what goes {share:.0%} lies in the feed-forward layers of {model}, which hold {held:.0%} of the weights"
+        for model, (share, held) in shares.items()
+    ]
+    rule = f"a loss of at most {EPSILON:g} point with {pruning.sparsity:.2%} gone"
+    return Verdict("C2", _least(outcomes), f"{rule}: {'; '.join(parts)}")
+
+
+def feed_forward(study: Study, records: Mapping[str, Record]) -> dict[str, tuple[float, float]]:
+    """By model, of the removed weights and of all weights, the share that lies in the feed-forward layers."""
+    shares = {}
+    for asked in study.measurements():
+        if asked.kind == "pruned-share" and asked.id in records:
+            matrices = records[asked.id].values["matrices"]
+            inside = [m for m in matrices if m["component"] in ("intermediate", "output")]
+            shares[asked.model] = (
+                sum(m["pruned"] for m in inside) / sum(m["pruned"] for m in matrices),
+                sum(m["size"] for m in inside) / sum(m["size"] for m in matrices),
+            )
+    return shares
+
+
+def c3(study: Study, curves: Sequence[Curve]) -> Verdict:
+    """C3: where the curve turns depends on the task, not on the size of the model.
+
+    Compares how far essential sparsities of one model on two tasks lie apart with how far those of two models on one
+    task do, both in the mean over all pairs. Agrees if the first exceeds the second by its whole 95% interval.
+    """
+    if study.scale == "tiny":
+        return _untested("C3")
+    counted = [c for c in curves if len(c.seeds) >= SEEDS and c.complete(study) and c.learned()]
+    apart: dict[str, list[tuple[float, np.ndarray]]] = {"task": [], "model": []}
+    found = {(c.model, c.task): resampled_essential(c) for c in counted}
+    for (one, here), (other, there) in combinations(found, 2):
+        kind = "task" if one == other else "model" if here == there else None
+        if kind is not None:
+            pair = found[one, here], found[other, there]
+            apart[kind].append((abs(pair[0][0] - pair[1][0]), np.abs(pair[0][1] - pair[1][1])))
+    if not all(apart.values()):
+        return Verdict(
+            "C3",
+            "not tested at this scale",
+            f"it takes two models with {SEEDS} seeds on the same two tasks",
+        )
+    means = {kind: (fmean(v for v, _ in pairs), np.mean([r for _, r in pairs], 0)) for kind, pairs in apart.items()}
+    excess = estimate(means["task"][0] - means["model"][0], means["task"][1] - means["model"][1])
+    outcome: Outcome = "agrees" if excess.low > 0 else "differs" if excess.high < 0 else "inconclusive"
+    return Verdict(
+        "C3",
+        outcome,
+        f"essential sparsities lie {100 * means['task'][0]:.0f} points of sparsity apart between tasks and "
+        f"{100 * means['model'][0]:.0f} between models: {excess.text(0, 100)} more",
+    )
+
+
+def c6(study: Study, records: Mapping[str, Record]) -> Verdict:
+    """C6: essential sparsity holds for N:M patterns.
+
+    On each task, a pattern that removes a quarter of the weights (the lightest that are tried) must cost at most one
+    point: agrees if the whole 95% interval of the drop lies at or below it, differs if it lies above.
+    """
+    if study.scale == "tiny":
+        return _untested("C6")
+    patterns = {p for way in study.ways.values() for p in way if p.pattern}
+    lightest = min((p.sparsity for p in patterns), default=0.0)
+    light = [p for p in patterns if p.sparsity == lightest]
+    found = contrasts(study, records, [(Pruning(), pattern) for pattern in sorted(light, key=str)])
+    enough = [c for c in found if c.learned and c.seeds >= SEEDS]
+    if len({(c.model, c.task) for c in enough}) < sum(len(study.tasks_of(m)) for m in study.models):
+        return Verdict("C6", "inconclusive" if enough else "not tested at this scale", "records are missing")
+    outcomes: dict[Outcome, list[str]] = {}
+    for contrast in enough:
+        outcome = against(_negated(contrast.difference), -EPSILON)
+        outcomes.setdefault(outcome, []).append(f"{contrast.task} ({contrast.other.pattern})")
+    parts = "; ".join(f"{o} on {_listing(names)}" for o, names in outcomes.items())
+    return Verdict("C6", _least(outcomes), f"a loss of at most {EPSILON:g} point with {lightest:.0%} gone: {parts}")
+
+
+def c10(study: Study, records: Mapping[str, Record]) -> Verdict:
+    """C10: below 50% sparsity, lottery tickets and one-shot masks fine-tune to the same performance.
+
+    Agrees if the 95% interval of every difference lies within one point (equivalence), differs if one of them lies
+    wholly beyond one point, and is inconclusive otherwise.
+    """
+    if study.scale == "tiny":
+        return _untested("C10")
+    tickets = [p for way in study.ways.values() for p in way if p.method == "lottery" and p.sparsity < ALIKE_BELOW]
+    found = contrasts(study, records, [(ticket, Pruning(ticket.sparsity)) for ticket in tickets])
+    enough = [c for c in found if c.learned and c.seeds >= SEEDS]
+    if len(enough) < len(tickets) * sum(len(study.tasks_of(m)) for m in study.models):
+        return Verdict("C10", "inconclusive" if enough else "not tested at this scale", "records are missing")
+    outcomes: dict[Outcome, list[str]] = {}
+    for c in enough:
+        beyond = c.difference.low > MARGIN or c.difference.high < -MARGIN
+        outcome: Outcome = "agrees" if c.standing == "equivalent" else "differs" if beyond else "inconclusive"
+        outcomes.setdefault(outcome, []).append(f"{c.task} at {c.one.sparsity:.0%}")
+    counts = "; ".join(f"{len(names)} of {len(enough)} differences: {o}" for o, names in outcomes.items())
+    return Verdict("C10", _least(outcomes), f"within {MARGIN:g} point of each other below {ALIKE_BELOW:.0%}: {counts}")
+
+
+def c11(study: Study, records: Mapping[str, Record], cosine: float = COSINES[0]) -> Verdict:
+    """C11: inside the essential range (up to 40%) the masks' cosine is above 96%, and it falls as sparsity rises.
+
+    Similarities are exact. Agrees if those of all tickets with the one-shot mask, and of all tickets with each
+    other, lie above at every sparsity up to 40%, and their mean falls from each sparsity to the next.
+    """
+    if study.scale == "tiny":
+        return _untested("C11")
+    found = similarities(study, records)
+    inside = {s: values for s, values in found.items() if s <= ESSENTIAL_RANGE[0] + 0.1 + 1e-9}
+    if not inside or any(m.id not in records for m in study.measurements()):
+        return Verdict("C11", "inconclusive" if found else "not tested at this scale", "records are missing")
+    above = [s for s, values in inside.items() if min(values) > cosine]
+    means = [fmean(found[s]) for s in sorted(found)]
+    falls = all(later < earlier for earlier, later in pairwise(means))
+    agrees = len(above) == len(inside) and falls
+    holds = f"holds at {_listing([f'{s:.0%}' for s in above])}" if above else "holds at none"
+    least = ", ".join(f"{s:.0%}: {min(values):.3f}" for s, values in sorted(inside.items()))
+    return Verdict(
+        "C11",
+        "agrees" if agrees else "differs",
+        f"a cosine above {cosine:.0%} {holds} of the sparsities up to 40% (least cosine {least}); "
+        f"the mean {'falls' if falls else 'does not fall'} at every step",
+    )
+
+
+def similarities(study: Study, records: Mapping[str, Record], measure: str = "cosine") -> dict[float, list[float]]:
+    """By sparsity, how alike each two masks of the measured ones are, over all models and seeds."""
+    found: dict[float, list[float]] = {}
+    for asked in study.measurements():
+        if asked.kind == "mask-similarity" and asked.id in records:
+            table = records[asked.id].values[measure]
+            pairs = [table[i][j] for i in range(len(table)) for j in range(i)]
+            found.setdefault(asked.sparsity, []).extend(pairs)
+    return found
+
+
+def _untested(claim: str) -> Verdict:
+    return Verdict(claim, "not tested at this scale", "the models at this scale are random and very small")
+
+
+def _negated(of: Estimate) -> Estimate:
+    return Estimate(-of.value, -of.high, -of.low)
+
+
+def _least(outcomes: Container[Outcome]) -> Outcome:
+    """The least favourable of those that occur."""
+    order: tuple[Outcome, ...] = ("differs", "inconclusive", "agrees")
+    return next(outcome for outcome in order if outcome in outcomes)
 
 
 def _name(study: Study, curve: Curve) -> str:

@@ -1,0 +1,108 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Figure 1: where the removed weights lie
+#
+# **Question.** When the smallest 21.50% of a language model's weights go, in which parts of a block do they lie?
+#
+# **What the paper saw** {cite:p}`jaiswal2023emergence`. 21.50% of bert-base's weights can go without a drop on any of its tasks;
+# most of them lie in the feed-forward layers (claim C2).
+#
+# **What is done here.** The weights of all blocks' matrices are ranked together by magnitude, and the smallest 21.50% are marked.
+# That needs the model alone, no data. The feed-forward layers hold two thirds of a BERT's weights, so "most" is what any
+# method would give, random pruning too: what tells something is whether they lose *more than their share*.
+# Whether the pruned model keeps its performance after fine-tuning is measured as in [Figure 2](fig2.ipynb).
+
+# %% tags=["remove-input", "setup"]
+from importlib.util import find_spec
+
+from IPython import get_ipython
+
+if find_spec("essparse_lib") is None:  # as in Colab
+    get_ipython().run_line_magic("pip", "install -q 'essparse[draw] @ git+https://github.com/essential-sparsity/companion'")
+
+# %% tags=["parameters"]
+model: str = "all"  # whose weights: "all" those of the scale, or such as "mpnet-base", an id of the hub, a folder
+sparsity: float = 0.215  # the share of the weights that goes
+block: int = 2  # the block whose matrices are drawn, from 1
+scale: str = "lab"  # "tiny", "lab" or "paper"
+tasks: str = "all"  # for the drop: the tasks, such as "sst2,cola"; "all": those of the scale
+seeds: str = "all"  # the seeds, such as "0,1"
+
+# %%
+from IPython.display import Markdown
+
+from essparse_lib import figures, live
+from essparse_lib.errors import check_sparsity
+from essparse_lib.figures import contrasts as drawing
+from essparse_lib.figures import fig1, parameters, style
+from essparse_lib.study import contrasts, measurement, store, summary, trial, verdicts
+
+style.apply()
+study = live.checked(parameters.narrowed(figures.study("fig1", scale), model, tasks, seeds))
+asked = measurement.Measurement("pruned-share", study.models[0], check_sparsity(sparsity))
+
+# %% [markdown]
+# The records of this study are read. What has not been measured of the model is measured now.
+
+# %%
+records = store.results(scale).records()
+todo = [*live.wanted(study, records, [], []), asked]
+records |= live.run([each for each in todo if each.id not in records], scale)
+matrices = records[asked.id].values["matrices"]
+
+# %% [markdown]
+# ## One block
+
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig1-maps", "caption": "Where in the matrices of one block the weights lie that go: each cell stands for a patch of the matrix (rows are outputs, columns inputs), its colour for the percentage of its weights removed. Titles give the percentage of the whole matrix."}, "image": {"alt": "A heat map for each of the six matrices of one block; titles give the percentage of the matrix that is removed. Some matrices show bands of rows or columns that lose more than others.", "align": "center"}}
+fig1.draw(matrices, parameters.block(matrices, block));
+
+# %% [markdown]
+# ## All blocks
+
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig1-shares", "caption": "The percentage of each matrix that goes under one threshold for all matrices, by component and block. The dashed line is the percentage over all of them."}, "image": {"alt": "A line for each of the six components: the percentage of its weights that is removed, against the number of the block.", "align": "center"}}
+fig1.draw_shares(matrices);
+
+# %% tags=["remove-input"]
+fig1.table(matrices).style.hide(axis="index")
+
+# %% [markdown]
+# ## Does it cost anything?
+#
+# The change after fine-tuning with these weights gone, against the dense model of the same seed.
+
+# %% tags=["remove-input"]
+drops = contrasts.contrasts(study, records, [(study.ways[study.main][0], trial.Pruning())])
+drawing.table(drops, {}).drop(columns=["sparsity"]).style.hide(axis="index")
+
+# %% [markdown]
+# ## Verdict
+
+# %% tags=["remove-input"]
+verdict = verdicts.c2(study, records)
+Markdown(f"**{verdict.claim}: {verdict.outcome}.** {verdict.reason[0].upper()}{verdict.reason[1:]}.")
+
+# %% [markdown]
+# The drop *agrees* on a task if the whole 95% interval of the loss lies at or below one point, and *differs* if it lies above. The
+# share is counted, not estimated; it agrees if more than half of what goes lies in the feed-forward layers.
+#
+# **What would change our mind.** The paper's own model, `bert-base-uncased`: the `paper` scale of this notebook. The share needs its
+# weights alone and takes seconds once they are there.
+
+# %% [markdown]
+# ## Where the numbers come from
+
+# %% tags=["remove-input"]
+summary.provenance(study, records)
+
+# %% [markdown]
+# To run it again: `essparse run fig1`, then `papermill notebooks/fig1.ipynb out.ipynb`. For another model: `-p model mpnet-base`.
+
+# %% tags=["remove-cell"]
+parameters.glue("fig1_verdict", verdict.outcome)

@@ -1,0 +1,107 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Figure 9: lottery tickets against one-shot pruning
+#
+# **Question.** A lottery ticket {cite:p}`frankle2019lottery,chen2020lottery` is found by training on the task, removing the smallest tenth of the weights,
+# rewinding the others to their pre-trained values, and beginning again. That costs a whole training for every tenth. Is the ticket any
+# better than removing as much at once, before any training?
+#
+# **What the paper saw** {cite:p}`jaiswal2023emergence`. Below 50% sparsity the two fine-tune to the same performance (claim C10).
+#
+# **What is done here.** Both masks are fine-tuned from the same pre-trained weights with the same seed, head and data order. "The same
+# performance" is a claim of equivalence: it needs an interval that lies within a margin, here one point, and not merely a
+# difference that is not significant.
+
+# %% tags=["remove-input", "setup"]
+from importlib.util import find_spec
+
+from IPython import get_ipython
+
+if find_spec("essparse_lib") is None:  # as in Colab
+    get_ipython().run_line_magic("pip", "install -q 'essparse[draw] @ git+https://github.com/essential-sparsity/companion'")
+
+# %% tags=["parameters"]
+sparsity: float = 0.4  # the point to name; run live if it has no record, round by round
+model: str = "all"  # the models, such as "minilm-l6"; "all": those of the scale
+tasks: str = "all"  # the tasks, such as "sst2"; "all": those of the scale
+scale: str = "lab"  # "tiny", "lab" or "paper"
+seeds: str = "all"  # the seeds, such as "0,1"
+live_tasks: str = "first"  # where the point is run if it has no record: "first", "none", "all", or names
+
+# %%
+from IPython.display import Markdown
+
+from essparse_lib import figures, live
+from essparse_lib.errors import check_sparsity
+from essparse_lib.figures import contrasts as drawing
+from essparse_lib.figures import fig9, parameters, style
+from essparse_lib.study import contrasts, store, summary, trial, verdicts
+
+style.apply()
+sparsity = check_sparsity(sparsity)
+asked = [trial.Pruning(sparsity, "lottery"), trial.Pruning(sparsity)]
+study = live.checked(parameters.narrowed(figures.study("fig9", scale), model, tasks, seeds))
+
+# %% [markdown]
+# The records of this study are read. If the point asked for has none, it is run now, on one task and with one seed.
+
+# %%
+records = store.results(scale).records()
+records |= live.run(live.wanted(study, records, asked, parameters.live_tasks(study, live_tasks)), scale)
+pairs = [(ticket, trial.Pruning(ticket.sparsity)) for ticket in study.ways[fig9.LOTTERY]]
+found = contrasts.contrasts(study, records, pairs)
+
+# %% [markdown]
+# ## The point asked for
+
+# %% tags=["remove-input"]
+named = contrasts.contrasts(study, records, [tuple(asked)])
+drawing.table(named, {}).style.hide(axis="index")
+
+# %% [markdown]
+# ## Tickets less one-shot
+
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig9-differences", "caption": "Score of the lottery ticket less that of the one-shot mask at the same sparsity, the seeds paired, with 95% intervals over seeds and evaluation examples. The shaded band is one point either way: an interval within it says that the two are equivalent. Each panel has its own vertical scale."}, "image": {"alt": "A panel for each task: the difference in points with error bars against the sparsity, with a shaded band of one point either way.", "align": "center"}}
+drawing.draw(found, asked=sparsity);
+
+# %% tags=["remove-input"]
+drawing.table(found, {"steps for the ticket": fig9.steps(study, records)}).style.hide(axis="index")
+
+# %% tags=["remove-input"]
+Markdown(drawing.tally(found))
+
+# %% [markdown]
+# *Steps for the ticket* are the training steps spent to find the mask, before the fine-tuning that both get. A one-shot mask needs none: it takes
+# one look at the pre-trained weights, and serves every task.
+#
+# ## Verdict
+
+# %% tags=["remove-input"]
+verdict = verdicts.c10(study, records)
+Markdown(f"**{verdict.claim}: {verdict.outcome}.** {verdict.reason[0].upper()}{verdict.reason[1:]}.")
+
+# %% [markdown]
+# *Agrees* if every difference below 50% sparsity has its whole 95% interval within one point of zero; *differs* if one lies wholly beyond one point;
+# *inconclusive* otherwise.
+#
+# **What would change our mind.** Intervals narrower than the margin: more seeds, larger evaluation sets, and full training sets, which the `paper`
+# scale of this notebook has.
+
+# %% [markdown]
+# ## Where the numbers come from
+
+# %% tags=["remove-input"]
+summary.provenance(study, records)
+
+# %% [markdown]
+# To run it again: `essparse run fig9`, then `papermill notebooks/fig9.ipynb out.ipynb -p sparsity 0.4`.
+
+# %% tags=["remove-cell"]
+parameters.glue("fig9_verdict", verdict.outcome)

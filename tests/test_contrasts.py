@@ -1,0 +1,219 @@
+"""Ways to prune held against each other: paired differences, equivalence, and the verdicts that rest on them."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from essparse_lib import figures
+from essparse_lib.figures import contrasts as drawing
+from essparse_lib.figures import fig1, fig9, fig10
+from essparse_lib.study import verdicts
+from essparse_lib.study.contrasts import Contrast, contrasts
+from essparse_lib.study.curves import Estimate, curves
+from essparse_lib.study.grid import Part, Study, swept
+from essparse_lib.study.store import Record
+from essparse_lib.study.trial import Pruning, Training
+
+EXAMPLES = 4000
+TICKET, SHOT = Pruning(0.3, "lottery"), Pruning(0.3)
+STUDY = Study(
+    "fig9",
+    "lab",
+    ("m",),
+    ("t",),
+    {"*": Training(1, 8, 1e-3, 16)},
+    {"lottery": (TICKET, Pruning(0.6, "lottery")), "one-shot": swept((0.3, 0.6))},
+)
+
+
+def records(accuracy, study=STUDY, missing=()):
+    """Records in which a share of the answers is right, ``accuracy(task, pruning, seed)`` percent."""
+    found = {}
+    for trial in study.trials():
+        rng = np.random.default_rng([trial.seed, 7])
+        labels = np.arange(EXAMPLES) % 2
+        right = rng.permutation(EXAMPLES) < EXAMPLES * accuracy(trial.task, trial.pruning, trial.seed) / 100
+        digits, golden = ("".join(map(str, values)) for values in (np.where(right, labels, 1 - labels), labels))
+        if (trial.pruning, trial.seed) not in missing:
+            found[trial.id] = Record(trial, "ok", {"accuracy": 100 * right.mean(), "steps": 100}, digits, golden)
+    return found
+
+
+def ticket_better_by(points):
+    return lambda task, pruning, seed: 80 - 20 * pruning.sparsity + points * (pruning.method == "lottery")
+
+
+@pytest.mark.parametrize("points", [-3.0, 0.0, 2.0])
+def test_the_difference_is_that_of_the_records(points):
+    (found,) = contrasts(STUDY, records(ticket_better_by(points)), [(TICKET, SHOT)])
+    assert found.difference.value == pytest.approx(points, abs=0.03)
+    assert found.difference.low <= points + 0.03 and points - 0.03 <= found.difference.high
+    assert (found.seeds, found.learned) == (3, True)
+
+
+def test_seeds_without_both_are_left_out_of_a_difference():
+    accuracy = lambda task, pruning, seed: 80 + 5 * seed * (pruning.method == "lottery")  # noqa: E731
+    (found,) = contrasts(STUDY, records(accuracy, missing=[(SHOT, 2)]), [(TICKET, SHOT)])
+    assert found.seeds == 2
+    assert found.difference.value == pytest.approx(2.5, abs=0.05)  # seeds 0 and 1
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "standing"),
+    [
+        (-0.9, 0.9, "equivalent"),
+        (0.1, 0.9, "equivalent"),
+        (0.1, 1.2, "better"),
+        (-3, -0.1, "worse"),
+        (-1.1, 0.5, "undecided"),
+    ],
+)
+def test_equivalence_needs_the_whole_interval_within_a_point(low, high, standing):
+    assert Contrast("m", "t", TICKET, SHOT, Estimate((low + high) / 2, low, high), 3, True).standing == standing
+
+
+@pytest.mark.parametrize(
+    ("points", "outcome"), [(0.0, "agrees"), (3.0, "differs"), (-3.0, "differs"), (1.0, "inconclusive")]
+)
+def test_c10_follows_the_differences_below_half(points, outcome):
+    assert verdicts.c10(STUDY, records(ticket_better_by(points))).outcome == outcome
+
+
+def test_c10_does_not_look_at_half_and_above():
+    far = lambda task, pruning, seed: 80 - 30 * (pruning == Pruning(0.6))  # noqa: E731
+    assert verdicts.c10(STUDY, records(far)).outcome == "agrees"
+
+
+def test_c10_wants_three_seeds_of_both():
+    verdict = verdicts.c10(STUDY, records(ticket_better_by(0), missing=[(SHOT, 1)]))
+    assert verdict.outcome == "not tested at this scale"
+
+
+def study_of(figure, **changes):
+    lab = figures.study(figure, "lab")
+    return dataclasses.replace(lab, models=("m",), tasks=("t", "u"), parts={}, **changes)
+
+
+@pytest.mark.parametrize(("drop", "outcome"), [(0.0, "agrees"), (4.0, "differs"), (1.0, "inconclusive")])
+def test_c6_is_about_the_lightest_patterns(drop, outcome):
+    study = study_of("fig5")
+    light = ("3:4", "6:8")
+    accuracy = lambda task, p, seed: 80 - (drop if p.pattern in light else 25 * p.sparsity)  # noqa: E731
+    assert verdicts.c6(study, records(accuracy, study)).outcome == outcome
+
+
+def shares(study, output):
+    """A measurement in which so many of 100 weights of the feed-forward output go, and 10 of 100 of the query."""
+    (asked,) = study.measurements()
+    sizes = {"query": 10, "output": output}
+    values = [{"name": c, "depth": 0, "component": c, "size": 100, "pruned": p, "map": [[p]]} for c, p in sizes.items()]
+    return {asked.id: Record(asked, "ok", values={"matrices": values})}
+
+
+@pytest.mark.parametrize(
+    ("drop", "output", "outcome"), [(0, 30, "agrees"), (0, 5, "differs"), (4, 30, "differs"), (1, 30, "inconclusive")]
+)
+def test_c2_wants_no_drop_and_most_of_what_goes_in_the_feed_forward_layers(drop, output, outcome):
+    study = study_of("fig1")
+    verdict = verdicts.c2(study, records(lambda t, p, s: 80 - drop * (p.sparsity > 0), study) | shares(study, output))
+    assert verdict.outcome == outcome
+    if drop == 0:
+        assert f"{output / (10 + output):.0%} lies in the feed-forward layers of m, which hold 50%" in verdict.reason
+
+
+def turning_at(knees):
+    return lambda task, p, seed, model: 90 - 60 * max(0.0, p.sparsity - knees[model, task])
+
+
+@pytest.mark.parametrize(
+    ("knees", "outcome"),
+    [
+        ({("m", "t"): 0.2, ("m", "u"): 0.6, ("n", "t"): 0.2, ("n", "u"): 0.6}, "agrees"),
+        ({("m", "t"): 0.2, ("m", "u"): 0.2, ("n", "t"): 0.6, ("n", "u"): 0.6}, "differs"),
+    ],
+)
+def test_c3_compares_tasks_with_models(knees, outcome):
+    study = dataclasses.replace(study_of("fig2"), models=("m", "n"))
+    found = {}
+    for model in study.models:
+        part = dataclasses.replace(study, models=(model,))
+        found |= records(lambda task, p, seed, model=model: turning_at(knees)(task, p, seed, model), part)
+    assert verdicts.c3(study, curves(study, found)).outcome == outcome
+    one = dataclasses.replace(study, parts={"n": Part(tasks=("t",), seeds=(0,))})
+    assert verdicts.c3(one, curves(one, found)).outcome == "not tested at this scale"
+
+
+def alike(study, cosine):
+    found = {}
+    for asked in study.measurements():
+        value = cosine(asked.sparsity)
+        table = [[1.0 if i == j else value for j in range(3)] for i in range(3)]
+        values = {
+            "names": ["t", "u", "one-shot"],
+            "cosine": table,
+            "jaccard_removed": table,
+            "independent": {"cosine": 1 - asked.sparsity, "jaccard_removed": asked.sparsity / (2 - asked.sparsity)},
+        }
+        found[asked.id] = Record(asked, "ok", values=values)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("cosine", "outcome", "said"),
+    [
+        (lambda s: 0.999 - 0.05 * s, "agrees", "holds at 10%, 20%, 30% and 40%"),
+        (lambda s: 0.999 - 0.15 * s, "differs", "holds at 10% and 20%"),
+        (lambda s: 0.97, "differs", "does not fall"),
+    ],
+)
+def test_c11_says_where_the_cosine_holds_and_whether_it_falls(cosine, outcome, said):
+    study = study_of("fig10")
+    verdict = verdicts.c11(study, alike(study, cosine))
+    assert verdict.outcome == outcome and said in verdict.reason
+
+
+def test_records_that_are_missing_leave_a_verdict_open():
+    study = study_of("fig10")
+    found = alike(study, lambda s: 0.99)
+    del found[study.measurements()[0].id]
+    assert verdicts.c11(study, found).outcome == "inconclusive"
+    assert verdicts.c11(study, {}).outcome == verdicts.c2(study_of("fig1"), {}).outcome == "not tested at this scale"
+
+
+def test_differences_are_drawn_and_listed():
+    found = contrasts(STUDY, records(ticket_better_by(2)), [(t, Pruning(t.sparsity)) for t in STUDY.ways["lottery"]])
+    (ax,) = drawing.draw(found, asked=0.3).axes
+    heights = ax.containers[0].lines[0].get_ydata()
+    assert list(heights) == pytest.approx([2, 2], abs=0.05)
+    listed = drawing.table(found, {"steps": fig9.steps(STUDY, records(ticket_better_by(2)))})
+    assert list(listed["steps"]) == ["300", "600"] and list(listed["sparsity"]) == ["30%", "60%"]
+    assert drawing.tally(found) == "Of 2 differences: 2 better."
+    assert list(drawing.table([], {"steps": str}).columns) == [
+        "task",
+        "sparsity",
+        "steps",
+        "difference",
+        "verdict",
+        "seeds",
+    ]
+
+
+def test_figure_10_shows_every_seed_beside_chance():
+    study = study_of("fig10")
+    found = alike(study, lambda s: 1 - s / 10)
+    left, _ = fig10.draw_against_null(study, found).axes
+    assert [line.get_label() for line in left.get_lines() if not line.get_label().startswith("_")] == [
+        "ticket and one-shot", "tickets of two tasks", "by chance",
+    ]  # fmt: skip
+    assert list(fig10.table(study, found)["all above 96%"]) == ["yes"] * 3 + ["no"] * 4
+    assert len(fig10.draw(study, found).axes) == 4
+
+
+def test_figure_1_draws_a_block_and_shares():
+    matrices = next(iter(shares(study_of("fig1"), 30).values())).values["matrices"]
+    titles = [ax.get_title() for ax in fig1.draw(matrices, 0).axes]
+    assert titles[:2] == ["query: 10.0%", "output: 30.0%"]
+    assert list(fig1.table(matrices)["share of those removed"]) == ["25.0%", "75.0%"]
+    lines = fig1.draw_shares(matrices).axes[0].get_lines()
+    assert [line.get_ydata()[0] for line in lines] == [10, 30, 20]

@@ -1,0 +1,84 @@
+"""Measurements: what is looked up in weights and masks, recorded as trials are."""
+
+import pytest
+import torch
+
+from essparse_lib import models
+from essparse_lib.errors import InputError
+from essparse_lib.experiment import one_shot, ticket
+from essparse_lib.measure import measure
+from essparse_lib.pruning.compare import cosine
+from essparse_lib.pruning.magnitude import global_magnitude
+from essparse_lib.pruning.prunable import weights
+from essparse_lib.run import run
+from essparse_lib.study.measurement import Measurement
+from essparse_lib.study.store import Record, Store
+from essparse_lib.study.trial import Pruning, Training, Trial
+
+QUICK = Training(1, 16, 1e-2, 32, 64)
+
+
+def tickets(sparsity):
+    tasks = ("tiny-sentiment", "tiny-pairs")
+    return tuple(Trial("tiny-bert", task, 0, QUICK, Pruning(sparsity, "lottery")) for task in tasks)
+
+
+@pytest.mark.parametrize("model", ["tiny-bert", "tiny-opt"])
+def test_the_pruned_share_is_that_of_the_mask(model):
+    values = measure(Measurement("pruned-share", model, 0.215)).values
+    mask = global_magnitude(weights(models.complete(model)), 0.215)
+    assert {m["name"]: (m["pruned"], m["size"]) for m in values["matrices"]} == {
+        name: (count.pruned, count.size) for name, count in mask.count(str).items()
+    }
+    assert sum(m["pruned"] for m in values["matrices"]) == int(0.215 * 16384)
+    first = values["matrices"][0]
+    # cells of a 32 × 32 matrix are single weights
+    assert torch.equal(torch.tensor(first["map"]) == 0, mask.keep[first["name"]])
+
+
+def test_similarities_are_those_of_the_masks(empty_cache):
+    asked = Measurement("mask-similarity", "tiny-bert", 0.2, tickets(0.2))
+    values = measure(asked).values
+    masks = [*(ticket(trial) for trial in asked.trials), one_shot(asked.trials[0])]
+    assert values["names"] == ["tiny-sentiment", "tiny-pairs", "one-shot"]
+    for i, one in enumerate(masks):
+        for j, other in enumerate(masks):
+            assert values["cosine"][i][j] == pytest.approx(cosine(one, other).value, abs=1e-6)
+    assert values["independent"]["cosine"] == pytest.approx(0.8, abs=1e-4)
+    assert values["cosine"][0][0] == 1 > values["cosine"][0][1]
+
+
+def test_a_ticket_that_is_kept_is_not_found_anew(empty_cache, monkeypatch):
+    from essparse_lib.training import fine_tune
+
+    (trial, _) = tickets(0.2)
+    first = ticket(trial)
+    monkeypatch.setattr(fine_tune, "fine_tune", lambda *_: pytest.fail("it was trained again"))
+    again = ticket(trial)
+    assert all(torch.equal(again.keep[name], kept) for name, kept in first.keep.items())
+
+
+def test_measurements_run_beside_trials_and_once(tmp_path, empty_cache):
+    store = Store(tmp_path / "results")
+    asked = [*tickets(0.1), Measurement("mask-similarity", "tiny-bert", 0.1, tickets(0.1))]
+    asked.append(Measurement("pruned-share", "tiny-bert", 0.5))
+    assert run(asked, store) == []
+    found = store.records()
+    assert all(isinstance(found[each.id], Record) and found[each.id].status == "ok" for each in asked)
+    assert {"weights", "code", "device"} <= found[asked[-1].id].provenance.keys()
+    before = store.path(asked[-1]).read_bytes()
+    assert run(asked, store) == [] and store.path(asked[-1]).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("pruned-shares", "tiny-bert", 0.5), "unknown measurement 'pruned-shares'.*did you mean 'pruned-share'"),
+        (("pruned-share", "tiny-bert", 1.0), "sparsity 1.0 is not allowed"),
+        (("mask-similarity", "tiny-opt", 0.2, tickets(0.2)), "must all be of tiny-opt at 0.2"),
+        (("mask-similarity", "tiny-bert", 0.3, tickets(0.2)), "must all be of tiny-bert at 0.3"),
+    ],
+)
+def test_measurements_that_make_no_sense_are_refused(arguments, message):
+    with pytest.raises(InputError, match=message):
+        Measurement(*arguments)
