@@ -53,6 +53,7 @@ from essparse_lib.tasks import Examples, Task
 from essparse_lib.training import device
 from essparse_lib.training.batches import Encoded, by_length, shuffled
 from essparse_lib.training.fine_tune import subset
+from essparse_lib.training.texts import encode
 
 _EVALUATION_BATCH = 128  # what our side evaluates in; Trainer gets the same
 _AUTHORS_LENGTH, _AUTHORS_EVALUATION_BATCH = 256, 32  # the defaults of their code
@@ -74,7 +75,7 @@ class Case:
     def encoded(self) -> tuple[Encoded, Encoded]:
         """Both, cut to the trial's length and not padded."""
         tokenizer, length = models.tokenizer_of(self.trial.model), self.trial.training.max_length
-        train, test = (Encoded(examples, tokenizer, length) for examples in self.examples())
+        train, test = (encode(examples, tokenizer, length) for examples in self.examples())
         return train, test
 
 
@@ -202,7 +203,7 @@ Timings = dict[str, list[Timing]]  # by side, one a repeat
 
 def _rows(data: Encoded) -> list[dict]:
     """Encoded examples one by one, as Trainer takes them."""
-    columns = {**data.inputs, "labels": data.labels.tolist()}
+    columns = {**data.inputs, **{name: values.tolist() for name, values in data.targets.items()}}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
