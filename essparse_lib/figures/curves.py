@@ -86,7 +86,7 @@ def draw(
     Args:
         beside: curves of other ways by their names, drawn as thin broken lines of their means.
     """
-    beside = beside or {}
+    beside = {way: [c for c in curves_ if len(c.levels) > 1] for way, curves_ in (beside or {}).items()}
     tasks = list(dict.fromkeys([c.task for c in found] + [p.task for p in asked]))
     models = list(dict.fromkeys([c.model for c in found] + [p.model for p in asked]))
     colours = style.colours(models)

@@ -50,6 +50,7 @@ def draw(study: Study, records: Mapping[str, Record], sparsities: Sequence[float
 
     found = {s: table for s, table in tables(study, records).items() if s in sparsities}
     labels = names(study, records)
+    least = min((100 * float(table.mean(0).min()) for table in found.values()), default=50.0)
     columns = min(2, max(1, len(found)))
     rows = -(-max(1, len(found)) // columns)
     figure, grid = plt.subplots(rows, columns, figsize=(style.WIDTH, 3.4 * rows), squeeze=False, layout="constrained")
@@ -59,7 +60,7 @@ def draw(study: Study, records: Mapping[str, Record], sparsities: Sequence[float
         sns.heatmap(
             100 * table.mean(0),
             ax=ax,
-            vmin=50,
+            vmin=np.floor(least) - 1,
             vmax=100,
             cmap="viridis",
             annot=True,
