@@ -18,16 +18,15 @@ far below magnitude, and all further from dense at 2:4.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
 from time import perf_counter
 
+import command
 import torch
 import transformers
 from torch import nn
 
 from essparse_lib import models, tasks
-from essparse_lib.errors import InputError
 from essparse_lib.pruning.blocks import blocks, restored
 from essparse_lib.pruning.calibrated import Amount, calibration, keep_within_rows
 from essparse_lib.pruning.magnitude import global_magnitude
@@ -88,17 +87,15 @@ def windows(name: str, part: str, sequences: int, length: int, seed: int) -> tor
 
 def arguments() -> argparse.Namespace:
     """The command line's."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    for name, default, meaning in (
+    settings = (
         ("--model", "smollm2-135m", "named model, hub id or local folder"),
         ("--sequences", 32, "windows to calibrate on"),
         ("--length", 256, "tokens of a window, in calibration and evaluation"),
         ("--eval-tokens", 10240, "tokens to evaluate on, in whole windows"),
         ("--seed", 0, "which windows are drawn"),
         ("--threads", torch.get_num_threads(), "CPU threads"),
-    ):
-        parser.add_argument(name, type=type(default), default=default, help=f"{meaning} (default: %(default)s)")
-    return parser.parse_args()
+    )
+    return command.parser(__doc__, settings).parse_args()
 
 
 def main(options: argparse.Namespace) -> None:
@@ -108,10 +105,7 @@ def main(options: argparse.Namespace) -> None:
     device.use_threads(options.threads)
     tokens = windows(options.model, "train", options.sequences, options.length, options.seed)
     held_out = windows(options.model, "test", options.eval_tokens // options.length, options.length, options.seed)
-    model = models.complete(options.model)
-    if model.dtype != torch.float32:  # what was gguf is fp32 already, and transformers refuses to cast it
-        model = model.float()
-    model = model.to(device.accelerator().device)
+    model = models.complete(options.model).float().to(device.accelerator().device)
     about = device.description(next(model.parameters()).device)
     print(f"{about['device']}, {about['threads']} threads, fp32, torch {torch.__version__}")
     print(f"{options.model}: {sum(w.numel() for w in weights(model).values()):,} prunable weights", end="; ")
@@ -131,8 +125,4 @@ def main(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(arguments())
-    except InputError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    command.run(main, arguments())

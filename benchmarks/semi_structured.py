@@ -21,15 +21,14 @@ from __future__ import annotations
 import argparse
 import copy
 import math
-import sys
 from collections.abc import Callable
 from statistics import median
 from time import perf_counter
 
+import command
 import torch
 from torch import nn
 
-from essparse_lib.errors import InputError
 from essparse_lib.pruning.hardware import library, to_semi_structured
 from essparse_lib.pruning.n_m import n_m
 from essparse_lib.pruning.prunable import weights
@@ -115,7 +114,7 @@ def encoder(options: argparse.Namespace, dtype: torch.dtype) -> None:
 
 def arguments() -> argparse.Namespace:
     """The command line's."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser = command.parser(__doc__)
     parser.add_argument("--dtype", choices=("float16", "bfloat16"), default="float16", help="default: %(default)s")
     for name, default, meaning in (
         ("--tokens", [1, 64, 512, 4096, 16384], "tokens that a matrix is multiplied with"),
@@ -139,8 +138,4 @@ def main(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(arguments())
-    except InputError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    command.run(main, arguments())

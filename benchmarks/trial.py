@@ -27,7 +27,6 @@ weighs more, and whose scores say little. Time on a quiet machine: a thread with
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -36,6 +35,7 @@ from operator import attrgetter
 from statistics import fmean, median
 from time import perf_counter
 
+import command
 import numpy as np
 import torch
 import transformers
@@ -43,7 +43,6 @@ from torch.nn.utils import prune
 from torch.utils.data import DataLoader, TensorDataset
 
 from essparse_lib import experiment, models, tasks
-from essparse_lib.errors import InputError
 from essparse_lib.figures.fig2 import STUDIES
 from essparse_lib.pruning.magnitude import global_magnitude
 from essparse_lib.pruning.prunable import prunable, weights
@@ -256,9 +255,8 @@ def print_factors(results: dict[str, Timings]) -> None:
 
 def arguments() -> argparse.Namespace:
     """The command line's."""
-    study, parser = STUDIES["lab"], argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--tasks", nargs="+", default=study.tasks, help="named tasks (default: the lab scale's)")
-    for name, default, meaning in (
+    study = STUDIES["lab"]
+    settings = (
         ("--model", study.models[0], "named model, hub id or local folder"),
         ("--sparsity", 0.5, "fraction of the prunable weights removed"),
         ("--max-train", 128, "training examples"),
@@ -267,8 +265,9 @@ def arguments() -> argparse.Namespace:
         ("--max-length", 0, "tokens Trainer and ours cut to; 0: as the lab scale has it"),
         ("--repeats", 2, "timings of each side"),
         ("--threads", torch.get_num_threads(), "CPU threads"),
-    ):
-        parser.add_argument(name, type=type(default), default=default, help=f"{meaning} (default: %(default)s)")
+    )
+    parser = command.parser(__doc__, settings)
+    parser.add_argument("--tasks", nargs="+", default=study.tasks, help="named tasks (default: the lab scale's)")
     return parser.parse_args()
 
 
@@ -293,8 +292,4 @@ def main(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main(arguments())
-    except InputError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    command.run(main, arguments())

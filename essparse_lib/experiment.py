@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .errors import InputError, one_line
 from .files import cache_folder
-from .provenance import code_revision, versions
+from .provenance import finished, made_by
 from .study.store import Record
 from .study.trial import Pruning, Trial
 
@@ -34,7 +34,6 @@ def execute(trial: Trial) -> Record:
     Raises:
         InputError: the model or the data cannot be had: nothing was tried.
     """
-    from . import models
     from .training import device
 
     prepare(trial)
@@ -42,11 +41,7 @@ def execute(trial: Trial) -> Record:
     started = time.perf_counter()
     device.reset_peak_memory(devices.device)
     common: dict[str, Any] = {
-        "code": code_revision(),
-        "versions": versions(),
-        **device.description(devices.device),
-        "weights": models.locate(trial.model).weights,
-        "weights_from": models.locate(trial.model).origin,
+        **made_by(trial.model, devices.device),
         "data": _data(trial.task)[1],
         "data_from": _data(trial.task)[0].origin,
     }
@@ -58,10 +53,8 @@ def execute(trial: Trial) -> Record:
         last = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(last.filename).name}:{last.lineno}"
         record = Record(trial, "failed", reason=f"{type(error).__name__}: {one_line(error, 450)} ({place})")
-    common["seconds"] = round(time.perf_counter() - started, 2)
-    common["peak_memory_bytes"] = device.peak_memory(devices.device)
-    common["finished"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return replace(record, provenance=common)
+    memory = {"peak_memory_bytes": device.peak_memory(devices.device)}
+    return replace(record, provenance={**common, **memory, **finished(started)})
 
 
 def _outcome(trial: Trial, devices: Accelerator) -> Record:
@@ -158,19 +151,10 @@ def one_shot(trial: Trial) -> Mask:
 
 def _mask(trial: Trial, model: nn.Module) -> Mask | None:
     """What a trial removes by one look at the weights; None for the dense model."""
-    from .pruning.levels import ranked
-    from .pruning.n_m import n_m
-    from .pruning.prunable import transposed, weights
-    from .pruning.random import random_mask
+    from .pruning.one_look import one_look
 
     how = trial.pruning
-    if not how.sparsity:
-        return None
-    if how.pattern:
-        return n_m(weights(model), how.pattern, transposed(model))
-    if how.method == "random":
-        return random_mask(weights(model), how.sparsity, trial.seed, how.scope)
-    return next(ranked(weights(model), [how.sparsity], how.scope).masks())
+    return one_look(model, how.sparsity, how.method, how.scope, how.pattern, trial.seed) if how.sparsity else None
 
 
 def _pruned_after(trial: Trial) -> tuple[nn.Module, Mask | None, list[float]]:

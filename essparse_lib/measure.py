@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from . import models
-from .provenance import code_revision, versions
+from .provenance import finished, made_by
 from .study.measurement import Measurement
 from .study.store import Record
 
@@ -28,18 +28,9 @@ def measure(asked: Measurement) -> Record:
     from .training import device
 
     started = time.perf_counter()
-    source = models.locate(asked.model)
+    made = made_by(asked.model, device.accelerator().device)
     values = {"pruned-share": _pruned_share, "mask-similarity": _mask_similarity}[asked.kind](asked)
-    provenance = {
-        "code": code_revision(),
-        "versions": versions(),
-        **device.description(device.accelerator().device),
-        "weights": source.weights,
-        "weights_from": source.origin,
-        "seconds": round(time.perf_counter() - started, 2),
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
-    return Record(asked, "ok", values=values, provenance=provenance)
+    return Record(asked, "ok", values=values, provenance={**made, **finished(started)})
 
 
 def _pruned_share(asked: Measurement) -> dict[str, Any]:

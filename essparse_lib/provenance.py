@@ -1,13 +1,18 @@
-"""Which code and which packages a record was made with."""
+"""What a record was made with: which code, packages, device and weights; and when."""
 
 from __future__ import annotations
 
 import json
 import platform
 import subprocess
+import time
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
 
 _PACKAGES = ("torch", "transformers", "accelerate", "tokenizers", "numpy")
 
@@ -39,6 +44,29 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             found[package] = "missing"
     return found
+
+
+def made_by(model: str, device: torch.device) -> dict[str, Any]:
+    """What is known before the work begins: code, versions, device, and the model's weights."""
+    from . import models
+    from .training.device import description
+
+    source = models.locate(model)
+    return {
+        "code": code_revision(),
+        "versions": versions(),
+        **description(device),
+        "weights": source.weights,
+        "weights_from": source.origin,
+    }
+
+
+def finished(started: float) -> dict[str, Any]:
+    """What is known after it: the seconds since ``started`` (by ``time.perf_counter``), and the time now, in UTC."""
+    return {
+        "seconds": round(time.perf_counter() - started, 2),
+        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -121,10 +121,7 @@ def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
 def _prune(model: PreTrainedModel, name: str, recipe: Recipe) -> Mask:
     """Prune the model in place; the mask."""
     from .pruning.calibrated import calibration
-    from .pruning.levels import ranked
-    from .pruning.n_m import n_m
-    from .pruning.prunable import transposed, weights
-    from .pruning.random import random_mask
+    from .pruning.one_look import one_look
     from .pruning.sparsegpt import sparsegpt
     from .pruning.wanda import wanda
 
@@ -140,14 +137,8 @@ def _prune(model: PreTrainedModel, name: str, recipe: Recipe) -> Mask:
             rebuilt = sparsegpt(model, tokens, amount, recipe.pattern)
             rebuilt.apply(model)
             return rebuilt.mask
-    elif recipe.pattern:
-        mask = n_m(weights(model), recipe.pattern, transposed(model))
     else:
-        assert recipe.sparsity is not None
-        if recipe.method == "random":
-            mask = random_mask(weights(model), recipe.sparsity, recipe.seed, recipe.scope)
-        else:
-            mask = next(ranked(weights(model), [recipe.sparsity], recipe.scope).masks())
+        mask = one_look(model, recipe.sparsity, recipe.method, recipe.scope, recipe.pattern, recipe.seed)
     mask.apply(model)
     return mask
 

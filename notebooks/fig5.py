@@ -58,13 +58,13 @@ records |= live.run(live.wanted(study, records, [asked, beside], parameters.live
 pairs = [(p, trial.Pruning(p.sparsity)) for way in (fig5.M4, fig5.M8) for p in study.ways[way]]
 asked_pairs = [(asked, trial.Pruning()), (asked, beside)]
 together = contrasts.contrasts(study, records, [*pairs, *asked_pairs])  # one estimate of the noise for all
-found = list(dict.fromkeys(c for c in together if (c.one, c.other) in pairs))
+found = [c for c in together if (c.one, c.other) in pairs]
 
 # %% [markdown]
 # ## The pattern asked for
 
 # %% tags=["remove-input"]
-named = list(dict.fromkeys(c for c in together if (c.one, c.other) in asked_pairs))
+named = [c for c in together if (c.one, c.other) in asked_pairs]
 drawing.table(named, {"pattern": lambda c: c.one.pattern, "against": lambda c: str(c.other)}).style.hide(axis="index")
 
 # %% [markdown]

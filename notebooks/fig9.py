@@ -57,13 +57,13 @@ records = store.results(scale).records()
 records |= live.run(live.wanted(study, records, asked, parameters.live_tasks(study, live_tasks)), scale)
 pairs = [(ticket, trial.Pruning(ticket.sparsity)) for ticket in study.ways[fig9.LOTTERY]]
 together = contrasts.contrasts(study, records, [*pairs, tuple(asked)])  # one estimate of the noise for all
-found = list(dict.fromkeys(c for c in together if (c.one, c.other) in pairs))
+found = [c for c in together if (c.one, c.other) in pairs]
 
 # %% [markdown]
 # ## The point asked for
 
 # %% tags=["remove-input"]
-named = list(dict.fromkeys(c for c in together if (c.one, c.other) == tuple(asked)))
+named = [c for c in together if (c.one, c.other) == tuple(asked)]
 drawing.table(named, {}).style.hide(axis="index")
 
 # %% [markdown]

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from test_wanda import Net
 from torch import nn
 
 from essparse_lib.errors import InputError
@@ -14,25 +15,6 @@ from essparse_lib.pruning.wanda import wanda
 
 SEEDS = range(4)
 NAME = "layers.0.fc1.weight"
-
-
-class Layer(nn.Module):
-    def __init__(self, weight):
-        super().__init__()
-        self.fc1 = nn.Linear(*weight.T.shape, bias=False)
-        self.fc1.weight = nn.Parameter(weight)
-
-    def forward(self, x):
-        return self.fc1(x)
-
-
-class Net(nn.Module):
-    def __init__(self, weight):
-        super().__init__()
-        self.layers = nn.ModuleList([Layer(weight.clone())])
-
-    def forward(self, x):
-        return self.layers[0](x)
 
 
 def correlated(seed, rows=24, columns=32, tokens=400, dtype=torch.float64):

@@ -21,7 +21,7 @@ class Layer(nn.Module):
 class Net(nn.Module):
     def __init__(self, *matrices):
         super().__init__()
-        self.layers = nn.ModuleList(Layer(weight) for weight in matrices)
+        self.layers = nn.ModuleList(Layer(weight.clone()) for weight in matrices)
 
     def forward(self, x):
         for layer in self.layers:

@@ -8,6 +8,7 @@ import torch
 
 from ..errors import InputError, check_pattern
 from .masks import Mask
+from .thresholds import not_finite
 
 #: Rows at a time: sorting their groups takes several times their memory.
 _ROWS_WEIGHTS = 1 << 22
@@ -48,7 +49,7 @@ def n_m(
         if strict and rows.shape[1] % m:
             raise InputError(f"{name} has rows of {rows.shape[1]} weights, which {m} does not divide")
         if not rows.isfinite().all():
-            raise InputError(f"{name} holds NaN or infinite weights: magnitudes cannot be ranked")
+            raise not_finite(name)
         kept = largest(rows.abs(), n, m)
         keep[name] = kept.T if name in transposed else kept
     return Mask(keep)

@@ -120,7 +120,7 @@ def _check(ranks: Sequence[int], weights: Mapping[str, torch.Tensor], least: int
 def _sorted_levels(weights: Mapping[str, torch.Tensor], ranks: Sequence[int]) -> dict[str, torch.Tensor]:
     for name, weight in weights.items():
         if not weight.isfinite().all():
-            raise _not_finite(name)
+            raise not_finite(name)
     order = torch.cat([w.detach().cpu().double().abs().flatten() for w in weights.values()]).argsort(stable=True)
     level = torch.empty(len(order), dtype=torch.uint8)
     level[order] = torch.searchsorted(torch.tensor(ranks), torch.arange(len(order)), right=True).to(torch.uint8)
@@ -171,12 +171,13 @@ def _count_buckets(weights: Mapping[str, torch.Tensor], tensors: list[torch.Tens
             own += torch.bincount(key, minlength=_BUCKETS)
         own = own.cpu()
         if own[_NOT_FINITE[flat.dtype] :].any():
-            raise _not_finite(name)
+            raise not_finite(name)
         counts += own
     return counts
 
 
-def _not_finite(name: str) -> InputError:
+def not_finite(name: str) -> InputError:
+    """The error for weights, of this name, that no ranking can place."""
     return InputError(f"{name} holds NaN or infinite weights: magnitudes cannot be ranked")
 
 

@@ -51,12 +51,12 @@ class Contrast:
 
 
 def contrasts(study: Study, records: Mapping[str, Record], pairs: Sequence[tuple[Pruning, Pruning]]) -> list[Contrast]:
-    """The differences of these pairs for each model and task, as far as records have both."""
+    """The differences of these pairs, each once, for each model and task, as far as records have both."""
     found = []
     everything = dict.fromkeys(pruning for pair in pairs for pruning in pair)
     for curve in curves(study, records, prunings=everything):
         learned = curve.learned()
-        for one, other in pairs:
+        for one, other in dict.fromkeys(pairs):
             if one in curve.prunings and other in curve.prunings:
                 seeds = curve.seeds_of(one, other)
                 if seeds:

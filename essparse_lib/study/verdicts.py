@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from statistics import fmean
@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from .contrasts import MARGIN, contrasts
+from .contrasts import MARGIN, Contrast, contrasts
 from .curves import Curve, Estimate, estimate
 from .essential import EPSILON, essential_sparsity, resampled_essential
 from .grid import Study
@@ -63,9 +63,7 @@ def c1(study: Study, curves: Sequence[Curve]) -> Verdict:
         )
     if not counted:
         return Verdict("C1", "inconclusive", "no dense model learned its task")
-    by_outcome: dict[Outcome, list[str]] = {}
-    for curve in counted:
-        by_outcome.setdefault(against(essential_sparsity(curve), threshold), []).append(_name(study, curve))
+    by_outcome = _by_outcome((against(essential_sparsity(c), threshold), _name(study, c)) for c in counted)
     parts = [f"{o} on {_listing(tasks)}" for o, tasks in by_outcome.items()]
     left_out = [_name(study, c) for c in complete if not c.learned()]
     if left_out:
@@ -86,12 +84,9 @@ def c2(study: Study, records: Mapping[str, Record]) -> Verdict:
     if study.scale == "tiny":
         return _untested("C2")
     pruning = study.ways[study.main][0]
-    drops = [c for c in contrasts(study, records, [(Pruning(), pruning)]) if c.learned]
+    drops = [c for c in contrasts(study, records, [(pruning, Pruning())]) if c.learned]
     enough = [c for c in drops if c.seeds >= SEEDS]
-    outcomes: dict[Outcome, list[str]] = {}
-    for contrast in enough:
-        outcome = against(_negated(contrast.difference), -EPSILON)
-        outcomes.setdefault(outcome, []).append(contrast.task)
+    outcomes = _by_outcome((against(c.difference, -EPSILON), c.task) for c in enough)
     shares = feed_forward(study, records)
     if not enough or not shares:
         return Verdict("C2", "not tested at this scale", "records are missing")
@@ -164,14 +159,11 @@ def c6(study: Study, records: Mapping[str, Record]) -> Verdict:
     patterns = {p for way in study.ways.values() for p in way if p.pattern}
     lightest = min((p.sparsity for p in patterns), default=0.0)
     light = [p for p in patterns if p.sparsity == lightest]
-    found = contrasts(study, records, [(Pruning(), pattern) for pattern in sorted(light, key=str)])
+    found = contrasts(study, records, [(pattern, Pruning()) for pattern in sorted(light, key=str)])
     enough = [c for c in found if c.learned and c.seeds >= SEEDS]
     if len({(c.model, c.task) for c in enough}) < sum(len(study.tasks_of(m)) for m in study.models):
         return Verdict("C6", "inconclusive" if enough else "not tested at this scale", "records are missing")
-    outcomes: dict[Outcome, list[str]] = {}
-    for contrast in enough:
-        outcome = against(_negated(contrast.difference), -EPSILON)
-        outcomes.setdefault(outcome, []).append(f"{contrast.task} ({contrast.other.pattern})")
+    outcomes = _by_outcome((against(c.difference, -EPSILON), f"{c.task} ({c.one.pattern})") for c in enough)
     parts = "; ".join(f"{o} on {_listing(names)}" for o, names in outcomes.items())
     return Verdict("C6", _least(outcomes), f"a loss of at most {EPSILON:g} point with {lightest:.0%} gone: {parts}")
 
@@ -189,11 +181,7 @@ def c10(study: Study, records: Mapping[str, Record]) -> Verdict:
     enough = [c for c in found if c.learned and c.seeds >= SEEDS]
     if len(enough) < len(tickets) * sum(len(study.tasks_of(m)) for m in study.models):
         return Verdict("C10", "inconclusive" if enough else "not tested at this scale", "records are missing")
-    outcomes: dict[Outcome, list[str]] = {}
-    for c in enough:
-        beyond = c.difference.low > MARGIN or c.difference.high < -MARGIN
-        outcome: Outcome = "agrees" if c.standing == "equivalent" else "differs" if beyond else "inconclusive"
-        outcomes.setdefault(outcome, []).append(f"{c.task} at {c.one.sparsity:.0%}")
+    outcomes = _by_outcome((_alike(c), c.task) for c in enough)
     counts = "; ".join(f"{len(names)} of {len(enough)} differences: {o}" for o, names in outcomes.items())
     return Verdict("C10", _least(outcomes), f"within {MARGIN:g} point of each other below {ALIKE_BELOW:.0%}: {counts}")
 
@@ -239,8 +227,19 @@ def _untested(claim: str) -> Verdict:
     return Verdict(claim, "not tested at this scale", "the models at this scale are random and very small")
 
 
-def _negated(of: Estimate) -> Estimate:
-    return Estimate(-of.value, -of.high, -of.low)
+def _alike(contrast: Contrast) -> Outcome:
+    if contrast.standing == "equivalent":
+        return "agrees"
+    beyond = contrast.difference.low > MARGIN or contrast.difference.high < -MARGIN
+    return "differs" if beyond else "inconclusive"
+
+
+def _by_outcome(judged: Iterable[tuple[Outcome, str]]) -> dict[Outcome, list[str]]:
+    """What came out, and for which names."""
+    found: dict[Outcome, list[str]] = {}
+    for outcome, name in judged:
+        found.setdefault(outcome, []).append(name)
+    return found
 
 
 def _least(outcomes: Container[Outcome]) -> Outcome:

@@ -55,17 +55,15 @@ def lottery(
     try:
         model.load_state_dict(begin)
         original = {name: weight.clone().cpu() for name, weight in weights(model).items()}
-        mask = None
-        for level in rounds(sparsity, rate):
-            path = None if folder is None else _path(folder, level)
-            if path is not None and path.exists():
-                mask = load_mask(path, original)
-                continue
+        levels = rounds(sparsity, rate)
+        kept = [level for level in levels if folder is not None and _path(folder, level).exists()]
+        mask = load_mask(_path(folder, kept[-1]), original) if folder is not None and kept else None
+        for level in levels[levels.index(kept[-1]) + 1 if kept else 0 :]:
             model.load_state_dict(begin)
             train(model, mask)
             mask = global_magnitude(weights(model), level)  # what is zero already is smallest, and goes first
-            if path is not None:
-                save_mask(mask, original, path)
+            if folder is not None:
+                save_mask(mask, original, _path(folder, level))
         return mask if mask is not None else global_magnitude(original, 0.0)
     finally:
         model.load_state_dict(before)

@@ -1,0 +1,26 @@
+"""What the benchmarks' command lines share."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable
+
+from essparse_lib.errors import InputError
+
+
+def parser(document: str | None, settings: Iterable[tuple[str, float | str, str]] = ()) -> argparse.ArgumentParser:
+    """A parser that shows a script's first line, with an option for each (name, default, meaning)."""
+    made = argparse.ArgumentParser(description=(document or "").partition("\n")[0])
+    for name, default, meaning in settings:
+        made.add_argument(name, type=type(default), default=default, help=f"{meaning} (default: %(default)s)")
+    return made
+
+
+def run(main: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> None:
+    """Run a benchmark; what the person who asked can mend ends in one line and exit code 2."""
+    try:
+        main(options)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
