@@ -93,6 +93,10 @@ MODELS: dict[str, Model] = {
             Repository("google-bert/bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594"),
         ),
         Model(
+            "bert-large-uncased",
+            Repository("google-bert/bert-large-uncased", "6da4b6a26a1877e173fca3225479512db81a5e5b"),
+        ),
+        Model(
             "opt-125m",
             Repository("facebook/opt-125m", "27dcfa74d334bc871f3234de431e71c6eeba5dd6"),
         ),

@@ -42,7 +42,7 @@ from essparse_lib import figures, live
 from essparse_lib.errors import check_sparsity
 from essparse_lib.figures import contrasts as drawing
 from essparse_lib.figures import fig1, parameters, style
-from essparse_lib.study import contrasts, measurement, store, summary, trial, verdicts
+from essparse_lib.study import contrasts, cost, measurement, store, summary, trial, verdicts
 
 style.apply()
 study = live.checked(parameters.narrowed(figures.study("fig1", scale), model, tasks, seeds))
@@ -104,5 +104,11 @@ summary.provenance(study, records)
 # %% [markdown]
 # To run it again: `essparse run fig1`, then `papermill notebooks/fig1.ipynb out.ipynb`. For another model: `-p model mpnet-base`.
 
+# %% tags=["remove-input"]
+paper = figures.study("fig1", "paper")
+Markdown(cost.sentence(paper))
+
 # %% tags=["remove-cell"]
 parameters.glue("fig1_verdict", verdict.outcome)
+parameters.glue("fig1_paper_trainings", cost.expected(paper).trainings)
+parameters.glue("fig1_paper_hours", cost.expected(paper).about)

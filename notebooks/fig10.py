@@ -39,7 +39,7 @@ from IPython.display import Markdown
 from essparse_lib import figures, live
 from essparse_lib.errors import check_sparsity
 from essparse_lib.figures import fig10, parameters, style
-from essparse_lib.study import store, summary, verdicts
+from essparse_lib.study import cost, store, summary, verdicts
 
 style.apply()
 sparsity = check_sparsity(sparsity)
@@ -94,5 +94,11 @@ summary.provenance(study, records)
 # %% [markdown]
 # To run it again: `essparse run fig10`, then `papermill notebooks/fig10.ipynb out.ipynb`.
 
+# %% tags=["remove-input"]
+paper = figures.study("fig10", "paper")
+Markdown(cost.sentence(paper))
+
 # %% tags=["remove-cell"]
 parameters.glue("fig10_verdict", verdict.outcome)
+parameters.glue("fig10_paper_trainings", cost.expected(paper).trainings)
+parameters.glue("fig10_paper_hours", cost.expected(paper).about)

@@ -46,7 +46,7 @@ from essparse_lib import figures, live
 from essparse_lib.errors import check_sparsity
 from essparse_lib.figures import curves as drawing
 from essparse_lib.figures import fig2, parameters, style
-from essparse_lib.study import curves, store, summary, trial, verdicts
+from essparse_lib.study import cost, curves, store, summary, trial, verdicts
 
 style.apply()
 sparsity = check_sparsity(sparsity)
@@ -116,8 +116,18 @@ summary.provenance(study, records)
 # %% [markdown]
 # To run it again: `essparse run fig2`, then `papermill notebooks/fig2.ipynb out.ipynb -p sparsity 0.4`.
 
+# %% tags=["remove-input"]
+paper = figures.study("fig2", "paper")
+Markdown(cost.sentence(paper))
+
 # %% tags=["remove-cell"]
 parameters.glue("fig2_verdict", verdict.outcome)
 parameters.glue("fig2_c3", size.outcome)
 parameters.glue("fig2_trials", len(summary.used(study, records)))
 parameters.glue("fig2_essential", drawing.range_text(study, found, epsilon))
+parameters.glue("fig2_paper_trainings", cost.expected(paper).trainings)
+parameters.glue("fig2_paper_hours", cost.expected(paper).about)
+together = cost.expected(*(figures.study(f"fig{number}", "paper") for number in (1, 2, 5, 9, 10)))
+parameters.glue("all_paper_trainings", together.trainings)
+parameters.glue("all_paper_hours", together.about)
+parameters.glue("paper_assumed", cost.ASSUMED)

@@ -42,7 +42,7 @@ from essparse_lib import figures, live
 from essparse_lib.figures import contrasts as drawing
 from essparse_lib.figures import curves as curve_drawing
 from essparse_lib.figures import fig5, parameters, style
-from essparse_lib.study import contrasts, curves, store, summary, trial, verdicts
+from essparse_lib.study import contrasts, cost, curves, store, summary, trial, verdicts
 
 style.apply()
 asked = trial.Pruning(pattern=pattern)
@@ -105,5 +105,11 @@ summary.provenance(study, records)
 # %% [markdown]
 # To run it again: `essparse run fig5`, then `papermill notebooks/fig5.ipynb out.ipynb -p pattern 2:4`.
 
+# %% tags=["remove-input"]
+paper = figures.study("fig5", "paper")
+Markdown(cost.sentence(paper))
+
 # %% tags=["remove-cell"]
 parameters.glue("fig5_verdict", verdict.outcome)
+parameters.glue("fig5_paper_trainings", cost.expected(paper).trainings)
+parameters.glue("fig5_paper_hours", cost.expected(paper).about)

@@ -42,7 +42,7 @@ from essparse_lib import figures, live
 from essparse_lib.errors import check_sparsity
 from essparse_lib.figures import contrasts as drawing
 from essparse_lib.figures import fig9, parameters, style
-from essparse_lib.study import contrasts, store, summary, trial, verdicts
+from essparse_lib.study import contrasts, cost, store, summary, trial, verdicts
 
 style.apply()
 sparsity = check_sparsity(sparsity)
@@ -104,5 +104,11 @@ summary.provenance(study, records)
 # %% [markdown]
 # To run it again: `essparse run fig9`, then `papermill notebooks/fig9.ipynb out.ipynb -p sparsity 0.4`.
 
+# %% tags=["remove-input"]
+paper = figures.study("fig9", "paper")
+Markdown(cost.sentence(paper))
+
 # %% tags=["remove-cell"]
 parameters.glue("fig9_verdict", verdict.outcome)
+parameters.glue("fig9_paper_trainings", cost.expected(paper).trainings)
+parameters.glue("fig9_paper_hours", cost.expected(paper).about)

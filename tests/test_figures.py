@@ -1,19 +1,25 @@
 """What the figures draw and say from records, and how a notebook's parameters are read."""
 
+import re
+from pathlib import Path
+
 import matplotlib as mpl
 import pytest
 from test_essential import STUDY, knee_at, records
+from transformers import BertConfig, BertModel, OPTConfig, OPTModel
 
-from essparse_lib import figures, live
+from essparse_lib import catalogue, figures, live, models
 from essparse_lib.errors import InputError
 from essparse_lib.figures import curves as drawing
-from essparse_lib.figures import parameters
+from essparse_lib.figures import language, parameters
 from essparse_lib.study.curves import Estimate, curves
-from essparse_lib.study.store import Record
+from essparse_lib.study.store import Record, results
 from essparse_lib.study.summary import fingerprint, provenance
-from essparse_lib.study.trial import Pruning
+from essparse_lib.study.trial import Pruning, Training
 
 mpl.use("agg")
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_every_study_of_every_figure_has_distinct_trials():
@@ -21,6 +27,69 @@ def test_every_study_of_every_figure_has_distinct_trials():
         for study in by_scale.values():
             trials = study.trials()
             assert len({t.id for t in trials}) == len(trials) > 0
+
+
+def test_every_committed_record_is_still_one_that_a_lab_study_asks_for(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    asked = {trial.id for by_scale in figures.STUDIES.values() for trial in by_scale["lab"].asked()}
+    kept = results("lab").records()
+    assert len(kept) > 400 and not kept.keys() - asked
+
+
+def test_figure_2_has_the_papers_tasks_with_the_settings_of_table_1():
+    study = figures.study("fig2", "paper")
+    epochs = {"mnli": 3, "qnli": 4, "qqp": 3, "rte": 3, "sst2": 5, "squad-v1.1": 3}
+    assert set(study.tasks) == set(epochs) and study.models[:2] == ("bert-base-uncased", "bert-large-uncased")
+    for model in study.models:
+        assert study.tasks_of(model) == study.tasks and study.seeds_of(model) == study.seeds
+    for task, passes in epochs.items():
+        questions = task == "squad-v1.1"
+        assert study.trial(study.models[0], task, Pruning(), 0).training == (
+            Training(passes, 16, 3e-5, 384) if questions else Training(passes, 32, 2e-5, 256)
+        )
+
+
+def test_every_language_model_of_the_paper_scale_is_named_and_pinned():
+    for figure in ("fig1", "fig2", "fig5", "fig9", "fig10"):
+        for model in figures.study(figure, "paper").models:
+            repository = catalogue.MODELS[model].repository
+            assert repository is not None and re.fullmatch("[0-9a-f]{40}", repository.revision), model
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda small: BertModel(
+            BertConfig(**small, intermediate_size=16)
+        ),  # 512 positions, as bert-base and bert-large
+        lambda small: OPTModel(OPTConfig(**small, ffn_dim=16, word_embed_proj_dim=8)),  # 2,048, as every OPT
+    ],
+    ids=["bert", "opt"],
+)
+def test_the_papers_models_take_the_heads_and_lengths_of_its_tasks(make, tmp_path, fresh_models):
+    make(dict(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1)).save_pretrained(tmp_path)
+    for task in language.PAPER_TASKS:
+        head = "question-answering" if task == "squad-v1.1" else "sequence-classification"
+        models.check_fits(str(tmp_path), head, language.TABLE_1[task].max_length)
+
+
+def test_squad_and_vitaminc_can_be_asked_for_at_lab_scale_and_are_in_no_study():
+    study = parameters.narrowed(figures.study("fig2", "lab"), "all", "squad,vitaminc", "all")
+    assert live.checked(study) is study
+    trainings = {task: study.trial("minilm-l6", task, Pruning(), 0).training for task in study.tasks}
+    assert trainings["squad"] == Training(3, 16, 1e-4, 384, max_train=1500, max_test=1000)
+    assert trainings["vitaminc"] == Training(3, 16, 1e-4, 96, max_train=6000)
+    assert study.tasks_of("mpnet-base") == ()  # by its part: it is tried on one task
+    wanted = live.wanted(study, {}, [Pruning(0.4)], parameters.live_tasks(study, "first"))
+    assert [(t.model, t.task, t.pruning.sparsity) for t in wanted] == [
+        ("minilm-l6", "squad", 0.0),
+        ("minilm-l6", "squad", 0.4),
+    ]
+    for by_scale in figures.STUDIES.values():
+        assert not {"squad", "vitaminc"} & set(by_scale["lab"].tasks)
+    text = " ".join((ROOT / "book/methods.md").read_text().split())
+    assert "`squad` 1,500 questions, 384 tokens and 1,000 questions to evaluate on" in text
+    assert "`vitaminc` 6,000 pairs and 96 tokens" in text
 
 
 def test_the_figure_shows_every_level_the_asked_point_and_the_knee():

@@ -22,7 +22,7 @@ STUDIES = {
     ),
     "lab": Study("fig1", "lab", ("minilm-l6",), language.LAB_TASKS, language.LAB, _WHERE, measured=_MEASURED),
     "paper": Study(
-        "fig1", "paper", ("bert-base-uncased",), language.GLUE, language.TABLE_1, _WHERE, measured=_MEASURED
+        "fig1", "paper", ("bert-base-uncased",), language.PAPER_TASKS, language.TABLE_1, _WHERE, measured=_MEASURED
     ),
 }
 

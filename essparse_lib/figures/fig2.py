@@ -37,5 +37,5 @@ STUDIES = {
         _ways(TENTHS),
         parts={"mpnet-base": Part(tasks=("movie-reviews",), seeds=(0,), ways=("one-shot",))},
     ),
-    "paper": Study("fig2", "paper", language.PAPER_MODELS, language.GLUE, language.TABLE_1, _ways(TENTHS)),
+    "paper": Study("fig2", "paper", language.PAPER_MODELS, language.PAPER_TASKS, language.TABLE_1, _ways(TENTHS)),
 }

@@ -1,0 +1,200 @@
+"""What a study should cost, told before any of it is run: its trainings, and about how many hours they take on one GPU.
+
+A training of a transformer with P weights in its blocks takes 6·P FLOPs a token, an evaluation 2·P (Kaplan et al. 2020,
+arXiv 2001.08361, §2.1); embeddings, heads and the attention between tokens are left out, as are loading and tokenising.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .grid import Study
+from .trial import Trial
+
+#: FLOP/s. An assumption: a tenth of what an H100 can do in bf16, since batches of 16 or 32 short texts do not fill it.
+RATE = 1e14
+
+#: Seconds that each block of a model adds to a training step at least. An assumption: a small step is less arithmetic
+#: than Python and calls to the device. With blocks of 16 hidden units, on a CPU, it took 1.3 to 1.9 ms a block.
+BLOCK = 2e-3
+
+#: Both, in words.
+ASSUMED = f"{RATE / 1e12:.0f} TFLOP/s, but at least {1e3 * BLOCK:g} ms for each block in each training step"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A transformer's blocks: how many, and the width of what passes between them."""
+
+    layers: int
+    hidden: int
+
+    @property
+    def parameters(self) -> int:
+        """Weights in the blocks' matrices, the feed-forward layer being four times as wide.
+
+        >>> Shape(layers=12, hidden=768).parameters
+        84934656
+        """
+        return 12 * self.layers * self.hidden**2
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much there is to read in a task: examples to train and to evaluate on, and mean tokens of one."""
+
+    train: int
+    test: int
+    tokens: float
+
+
+#: Source: Devlin et al. 2019, arXiv 1810.04805, §3; Zhang et al. 2022, arXiv 2205.01068, Table 1.
+SHAPES: dict[str, Shape] = {
+    "bert-base-uncased": Shape(12, 768),
+    "bert-large-uncased": Shape(24, 1024),
+    "opt-125m": Shape(12, 768),
+    "opt-350m": Shape(24, 1024),
+    "opt-1.3b": Shape(24, 2048),
+}
+
+#: Tokens are those of BERT's vocabulary with [CLS] and [SEP]. Those of RTE and SST-2 are counted over the training
+#: examples; the others are round figures. Of a question they are those of all its windows of 384: 174 and 180 were
+#: counted for texts like SQuAD's (Miller et al. 2020, new Wikipedia) and for its development set.
+SIZES: dict[str, Size] = {
+    "mnli": Size(392_702, 9_815, 39),
+    "qnli": Size(104_743, 5_463, 50),
+    "qqp": Size(363_846, 40_430, 30),
+    "rte": Size(2_490, 277, 70),
+    "sst2": Size(67_349, 872, 13),
+    "squad-v1.1": Size(87_599, 10_570, 170),
+}
+
+
+def training_flops(trial: Trial) -> float | None:
+    """Floating-point operations of one training with a trial's model, task and settings; None if those are not known.
+
+    >>> from essparse_lib.study.trial import Training
+    >>> trial = Trial("bert-base-uncased", "rte", 0, Training(3, 32, 2e-5, 256))
+    >>> f"{training_flops(trial):.4g}"  # 6 · 84,934,656 · 3 · 2,490 · 70
+    '2.665e+14'
+    """
+    if not _known(trial):
+        return None
+    tokens = _train(trial) * trial.training.epochs * _tokens(trial)
+    return 6 * SHAPES[trial.model].parameters * tokens
+
+
+def evaluation_flops(trial: Trial) -> float | None:
+    """Those of one evaluation."""
+    if not _known(trial):
+        return None
+    tokens = _least(SIZES[trial.task].test, trial.training.max_test) * _tokens(trial)
+    return 2 * SHAPES[trial.model].parameters * tokens
+
+
+def trainings(trials: Iterable[Trial]) -> list[Trial]:
+    """The distinct trainings that trials need, each as the trial that is trained so.
+
+    All that is pruned *after* the training needs that of its dense model alone. A lottery ticket of sparsity s at a
+    rate r needs those with the masks of 0, r, 2r and so on below s, which find its mask, and its own; as each of them
+    is also the trial of its own sparsity, a sweep in steps of r needs one training a sparsity.
+
+    A run takes a little longer: it keeps the scores of a dense model, not its weights, and so trains it once more for
+    what is pruned after, and once for a lottery's first round.
+
+    >>> from essparse_lib.study.trial import Pruning, Training
+    >>> dense = Trial("bert-base-uncased", "rte", 0, Training(3, 32, 2e-5, 256))
+    >>> ticket = Trial("bert-base-uncased", "rte", 0, dense.training, Pruning(0.25, "lottery"))
+    >>> [trial.pruning.sparsity for trial in trainings([dense, ticket])]
+    [0.0, 0.1, 0.2, 0.25]
+    """
+    return list(dict.fromkeys(training for trial in trials for training in _trainings(trial)))
+
+
+def _trainings(trial: Trial) -> list[Trial]:
+    how = trial.pruning
+    if how.timing == "after":
+        return [trial.at(0.0)]
+    if how.method == "lottery":
+        rounds = math.ceil(how.sparsity / how.rate - 1e-9)
+        return [*(trial.at(number * how.rate) for number in range(rounds)), trial]
+    return [trial]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What studies should cost.
+
+    Attributes:
+        trainings: how many there are, each counted once.
+        hours: on one GPU, one run after another, as ``ASSUMED``; None where a model or a task is not known here.
+    """
+
+    trainings: int
+    hours: float | None
+
+    @property
+    def about(self) -> str:
+        """The hours to two digits.
+
+        >>> Cost(3, 1234.5).about, Cost(3, 0.456).about, Cost(3, None).about
+        ('1,200', '0.46', 'not known')
+        """
+        if self.hours is None:
+            return "not known"
+        rounded = float(f"{self.hours:.2g}")
+        return f"{rounded:,.0f}" if rounded >= 10 else f"{rounded:g}"
+
+
+def expected(*studies: Study) -> Cost:
+    """What studies cost together if none of their trials has a record; what several of them need counts once."""
+    trials = list(dict.fromkeys(trial for study in studies for trial in study.trials()))
+    distinct = trainings(trials)
+    seconds = [*map(_training_seconds, distinct), *map(_evaluation_seconds, trials)]
+    known = [each for each in seconds if each is not None]
+    return Cost(len(distinct), sum(known) / 3600 if len(known) == len(seconds) else None)
+
+
+def gpu_hours(study: Study) -> float | None:
+    """Hours on one GPU that a study takes, as ``ASSUMED``; None where a model or a task of it is not known here."""
+    return expected(study).hours
+
+
+def sentence(study: Study) -> str:
+    """What a study costs, as a figure's page says it."""
+    cost = expected(study)
+    if cost.hours is None:
+        return f"At {study.scale} scale: {cost.trainings:,} trainings; how long they take is not known."
+    hours = f"about {cost.about} {'hour' if cost.about == '1' else 'hours'} on one GPU"
+    return f"At {study.scale} scale: {cost.trainings:,} trainings, {hours} (assumed: {ASSUMED})."
+
+
+def _training_seconds(trial: Trial) -> float | None:
+    flops = training_flops(trial)
+    if flops is None:
+        return None
+    steps = trial.training.epochs * math.ceil(_train(trial) / trial.training.batch_size)
+    return max(flops / RATE, steps * SHAPES[trial.model].layers * BLOCK)
+
+
+def _evaluation_seconds(trial: Trial) -> float | None:
+    flops = evaluation_flops(trial)
+    return None if flops is None else flops / RATE
+
+
+def _known(trial: Trial) -> bool:
+    return trial.model in SHAPES and trial.task in SIZES
+
+
+def _train(trial: Trial) -> int:
+    return _least(SIZES[trial.task].train, trial.training.max_train)
+
+
+def _least(size: int, limit: int | None) -> int:
+    return size if limit is None else min(size, limit)
+
+
+def _tokens(trial: Trial) -> float:
+    return min(SIZES[trial.task].tokens, trial.training.max_length)

@@ -1,0 +1,213 @@
+"""What a study should cost: counted by hand, in parts, as it is run, and as the pages say it."""
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import AutoModel, BertConfig, OPTConfig
+
+from essparse_lib import experiment, figures, tasks
+from essparse_lib.pruning.prunable import weights
+from essparse_lib.study import cost
+from essparse_lib.study.grid import Study, swept
+from essparse_lib.study.trial import Pruning, Training, Trial
+from essparse_lib.training.lottery import rounds
+
+ROOT = Path(__file__).parents[1]
+FIGURES = ("fig1", "fig2", "fig5", "fig9", "fig10")
+TABLE_1 = Training(epochs=3, batch_size=32, learning_rate=2e-5, max_length=256)
+DENSE = Trial("bert-base-uncased", "rte", 0, TABLE_1)
+
+
+def study(task="rte", model="bert-base-uncased", training=TABLE_1, **ways):
+    return Study("fig0", "paper", (model,), (task,), {"*": training}, ways or {"none": ()}, seeds=(0,))
+
+
+def opt(layers, hidden, heads):
+    """OPT as on the hub; opt-350m's embeddings are narrower than its blocks."""
+    narrow = 512 if layers == 24 and hidden == 1024 else hidden
+    sizes = dict(num_hidden_layers=layers, hidden_size=hidden, num_attention_heads=heads, ffn_dim=4 * hidden)
+    return OPTConfig(**sizes, word_embed_proj_dim=narrow, do_layer_norm_before=narrow == hidden)
+
+
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("bert-base-uncased", BertConfig()),
+        (
+            "bert-large-uncased",
+            BertConfig(hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096),
+        ),
+        ("opt-125m", opt(12, 768, 12)),
+        ("opt-350m", opt(24, 1024, 16)),
+        ("opt-1.3b", opt(24, 2048, 32)),
+    ],
+)
+def test_a_shape_has_the_models_prunable_weights(name, config):
+    with torch.device("meta"):
+        found = weights(AutoModel.from_config(config))
+    assert cost.SHAPES[name].parameters == sum(weight.numel() for weight in found.values())
+
+
+@pytest.mark.parametrize("task", cost.SIZES)
+def test_a_size_has_the_tasks_counts(task):
+    assert (cost.SIZES[task].train, cost.SIZES[task].test) == tasks.get(task).counts
+
+
+def test_one_small_trial_by_hand_is_as_long_as_its_steps():
+    flops = 6 * 84_934_656 * 3 * 2_490 * 70
+    steps = 3 * 78  # 77 batches of 32, and one of 26
+    assert cost.training_flops(DENSE) == flops
+    assert cost.evaluation_flops(DENSE) == 2 * 84_934_656 * 277 * 70
+    assert flops / 1e14 < steps * 12 * 2e-3
+    seconds = steps * 12 * 2e-3 + 2 * 84_934_656 * 277 * 70 / 1e14
+    assert cost.gpu_hours(study()) == pytest.approx(seconds / 3600)
+
+
+def test_one_large_trial_by_hand_is_as_long_as_its_arithmetic():
+    training = Training(epochs=3, batch_size=16, learning_rate=3e-5, max_length=384)
+    flops = 1_207_959_552 * 170 * (6 * 3 * 87_599 + 2 * 10_570)
+    assert cost.gpu_hours(study("squad-v1.1", "opt-1.3b", training)) == pytest.approx(flops / 1e14 / 3600)
+
+
+def test_limits_of_examples_and_of_tokens_count():
+    short = replace(DENSE, training=replace(TABLE_1, max_length=35, max_train=249, max_test=27))
+    assert cost.training_flops(short) == pytest.approx(cost.training_flops(DENSE) / 20)
+    assert cost.evaluation_flops(short) == pytest.approx(cost.evaluation_flops(DENSE) * 27 / 277 / 2)
+    ample = replace(DENSE, training=replace(TABLE_1, max_train=10**6, max_test=10**6))
+    assert cost.training_flops(ample) == cost.training_flops(DENSE)
+    assert cost.evaluation_flops(ample) == cost.evaluation_flops(DENSE)
+
+
+def test_all_that_is_pruned_after_training_needs_the_dense_training_alone():
+    after = swept((0.1, 0.5, 0.9), timing="after")
+    assert cost.trainings(study(after=after).trials()) == [DENSE]
+    assert cost.trainings([replace(DENSE, pruning=after[0])]) == [DENSE]
+    evaluations = 3 * cost.evaluation_flops(DENSE) / cost.RATE / 3600
+    assert cost.gpu_hours(study(after=after)) == pytest.approx(cost.gpu_hours(study()) + evaluations)
+
+
+def test_a_sweep_of_tickets_needs_one_training_a_sparsity():
+    tickets = swept((0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7), method="lottery")
+    assert cost.expected(study(lottery=tickets)).trainings == 1 + 7
+    assert cost.expected(study(lottery=tickets[::-1])).trainings == 1 + 7
+    beside = cost.expected(study(lottery=tickets, one_shot=swept((0.1, 0.2))))
+    assert beside.trainings == 1 + 7 + 2
+
+
+def test_a_single_ticket_needs_its_rounds():
+    ticket = replace(DENSE, pruning=Pruning(0.4, "lottery"))
+    assert [t.pruning.sparsity for t in cost.trainings([ticket])] == [0.0, 0.1, 0.2, 0.3, 0.4]
+
+
+@given(st.integers(1, 99), st.sampled_from([0.05, 0.1, 0.15, 0.2, 0.3]))
+def test_tickets_are_counted_by_the_rounds_that_find_them(percent, rate):
+    ticket = replace(DENSE, pruning=Pruning(percent / 100, "lottery", rate=rate))
+    found = [t.pruning.sparsity for t in cost.trainings([ticket])]
+    assert found == pytest.approx([0.0, *rounds(percent / 100, rate)])
+
+
+def test_no_more_is_trained_than_is_counted_but_the_dense_model_again(empty_cache, monkeypatch):
+    done = []
+    monkeypatch.setattr("essparse_lib.training.fine_tune.fine_tune", lambda *_: done.append(1) or [0.0])
+    training = Training(epochs=1, batch_size=16, learning_rate=1e-3, max_length=16, max_test=16)
+    ways = {"lottery": swept((0.1, 0.2, 0.3), method="lottery"), "after": swept((0.1, 0.2), timing="after")}
+    trials = study("tiny-sentiment", "tiny-bert", training, **ways).trials()
+    experiment._tuned.cache_clear()
+    for trial in trials:
+        experiment.execute(trial)
+    experiment._tuned.cache_clear()
+    assert len(cost.trainings(trials)) == 1 + 3 <= len(done) <= 1 + 3 + 2
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_hours_add_up_over_tasks_models_and_seeds(figure):
+    whole = figures.study(figure, "paper")
+    for by in ("tasks", "models", "seeds"):
+        parts = [cost.expected(whole.narrowed(**{by: [entry]})) for entry in getattr(whole, by)]
+        assert sum(part.trainings for part in parts) == cost.expected(whole).trainings
+        assert sum(part.hours for part in parts) == pytest.approx(cost.gpu_hours(whole))
+
+
+def test_what_studies_share_counts_once():
+    pairs, masks = figures.study("fig9", "paper"), figures.study("fig10", "paper")
+    assert cost.expected(pairs, masks) == cost.expected(pairs)
+    assert cost.expected(masks).trainings == 5 * 3 * (1 + 7)
+    every = [figures.study(name, "paper") for name in FIGURES]
+    assert cost.expected(*every).hours < sum(map(cost.gpu_hours, every))
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_every_paper_study_has_hours(figure):
+    asked = figures.study(figure, "paper")
+    assert cost.gpu_hours(asked) > 0
+    assert cost.ASSUMED.startswith("100 TFLOP/s") and "2 ms" in cost.ASSUMED
+    line = rf"At paper scale: [\d,]+ trainings, about [\d.,]+ hours on one GPU \(assumed: {re.escape(cost.ASSUMED)}\)\."
+    assert re.fullmatch(line, cost.sentence(asked))
+
+
+@pytest.mark.parametrize("narrow", [{"models": ["someone/else"]}, {"tasks": ["rte", "cola"]}])
+def test_what_is_not_known_is_said_and_no_error(narrow):
+    asked = figures.study("fig9", "paper").narrowed(**narrow)
+    assert cost.gpu_hours(asked) is None and cost.expected(asked).about == "not known"
+    assert re.fullmatch(r"At paper scale: \d+ trainings; how long they take is not known\.", cost.sentence(asked))
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [(0.0456, "0.046"), (1.04, "1"), (9.96, "10"), (12.4, "12"), (1_249, "1,200"), (99_900, "100,000")],
+)
+def test_hours_are_said_to_two_digits(hours, said):
+    assert cost.Cost(1, hours).about == said
+
+
+def test_the_examples_run():
+    import doctest
+
+    found = doctest.testmod(cost)
+    assert found.attempted > 5 and not found.failed
+
+
+def test_it_is_told_without_torch():
+    code = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(('torch', 'transformers', 'accelerate', 'pandas', 'matplotlib')))\n"
+        "from essparse_lib import figures\n"
+        "from essparse_lib.study import cost\n"
+        "print(cost.sentence(figures.study('fig2', 'paper')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.startswith("At paper scale: "), done.stderr
+
+
+@pytest.mark.parametrize("figure", FIGURES)
+def test_each_figure_tells_its_cost_and_the_table_quotes_it(figure):
+    cells = (ROOT / f"notebooks/{figure}.py").read_text().split("# %%")
+    told = [i for i, cell in enumerate(cells) if "cost.sentence(paper)" in cell]
+    assert len(told) == 1 and f'paper = figures.study("{figure}", "paper")' in cells[told[0]]
+    assert "To run it again" in cells[told[0] - 1]
+    page = (ROOT / "book/reproduce.md").read_text()
+    for what, value in {"trainings": "trainings", "hours": "about"}.items():
+        assert f'parameters.glue("{figure}_paper_{what}", cost.expected(paper).{value})' in cells[-1]
+        assert f"{{glue:text}}`../notebooks/{figure}.ipynb::{figure}_paper_{what}:" in page
+
+
+def test_the_table_names_every_glued_value_as_it_is():
+    page = (ROOT / "book/reproduce.md").read_text()
+    quoted = re.findall(r"\{glue:text\}`\.\./notebooks/(\w+)\.ipynb::(\w+):,?([ds])`", page)
+    assert len(quoted) == page.count("{glue:text}") >= 2 * len(FIGURES) + 3
+    for notebook, name, kind in quoted:
+        assert f'parameters.glue("{name}", ' in (ROOT / f"notebooks/{notebook}.py").read_text()
+        assert kind == ("d" if name.endswith("trainings") else "s")
+
+
+def test_the_row_of_all_figures_counts_those_of_the_table():
+    source = (ROOT / "notebooks/fig2.py").read_text()
+    numbers = re.search(r'figures\.study\(f"fig\{number\}", "paper"\) for number in \(([\d, ]+)\)', source)
+    assert tuple(f"fig{number}" for number in numbers[1].split(", ")) == FIGURES
