@@ -1,7 +1,7 @@
 """Small random models and small made-up data in the hub's own formats, so that every path runs without a network.
 
 They are saved once into the cache as the hub would hold them: models by ``save_pretrained``, data as parquet
-in GLUE's and SQuAD's layout. What loads ``bert-base-uncased`` and MNLI loads them by the same code.
+in the layout of GLUE, SQuAD and Wikipedia. What loads ``bert-base-uncased`` and MNLI loads them by the same code.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from ..files import cache_folder, locked, writable
 OWNER = "essparse"
 DATASET = f"{OWNER}/tiny-glue"
 QUESTIONS = f"{OWNER}/tiny-questions"
+CORPUS = f"{OWNER}/tiny-corpus"
 REVISION = "2"  # raised when what is made here changes
 
 _GOOD = "good great fine lovely bright warm clever funny moving superb".split()
@@ -105,6 +106,41 @@ def _questions(target: Path) -> None:
         pq.write_table(table, target / "plain_text" / f"{split}-00000-of-00001.parquet")
 
 
+#: What is said of a film: at each noun may stand an adjective, all of one tone.
+_CLAUSES = (
+    "the film has a plot with some music",
+    "its actors play in every scene of this story",
+    "this story has a scene in every plot",
+    "the actors play with some music",
+    "every scene of the film has its music",
+    "the music of this film has a story",
+)
+_NOUNS = "film plot actors scene story music".split()
+
+
+def _review(rng: random.Random) -> str:
+    """A sentence by a grammar: its tone, a noun's adjectives and a clause's words can be told from one another."""
+    tone = rng.choice((_GOOD, _BAD))
+    words = []
+    for word in " and ".join(rng.sample(_CLAUSES, rng.randint(1, 2))).split():
+        if word in _NOUNS and rng.random() < 0.75:
+            start = 2 * _NOUNS.index(word)  # each noun has four adjectives of a tone, shared with its neighbours
+            words.append(rng.choice((tone * 2)[start : start + 4]))
+        words.append(word)
+    return " ".join(words)
+
+
+def _corpus(target: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rng = random.Random(0)
+    (target / "data").mkdir()
+    for part in range(2):
+        table = pa.table({"text": [_review(rng) for _ in range(2000)]})
+        pq.write_table(table, target / "data" / f"train-{part:05}-of-00002.parquet", row_group_size=500)
+
+
 def _tokenizer(pair_template: str, **options: Any) -> Any:
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
@@ -169,6 +205,7 @@ def _opt(target: Path) -> None:
 _MAKERS: dict[str, Callable[[Path], None]] = {
     DATASET: _glue,
     QUESTIONS: _questions,
+    CORPUS: _corpus,
     f"{OWNER}/tiny-bert": _bert,
     f"{OWNER}/tiny-mpnet": _mpnet,
     f"{OWNER}/tiny-opt": _opt,

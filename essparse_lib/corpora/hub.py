@@ -1,0 +1,117 @@
+"""Corpora in parquet files as the hub holds them: BookCorpus and Wikipedia, and a tiny one made here.
+
+BookCorpus: the repository's main branch holds a loading script, which nothing runs any more; its text as parquet is
+on the branch that the hub itself makes, ``refs/convert/parquet``. No commit of that branch could be verified, so a
+branch is named here, and the number of rows that the data set's card states is checked instead. A mirror of the same
+rows, also by no verified commit, is ``SamuelYang/bookcorpus``; ``lucadiliello/bookcorpusopen`` holds other books.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError, one_line
+from ..sources import tiny
+from ..sources.hub import Repository, folder
+from .corpus import Corpus
+
+
+@dataclass(frozen=True)
+class Parquet:
+    """One split of a text data set.
+
+    Attributes:
+        repository: the data set.
+        files: its parquet files, as a pattern below the repository's folder; they are read in their names' order.
+        rows: how many there must be in all, or None where that is not fixed.
+        joined: how many consecutive rows make a document.
+    """
+
+    repository: Repository
+    files: str
+    rows: int | None = None
+    joined: int = 1
+
+    @property
+    def key(self) -> str:
+        """Names the content, as far as the repository's revision does."""
+        return f"{self.repository.id}@{self.repository.revision}/{self.files}:{self.rows}:{self.joined}"
+
+    def documents(self) -> Iterator[str]:
+        """The documents, read part by part of a row group: memory does not grow with the files.
+
+        Raises:
+            InputError: the data set cannot be had or read, or has another number of rows.
+        """
+        where, origin = folder(self.repository, ("README.md", self.files))
+        paths = sorted(where.glob(self.files))
+        if not paths:
+            raise InputError(f"{where} holds no {self.files}: complete the folder or remove it")
+        parquet = _reader()
+        try:
+            found = sum(parquet.read_metadata(path).num_rows for path in paths)
+        except (OSError, ValueError) as error:  # Arrow's errors are of these
+            raise _unreadable(where, self.files, error) from error
+        if self.rows not in (None, found):
+            raise InputError(f"{self.files} from {origin} has {found:,} rows, but must have {self.rows:,}: complete it")
+        return (text for rows in _runs(_texts(parquet, paths), self.joined) if (text := " ".join(rows).strip()))
+
+
+def _texts(parquet: Any, paths: list[Path]) -> Iterator[str]:
+    for path in paths:
+        try:
+            for batch in parquet.ParquetFile(path).iter_batches(batch_size=1024, columns=["text"]):
+                yield from (text or "" for text in batch.column(0).to_pylist())
+        except (OSError, ValueError, IndexError) as error:
+            raise _unreadable(path.parent, path.name, error) from error
+
+
+def _runs(texts: Iterator[str], length: int) -> Iterator[list[str]]:
+    """Consecutive texts, so many at a time."""
+    while run := list(islice(texts, length)):
+        yield run
+
+
+def _reader() -> Any:
+    try:
+        from pyarrow import parquet
+    except ImportError as missing:
+        raise InputError("this corpus is kept as parquet: pip install pyarrow") from missing
+    return parquet
+
+
+def _unreadable(where: Path, name: str, error: Exception) -> InputError:
+    return InputError(f"{where}/{name} cannot be read ({type(error).__name__}: {one_line(error)}): fetch it anew")
+
+
+_BOOKS = Parquet(
+    Repository("bookcorpus/bookcorpus", "refs/convert/parquet", "dataset"),
+    "plain_text/train/*.parquet",
+    74_004_228,
+    64,  # a row is a sentence, and where a book ends is not marked
+)
+_WIKIPEDIA = Parquet(
+    Repository("wikimedia/wikipedia", "b04c8d1ceb2f5cd4588862100d08de323dccfbaa", "dataset"),
+    "20231101.en/train-*.parquet",
+    6_407_814,
+)
+_TINY = Parquet(Repository(tiny.CORPUS, tiny.REVISION, "dataset"), "data/train-*.parquet")
+
+_BOOKS_SOURCE = f"BookCorpus (Zhu et al. 2015), {_BOOKS.repository.id}, licence not known, for research"
+_WIKIPEDIA_SOURCE = f"English Wikipedia of 1 November 2023, {_WIKIPEDIA.repository.id}, CC BY-SA 3.0 and GFDL"
+
+CORPORA = (
+    Corpus("bookcorpus", _BOOKS.documents, _BOOKS_SOURCE, _BOOKS.key),
+    Corpus("wikipedia", _WIKIPEDIA.documents, _WIKIPEDIA_SOURCE, _WIKIPEDIA.key),
+    Corpus(
+        "bookcorpus+wikipedia",
+        lambda: chain(_BOOKS.documents(), _WIKIPEDIA.documents()),
+        f"{_BOOKS_SOURCE}; {_WIKIPEDIA_SOURCE}",
+        f"{_BOOKS.key}+{_WIKIPEDIA.key}",
+    ),
+    Corpus("tiny-corpus", _TINY.documents, f"{tiny.CORPUS}, made by this package", _TINY.key),
+)

