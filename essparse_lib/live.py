@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from . import models, tasks
 from .files import cache_folder
+from .study.asked import Asked
 from .study.grid import Study
-from .study.store import Asked, Record, Store
+from .study.pretraining import Pretraining
+from .study.store import Record, Store
 from .study.trial import Pruning
 
 
@@ -47,22 +49,32 @@ def run(trials: Iterable[Asked], scale: str) -> dict[str, Record]:
     Raises:
         InputError: a model or a task cannot be had.
     """
-    from . import run as runner  # the bench: torch is imported here, and only if something is to be run
-
-    found: dict[str, Record] = {}
+    folder = cache_folder() / "live" / scale
+    todo = list(trials)
+    # models first: what is done with them needs their weights
+    found = _kept([one for one in todo if isinstance(one, Pretraining)], Store(folder / "pretraining"))
     by_model: dict[str, list[Asked]] = {}
-    for trial in trials:
-        by_model.setdefault(trial.model, []).append(trial)
-    for model, todo in by_model.items():
+    for one in todo:
+        if not isinstance(one, Pretraining):
+            by_model.setdefault(one.model, []).append(one)
+    for model, own in by_model.items():
         # A folder or a branch of the hub may hold other weights tomorrow, under the same name.
-        store = Store(cache_folder() / "live" / scale / models.locate(model).weights)
-        new = runner.missing(todo, store.records(), retry=True)
-        if new:
-            print(f"Running {len(new)} trials that have no record: {new[0]}" + (", …" if len(new) > 1 else ""))
-            runner.run(new, store, retry=True)
-        kept = store.records()
-        found |= {trial.id: kept[trial.id] for trial in todo if trial.id in kept}
+        found |= _kept(own, Store(folder / models.locate(model).weights))
     for record in found.values():
         if record.status != "ok":
             print(f"{record.trial}: {record.status}, {record.reason}")
     return found
+
+
+def _kept(todo: Sequence[Asked], store: Store) -> dict[str, Record]:
+    """The records of these, from the store or made now."""
+    if not todo:
+        return {}
+    from . import run as runner  # the bench: torch is imported here, and only if something is to be run
+
+    new = runner.missing(todo, store.records(), retry=True)
+    if new:
+        print(f"Running {len(new)} trials that have no record: {new[0]}" + (", …" if len(new) > 1 else ""))
+        runner.run(new, store, retry=True)
+    kept = store.records()
+    return {one.id: kept[one.id] for one in todo if one.id in kept}

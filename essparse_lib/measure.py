@@ -29,7 +29,8 @@ def measure(asked: Measurement) -> Record:
 
     started = time.perf_counter()
     made = made_by(asked.model, device.accelerator().device)
-    values = {"pruned-share": _pruned_share, "mask-similarity": _mask_similarity}[asked.kind](asked)
+    by_kind = {"pruned-share": _pruned_share, "mask-similarity": _mask_similarity, "zeros": _zeros}
+    values = by_kind[asked.kind](asked)
     return Record(asked, "ok", values=values, provenance={**made, **finished(started)})
 
 
@@ -54,6 +55,13 @@ def _pruned_share(asked: Measurement) -> dict[str, Any]:
             for name, matrix in prunable(model).items()
         ]
     }
+
+
+def _zeros(asked: Measurement) -> dict[str, Any]:
+    """Of a model as it was saved, what is looked at while one is trained."""
+    from .training.dynamics import weights_now
+
+    return weights_now(models.complete(asked.model))
 
 
 def _map(keep: torch.Tensor) -> list[list[int]]:

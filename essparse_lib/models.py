@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .catalogue import MODELS, Model
 from .errors import InputError, one_line, unknown
 from .files import sha256
+from .pretrained import SCALES, folder_of
 from .sources.archives import extract
 from .sources.hub import Repository, model_folder
 
@@ -57,7 +58,10 @@ def locate(name: str) -> Source:
         InputError: the name is unknown, the model cannot be had, or its weights are not the named ones.
     """
     model = MODELS.get(name)
-    folder, origin = _unnamed(name) if model is None else _named(model)
+    if name in SCALES:
+        folder, origin = _own(name)
+    else:
+        folder, origin = _unnamed(name) if model is None else _named(model)
     found = _weights_hash(folder)
     if model is not None and model.weights not in (None, found):
         file = folder / (model.gguf or "model.safetensors")
@@ -81,6 +85,15 @@ def _named(model: Model) -> tuple[Path, str]:
             raise InputError(f"model {model.name!r}: {no_archive}; or from the hub: {no_hub}") from no_hub
 
 
+def _own(name: str) -> tuple[Path, str]:
+    folder = folder_of(name)
+    if folder is None:
+        raise InputError(
+            f"model {name!r} is trained here, and its weights are not there yet: run `essparse pretrain {name}`"
+        )
+    return folder, "trained here"
+
+
 def _unnamed(name: str) -> tuple[Path, str]:
     check_name(name)
     path = Path(name).expanduser()
@@ -99,8 +112,11 @@ def check_name(name: str) -> None:
         InputError: it is no name known here, no id of the hub, and no folder.
     """
     on_hub = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?", name)
-    if name not in MODELS and not on_hub and not (name and Path(name).expanduser().is_dir()):
-        raise unknown("model", name, MODELS, ", an id on the hub (owner/name or owner/name@revision), or a folder")
+    known = name in MODELS or name in SCALES
+    if not known and not on_hub and not (name and Path(name).expanduser().is_dir()):
+        raise unknown(
+            "model", name, [*MODELS, *SCALES], ", an id on the hub (owner/name or owner/name@revision), or a folder"
+        )
 
 
 def _weights_hash(folder: Path) -> str:
@@ -164,7 +180,7 @@ def with_head(name: str, head: str, classes: int, seed: int) -> PreTrainedModel:
 
     options = {"num_labels": classes} if classes else {}
     torch.manual_seed(seed)
-    with _quiet():
+    with quiet():
         model = _loader(head).from_pretrained(**locate(name).options, **options, dtype=torch.float32)
     model.config.pad_token_id = tokenizer_of(name).pad_token_id  # decoders find the last token of a row by it
     return model
@@ -200,7 +216,7 @@ def complete(name: str) -> PreTrainedModel:
         # gguf files hold decoders that speak, and do not name their class
         other = transformers.AutoModelForCausalLM if source.gguf else transformers.AutoModel
         loader: Any = named if known else other
-        with _quiet():
+        with quiet():
             model = loader.from_pretrained(**source.options, dtype=torch.float32 if source.gguf else "auto")
         if source.gguf:  # dequantised, it is a model like any other, and may be cast and saved
             model.hf_quantizer.remove_quantization_config(model)
@@ -209,8 +225,8 @@ def complete(name: str) -> PreTrainedModel:
         raise InputError(f"model {name!r} in {folder} cannot be read: {one_line(error)}") from error
 
 
-class _quiet:
-    """Silence the report that the head is new: here it always is."""
+class quiet:
+    """Silence transformers' progress bars, and its report that the head is new: here it always is."""
 
     def __enter__(self) -> None:
         from transformers.utils import logging

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from . import figures
-from .study.store import Asked, Record, Store, results
+from .study.asked import Asked
+from .study.store import Record, Store, results
 
 if TYPE_CHECKING:
     from .run import Progress
@@ -20,16 +21,17 @@ if TYPE_CHECKING:
 def expected_seconds(trials: Sequence[Asked], records: dict[str, Record]) -> float | None:
     """How long the trials without a record will take one after another, from the records that there are.
 
-    A trial is taken to last as long as the mean of its model and task, or else of all; None with no record.
+    A trial is taken to last as long as the mean of those in its file (a model's on one task), or else of all; None
+    with no record.
     """
     spent: dict[tuple[str, str] | None, list[float]] = {}
     for trial in trials:
         if trial.id in records and (seconds := records[trial.id].provenance.get("seconds")):
-            for key in ((trial.model, trial.task), None):
+            for key in ((trial.model, trial.file), None):
                 spent.setdefault(key, []).append(seconds)
     if not spent:
         return None
-    return sum(mean(spent.get((t.model, t.task), spent[None])) for t in trials if t.id not in records)
+    return sum(mean(spent.get((t.model, t.file), spent[None])) for t in trials if t.id not in records)
 
 
 def spell(seconds: float) -> str:

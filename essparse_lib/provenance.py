@@ -46,19 +46,19 @@ def versions() -> dict[str, str]:
     return found
 
 
-def made_by(model: str, device: torch.device) -> dict[str, Any]:
-    """What is known before the work begins: code, versions, device, and the model's weights."""
-    from . import models
+def made_with(device: torch.device) -> dict[str, Any]:
+    """What is known before the work begins: code, versions and device."""
     from .training.device import description
 
+    return {"code": code_revision(), "versions": versions(), **description(device)}
+
+
+def made_by(model: str, device: torch.device) -> dict[str, Any]:
+    """The same, and the weights of the model that the work begins from."""
+    from . import models
+
     source = models.locate(model)
-    return {
-        "code": code_revision(),
-        "versions": versions(),
-        **description(device),
-        "weights": source.weights,
-        "weights_from": source.origin,
-    }
+    return {**made_with(device), "weights": source.weights, "weights_from": source.origin}
 
 
 def finished(started: float) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""Many trials: those without a record are run over joblib, within a budget, beside other runs on the same store."""
+"""Many trials, measurements and pre-trainings: those without a record are run over joblib, within a budget, beside
+other runs on the same store."""
 
 from __future__ import annotations
 
@@ -9,11 +10,16 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 
+from . import pretrain as pretraining
 from .errors import InputError
 from .experiment import execute, prepare
 from .measure import measure
+from .pretrained import SCALES, folder_of, store_of
+from .study.asked import Asked
 from .study.measurement import Measurement
-from .study.store import Asked, Record, Store
+from .study.pretraining import Pretraining
+from .study.store import Record, Store
+from .study.trial import Trial
 
 _T = TypeVar("_T")
 
@@ -34,15 +40,16 @@ def run(
     retry: bool = False,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> list[Asked]:
-    """Run the trials that have no record yet.
+    """Run the trials that have no record yet; models that are to be trained from scratch come first.
 
-    Killed at any instant, it loses the trials in flight alone; run again, it goes on. Several runs at once on
-    one store share the work. Under ``accelerate launch`` its processes work on every trial together, and the main
-    one decides and writes.
+    Killed at any instant, it loses the trials in flight alone (of a pre-training the last minute); run again, it goes
+    on. Several runs at once on one store share the work. Under ``accelerate launch`` its processes work on every trial
+    together, and the main one decides and writes.
 
     Args:
         jobs: trials at a time, each in its own process with its share of the cores (and of the GPUs).
-        budget: seconds of wall-clock time; no trial is begun that is not expected to end within it.
+        budget: seconds of wall-clock time; no trial is begun that is not expected to end within it, and a
+            pre-training is cut short, to be gone on with.
         retry: run failed trials again (diverged ones stay: they are results).
         progress: called after each trial.
 
@@ -52,27 +59,45 @@ def run(
     Raises:
         InputError: something cannot be had or written. Checked before the first trial.
     """
-    import joblib
-
     if jobs > 1 and _processes() > 1:
         raise InputError(f"{jobs} jobs are not allowed under accelerate launch, which shares each trial: give 1")
-    deadline = time.monotonic() + budget if budget is not None else None
+    deadline = time.time() + budget if budget is not None else None
     todo = _agreed(missing(trials, store.records(), retry))
-    for one in {(t.model, t.task): t for t in todo}.values():
-        for trial in one.trials if isinstance(one, Measurement) else [one]:
-            prepare(trial)
+    models = [t for t in todo if isinstance(t, Pretraining)]
+    untrained = {t.model for t in models}
+    ready = [t for t in todo if t.model not in untrained]
+    _prepare([*models, *ready])
     if todo:
         store.check_writable()
     left = len(todo)
-    workers = max(1, min(jobs, left))
-    threads = max(1, _cores() // (workers * _processes()))
-    calls = (joblib.delayed(_work)(trial, store, threads, workers, retry) for trial in _until(deadline, todo, workers))
-    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch=workers, batch_size=1)
-    for record in parallel(calls):
-        left -= 1
-        if _is_main():
-            progress(Progress(record, left))
+
+    def work(part: Sequence[Asked]) -> None:
+        nonlocal left
+        for record in _records(part, store, jobs, deadline, retry):
+            left -= 1
+            if _is_main():
+                progress(Progress(record, left))
+
+    work(models)
+    trained = [t for t in todo if t not in models and t.model in untrained and folder_of(t.model)]
+    _prepare(trained)
+    work([*trained, *ready])
     return _agreed(missing(trials, store.records()))
+
+
+def _records(
+    todo: Sequence[Asked], store: Store, jobs: int, deadline: float | None, retry: bool
+) -> Iterator[Record | None]:
+    """What comes of each, as it comes; None where there is no record yet, or another process makes it."""
+    import joblib
+
+    workers = max(1, min(jobs, len(todo)))
+    threads = max(1, _cores() // (workers * _processes()))
+    calls = (
+        joblib.delayed(_work)(one, store, threads, workers, retry, deadline) for one in _until(deadline, todo, workers)
+    )
+    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch=workers, batch_size=1)
+    yield from parallel(calls)
 
 
 def missing(trials: Iterable[Asked], records: dict[str, Record], retry: bool = False) -> list[Asked]:
@@ -81,34 +106,54 @@ def missing(trials: Iterable[Asked], records: dict[str, Record], retry: bool = F
     return [t for i, t in once.items() if i not in records or (retry and records[i].status == "failed")]
 
 
+def _prepare(todo: Sequence[Asked]) -> None:
+    """Fetch and check what these need, each model's files once."""
+    for one in {(t.model, t.file): t for t in todo}.values():
+        if isinstance(one, Pretraining):
+            pretraining.prepare(one)
+        for trial in (one,) if isinstance(one, Trial) else one.trials if isinstance(one, Measurement) else ():
+            prepare(trial)
+
+
 def _until(deadline: float | None, todo: Sequence[Asked], workers: int) -> Iterator[Asked]:
-    """The trials one by one while there is time for another one like those before."""
-    begun = time.monotonic()
-    for number, trial in enumerate(todo):
+    """Those to do one by one, while there is time for another one like those before."""
+    begun = time.time()
+    for number, one in enumerate(todo):
         if deadline is not None:
             rounds = max(1, number // workers)
-            typical = (time.monotonic() - begun) / rounds if number >= workers else 0.0
-            if _agreed(time.monotonic() + typical > deadline):
+            known = number >= workers and not isinstance(one, Pretraining)  # which can be cut short
+            typical = (time.time() - begun) / rounds if known else 0.0
+            if _agreed(time.time() + typical > deadline):
                 return
-        yield trial
+        yield one
 
 
-def _work(trial: Asked, store: Store, threads: int, workers: int, retry: bool) -> Record | None:
-    """In a worker: run a trial and keep its record, unless another process has or is doing so."""
+def _work(one: Asked, store: Store, threads: int, workers: int, retry: bool, deadline: float | None) -> Record | None:
+    """In a worker: do what is asked and keep its record, unless another process has or is doing so."""
     from .training import device
 
     device.use_threads(threads)
     if workers > 1:
         device.take_gpu()
-    with store.claimed(trial) if _is_main() else nullcontext(True) as mine:
-        if not _agreed(mine and bool(missing([trial], store.records_of(trial), retry))):
+    with store.claimed(one) if _is_main() else nullcontext(True) as mine:
+        if not _agreed(mine and bool(missing([one], store.records_of(one), retry))):
             return None
-        record = measure(trial) if isinstance(trial, Measurement) else execute(trial)
-        if _is_main():
+        record = _record(one, store, deadline)
+        if record is not None and _is_main():
             store.append(record)
-    if record.status == "failed" and _processes() > 1:
-        raise RuntimeError(f"{trial} failed ({record.reason}): others may be waiting for this process, so all end")
+    if record is not None and record.status == "failed" and _processes() > 1:
+        raise RuntimeError(f"{one} failed ({record.reason}): others may be waiting for this process, so all end")
     return record
+
+
+def _record(one: Asked, store: Store, deadline: float | None) -> Record | None:
+    if isinstance(one, Pretraining):
+        home = store_of(one.model) if one.model in SCALES else store
+        return pretraining.pretrain(one, home.pretrained(one.model), deadline)
+    if isinstance(one, Measurement):
+        return measure(one)
+    assert isinstance(one, Trial)
+    return execute(one)
 
 
 def _cores() -> int:

@@ -29,12 +29,12 @@ DECLARED = BASE + [r for listed in EXTRAS.values() for r in listed]
 REPOSITORY = PROJECT["urls"]["Repository"]
 
 FLOORS = [
-    {"pruning", "sources", "study", "errors", "files"},
-    {"catalogue", "models", "tasks", "training", "figures"},
-    {"experiment", "kinds", "measure", "run", "book", "sparsify", "progress", "provenance", "live"},
+    {"pruning", "sources", "study", "errors", "files", "pretrained"},
+    {"catalogue", "models", "tasks", "corpora", "training", "figures"},
+    {"experiment", "kinds", "measure", "pretrain", "run", "book", "sparsify", "progress", "provenance", "live"},
     {"cli", "widgets", "__init__"},
 ]
-BENCH = {"pruning", "sources", "tasks", "training", "models", "catalogue"}
+BENCH = {"pruning", "sources", "tasks", "corpora", "training", "models", "catalogue"}
 NOTEBOOK = {"study", "figures"}
 
 
@@ -89,7 +89,9 @@ def test_the_wings_do_not_know_each_other():
         for here, there in ((BENCH, NOTEBOOK), (NOTEBOOK, BENCH))
         if named(path).split(".")[0] in here and target.split(".")[0] in there
     }
-    assert crossing <= {("training.fine_tune", "study.trial")}  # Training, plain data
+    plain_data = {("training.fine_tune", "study.trial")}
+    plain_data |= {(f"training.{name}", "study.pretraining") for name in ("objectives", "scratch")}
+    assert crossing <= plain_data
 
 
 def test_the_notebook_wing_draws_without_torch():

@@ -12,7 +12,7 @@ from ..study.curves import Curve, Estimate, curves
 from ..study.essential import EPSILON, essential_sparsity, turning_point
 from ..study.grid import Study
 from ..study.store import Record
-from ..study.trial import Pruning
+from ..study.trial import Pruning, Trial
 from . import style
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def points(study: Study, records: Mapping[str, Record], sparsity: float, live: C
         live: the ids of the trials that were run just now.
     """
     good = {i: r for i, r in records.items() if r.status == "ok"}
-    paired = {i: r for i, r in good.items() if {r.trial.at(0.0).id, r.trial.at(sparsity).id} <= good.keys()}
+    trials = {i: r.trial for i, r in good.items() if isinstance(r.trial, Trial)}
+    paired = {i: good[i] for i, t in trials.items() if {t.at(0.0).id, t.at(sparsity).id} <= good.keys()}
     found = []
     for curve in curves(study, paired, prunings=(Pruning(sparsity),)):
         trial = study.trial(curve.model, curve.task, Pruning(sparsity), curve.seeds[0])

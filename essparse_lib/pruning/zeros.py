@@ -84,6 +84,16 @@ class Zeros:
         """Euclidean norm, √Σw²."""
         return math.sqrt(self.squares)
 
+    def by_reading(self) -> dict[str, int]:
+        """How many are zero by each reading: ``exact``, ``fp16``, ``bf16``, ``below 1e-06``, ``below 0.01 sd``, …"""
+        return {
+            "exact": self.exact,
+            "fp16": self.fp16,
+            "bf16": self.bf16,
+            **{f"below {threshold:g}": count for threshold, count in self.below.items()},
+            **{f"below {threshold:g} sd": count for threshold, count in self.below_deviations.items()},
+        }
+
     def __add__(self, other: Zeros) -> Zeros:
         return Zeros(
             self.weights + other.weights,

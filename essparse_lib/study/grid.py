@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from ..errors import InputError, unknown
+from .asked import Asked
 from .measurement import Measurement
+from .pretraining import Pretraining
 from .trial import Pruning, Training, Trial
 
 SCALES = ("tiny", "lab", "paper")
@@ -42,6 +44,7 @@ class Study:
         ways: what is pruned and how, by a name that figures show; the first is what the figure is about.
         parts: by model, what it takes part in, where that is not everything.
         measured: by kind of measurement, the sparsities at which each model is measured.
+        pretrained: by model, how it is trained from scratch, for the models that the study watches in that.
     """
 
     figure: str
@@ -53,6 +56,7 @@ class Study:
     seeds: tuple[int, ...] = (0, 1, 2)
     parts: Mapping[str, Part] = field(default_factory=dict)
     measured: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    pretrained: Mapping[str, Pretraining] = field(default_factory=dict)
 
     @property
     def main(self) -> str:
@@ -104,9 +108,13 @@ class Study:
         compared = tuple(self.trial(model, task, how, seed) for task in self.tasks_of(model))
         return Measurement("mask-similarity", model, sparsity, compared)
 
-    def asked(self) -> list[Trial | Measurement]:
-        """All trials, then all measurements."""
-        return [*self.trials(), *self.measurements()]
+    def pretrainings(self) -> list[Pretraining]:
+        """Those of its models."""
+        return [self.pretrained[model] for model in self.models if model in self.pretrained]
+
+    def asked(self) -> list[Asked]:
+        """All pre-trainings, then all trials, then all measurements."""
+        return [*self.pretrainings(), *self.trials(), *self.measurements()]
 
     def _trials(self) -> Iterator[Trial]:
         for seed in self.seeds:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from ..errors import InputError, check_sparsity, unknown
-from .trial import Pruning, Trial, identity, without_defaults
+from .asked import Asked
+from .trial import Trial
 
 #: ``pruned-share``: where the weights lie that one-shot magnitude pruning removes (Figure 1).
 #: ``mask-similarity``: how alike the masks of several trials and the one-shot mask are (Figure 10).
-KINDS = ("pruned-share", "mask-similarity")
+#: ``zeros``: what is zero by each reading, and how large the weights are, matrix by matrix (Figure 8); at sparsity 0.
+KINDS = ("pruned-share", "mask-similarity", "zeros")
 
 
 @dataclass(frozen=True)
-class Measurement:
+class Measurement(Asked):
     """What is measured, of which model.
 
     Attributes:
@@ -24,6 +25,8 @@ class Measurement:
         sparsity: of the masks that are looked at.
         trials: whose masks are compared, for ``mask-similarity``.
     """
+
+    kind_of_record: ClassVar[str] = "measurement"
 
     kind: str
     model: str
@@ -38,26 +41,16 @@ class Measurement:
             raise InputError(f"the masks compared must all be of {self.model} at {self.sparsity:g}")
 
     @property
-    def task(self) -> str:
-        """The kind: what a trial's task is to the store, the name of a file."""
+    def file(self) -> str:
+        """Its kind."""
         return self.kind
-
-    @property
-    def pruning(self) -> Pruning:
-        """One-shot magnitude pruning at its sparsity."""
-        return Pruning(self.sparsity)
 
     def canonical(self) -> dict[str, Any]:
         """As of a trial: plain data without the fields at their defaults."""
-        plain = without_defaults(self)
+        plain = super().canonical()
         if self.trials:
             plain["trials"] = [trial.canonical() for trial in self.trials]
         return plain
-
-    @cached_property
-    def id(self) -> str:
-        """As of a trial: the start of the SHA-256 of the canonical JSON."""
-        return identity(self.canonical())
 
     @classmethod
     def from_canonical(cls, plain: dict[str, Any]) -> Measurement:
@@ -67,10 +60,6 @@ class Measurement:
             TypeError, KeyError, ValueError: it is that of no measurement.
         """
         return cls(**{**plain, "trials": tuple(Trial.from_canonical(t) for t in plain.get("trials", ()))})
-
-    def at(self, sparsity: float) -> Measurement:
-        """The same at another sparsity."""
-        return replace(self, sparsity=sparsity, trials=tuple(t.at(sparsity) for t in self.trials))
 
     def __str__(self) -> str:
         return f"{self.kind} of {self.model} at {self.sparsity:.4g}"

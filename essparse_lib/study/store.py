@@ -12,13 +12,12 @@ from typing import Any, Literal
 
 from ..errors import InputError
 from ..files import cache_folder, locked, writing
+from .asked import Asked
 from .measurement import Measurement
+from .pretraining import Pretraining
 from .trial import Trial
 
-#: What a record is of.
-Asked = Trial | Measurement
-
-_KINDS: dict[str, type[Trial] | type[Measurement]] = {"trial": Trial, "measurement": Measurement}
+_KINDS: dict[str, type[Asked]] = {kind.kind_of_record: kind for kind in (Trial, Measurement, Pretraining)}
 
 Status = Literal["ok", "diverged", "failed"]
 
@@ -28,10 +27,10 @@ _INSTALLED = Path(__file__).parents[1] / "_results"
 
 @dataclass(frozen=True)
 class Record:
-    """What came of a trial, or of a measurement.
+    """What came of a trial, a measurement or a pre-training.
 
     Attributes:
-        trial: what was tried or measured.
+        trial: what was tried, measured or trained.
         status: ``ok``, ``diverged`` (the loss became NaN or infinite) or ``failed``.
         metrics: scores in points from 0 to 100, losses, and the measured sparsity after training.
         predictions, labels: the class of every evaluation example, in the task's order, one character each
@@ -53,8 +52,11 @@ class Record:
 
     def line(self) -> str:
         """The record as one line of JSON."""
-        kind = next(kind for kind, made in _KINDS.items() if isinstance(self.trial, made))
-        plain = {"id": self.trial.id, kind: self.trial.canonical(), "status": self.status}
+        plain = {
+            "id": self.trial.id,
+            self.trial.kind_of_record: self.trial.canonical(),
+            "status": self.status,
+        }
         for name in ("metrics", "predictions", "labels", "values", "reason", "provenance"):
             if getattr(self, name):
                 plain[name] = getattr(self, name)
@@ -181,7 +183,11 @@ class Store:
 
     def path(self, trial: Asked) -> Path:
         """The file that a record belongs to: ``<model>/<task, or kind of measurement>.jsonl``."""
-        return self.folder / slug(trial.model) / f"{slug(trial.task)}.jsonl"
+        return self.folder / slug(trial.model) / f"{slug(trial.file)}.jsonl"
+
+    def pretrained(self, model: str) -> Path:
+        """The folder that the weights of a model that is trained here belong to, beside its records."""
+        return self.folder / slug(model) / "model"
 
     @property
     def _locks(self) -> Path:

@@ -13,9 +13,11 @@ from .store import Record
 if TYPE_CHECKING:
     import pandas as pd
 
+_PLURALS = {"trial": "trials", "measurement": "measurements", "pretraining": "pre-trainings"}
+
 
 def used(study: Study, records: Mapping[str, Record]) -> list[Record]:
-    """The study's records, in the order of its trials and measurements."""
+    """The study's records, in the order of what is asked."""
     return [records[trial.id] for trial in study.asked() if trial.id in records]
 
 
@@ -38,10 +40,10 @@ def provenance(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
     def each(name: str) -> str:
         return ", ".join(sorted({str(note[name]) for note in notes if name in note})) or "—"
 
-    what = "trials and measurements" if study.measurements() else "trials"
+    kinds = dict.fromkeys(_PLURALS[asked.kind_of_record] for asked in study.asked())
     rows = {
         "scale": study.scale,
-        "records": f"{len(found)} of {len(study.asked())} {what}"
+        "records": f"{len(found)} of {len(study.asked())} {' and '.join(kinds)}"
         + "".join(f", {count} {state}" for state, count in states.items() if state != "ok"),
         "fingerprint of the records": fingerprint(found) if found else "—",
         "code revision": each("code"),
@@ -53,7 +55,7 @@ def provenance(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
         "PyTorch": ", ".join(sorted({note["versions"]["torch"] for note in notes if "versions" in note})) or "—",
         "transformers": ", ".join(sorted({note["versions"]["transformers"] for note in notes if "versions" in note}))
         or "—",
-        "computing time": f"{hours:.1f} hours of trials",
+        "computing time": f"{hours:.1f} hours in all",
         "made": " to ".join(dict.fromkeys((days[0], days[-1]))) if days else "—",
     }
     return pd.DataFrame({"value": rows}, dtype=str)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import InputError, check_pattern, check_sparsity, unknown
+from .asked import Asked
 
 #: How the weights that go are chosen: by magnitude; at random; by magnitude after training on the task, round by
 #: round (the lottery).
@@ -109,12 +107,14 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Trial:
+class Trial(Asked):
     """One experiment: prune a model, fine-tune it on a task, evaluate it.
 
     The same seed gives the same head, training subset, data order and dropout at every sparsity, so trials
     that differ in ``pruning`` alone are paired.
     """
+
+    kind_of_record: ClassVar[str] = "trial"
 
     model: str
     task: str
@@ -122,18 +122,10 @@ class Trial:
     training: Training
     pruning: Pruning = field(default_factory=Pruning)
 
-    def canonical(self) -> dict[str, Any]:
-        """The trial as plain data without the fields at their defaults.
-
-        A field that is added later, with a default that changes nothing, therefore leaves every earlier
-        trial's id as it was; a default must never be changed.
-        """
-        return without_defaults(self)
-
-    @cached_property
-    def id(self) -> str:
-        """The first 16 hexadecimal digits of the SHA-256 of the canonical JSON."""
-        return identity(self.canonical())
+    @property
+    def file(self) -> str:
+        """Its task: one file holds a model's trials on a task."""
+        return self.task
 
     def at(self, sparsity: float) -> Trial:
         """The same trial at another sparsity, by the same method without its pattern."""
@@ -156,24 +148,3 @@ class Trial:
 
     def __str__(self) -> str:
         return f"{self.model} on {self.task}, {self.pruning}, seed {self.seed}"
-
-
-def identity(plain: dict[str, Any]) -> str:
-    """The first 16 hexadecimal digits of the SHA-256 of plain data as canonical JSON."""
-    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def without_defaults(value: Any) -> dict[str, Any]:
-    """A dataclass as plain data, without the fields at their defaults."""
-    plain = {}
-    for entry in dataclasses.fields(value):
-        current = getattr(value, entry.name)
-        if dataclasses.is_dataclass(current):
-            current = without_defaults(current)
-            if not current:
-                continue
-        elif current == entry.default:
-            continue
-        plain[entry.name] = current
-    return plain

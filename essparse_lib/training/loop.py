@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from accelerate import Accelerator
@@ -14,7 +15,7 @@ from transformers import get_linear_schedule_with_warmup
 from ..pruning.masks import Mask
 
 #: Losses are looked at together every so many steps: each look makes a GPU wait.
-_LOOK_EVERY = 20
+LOOK_EVERY = 20
 
 
 class Diverged(RuntimeError):
@@ -23,13 +24,42 @@ class Diverged(RuntimeError):
 
 @dataclass(frozen=True)
 class Schedule:
-    """AdamW and its rate: linear warm-up over ``warmup`` steps, then linear decay to 0 at ``steps``."""
+    """AdamW and its rate: linear warm-up over ``warmup`` steps, then linear decay to 0 at ``steps``.
+
+    Weight decay leaves vectors (biases, norms) alone; ``clip`` bounds the norm of all gradients together, 0 for none.
+    """
 
     steps: int
     learning_rate: float
     warmup: int = 0
     weight_decay: float = 0.0
     epsilon: float = 1e-8  # the "decay 1e-8" of the paper's Table 1, by the authors' code
+    clip: float = 0.0
+
+
+@dataclass
+class State:
+    """A training between two steps.
+
+    Attributes:
+        model: what is trained, on its device.
+        optimizer: with its moments of every parameter.
+        losses: of every step so far, a scalar each, on the device; this process's share.
+    """
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    losses: list[torch.Tensor] = field(default_factory=list)
+
+
+class Watch(Protocol):
+    """What looks on while a model is trained; called in every process."""
+
+    def begin(self, state: State) -> None:
+        """Before the first step: may put an earlier state in place, whose losses say how many steps it has done."""
+
+    def after_step(self, state: State) -> None:
+        """After every step. At every multiple of ``LOOK_EVERY``, all losses so far are known to be finite."""
 
 
 def train(
@@ -38,32 +68,39 @@ def train(
     schedule: Schedule,
     devices: Accelerator,
     mask: Mask | None = None,
+    watch: Watch | None = None,
 ) -> list[float]:
     """Train a model in place.
 
     Args:
         model: maps a batch to an output with a ``loss``; left on the first of ``devices``.
-        batches: ``schedule.steps`` of them, the same ones in every process; each takes its share of every batch.
+        batches: those of the steps to do, the same ones in every process; each takes its share of every batch.
         mask: weights that are zero before the first step and after every step.
+        watch: looks on, and may begin from an earlier state.
 
     Returns:
-        The loss of every step.
+        The loss of every step, those of an earlier state included.
 
     Raises:
         Diverged: a loss is NaN or infinite.
     """
+    model.to(devices.device)
     optimizer = torch.optim.AdamW(
-        model.parameters(),
+        _groups(model, schedule),
         lr=schedule.learning_rate,
         eps=schedule.epsilon,
-        weight_decay=schedule.weight_decay,
         fused=True,
     )
-    decay = get_linear_schedule_with_warmup(optimizer, schedule.warmup, schedule.steps)
-    model.to(devices.device)
+    state = State(model, optimizer)
+    if watch is not None:
+        watch.begin(state)
+    # a scheduler that begins later than at step 0 reads the peak rate from each group's initial_lr
+    decay = get_linear_schedule_with_warmup(
+        optimizer, schedule.warmup, schedule.steps, last_epoch=len(state.losses) - 1
+    )
     wrapped, prepared = devices.prepare(model, optimizer)
     wrapped.train()
-    losses: list[torch.Tensor] = []
+    losses = state.losses
     with ExitStack() as stack:
         if mask is not None:
             stack.enter_context(mask.held(model, optimizer))
@@ -71,16 +108,35 @@ def train(
             share, weight = _share(batch, devices.process_index, devices.num_processes)
             loss = weight * wrapped(**{k: v.to(devices.device, non_blocking=True) for k, v in share.items()}).loss
             devices.backward(loss)
+            if schedule.clip:
+                devices.clip_grad_norm_(wrapped.parameters(), schedule.clip)
             prepared.step()
             decay.step()
             prepared.zero_grad()
             losses.append(loss.detach().float())
-            if len(losses) % _LOOK_EVERY == 0:
-                _check(_together(losses[-_LOOK_EVERY:], devices), len(losses))
+            if len(losses) % LOOK_EVERY == 0:
+                _check(_together(losses[-LOOK_EVERY:], devices), len(losses))
+            if watch is not None:
+                watch.after_step(state)
     together = _together(losses, devices)
-    _check(together[-_LOOK_EVERY:], len(losses))
+    _check(together[-LOOK_EVERY:], len(losses))
     devices.free_memory()
     return together.tolist()
+
+
+def _groups(model: nn.Module, schedule: Schedule) -> list[dict]:
+    """The parameters, those apart that do not decay."""
+    rate = {"initial_lr": schedule.learning_rate}
+    if not schedule.weight_decay:
+        return [{"params": list(model.parameters()), "weight_decay": 0.0, **rate}]
+    kinds: tuple[list, list] = ([], [])
+    for parameter in model.parameters():
+        kinds[parameter.ndim < 2].append(parameter)
+    return [
+        {"params": parameters, "weight_decay": decay, **rate}
+        for parameters, decay in zip(kinds, (schedule.weight_decay, 0.0), strict=True)
+        if parameters
+    ]
 
 
 def _share(batch: dict[str, torch.Tensor], rank: int, ranks: int) -> tuple[dict[str, torch.Tensor], float]:

@@ -1,0 +1,107 @@
+"""One pre-training becomes one record, and a model that trials can name."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .files import cache_folder, sha256, writable
+from .provenance import finished, made_with
+from .study.pretraining import Pretraining
+from .study.store import Record
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from .corpora.packed import Packed
+
+
+def pretrain(asked: Pretraining, folder: Path, deadline: float | None = None) -> Record | None:
+    """Train a model from random weights, or go on where an earlier call was ended, and save it.
+
+    Args:
+        folder: where the trained model goes, as ``from_pretrained`` loads it, in fp16.
+        deadline: by ``time.time()``; a training that is not done by then is kept in the cache.
+
+    Returns:
+        Its record, also where the loss became NaN; None if the deadline came first.
+
+    Raises:
+        InputError: the corpus cannot be had, or what the cache keeps of the training is another one's or damaged.
+    """
+    from .training import device, scratch
+
+    started = time.perf_counter()
+    text, tokenizer = prepare(asked)
+    devices = device.accelerator()
+    device.reset_peak_memory(devices.device)
+    kept = cache_folder() / "pretraining" / f"{asked.id}.safetensors"
+    trained = scratch.pretrain(asked, text, tokenizer, devices, kept, deadline)
+    if not trained.diverged and len(trained.losses) < asked.steps:
+        return None
+    values = {"dynamics": trained.dynamics.plain(), "text": _described(text)}
+    provenance = {
+        **made_with(devices.device),
+        "data": text.content,
+        "peak_memory_bytes": device.peak_memory(devices.device),
+        **finished(started),
+        "seconds": round(trained.seconds, 2),
+    }
+    if trained.diverged:
+        return Record(asked, "diverged", values=values, reason=trained.diverged, provenance=provenance)
+    if devices.is_main_process:
+        _save(trained.model, tokenizer, asked, folder)
+        provenance["weights"] = sha256(folder / "model.safetensors")[:16]
+    tail = trained.losses[-max(1, len(trained.losses) // 100) :]
+    metrics = {
+        "held_out_loss": trained.dynamics.held_out[-1],
+        "final_loss": round(sum(tail) / len(tail), 5),
+        "unigram_entropy": round(text.unigram_entropy(), 5),
+        "steps": len(trained.losses),
+        "tokens": asked.tokens,
+        "parameters": sum(p.numel() for p in trained.model.parameters()),
+    }
+    return Record(asked, "ok", metrics, values=values, provenance=provenance)
+
+
+def prepare(asked: Pretraining) -> tuple[Packed, PreTrainedTokenizerBase]:
+    """The text that a model is trained on, tokenised, and its tokenizer; made once and then read from the cache.
+
+    Raises:
+        InputError: the corpus is unknown, cannot be had, or does not support the vocabulary.
+    """
+    from transformers import AutoTokenizer
+
+    from . import corpora
+    from .corpora.packed import packed
+
+    text = packed(corpora.get(asked.corpus), asked.vocabulary, asked.length)
+    return text, AutoTokenizer.from_pretrained(text.tokenizer_folder)
+
+
+def _described(text: Packed) -> dict[str, Any]:
+    return {name: getattr(text, name) for name in ("documents", "characters", "words", "tokens")}
+
+
+def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, asked: Pretraining, folder: Path) -> None:
+    """Save the model whole or not at all; fine-tuning has the architecture's own dropout."""
+    import torch
+
+    from .models import quiet
+    from .training.objectives import OBJECTIVES
+
+    for name in OBJECTIVES[asked.architecture].dropout:
+        setattr(model.config, name, getattr(type(model.config)(), name))
+    with writable(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
+            made = Path(temporary) / "model"
+            with quiet():
+                model.to(torch.float16).save_pretrained(made)
+            tokenizer.model_max_length = asked.length
+            tokenizer.save_pretrained(made)
+            shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed before it wrote its record
+            made.replace(folder)

@@ -1,0 +1,64 @@
+"""What a record can be of: plain data, whose hash is its name."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+
+class Asked:
+    """Base of the frozen dataclasses that say what is to be run: a trial, a measurement, a pre-training.
+
+    Attributes:
+        kind_of_record: what a record calls it.
+        model: the model's name.
+    """
+
+    kind_of_record: ClassVar[str]
+    model: str
+
+    @property
+    def file(self) -> str:
+        """The name of the file, among those of its model, that its record belongs to."""
+        raise NotImplementedError
+
+    def canonical(self) -> dict[str, Any]:
+        """Plain data without the fields at their defaults.
+
+        A field that is added later, with a default that changes nothing, therefore leaves every earlier id as it was;
+        a default must never be changed.
+        """
+        return without_defaults(self)
+
+    @classmethod
+    def from_canonical(cls, plain: dict[str, Any]) -> Self:
+        """That whose ``canonical()`` this is.
+
+        Raises:
+            TypeError, KeyError, ValueError: it is that of none.
+        """
+        return cls(**plain)
+
+    @cached_property
+    def id(self) -> str:
+        """The first 16 hexadecimal digits of the SHA-256 of the canonical JSON."""
+        text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def without_defaults(value: Any) -> dict[str, Any]:
+    """A dataclass as plain data, without the fields at their defaults."""
+    plain = {}
+    for entry in dataclasses.fields(value):
+        current = getattr(value, entry.name)
+        if dataclasses.is_dataclass(current):
+            current = without_defaults(current)
+            if not current:
+                continue
+        elif current == entry.default:
+            continue
+        plain[entry.name] = current
+    return plain
