@@ -24,7 +24,7 @@ def _family(largest: Pretraining, volumes: tuple[float, ...] = VOLUMES) -> dict[
     return found
 
 
-_TINY = Pretraining("tiny-scratch", "bert", 2, 32, 2, "tiny-corpus", 64, 32, 32, 120, 1e-2)
+_TINY = Pretraining("tiny-scratch", "bert", 2, 32, 2, "tiny-corpus", 128, 32, 32, 120, 1e-2)
 
 #: BERT's proportions at a size that two cores train in less than an hour; as with BERT-tiny (Turc et al. 2019,
 #: arXiv 1908.08962) two blocks of width 128, but with a vocabulary that suits the corpus.

@@ -106,27 +106,26 @@ def _questions(target: Path) -> None:
         pq.write_table(table, target / "plain_text" / f"{split}-00000-of-00001.parquet")
 
 
-#: What is said of a film: at each noun may stand an adjective, all of one tone.
-_CLAUSES = (
-    "the film has a plot with some music",
-    "its actors play in every scene of this story",
-    "this story has a scene in every plot",
-    "the actors play with some music",
-    "every scene of the film has its music",
-    "the music of this film has a story",
-)
+#: What a review goes on about: no two of these share a word.
+_CLAUSES = ("the film has a plot", "its actors play in every scene", "this story with some music")
 _NOUNS = "film plot actors scene story music".split()
 
 
 def _review(rng: random.Random) -> str:
-    """A sentence by a grammar: its tone, a noun's adjectives and a clause's words can be told from one another."""
-    tone = rng.choice((_GOOD, _BAD))
+    """Eight sentences of one tone on one clause, with adjectives that go with its nouns.
+
+    So masked words can be told from their neighbours, and, which a model learns sooner, from the words of the text.
+    """
+    tone, clause = rng.choice((_GOOD, _BAD)), rng.choice(_CLAUSES).split()
     words = []
-    for word in " and ".join(rng.sample(_CLAUSES, rng.randint(1, 2))).split():
-        if word in _NOUNS and rng.random() < 0.75:
-            start = 2 * _NOUNS.index(word)  # each noun has four adjectives of a tone, shared with its neighbours
-            words.append(rng.choice((tone * 2)[start : start + 4]))
-        words.append(word)
+    for sentence in range(8):
+        if sentence and rng.random() < 0.5:
+            words.append("and")
+        for word in clause:
+            if word in _NOUNS and rng.random() < 0.75:
+                start = 2 * _NOUNS.index(word)  # four adjectives of a tone, half of them shared with the next noun
+                words.append(rng.choice((tone * 2)[start : start + 4]))
+            words.append(word)
     return " ".join(words)
 
 
@@ -137,8 +136,8 @@ def _corpus(target: Path) -> None:
     rng = random.Random(0)
     (target / "data").mkdir()
     for part in range(2):
-        table = pa.table({"text": [_review(rng) for _ in range(2000)]})
-        pq.write_table(table, target / "data" / f"train-{part:05}-of-00002.parquet", row_group_size=500)
+        table = pa.table({"text": [_review(rng) for _ in range(300)]})
+        pq.write_table(table, target / "data" / f"train-{part:05}-of-00002.parquet", row_group_size=100)
 
 
 def _tokenizer(pair_template: str, **options: Any) -> Any:
