@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .errors import InputError, unknown
 from .files import cache_folder, sha256, writable
+from .pretrained import PRETRAINED, SCALES, folder_of, store_of
 from .provenance import finished, made_with
 from .study.pretraining import Pretraining
 from .study.store import Record
@@ -38,8 +41,7 @@ def pretrain(asked: Pretraining, folder: Path, deadline: float | None = None) ->
     text, tokenizer = prepare(asked)
     devices = device.accelerator()
     device.reset_peak_memory(devices.device)
-    kept = cache_folder() / "pretraining" / f"{asked.id}.safetensors"
-    trained = scratch.pretrain(asked, text, tokenizer, devices, kept, deadline)
+    trained = scratch.pretrain(asked, text, tokenizer, devices, checkpoint_of(asked), deadline)
     if not trained.diverged and len(trained.losses) < asked.steps:
         return None
     values = {"dynamics": trained.dynamics.plain(), "text": _described(text)}
@@ -65,6 +67,53 @@ def pretrain(asked: Pretraining, folder: Path, deadline: float | None = None) ->
         "parameters": sum(p.numel() for p in trained.model.parameters()),
     }
     return Record(asked, "ok", metrics, values=values, provenance=provenance)
+
+
+def build(name: str, budget: float | None = None) -> str:
+    """Train a model that is named in ``pretrained``, if its weights are not there, and say in a line what came of it.
+
+    Where there is a record but no weights, as where they are too large to be kept with it, the record stays as it is.
+
+    Args:
+        budget: seconds of wall-clock time, after which the training is kept to be gone on with.
+
+    Raises:
+        InputError: no model of this name is trained here, or as ``pretrain``.
+    """
+    from .training import device
+    from .training.checkpoints import read_notes
+
+    if name not in SCALES:
+        raise unknown("model to train", name, SCALES)
+    asked, store = PRETRAINED[SCALES[name]][name], store_of(name)
+    known = store.records_of(asked).get(asked.id)
+    if known is None or (known.status == "ok" and folder_of(name) is None):
+        store.check_writable()
+        device.use_threads(os.cpu_count() or 1)
+        with store.claimed(asked) as mine:
+            if not mine:
+                return f"{name}: another process is training it"
+            made = pretrain(asked, store.pretrained(name), None if budget is None else time.time() + budget)
+            if made is None:
+                kept = read_notes(checkpoint_of(asked)) or {"steps": 0}
+                return f"{name}: {kept['steps']} of {asked.steps} steps are done: run the same command to go on"
+            if known is None:
+                store.append(made)
+                known = made
+            elif made.status != "ok":
+                raise InputError(f"{made.trial}: {made.status} this time ({made.reason}), unlike its record")
+    if known.status != "ok":
+        return f"{name}: {known.status}, {known.reason}"
+    folder = folder_of(name)
+    assert folder is not None
+    same = sha256(folder / "model.safetensors").startswith(known.provenance["weights"])
+    differs = "" if same else ", not bit for bit those of its record"
+    return f"{name}: held-out loss {known.metrics['held_out_loss']:.4f} nats a token, weights in {folder}{differs}"
+
+
+def checkpoint_of(asked: Pretraining) -> Path:
+    """Where a training that is not done is kept."""
+    return cache_folder() / "pretraining" / f"{asked.id}.safetensors"
 
 
 def prepare(asked: Pretraining) -> tuple[Packed, PreTrainedTokenizerBase]:

@@ -322,6 +322,8 @@ def test_the_methods_page_states_the_settings():
         f"| tokens of a block | {lab.length} | {paper.length} |",
         f"| blocks a step | {lab.batch_size} | {paper.batch_size} |",
         f"| steps | {lab.steps:,} | {paper.steps:,} |",
+        f"| warm-up | {lab.warmup:.0%} of the steps | {paper.warmup:.0%} |",
+        f"| standard deviation of the initial weights | {lab.initial:g} | {paper.initial:g} |",
         f"| dropout while pre-training | {lab.dropout:g} | {paper.dropout:g} |",
         f"| model | {lab.layers} blocks of width {lab.hidden}",
     ):

@@ -36,6 +36,7 @@ class Pretraining(Asked):
         weight_decay: AdamW's decoupled decay.
         dropout: while pre-training; fine-tuning has the architecture's own.
         masked: fraction of the tokens that are to be predicted, for BERT.
+        initial: standard deviation of the initial weights.
     """
 
     kind_of_record: ClassVar[str] = "pretraining"
@@ -57,11 +58,12 @@ class Pretraining(Asked):
     weight_decay: float = 0.01
     dropout: float = 0.0
     masked: float = 0.15
+    initial: float = 0.02
 
     def __post_init__(self) -> None:
         if self.architecture not in ARCHITECTURES:
             raise unknown("architecture", self.architecture, ARCHITECTURES)
-        for name in ("layers", "hidden", "heads", "vocabulary", "length", "batch_size", "steps", "learning_rate"):
+        for name in ("layers", "hidden", "heads", "vocabulary", "length", "batch_size", "steps", "learning_rate", "initial"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} {getattr(self, name)!r} is not allowed: it must be above 0")
         if self.hidden % self.heads:

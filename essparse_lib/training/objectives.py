@@ -110,6 +110,7 @@ def _bert(asked: Pretraining, tokenizer: PreTrainedTokenizerBase) -> BertForMask
             intermediate_size=4 * asked.hidden,
             max_position_embeddings=asked.length,
             pad_token_id=tokenizer.pad_token_id,
+            initializer_range=asked.initial,
             **dict.fromkeys(_BERT_DROPOUT, asked.dropout),
         )
     )
@@ -128,6 +129,7 @@ def _opt(asked: Pretraining, tokenizer: PreTrainedTokenizerBase) -> OPTForCausal
             pad_token_id=tokenizer.pad_token_id,
             bos_token_id=tokenizer.cls_token_id,
             eos_token_id=tokenizer.sep_token_id,
+            init_std=asked.initial,
             **dict.fromkeys(_OPT_DROPOUT, asked.dropout),
         )
     )

@@ -86,6 +86,8 @@ def pretrain(
     objective = OBJECTIVES[asked.architecture]
     torch.manual_seed(asked.seed)
     model = objective.model(asked, tokenizer)
+    if devices.device.type == "cpu":
+        model.set_attn_implementation("eager")  # on short blocks and small models, faster there than the fused kernels
     trained = objective.trained(model)
     watch = _Watch(asked, trained, text, tokenizer, devices, kept)
 
