@@ -27,8 +27,8 @@ def _family(largest: Pretraining, volumes: tuple[float, ...] = VOLUMES) -> dict[
 _TINY = Pretraining("tiny-scratch", "bert", 2, 32, 2, "tiny-corpus", 128, 32, 32, 120, 1e-2)
 
 #: BERT's proportions at a size that two cores train in less than an hour; as with BERT-tiny (Turc et al. 2019,
-#: arXiv 1908.08962) two blocks of width 128, with a vocabulary that suits the corpus and with blocks as long as the texts
-#: of the tasks. The initial weights are as large, for the width, as BERT-base's: 0.02 · √(768/128). With BERT's 0.02, and
+#: arXiv 1908.08962) two blocks of width 128, with a vocabulary that suits the corpus and blocks as long as the texts of
+#: the tasks. The initial weights are as large, for the width, as BERT-base's: 0.02 · √(768/128). With BERT's 0.02, and
 #: with longer blocks, the model long learns no more than which words go together.
 _LAB = Pretraining(
     "bert-2x128", "bert", 2, 128, 2, "packaged-english", 4096, 64, 64, 16_000, 1e-3, warmup=0.02, initial=0.05
