@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .errors import InputError
+from .errors import InputError, unknown
+
+if TYPE_CHECKING:
+    from .study.grid import Study
 
 app = typer.Typer(
     help="Companion to 'The Emergence of Essential Sparsity': run its figures, prune models, build its book.",
@@ -20,6 +23,7 @@ app = typer.Typer(
 _Scale = Annotated[str, typer.Option(help="tiny (a test), lab (small real models) or paper (the original ones).")]
 _Model = Annotated[str, typer.Argument(help="A model's name, its id on the hub, or its local folder.")]
 _Jobs = Annotated[int, typer.Option(min=1, help="Trials at a time, sharing the cores and GPUs.")]
+_Budget = Annotated[str | None, typer.Option(help="Stop in time: seconds, or such as 90m or 8h.")]
 
 
 @app.command()
@@ -27,21 +31,35 @@ def run(
     figure: Annotated[str, typer.Argument(help="Such as fig2.")],
     scale: _Scale = "lab",
     jobs: _Jobs = 1,
-    budget: Annotated[str | None, typer.Option(help="Stop in time: seconds, or such as 90m or 8h.")] = None,
+    budget: _Budget = None,
     retry: Annotated[bool, typer.Option("--retry", help="Run failed trials again.")] = False,
+    checkpoints: Annotated[
+        str, typer.Option(help="Of fig8: trained here, at the scale, or multiberts, which are on the hub.")
+    ] = "trained",
 ) -> None:
     """Run a figure's trials that have no record yet. Stopped at any moment, it goes on where it was."""
-    from . import figures, progress
+    from . import progress
     from .run import run as run_trials
     from .study.store import results
 
-    trials = figures.study(figure, scale).asked()
+    study = _study(figure, scale, checkpoints)
+    trials, store = study.asked(), results(study.scale)
     seconds = duration(budget)
-    store = results(scale)
-    with progress.bar(f"{figure}, {scale} scale", trials, store, jobs) as report:
+    with progress.bar(f"{figure}, {study.scale} scale", trials, store, jobs) as report:
         left = run_trials(trials, store, jobs, seconds, retry, report)
     if left:
         typer.echo(f"{len(left)} of {len(trials)} trials have no record yet: run the same command to go on")
+
+
+@app.command()
+def pretrain(
+    model: Annotated[str, typer.Argument(help="Such as bert-2x128-100-0: one that figures train from scratch.")],
+    budget: _Budget = None,
+) -> None:
+    """Train a model from random weights. Stopped at any moment, it goes on where it was a minute before."""
+    from . import pretrain as pretraining
+
+    typer.echo(pretraining.build(model, duration(budget)))
 
 
 @app.command()
@@ -116,6 +134,22 @@ def book(
     from .book import build
 
     typer.echo(f"open {build(out)}")
+
+
+def _study(figure: str, scale: str, checkpoints: str) -> Study:
+    """A figure's study at a scale, or that of checkpoints that others published."""
+    from . import figures
+
+    study = figures.study(figure, scale)
+    if checkpoints not in ("trained", "multiberts"):
+        raise unknown("checkpoints", checkpoints, ("trained", "multiberts"))
+    if checkpoints == "trained":
+        return study
+    if figure != "fig8":
+        raise InputError(f"checkpoints 'multiberts' are not allowed for {figure}: they are fig8's")
+    from .figures import fig8
+
+    return fig8.MULTIBERTS
 
 
 def duration(text: str | None) -> float | None:

@@ -1,17 +1,25 @@
 """The command line: one clear line for what cannot be done, progress for what can."""
 
+import hashlib
+import json
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from essparse_lib import cli, figures
+from essparse_lib import cli, figures, pretrain
 from essparse_lib.errors import InputError
+from essparse_lib.figures import fig8
+from essparse_lib.pretrained import PRETRAINED
 from essparse_lib.study.grid import swept
-from essparse_lib.study.store import Store, results_folder
+from essparse_lib.study.store import Record, Store, results_folder
 from essparse_lib.study.trial import Training
+
+SCRATCH = "tiny-scratch-60-1"
 
 
 @pytest.fixture
@@ -51,6 +59,15 @@ def essparse(results, monkeypatch, capsys):
         (["run", "fig2", "--scale", "tiny", "--budget=-5"], ["budget '-5' is not allowed", "8h"]),
         (["run", "fig2", "--scale", "tiny", "--budget", "nan"], ["budget 'nan' is not allowed"]),
         (["run", "fig2", "--scale", "tiny", "--budget", ""], ["budget '' is not allowed"]),
+        (["run", "fig2", "--checkpoints", "multiberts"], ["checkpoints 'multiberts'", "not allowed for fig2", "fig8"]),
+        (
+            ["run", "fig8", "--checkpoints", "multibert"],
+            ["unknown checkpoints", "trained", "did you mean 'multiberts'?"],
+        ),
+        (["run", "fig8", "--scale", "laab", "--checkpoints", "multiberts"], ["unknown scale 'laab'"]),
+        (["pretrain", "tiny-scratch-60"], ["unknown model to train 'tiny-scratch-60'", "bert-2x128-100-0", SCRATCH]),
+        (["pretrain", "tiny-bert"], ["unknown model to train 'tiny-bert'"]),
+        (["pretrain", SCRATCH, "--budget", "1d"], ["budget '1d' is not allowed", "90m"]),
         (["mend", "nowhere"], ["nowhere is no folder"]),
         (["merge", "nowhere"], ["nowhere holds no folder lab", "ESSPARSE_RESULTS"]),
     ],
@@ -97,7 +114,9 @@ def test_error_reaches_the_shell_as_one_line():
     assert ended.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("arguments", [["run"], ["run", "fig2", "--jobs", "0"], ["run", "fig2", "--colour"], ["dance"]])
+@pytest.mark.parametrize(
+    "arguments", [["run"], ["run", "fig2", "--jobs", "0"], ["run", "fig2", "--colour"], ["pretrain"], ["dance"]]
+)
 def test_wrong_usage_ends_in_2(essparse, results, arguments):
     code, out, err = essparse(*arguments)
     assert (code, out) == (2, "")
@@ -126,6 +145,133 @@ def test_run_says_what_is_left_when_the_budget_is_spent(essparse):
     code, out, _ = essparse("run", "fig2", "--scale", "tiny", "--budget", "0.000001")
     assert code == 0
     assert out == "2 of 2 trials have no record yet: run the same command to go on\n"
+
+
+def test_checkpoints_of_others_are_measured_at_their_own_scale(essparse, results, monkeypatch):
+    monkeypatch.setattr(fig8, "MULTIBERTS", replace(fig8.MULTIBERTS, models=("tiny-bert",)))
+    code, _, err = essparse("run", "fig8", "--checkpoints", "multiberts")
+    assert code == 0
+    assert "zeros of tiny-bert at 0:" in err
+    assert "0 left" in err
+    assert [p.relative_to(results) for p in results.rglob("*.jsonl")] == [Path("paper/tiny-bert/zeros.jsonl")]
+
+
+@pytest.fixture
+def training(monkeypatch, empty_cache):
+    """Training takes no time: ``outcome`` (ok, diverged, None) comes of it, with ``weights``, and calls are noted."""
+    told = SimpleNamespace(outcome="ok", weights=b"some weights", calls=[])
+
+    def train(asked, folder, deadline):
+        told.calls.append((asked, deadline))
+        if told.outcome == "diverged":
+            return Record(asked, "diverged", reason="the loss is NaN")
+        if told.outcome is None:
+            return None
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").write_bytes(told.weights)
+        provenance = {"weights": hashlib.sha256(told.weights).hexdigest()[:16]}
+        return Record(asked, "ok", {"held_out_loss": 2.5}, provenance=provenance)
+
+    monkeypatch.setattr(pretrain, "prepare", lambda asked: (None, None))
+    monkeypatch.setattr(pretrain, "pretrain", train)
+    return told
+
+
+@pytest.fixture
+def place(results):
+    """Where the model's records and weights are."""
+    return results / "tiny" / SCRATCH
+
+
+def test_pretrain_trains_a_model_once(essparse, training, place):
+    said = (0, f"{SCRATCH}: held-out loss 2.5000 nats a token, weights in {place / 'model'}\n", "")
+    assert essparse("pretrain", SCRATCH) == said
+    assert essparse("pretrain", SCRATCH, "--budget", "1s") == said
+    assert training.calls == [(PRETRAINED["tiny"][SCRATCH], None)]
+    assert [r.trial.model for r in Store(results_folder("tiny")).records().values()] == [SCRATCH]
+
+
+@pytest.mark.parametrize(
+    ("weights", "ending"), [(b"some weights", "/model\n"), (b"others", "/model, not bit for bit those of its record\n")]
+)
+def test_weights_that_are_gone_are_made_again_and_the_record_stays(essparse, training, place, weights, ending):
+    essparse("pretrain", SCRATCH)
+    (place / "model" / "model.safetensors").unlink()
+    (place / "model").rmdir()
+    record = (place / "pretraining.jsonl").read_bytes()
+    training.weights = weights
+    code, out, _ = essparse("pretrain", SCRATCH)
+    assert code == 0
+    assert out.endswith(ending)
+    assert (place / "model" / "model.safetensors").read_bytes() == weights
+    assert (place / "pretraining.jsonl").read_bytes() == record
+    assert essparse("pretrain", SCRATCH)[1] == out
+    assert len(training.calls) == 2
+
+
+def test_training_that_diverges_unlike_its_record_leaves_it_alone(essparse, training, place):
+    essparse("pretrain", SCRATCH)
+    (place / "model").rename(place / "elsewhere")
+    record = (place / "pretraining.jsonl").read_bytes()
+    training.outcome = "diverged"
+    code, out, err = essparse("pretrain", SCRATCH)
+    assert (code, out) == (2, "")
+    assert err.endswith("diverged this time (the loss is NaN), unlike its record\n")
+    assert (place / "pretraining.jsonl").read_bytes() == record
+
+
+def test_diverged_training_is_a_result(essparse, training):
+    training.outcome = "diverged"
+    said = (0, f"{SCRATCH}: diverged, the loss is NaN\n", "")
+    assert essparse("pretrain", SCRATCH) == said
+    assert essparse("pretrain", SCRATCH) == said
+    assert len(training.calls) == 1
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_model_that_another_process_trains_is_left_to_it(essparse, training, place, recorded):
+    if recorded:
+        essparse("pretrain", SCRATCH)
+        (place / "model").rename(place / "elsewhere")
+    with Store(results_folder("tiny")).claimed(PRETRAINED["tiny"][SCRATCH]) as mine:
+        assert mine
+        assert essparse("pretrain", SCRATCH) == (0, f"{SCRATCH}: another process is training it\n", "")
+    assert len(training.calls) == recorded
+
+
+def test_pretrain_ends_with_its_budget_before_the_first_step(essparse, training):
+    training.outcome = None
+    before = time.time()
+    said = f"{SCRATCH}: 0 of 120 steps are done: run the same command to go on\n"
+    assert essparse("pretrain", SCRATCH, "--budget", "2h") == (0, said, "")
+    assert before + 7200 <= training.calls[0][1] <= time.time() + 7200
+
+
+def test_pretrain_says_how_far_it_got(essparse, place, empty_cache, monkeypatch):
+    import torch
+    from safetensors.torch import save_file
+
+    from essparse_lib.training import scratch
+
+    def train(asked, text, tokenizer, devices, kept, deadline):
+        kept.parent.mkdir(parents=True)
+        save_file({"losses": torch.zeros(40)}, kept, {"notes": json.dumps({"steps": 40})})
+        return scratch.Trained(None, [0.0] * 40, None, 1.0)
+
+    monkeypatch.setattr(pretrain, "prepare", lambda asked: (None, None))
+    monkeypatch.setattr(scratch, "pretrain", train)
+    said = f"{SCRATCH}: 40 of 120 steps are done: run the same command to go on\n"
+    assert essparse("pretrain", SCRATCH, "--budget", "15m") == (0, said, "")
+    assert not place.exists()
+
+
+def test_model_that_was_trained_can_be_named(essparse, place, fresh_models):
+    code, out, _ = essparse("pretrain", SCRATCH)
+    assert code == 0
+    assert out.endswith(f"weights in {place / 'model'}\n")
+    code, out, _ = essparse("stats", SCRATCH)
+    assert code == 0
+    assert "query" in out
 
 
 def test_status_counts_records_there_and_missing(essparse):

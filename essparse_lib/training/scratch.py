@@ -84,10 +84,7 @@ def pretrain(
             f"fewer than a batch of {asked.batch_size}"
         )
     objective = OBJECTIVES[asked.architecture]
-    torch.manual_seed(asked.seed)
-    model = objective.model(asked, tokenizer)
-    if devices.device.type == "cpu":
-        model.set_attn_implementation("eager")  # on short blocks and small models, faster there than the fused kernels
+    model = fresh(asked, tokenizer, devices.device)
     trained = objective.trained(model)
     watch = _Watch(asked, trained, text, tokenizer, devices, kept)
 
@@ -109,6 +106,19 @@ def pretrain(
     if len(losses) < asked.steps:
         watch.keep()
     return Trained(model, losses, watch.dynamics, watch.seconds)
+
+
+def fresh(asked: Pretraining, tokenizer: PreTrainedTokenizerBase, where: torch.device) -> PreTrainedModel:
+    """The model before its first step, still on the CPU; the seed alone sets its weights.
+
+    Args:
+        where: it will be trained.
+    """
+    torch.manual_seed(asked.seed)
+    model = OBJECTIVES[asked.architecture].model(asked, tokenizer)
+    if where.type == "cpu":
+        model.set_attn_implementation("eager")  # on short blocks and small models, faster there than the fused kernels
+    return model
 
 
 def _positions(asked: Pretraining, count: int, step: int) -> np.ndarray:
