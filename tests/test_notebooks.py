@@ -66,11 +66,20 @@ def test_each_figure_trains_tiny_models_from_nothing(notebook, claim, parameters
     assert f"**{claim}: not tested at this scale.**" in text and "Running" in text and drawn
 
 
+def test_figure_8_pre_trains_prunes_and_fine_tunes_from_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("ESSPARSE_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("ESSPARSE_CACHE", str(tmp_path / "cache"))
+    text, drawn = run(tmp_path, monkeypatch, "fig8", scale="tiny", seeds="0", sparsity=0.5)
+    assert all(f"**{claim}: not tested at this scale.**" in text for claim in ("C8", "C9")) and len(drawn) == 5
+    assert "At a sparsity of 0.5 the models of the most text score" in text
+
+
 @pytest.mark.parametrize(
     ("notebook", "parameters", "message"),
     [
         ("fig1", {"block": 7}, "block 7 is not allowed: the model has blocks 1 to 6"),
         ("fig5", {"pattern": "4:2"}, "pattern '4:2' is not allowed"),
+        ("fig8", {"checkpoints": "multibert"}, "unknown checkpoints 'multibert'.*did you mean 'multiberts'"),
         ("fig9", {"sparsity": "1"}, "sparsity '1' is not allowed"),
     ],
 )

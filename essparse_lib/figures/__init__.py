@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from ..errors import unknown
 from ..study.grid import Study, check_scale
-from . import fig1, fig2, fig5, fig9, fig10
+from . import fig1, fig2, fig5, fig8, fig9, fig10
 
 STUDIES: dict[str, dict[str, Study]] = {
     "fig1": fig1.STUDIES,
     "fig2": fig2.STUDIES,
     "fig5": fig5.STUDIES,
+    "fig8": fig8.STUDIES,
     "fig9": fig9.STUDIES,
     "fig10": fig10.STUDIES,
 }

@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from itertools import combinations, pairwise
 from statistics import fmean
-from typing import Literal
 
 import numpy as np
 
 from .contrasts import MARGIN, Contrast, contrasts
-from .curves import Curve, Estimate, estimate
+from .curves import Curve, estimate
 from .essential import EPSILON, essential_sparsity, resampled_essential
 from .grid import Study
 from .paper import ALIKE_BELOW, COSINES, ESSENTIAL_RANGE
 from .store import Record
 from .trial import Pruning
-
-Outcome = Literal["agrees", "differs", "inconclusive", "not tested at this scale"]
-
-#: Fewer seeds than this decide nothing.
-SEEDS = 3
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """A claim's name, how the records stand to it, and why, in a sentence."""
-
-    claim: str
-    outcome: Outcome
-    reason: str
-
-
-def against(estimate: Estimate, threshold: float) -> Outcome:
-    """Whether an estimate is at least the threshold: its whole 95% interval must lie on one side."""
-    if estimate.low >= threshold:
-        return "agrees"
-    return "differs" if estimate.high < threshold else "inconclusive"
+from .verdict import SEEDS, Outcome, Verdict, against, by_outcome, least, listing, untested
 
 
 def c1(study: Study, curves: Sequence[Curve]) -> Verdict:
@@ -48,7 +26,7 @@ def c1(study: Study, curves: Sequence[Curve]) -> Verdict:
     """
     threshold = ESSENTIAL_RANGE[0]
     if study.scale == "tiny":
-        return _untested("C1")
+        return untested("C1")
     whole = [model for model in study.models if len(study.seeds_of(model)) >= SEEDS]
     expected = sum(len(study.tasks_of(model)) for model in whole)
     complete = [c for c in curves if len(c.seeds) >= SEEDS and c.complete(study)]
@@ -63,16 +41,16 @@ def c1(study: Study, curves: Sequence[Curve]) -> Verdict:
         )
     if not counted:
         return Verdict("C1", "inconclusive", "no dense model learned its task")
-    by_outcome = _by_outcome((against(essential_sparsity(c), threshold), _name(study, c)) for c in counted)
-    parts = [f"{o} on {_listing(tasks)}" for o, tasks in by_outcome.items()]
+    outcomes = by_outcome((against(essential_sparsity(c), threshold), _name(study, c)) for c in counted)
+    parts = [f"{o} on {listing(tasks)}" for o, tasks in outcomes.items()]
     left_out = [_name(study, c) for c in complete if not c.learned()]
     if left_out:
-        parts.append(f"not counted: {_listing(left_out)}, where the dense model does not beat the commonest class")
+        parts.append(f"not counted: {listing(left_out)}, where the dense model does not beat the commonest class")
     few = [c for c in curves if c.model not in whole]
     if few:
-        parts.append(f"not counted for want of seeds: {_listing([_name(study, c) for c in few])}")
+        parts.append(f"not counted for want of seeds: {listing([_name(study, c) for c in few])}")
     rule = f"a loss of at most {EPSILON:g} point with {threshold:.0%} of the prunable weights gone"
-    return Verdict("C1", _least(by_outcome), f"{rule}: {'; '.join(parts)}")
+    return Verdict("C1", least(outcomes), f"{rule}: {'; '.join(parts)}")
 
 
 def c2(study: Study, records: Mapping[str, Record]) -> Verdict:
@@ -82,23 +60,23 @@ def c2(study: Study, records: Mapping[str, Record]) -> Verdict:
     share is exact: it agrees if more than half of the removed weights lie there. The verdict is the less favourable.
     """
     if study.scale == "tiny":
-        return _untested("C2")
+        return untested("C2")
     pruning = study.ways[study.main][0]
     drops = [c for c in contrasts(study, records, [(pruning, Pruning())]) if c.learned]
     enough = [c for c in drops if c.seeds >= SEEDS]
-    outcomes = _by_outcome((against(c.difference, -EPSILON), c.task) for c in enough)
+    outcomes = by_outcome((against(c.difference, -EPSILON), c.task) for c in enough)
     shares = feed_forward(study, records)
     if not enough or not shares:
         return Verdict("C2", "not tested at this scale", "records are missing")
     if any(share <= 0.5 for share, _ in shares.values()):
         outcomes.setdefault("differs", [])
-    parts = [f"{o} on {_listing(tasks)}" for o, tasks in outcomes.items() if tasks]
+    parts = [f"{o} on {listing(tasks)}" for o, tasks in outcomes.items() if tasks]
     parts += [
         f"of what goes {share:.0%} lies in the feed-forward layers of {model}, which hold {held:.0%} of the weights"
         for model, (share, held) in shares.items()
     ]
     rule = f"a loss of at most {EPSILON:g} point with {pruning.sparsity:.2%} gone"
-    return Verdict("C2", _least(outcomes), f"{rule}: {'; '.join(parts)}")
+    return Verdict("C2", least(outcomes), f"{rule}: {'; '.join(parts)}")
 
 
 def feed_forward(study: Study, records: Mapping[str, Record]) -> dict[str, tuple[float, float]]:
@@ -122,7 +100,7 @@ def c3(study: Study, curves: Sequence[Curve]) -> Verdict:
     task do, both in the mean over all pairs. Agrees if the first exceeds the second by its whole 95% interval.
     """
     if study.scale == "tiny":
-        return _untested("C3")
+        return untested("C3")
     counted = [c for c in curves if len(c.seeds) >= SEEDS and c.complete(study) and c.learned()]
     apart: dict[str, list[tuple[float, np.ndarray]]] = {"task": [], "model": []}
     found = {(c.model, c.task): resampled_essential(c) for c in counted}
@@ -155,7 +133,7 @@ def c6(study: Study, records: Mapping[str, Record]) -> Verdict:
     point: agrees if the whole 95% interval of the drop lies at or below it, differs if it lies above.
     """
     if study.scale == "tiny":
-        return _untested("C6")
+        return untested("C6")
     patterns = {p for way in study.ways.values() for p in way if p.pattern}
     lightest = min((p.sparsity for p in patterns), default=0.0)
     light = [p for p in patterns if p.sparsity == lightest]
@@ -163,9 +141,9 @@ def c6(study: Study, records: Mapping[str, Record]) -> Verdict:
     enough = [c for c in found if c.learned and c.seeds >= SEEDS]
     if len({(c.model, c.task) for c in enough}) < sum(len(study.tasks_of(m)) for m in study.models):
         return Verdict("C6", "inconclusive" if enough else "not tested at this scale", "records are missing")
-    outcomes = _by_outcome((against(c.difference, -EPSILON), f"{c.task} ({c.one.pattern})") for c in enough)
-    parts = "; ".join(f"{o} on {_listing(names)}" for o, names in outcomes.items())
-    return Verdict("C6", _least(outcomes), f"a loss of at most {EPSILON:g} point with {lightest:.0%} gone: {parts}")
+    outcomes = by_outcome((against(c.difference, -EPSILON), f"{c.task} ({c.one.pattern})") for c in enough)
+    parts = "; ".join(f"{o} on {listing(names)}" for o, names in outcomes.items())
+    return Verdict("C6", least(outcomes), f"a loss of at most {EPSILON:g} point with {lightest:.0%} gone: {parts}")
 
 
 def c10(study: Study, records: Mapping[str, Record]) -> Verdict:
@@ -175,15 +153,15 @@ def c10(study: Study, records: Mapping[str, Record]) -> Verdict:
     wholly beyond one point, and is inconclusive otherwise.
     """
     if study.scale == "tiny":
-        return _untested("C10")
+        return untested("C10")
     tickets = [p for way in study.ways.values() for p in way if p.method == "lottery" and p.sparsity < ALIKE_BELOW]
     found = contrasts(study, records, [(ticket, Pruning(ticket.sparsity)) for ticket in tickets])
     enough = [c for c in found if c.learned and c.seeds >= SEEDS]
     if len(enough) < len(tickets) * sum(len(study.tasks_of(m)) for m in study.models):
         return Verdict("C10", "inconclusive" if enough else "not tested at this scale", "records are missing")
-    outcomes = _by_outcome((_alike(c), c.task) for c in enough)
+    outcomes = by_outcome((_alike(c), c.task) for c in enough)
     counts = "; ".join(f"{len(names)} of {len(enough)} differences: {o}" for o, names in outcomes.items())
-    return Verdict("C10", _least(outcomes), f"within {MARGIN:g} point of each other below {ALIKE_BELOW:.0%}: {counts}")
+    return Verdict("C10", least(outcomes), f"within {MARGIN:g} point of each other below {ALIKE_BELOW:.0%}: {counts}")
 
 
 def c11(study: Study, records: Mapping[str, Record], cosine: float = COSINES[0]) -> Verdict:
@@ -193,7 +171,7 @@ def c11(study: Study, records: Mapping[str, Record], cosine: float = COSINES[0])
     other, lie above at every sparsity up to 40%, and their mean falls from each sparsity to the next.
     """
     if study.scale == "tiny":
-        return _untested("C11")
+        return untested("C11")
     found = similarities(study, records)
     inside = {s: values for s, values in found.items() if s <= ESSENTIAL_RANGE[0] + 0.1 + 1e-9}
     if not inside or any(m.id not in records for m in study.measurements()):
@@ -202,12 +180,12 @@ def c11(study: Study, records: Mapping[str, Record], cosine: float = COSINES[0])
     means = [fmean(found[s]) for s in sorted(found)]
     falls = all(later < earlier for earlier, later in pairwise(means))
     agrees = len(above) == len(inside) and falls
-    holds = f"holds at {_listing([f'{s:.0%}' for s in above])}" if above else "holds at none"
-    least = ", ".join(f"{s:.0%}: {min(values):.3f}" for s, values in sorted(inside.items()))
+    holds = f"holds at {listing([f'{s:.0%}' for s in above])}" if above else "holds at none"
+    lowest = ", ".join(f"{s:.0%}: {min(values):.3f}" for s, values in sorted(inside.items()))
     return Verdict(
         "C11",
         "agrees" if agrees else "differs",
-        f"a cosine above {cosine:.0%} {holds} of the sparsities up to 40% (least cosine {least}); "
+        f"a cosine above {cosine:.0%} {holds} of the sparsities up to 40% (least cosine {lowest}); "
         f"the mean {'falls' if falls else 'does not fall'} at every step",
     )
 
@@ -223,10 +201,6 @@ def similarities(study: Study, records: Mapping[str, Record], measure: str = "co
     return found
 
 
-def _untested(claim: str) -> Verdict:
-    return Verdict(claim, "not tested at this scale", "the models at this scale are random and very small")
-
-
 def _alike(contrast: Contrast) -> Outcome:
     if contrast.standing == "equivalent":
         return "agrees"
@@ -234,23 +208,5 @@ def _alike(contrast: Contrast) -> Outcome:
     return "differs" if beyond else "inconclusive"
 
 
-def _by_outcome(judged: Iterable[tuple[Outcome, str]]) -> dict[Outcome, list[str]]:
-    """What came out, and for which names."""
-    found: dict[Outcome, list[str]] = {}
-    for outcome, name in judged:
-        found.setdefault(outcome, []).append(name)
-    return found
-
-
-def _least(outcomes: Container[Outcome]) -> Outcome:
-    """The least favourable of those that occur."""
-    order: tuple[Outcome, ...] = ("differs", "inconclusive", "agrees")
-    return next(outcome for outcome in order if outcome in outcomes)
-
-
 def _name(study: Study, curve: Curve) -> str:
     return curve.task if len(study.models) == 1 else f"{curve.model} on {curve.task}"
-
-
-def _listing(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

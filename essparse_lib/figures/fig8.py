@@ -1,0 +1,296 @@
+"""Figure 8: zero weights while BERT is pre-trained, and what more text to train on gives."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..pretrained import PRETRAINED
+from ..study.asked import Asked
+from ..study.curves import Curve
+from ..study.emergence import Effect, Series, by_reading, compared, score_effects
+from ..study.grid import TENTHS, Study, swept
+from ..study.jump import Jump
+from ..study.paper import JUMPS, JUMPS_OF
+from ..study.pretraining import Pretraining
+from ..study.store import Record
+from . import language, style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def _study(scale: str, tasks: tuple[str, ...], training: dict, sparsities: tuple[float, ...], **options) -> Study:
+    models: dict[str, Pretraining] = {n: p for n, p in PRETRAINED[scale].items() if p.architecture == "bert"}
+    ways = {"one-shot": swept(sparsities)}
+    return Study("fig8", scale, tuple(models), tasks, training, ways, pretrained=models, **options)
+
+
+STUDIES = {
+    "tiny": _study("tiny", ("tiny-sentiment",), language.TINY, (0.5, 0.9), seeds=(0, 1)),
+    "lab": _study("lab", language.LAB_FEW, language.LAB, TENTHS),
+    "paper": _study("paper", ("mnli", "qnli", "qqp", "rte"), language.TABLE_1, TENTHS),
+}
+
+#: The steps, in thousands, at which the MultiBERTs were saved (Sellam et al. 2022, arXiv 2106.16163, §2).
+MULTIBERTS_AT = (*range(0, 200, 20), *range(200, 2001, 100))
+
+#: bert-base as others trained it again, for 2 million steps: on the hub, with these steps for the first five seeds.
+MULTIBERTS = Study(
+    "fig8",
+    "paper",
+    tuple(f"google/multiberts-seed_{seed}-step_{at}k" for seed in (0, 1) for at in MULTIBERTS_AT),
+    (),
+    {},
+    {"one-shot": ()},
+    seeds=(0,),
+    measured={"zeros": (0.0,)},
+)
+
+#: The readings of zero that are drawn, where any weight is zero by them.
+DRAWN = ("exact", "fp16", "bf16", "below 1e-06", "below 0.0001", "below 0.001", "below 0.01", "below 0.01 sd")
+
+#: Lines of the pre-training seeds, in their order.
+_LINES = ("-", "--", ":", "-.")
+
+_JUMP = {"an abrupt jump": dict(marker="^", linestyle="", color=style.ASKED)}
+_FLOOR = {"commonest class": dict(color=style.GUIDE, linestyle=":", linewidth=1)}
+_ENTROPY = {"by the tokens' frequencies": dict(color=style.GUIDE, linestyle="--", linewidth=1)}
+_SEEN = {"where the paper saw it": dict(color=style.GUIDE, alpha=0.25, linewidth=6)}
+
+
+def missing(study: Study, records: Mapping[str, Record]) -> str:
+    """What of the study has no record, in a sentence."""
+    kinds: dict[str, Sequence[Asked]] = {"pre-trainings": study.pretrainings(), "fine-tunings": study.trials()}
+    kinds["checkpoints"] = study.measurements()
+    lacking = {kind: sum(one.id not in records for one in asked) for kind, asked in kinds.items()}
+    parts = [f"{count:,} of {len(kinds[kind]):,} {kind}" for kind, count in lacking.items() if count]
+    return f"Without a record: {', '.join(parts)}." if parts else "All that this study asks for has a record."
+
+
+def nowhere(runs: Sequence[Series]) -> str:
+    """By which readings no weight is zero at any look, in a sentence."""
+    none = [r for r in (runs[0].zeros if runs else ()) if not any(run.zeros[r].any() for run in runs)]
+    some = "By every reading some weight is zero at some look." if runs else "There is nothing to count yet."
+    return f"By these readings no weight is zero at any look: {', '.join(none)}." if none else some
+
+
+def draw_zeros(study: Study, runs: Sequence[Series], found: Mapping[str, Mapping[str, Jump]]) -> Figure:
+    """Zero weights against steps: a panel a reading by which any weight is zero, a line a run, abrupt jumps marked.
+
+    Grey bands are where the paper saw the jump, as a share of the run; none where others' checkpoints are drawn.
+    """
+    drawn = [reading for reading in DRAWN if any(reading in r.zeros and r.zeros[reading].any() for r in runs)]
+    if not drawn:
+        return _note("no weight is zero by these readings" if runs else "no records yet")
+    figure, axes = _panels(drawn, "zero weights (%)")
+    looks, seen = _looks(runs), JUMPS.values() if study.pretrained else ()
+    last = _over_steps(axes, runs)
+    for reading, ax in zip(drawn, axes, strict=True):
+        for low, high in seen:
+            ax.axvspan(last * low / JUMPS_OF, last * high / JUMPS_OF, color=style.GUIDE, alpha=0.25, linewidth=1.5)
+        for run in runs:
+            percent = 100 * run.share(reading)
+            ax.plot(run.steps, percent, **looks[run.name])
+            jump = found.get(reading, {}).get(run.name)
+            if jump is not None and jump.abrupt and jump.at:
+                middle = sum(jump.at) / 2
+                mark = "^" if jump.size > 0 else "v"
+                ax.plot(middle, np.interp(middle, run.steps, percent), mark, color=style.ASKED, markersize=7)
+        positive = np.concatenate([run.share(reading)[run.share(reading) > 0] for run in runs])
+        if positive.max() > 100 * positive.min():
+            ax.set_yscale("symlog", linthresh=100 * positive.min())
+            ax.set_ylim(bottom=0)
+    abrupt = any(jump.abrupt for reading in drawn for jump in found.get(reading, {}).values())
+    _legend(figure, looks, {**(_JUMP if abrupt else {}), **(_SEEN if seen else {})})
+    return figure
+
+
+def draw_losses(study: Study, runs: Sequence[Series], records: Mapping[str, Record]) -> Figure:
+    """Loss against steps, on text that is held out and on what is trained on, beside the entropy of single tokens."""
+    watched = [run for run in runs if not np.isnan(run.held_out).all()]
+    if not watched:
+        return _note("no records yet")
+    metrics = [records[p.id].metrics for p in study.pretrainings() if p.id in records]
+    figure, axes = _panels(("held-out text", "training text"), "loss (nats a token)")
+    looks = _looks(watched)
+    for ax, name in zip(axes, ("held_out", "loss"), strict=True):
+        for run in watched:
+            ax.plot(run.steps, getattr(run, name), **looks[run.name])
+        for entropy in {m["unigram_entropy"] for m in metrics if "unigram_entropy" in m}:
+            ax.axhline(entropy, color=style.GUIDE, linestyle="--", linewidth=1)
+    _over_steps(axes, watched)
+    _legend(figure, looks, _ENTROPY)
+    return figure
+
+
+def draw_weights(runs: Sequence[Series]) -> Figure:
+    """Left effective sparsity against steps; right each component's norm over its first, mean and range of the runs."""
+    if not runs:
+        return _note("no records yet")
+    figure, axes = _panels(("effective sparsity (%)", "norm, as a multiple of the first"))
+    looks, longest = _looks(runs), max((run.steps for run in runs), key=len)
+    for run in runs:
+        axes[0].plot(run.steps, 100 * run.effective, **looks[run.name])
+    for component, colour in style.colours(list(dict.fromkeys(c for _, c, _ in runs[0].places))).items():
+        norms = [run.norm(component) for run in runs]
+        growth = [np.interp(longest, r.steps, n / n[0], right=math.nan) for r, n in zip(runs, norms, strict=True)]
+        axes[1].plot(longest, np.nanmean(growth, 0), color=colour, label=component, linewidth=1.2)
+        axes[1].fill_between(longest, np.nanmin(growth, 0), np.nanmax(growth, 0), color=colour, alpha=0.2, linewidth=0)
+    axes[1].legend(fontsize=8)
+    _over_steps(axes, runs)
+    _legend(figure, looks)
+    return figure
+
+
+def draw_scores(study: Study, found: Sequence[Curve], asked: float) -> Figure:
+    """Score against sparsity, of which one is marked: the mean over the tasks that count, then a panel a task."""
+    means = score_effects(study, found)
+    titles = [*(["mean of the learned tasks"] if means else []), *dict.fromkeys(curve.task for curve in found)]
+    if not titles:
+        return _note("no records yet")
+    figure, axes = _panels(titles, "score", "sparsity (% of the block matrices' weights)")
+    looks = _looks([study.pretrained[model] for model in dict.fromkeys(curve.model for curve in found)])
+    for title, ax in zip(titles, axes, strict=True):
+        ax.axvline(100 * asked, color=style.ASKED, linewidth=1, linestyle="--")
+        for curve in (c for c in found if c.task == title):
+            ax.plot(100 * curve.levels, np.nanmean(curve.scores, 0), **looks[curve.model])
+            ax.axhline(curve.majority, color=style.GUIDE, linestyle=":", linewidth=1)
+    for model in means[0.0].values if means else ():
+        axes[0].plot([100 * s for s in means], [effect.values[model] for effect in means.values()], **looks[model])
+    _legend(figure, looks, _FLOOR)
+    return figure
+
+
+def draw_dense(study: Study, found: Sequence[Curve]) -> Figure:
+    """Score without pruning against the part of the text, with 95% intervals over fine-tuning seeds and examples."""
+    tasks = list(dict.fromkeys(curve.task for curve in found))
+    if not tasks:
+        return _note("no records yet")
+    figure, axes = _panels(tasks, "score", "text that the model was pre-trained on (%)")
+    looks = _looks([study.pretrained[model] for model in dict.fromkeys(curve.model for curve in found)])
+    for curve in found:
+        ax, how, dense = axes[tasks.index(curve.task)], study.pretrained[curve.model], curve.dense()
+        error = [[dense.value - dense.low], [dense.high - dense.value]]
+        at = 100 * how.fraction + 0.8 * how.seed  # side by side
+        ax.errorbar(at, dense.value, yerr=error, **looks[curve.model], marker="o", markersize=4, capsize=3)
+        ax.axhline(curve.majority, color=style.GUIDE, linestyle=":", linewidth=1)
+    _legend(figure, looks, _FLOOR)
+    return figure
+
+
+def jump_table(runs: Sequence[Series], found: Mapping[str, Mapping[str, Jump]]) -> pd.DataFrame:
+    """A row a reading: the test in each complete run, and how the reading stands to C8."""
+    import pandas as pd
+
+    tested = [run for run in runs if all(run.name in own for own in found.values())]
+    cells = {run.label: [_told(own[run.name], run.zeros[r]) for r, own in found.items()] for run in tested}
+    return pd.DataFrame({"zero if": list(found), **(cells if found else {}), "C8": list(by_reading(found).values())})
+
+
+def run_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
+    """A row a pre-training: what it read, how well it then predicted held-out text, and what it cost."""
+    import pandas as pd
+
+    return pd.DataFrame([_run(asked, records.get(asked.id)) for asked in study.pretrainings()])
+
+
+def _run(asked: Pretraining, record: Record | None) -> dict[str, str]:
+    text, metrics, notes = (record.values.get("text"), record.metrics, record.provenance) if record else ({}, {}, {})
+    return {
+        "text": f"{asked.fraction:.0%}",
+        "seed": str(asked.seed),
+        "steps": f"{asked.steps:,}",
+        "tokens read": f"{asked.tokens / 1e6:,.1f} M",
+        "passes": f"{asked.tokens / asked.fraction / text['tokens']:.1f}" if text else "—",
+        "held-out loss": f"{metrics['held_out_loss']:.3f}" if "held_out_loss" in metrics else "—",
+        "minutes": f"{notes['seconds'] / 60:.1f}" if "seconds" in notes else "—",
+        "device": notes.get("device", "—"),
+        "outcome": record.status if record else "no record",
+    }
+
+
+def effect_table(study: Study, found: Mapping[Any, Effect], title: str, digits: int) -> pd.DataFrame:
+    """A row a quantity: its means on the most and on the least text, the difference, the trend over all models."""
+    import pandas as pd
+
+    columns = [title, *(f"{group[0].fraction:.0%} of the text" for group in compared(study)), "difference", "trend"]
+    rows = []
+    for name, effect in found.items():
+        values = [[effect.values[p.model] for p in group if p.model in effect.values] for group in compared(study)]
+        means = [f"{fmean(own):.{digits}f}" if own else "—" for own in values]
+        numbers = (effect.difference.text(digits), f"{effect.trend:.2f}".replace("-", "−"))
+        known = ("—" if "nan" in number else number for number in numbers)
+        rows.append([f"{name:.0%}" if isinstance(name, float) else name, *means, *known])
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _told(jump: Jump, counts: np.ndarray) -> str:
+    """A jump in a cell: an arrow and where it is if it is abrupt, else its share of the range and its probability."""
+    if jump.at is None:
+        return "constant" if counts.any() else "no zeros"
+    if jump.abrupt:
+        return f"{'↑' if jump.size > 0 else '↓'} {jump.at[0]:,.0f}–{jump.at[1]:,.0f}"
+    return f"{jump.share:.0%}, p\u00a0{jump.p:.2f}"
+
+
+def _looks(runs: Sequence[Series] | Sequence[Pretraining]) -> dict[str, dict[str, Any]]:
+    """Colour and line of each run by its name: dark where there is much text, a line style for each seed."""
+    import seaborn as sns
+
+    fractions, seeds = sorted({r.fraction for r in runs}, reverse=True), sorted({r.seed for r in runs})
+    palette = sns.color_palette("viridis", as_cmap=True)(np.linspace(0, 0.85, len(fractions)))
+    return {
+        run.name if isinstance(run, Series) else run.model: {
+            "color": tuple(palette[fractions.index(run.fraction)]),
+            "linestyle": _LINES[seeds.index(run.seed) % len(_LINES)],
+            "linewidth": 1.2,
+            "label": f"{run.fraction:.0%}, seed {run.seed}",
+        }
+        for run in runs
+    }
+
+
+def _legend(figure: Figure, looks: Mapping[str, dict], others: Mapping[str, dict] | None = None) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], **{"label": name, **look}) for name, look in {**looks, **(others or {})}.items()]
+    figure.legend(handles=handles, loc="outside upper center", ncols=min(5, len(handles)), fontsize=8)
+
+
+def _panels(titles: Sequence[str], up: str = "", across: str = "") -> tuple[Figure, list[Axes]]:
+    figure, axes = style.panels(len(titles))
+    for title, ax in zip(titles, axes, strict=True):
+        ax.set_title(title, fontsize=10)
+    for ax in style.first_column(axes):
+        ax.set_ylabel(up)
+    figure.supxlabel(across, fontsize=10)
+    return figure, axes
+
+
+def _over_steps(axes: Sequence[Axes], runs: Sequence[Series]) -> float:
+    """Places go with the square root of the step, so that early ones can be read too; returns the last step."""
+    last = max(run.steps[-1] for run in runs)
+    ticks = [last * share for share in (0.01, 0.1, 0.4, 1)]
+    for ax in axes:
+        ax.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
+        ax.set_xticks(
+            ticks, [f"{t / 1e6:g}M" if t >= 1e6 else f"{t / 1e3:g}k" if t >= 1e3 else f"{t:g}" for t in ticks]
+        )
+        ax.set_xlim(0, last)
+    axes[0].figure.supxlabel("pre-training steps", fontsize=10)
+    return last
+
+
+def _note(text: str) -> Figure:
+    """In place of a figure that there is nothing for."""
+    figure, (ax,) = style.panels(1, height=0.8)
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, text, ha="center", va="center", color=style.GUIDE)
+    return figure

@@ -1,0 +1,188 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Figure 8: zero weights during pre-training
+#
+# **Question.** Do weights become zero all at once while a model is pre-trained, and does more text to train on give a model with more zeros, that
+# can be pruned further?
+#
+# **What the paper saw** {cite:p}`jaiswal2023emergence`. Five BERT-base are trained from scratch for 50,000 steps on 100, 90, 80, 70 and 60% of a corpus. The
+# number of zero weights jumps, at 22,000–25,000 steps with 80% of the data and more, at about 40,000 with less (claim C8). More data gives more zeros,
+# better scores at every sparsity, and better dense scores (C9). When a weight counts as zero is not stated; the authors' code compares with 0. Each
+# curve is one run.
+#
+# **What is done here.** A BERT is trained from random weights on each part of a corpus, for the same number of steps; on the largest and on the smallest
+# part with two seeds, since without a second run nobody can tell what the text does from what chance does. Every hundredth part of the run, and more
+# often at its beginning, the zero weights are counted by every reading: exact zeros, zeros after a cast to fp16 or bf16, weights below a threshold,
+# and weights below a share of the standard deviation (sd) of their matrix. Then each model is pruned and fine-tuned as in [Figure 2](fig2.ipynb).
+
+# %% tags=["remove-input", "setup"]
+from importlib.util import find_spec
+
+from IPython import get_ipython
+
+if find_spec("essparse_lib") is None:  # as in Colab
+    get_ipython().run_line_magic("pip", "install -q 'essparse[draw] @ git+https://github.com/essential-sparsity/companion'")
+
+# %% tags=["parameters"]
+sparsity: float = 0.4  # the point to name and to mark
+tasks: str = "all"  # the tasks, such as "sst2"; "all": those of the scale
+scale: str = "lab"  # "tiny", "lab" or "paper"
+seeds: str = "all"  # the seeds of the fine-tuning, such as "0,1"
+checkpoints: str = "trained"  # whose weights are watched: "trained" here, or "multiberts" of the hub
+
+# %%
+from IPython.display import Markdown
+
+from essparse_lib import figures, live
+from essparse_lib.errors import check_sparsity, unknown
+from essparse_lib.figures import fig8, parameters, style
+from essparse_lib.study import cost, curves, emergence, store, summary
+
+style.apply()
+sparsity = check_sparsity(sparsity)
+study = live.checked(parameters.narrowed(figures.study("fig8", scale), "all", tasks, seeds))
+if checkpoints not in ("trained", "multiberts"):
+    raise unknown("checkpoints", checkpoints, ("trained", "multiberts"))
+
+# %% [markdown]
+# The records of this study are read.
+
+# %%
+records = store.results(scale).records()
+records |= live.run(live.wanted(study, records, [], []), scale)
+watched, looks = (study, records) if checkpoints == "trained" else (fig8.MULTIBERTS, store.results("paper").records())
+runs = emergence.series(watched, looks)
+jumps = emergence.jumps(runs)
+found = curves.curves(study, records)
+scores = emergence.score_effects(study, found)
+
+# %% tags=["remove-input"]
+Markdown("\n\n".join(dict.fromkeys((fig8.missing(study, records), fig8.missing(watched, looks)))))
+
+# %% [markdown]
+# ## The pre-trainings
+
+# %% tags=["remove-input"]
+fig8.run_table(study, records).style.hide(axis="index")
+
+# %% [markdown]
+# *Passes* are how often each text of the part is read. All models read the same number of tokens: less text means that it is read more often.
+
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-losses", "caption": "Cross-entropy on text that no model is trained on, and on the text that each is trained on (mean of the steps since the look before). The dashed line is what knowing the tokens' frequencies alone would give. Steps are spread by their square root."}, "image": {"alt": "Two panels of loss against steps, on held-out text and on training text, a line for each pre-training, beside a dashed line.", "align": "center"}}
+fig8.draw_losses(study, emergence.series(study, records), records);
+
+# %% [markdown]
+# ## Zero weights
+
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-zeros", "caption": "Zero weights, in percent of the block matrices' weights, against pre-training steps: a panel for each reading of zero by which there are any, a line for each pre-training. Triangles, if any, mark abrupt jumps; grey bands, if any, are where the paper saw its jumps, as a share of its run. Steps are spread by their square root. Each panel has its own vertical scale."}, "image": {"alt": "A panel for each reading of zero: the percentage of weights that count as zero against pre-training steps, a line for each pre-training.", "align": "center"}}
+fig8.draw_zeros(watched, runs, jumps);
+
+# %% tags=["remove-input"]
+Markdown(fig8.nowhere(runs))
+
+# %% tags=["remove-input"]
+fig8.jump_table(runs, jumps).style.hide(axis="index")
+
+# %% [markdown]
+# An arrow is an abrupt jump, and between which steps it lies. Elsewhere stand the clearest jump that there is, as a share of all that the count
+# ranges over, and the probability *p* that chance alone brings one as clear. A jump is abrupt if *p* is below 5% and the share is a fifth or more: the
+# count changes within at most 2% of the run by more than its course before and after explains. It cannot be told within the first two and
+# the last two looks.
+
+# %% [markdown]
+# ## What else the weights do
+
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-weights", "caption": "Left: effective sparsity, the largest share of the weights that can go and leave 99% of the sum of squares, which needs no threshold. Right: Euclidean norm of each component's matrices as a multiple of the first; lines are means over the pre-trainings, bands their range."}, "image": {"alt": "Two panels against steps: effective sparsity with a line for each pre-training, and the norm of each component relative to its first.", "align": "center"}}
+fig8.draw_weights(runs);
+
+# %% [markdown]
+# A count below a fixed threshold falls when all weights grow and rises when they shrink, though magnitude pruning, which ranks them, would remove the
+# same ones. A count against the matrix's own standard deviation changes with the shape of the distribution alone.
+
+# %% [markdown]
+# ## Scores against sparsity
+
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-scores", "caption": "Score after one-shot pruning and fine-tuning, against sparsity, for models that were pre-trained on parts of the text; means over the seeds of the fine-tuning. The first panel, if any dense model has learned a task, is the mean over these tasks; the vertical line is the point asked for, the dotted one always saying the commonest class. Each panel has its own vertical scale."}, "image": {"alt": "The score against the percentage of weights removed, a panel for the mean over the tasks and for each task, a line for each pre-trained model.", "align": "center"}}
+fig8.draw_scores(study, found, sparsity);
+
+# %% tags=["remove-input"]
+named = {level: effect for level, effect in scores.items() if abs(level - sparsity) < 1e-9}
+Markdown(
+    f"At a sparsity of {sparsity:g} the models of the most text score {named[sparsity].difference.text()} points above those of the least."
+    if named
+    else f"There are no complete scores at a sparsity of {sparsity:g}."
+)
+
+# %% tags=["remove-input"]
+fig8.effect_table(study, scores, "sparsity", 1).style.hide(axis="index")
+
+# %% [markdown]
+# Means over the tasks that some dense model has learned. Brackets are 95% intervals from the spread between pre-trainings of the same text, of which
+# there are few; *trend* is the rank correlation with the part of the text over all models.
+#
+# ## Dense scores
+
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-dense", "caption": "Score without pruning against the part of the text that the model was pre-trained on, a point for each pre-trained model; bars are 95% intervals over the seeds of its fine-tuning and the evaluation examples, and leave out what another pre-training would give. The dotted line is always saying the commonest class. Each panel has its own vertical scale."}, "image": {"alt": "A panel for each task: the dense score with error bars against the percentage of the text used for pre-training.", "align": "center"}}
+fig8.draw_dense(study, found);
+
+# %% [markdown]
+# ## Zeros at the end
+#
+# In percent of the weights, when the pre-training is over.
+
+# %% tags=["remove-input"]
+fig8.effect_table(study, emergence.zero_effects(study, emergence.series(study, records)), "zero if", 3).style.hide(axis="index")
+
+# %% [markdown]
+# ## Verdicts
+
+# %% tags=["remove-input"]
+abrupt = emergence.c8(watched, looks)
+Markdown(f"**{abrupt.claim}: {abrupt.outcome}.** {abrupt.reason[0].upper()}{abrupt.reason[1:]}.")
+
+# %% tags=["remove-input"]
+volume = emergence.c9(study, records, found)
+Markdown(f"**{volume.claim}: {volume.outcome}.** {volume.reason[0].upper()}{volume.reason[1:]}.")
+
+# %% [markdown]
+# By one reading C8 *agrees* if the count rises abruptly in every pre-training, *differs* if it does so in none, and is *inconclusive* otherwise (the last column
+# of the table above). The verdict *agrees* if some reading does, and *differs* if none leaves it open.
+#
+# C9 compares the models of the most text with those of the least; those in between show the trend. It *agrees* if the intervals of three differences lie above 0:
+# zeros below a hundredth of the matrix's standard deviation, the dense score, and the score at every single sparsity. It *differs* if one of them lies below 0. Of
+# so many intervals one may lie below by chance: in simulated studies (`tests/test_emergence.py`) this happens in about 10 to 25 of 100 where the text does nothing at all, and
+# in fewer than 6 where it does as much as another seed.
+#
+# **What would change our mind.** More pre-trainings on each part: two on a side show a difference only if it is several times as large as what another
+# seed does. A larger model, trained longer: the paper's BERT-base on its corpus is the `paper` scale of this notebook. And the weights of others:
+# the MultiBERTs {cite:p}`sellam2022multiberts` are BERT-base trained for two million steps, whose checkpoints are on the hub;
+# `-p checkpoints multiberts` draws the zeros from them. They lie 20,000 steps apart at first, and a jump in the
+# first 40,000 cannot be told there.
+
+# %% [markdown]
+# ## Where the numbers come from
+
+# %% tags=["remove-input"]
+summary.provenance(study, records)
+
+# %% [markdown]
+# To run it again: `essparse run fig8`, then `papermill notebooks/fig8.ipynb out.ipynb -p sparsity 0.4`. For the MultiBERTs:
+# `essparse run fig8 --checkpoints multiberts`.
+
+# %% tags=["remove-input"]
+paper = figures.study("fig8", "paper")
+first = paper.pretrainings()[0]
+Markdown(f"{cost.sentence(paper)} Before them come {len(paper.pretrainings())} pre-trainings of {first.steps:,} steps of {first.batch_size} × {first.length} tokens.")
+
+# %% tags=["remove-cell"]
+parameters.glue("fig8_c8", abrupt.outcome)
+parameters.glue("fig8_c9", volume.outcome)
+parameters.glue("fig8_paper_trainings", cost.expected(paper).trainings)
+parameters.glue("fig8_paper_hours", cost.expected(paper).about)

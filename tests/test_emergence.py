@@ -1,0 +1,423 @@
+"""What is said of C8 and C9 follows the records of watched pre-trainings, and changes with them."""
+
+import dataclasses
+import doctest
+import math
+
+import numpy as np
+import pytest
+
+from essparse_lib.errors import InputError
+from essparse_lib.study import verdict
+from essparse_lib.study.curves import curves
+from essparse_lib.study.emergence import (
+    ABSOLUTE,
+    LOOKS,
+    RELATIVE,
+    by_reading,
+    c8,
+    c9,
+    jumps,
+    later,
+    score_effects,
+    series,
+    zero_effects,
+)
+from essparse_lib.study.grid import Study, swept
+from essparse_lib.study.jump import find_jump
+from essparse_lib.study.pretraining import Pretraining
+from essparse_lib.study.store import Record
+from essparse_lib.study.trial import Pruning, Training
+
+EXAMPLES = 1000
+SIZES = {(0, "query"): 4_000, (0, "output"): 16_000, (1, "query"): 4_000, (1, "output"): 16_000}
+WEIGHTS = sum(SIZES.values())
+AT = [0, 1, 2, 5, 10, 20, 50, *range(80, 8001, 80)]
+READINGS = ("exact", "fp16", ABSOLUTE, RELATIVE)
+
+
+def pretraining(fraction, seed):
+    name = f"m-{100 * fraction:.0f}-{seed}"
+    return Pretraining(name, "bert", 2, 16, 2, "words", 40, 16, 8, 8000, 1e-3, seed=seed, fraction=fraction)
+
+
+def study_of(*places, **options):
+    models = {p.model: p for p in (pretraining(*place) for place in places)}
+    training = {"*": Training(1, 8, 1e-3, 16)}
+    options = {"seeds": (0, 1, 2), **options}
+    return Study(
+        "fig8", "lab", tuple(models), ("t",), training, {"one-shot": swept((0.3, 0.6))}, pretrained=models, **options
+    )
+
+
+STUDY = study_of((1.0, 0), (0.8, 0), (0.6, 0), (1.0, 1), (0.6, 1))
+NAMES = STUDY.models
+
+
+def smooth(step):
+    """Zeros of a training in which nothing jumps."""
+    return 2_000 + 1_000 * (1 - math.exp(-step / 2_000))
+
+
+def jumping(at, size=3_000):
+    return lambda step: smooth(step) + size * (step > at)
+
+
+def watched(asked, zeros=None, status="ok", looks=None):
+    """The record of a pre-training whose zeros, in all, are given by reading as functions of the step."""
+    looks = len(AT) if looks is None else looks
+    none = dict.fromkeys(READINGS, lambda _: 0)
+    every = none | {ABSOLUTE: smooth, RELATIVE: smooth} | (zeros or {})
+    shares = [size / WEIGHTS for size in SIZES.values()]
+    counts = {r: [[round(of(step) * share) for share in shares] for step in AT[:looks]] for r, of in every.items()}
+    dynamics = {
+        "places": [[block, component, size] for (block, component), size in SIZES.items()],
+        "at": AT[:looks],
+        "zeros": counts,
+        "norms": [[3.0, 4.0, 0.0, 12.0]] * looks,
+        "effective": [0.1 + step / 80_000 for step in AT[:looks]],
+        "loss": [None, *([5.0] * (looks - 1))],
+        "held_out": [6.0] * looks,
+        "seconds": 1.0,
+    }
+    metrics = {"held_out_loss": 6.0, "unigram_entropy": 6.5} if status == "ok" else {}
+    values = {"dynamics": dynamics, "text": {"tokens": 1_000_000}}
+    return Record(asked, status, metrics, values=values, provenance={"seconds": 600.0, "device": "cpu"})
+
+
+def runs_of(study=STUDY, zeros=None, **by_model):
+    """Records of all pre-trainings: all alike, or those of a model as it says."""
+    return {p.id: watched(p, by_model.get(p.model.replace("-", "_"), zeros)) for p in study.pretrainings()}
+
+
+def tunings(accuracy, study=STUDY):
+    """Records in which a share of the answers is right, ``accuracy(model, sparsity)`` percent, a little by the seed."""
+    found = {}
+    for trial in study.trials():
+        labels = np.arange(EXAMPLES) % 2
+        share = accuracy(trial.model, trial.pruning.sparsity) + 0.2 * trial.seed
+        right = np.random.default_rng([trial.seed, 7]).permutation(EXAMPLES) < EXAMPLES * share / 100
+        digits, golden = ("".join(map(str, values)) for values in (np.where(right, labels, 1 - labels), labels))
+        found[trial.id] = Record(trial, "ok", {"accuracy": 100 * float(right.mean())}, digits, golden)
+    return found
+
+
+# Series
+
+
+def test_shares_and_norms_are_those_of_the_places():
+    (run,) = series(STUDY, {(p := STUDY.pretrainings()[0]).id: watched(p, {RELATIVE: lambda step: 4_000 + step})})
+    assert (run.name, run.fraction, run.seed, run.complete) == ("m-100-0", 1.0, 0, True)
+    assert run.share(RELATIVE)[[0, -1]] == pytest.approx([0.1, 0.3], abs=1e-4)
+    assert run.share(RELATIVE, component="query", block=1) == pytest.approx(run.share(RELATIVE), abs=1e-3)
+    assert run.norm()[0] == pytest.approx(13)
+    assert run.norm(component="query")[0] == pytest.approx(3)
+    assert run.norm(block=0)[-1] == pytest.approx(5)
+    assert np.isnan(run.loss[0]) and run.loss[1] == 5
+    assert len(run.steps) == len(run.effective) == len(run.held_out) == len(AT)
+
+
+def test_the_order_is_the_studys_whatever_the_records_order():
+    found = runs_of()
+    backwards = dict(reversed(found.items()))
+    assert [run.name for run in series(STUDY, backwards)] == list(NAMES)
+    assert c8(STUDY, backwards) == c8(STUDY, found)
+
+
+def test_a_run_that_diverged_is_there_as_far_as_it_went():
+    first, second = STUDY.pretrainings()[:2]
+    found = {
+        first.id: watched(first, status="diverged", looks=20),
+        second.id: watched(second, status="diverged", looks=0),
+    }
+    (run,) = series(STUDY, found)
+    assert not run.complete and len(run.steps) == 20
+    assert jumps([run]) == {}
+
+
+def checkpoints(*thousands, seed=0, count=None):
+    models = tuple(f"google/multiberts-seed_{seed}-step_{at}k" for at in thousands)
+    study = Study("fig8", "paper", models, (), {}, {"one-shot": ()}, seeds=(0,), measured={"zeros": (0.0,)})
+    found = {}
+    for at, asked in zip(thousands, study.measurements(), strict=True):
+        look = watched(STUDY.pretrainings()[0], {RELATIVE: lambda _, at=at: count(at) if count else at}).values[
+            "dynamics"
+        ]
+        values = {name: look[name][0] for name in ("norms", "effective")} | {"places": look["places"]}
+        values["zeros"] = {reading: each[0] for reading, each in look["zeros"].items()}
+        found[asked.id] = Record(asked, "ok", values=values)
+    return study, found
+
+
+def test_checkpoints_make_a_series_in_the_order_of_their_steps():
+    study, found = checkpoints(200, 0, 1000, 20)
+    (run,) = series(study, found)
+    assert run.name == "google/multiberts-seed_0" and run.complete
+    assert run.steps.tolist() == [0, 20_000, 200_000, 1_000_000]
+    assert run.zeros[RELATIVE].sum(1).tolist() == [0, 20, 200, 1000]
+    assert np.isnan(run.held_out).all()
+    del found[study.measurements()[0].id]
+    (run,) = series(study, found)
+    assert not run.complete and run.steps.tolist() == [0, 20_000, 1_000_000]
+
+
+def test_checkpoints_of_two_seeds_are_judged_as_trainings_are():
+    at = (*range(0, 200, 20), *range(200, 2001, 100))
+    parts = [checkpoints(*at, seed=seed, count=lambda k: 2_000 + 3_000 * (k > 900)) for seed in (0, 1)]
+    study = dataclasses.replace(parts[0][0], models=parts[0][0].models + parts[1][0].models)
+    found = parts[0][1] | parts[1][1]
+    result = c8(study, found)
+    assert result.outcome == "agrees" and RELATIVE in result.reason
+    assert c8(study, parts[0][1]).outcome == "inconclusive"
+    assert c9(study, found).outcome == "not tested at this scale"
+
+
+def test_other_measurements_are_no_checkpoints():
+    study = Study(
+        "fig8", "lab", ("minilm-l6",), (), {}, {"one-shot": ()}, measured={"zeros": (0.0,), "pruned-share": (0.2,)}
+    )
+    assert series(study, {m.id: Record(m, "ok", values={"x": 1}) for m in study.measurements()}) == []
+
+
+# C8
+
+
+def test_looks_are_as_few_as_a_jump_can_be_told_in():
+    find_jump(range(LOOKS), range(LOOKS))
+    with pytest.raises(InputError):
+        find_jump(range(LOOKS - 1), range(LOOKS - 1))
+
+
+@pytest.mark.parametrize("reading", [ABSOLUTE, "fp16"])
+def test_a_jump_in_one_reading_of_every_run_agrees_and_names_it(reading):
+    found = runs_of(zeros={reading: jumping(3_900)})
+    result = c8(STUDY, found)
+    assert result.outcome == "agrees"
+    assert f"in all of the 5 pre-trainings by '{reading}'" in result.reason
+    assert by_reading(jumps(series(STUDY, found))) == {r: "agrees" if r == reading else "differs" for r in READINGS}
+
+
+def test_no_jump_in_any_reading_differs():
+    result = c8(STUDY, runs_of())
+    assert result.outcome == "differs" and "in none of the 5 pre-trainings by any of the 4 readings" in result.reason
+
+
+def test_a_fall_is_no_rise():
+    assert c8(STUDY, runs_of(zeros={RELATIVE: jumping(3_900, -1_500)})).outcome == "differs"
+
+
+def test_a_jump_in_some_runs_is_inconclusive_and_so_is_a_changed_record():
+    found = runs_of(zeros={RELATIVE: jumping(3_900)})
+    assert c8(STUDY, found).outcome == "agrees"
+    one = STUDY.pretrainings()[2]
+    found[one.id] = watched(one)
+    result = c8(STUDY, found)
+    assert result.outcome == "inconclusive" and f"in some of the 5 pre-trainings by '{RELATIVE}'" in result.reason
+
+
+def test_one_weight_that_becomes_zero_is_no_jump():
+    assert c8(STUDY, runs_of(zeros={"fp16": lambda step: step > 3_900})).outcome == "differs"
+
+
+def test_c8_needs_every_run():
+    found = runs_of()
+    del found[STUDY.pretrainings()[1].id]
+    result = c8(STUDY, found)
+    assert result.outcome == "inconclusive" and "1 of 5 pre-trainings lack records" in result.reason
+    assert c8(STUDY, {}).outcome == "not tested at this scale"
+    assert c8(dataclasses.replace(STUDY, scale="tiny"), runs_of()).outcome == "not tested at this scale"
+
+
+def test_c8_takes_two_runs():
+    one, two = study_of((1.0, 0)), study_of((1.0, 0), (1.0, 1))
+    assert c8(one, runs_of(one)).outcome == "not tested at this scale"
+    assert c8(two, runs_of(two)).outcome == "differs"
+    found = runs_of(two)
+    last = two.pretrainings()[1]
+    found[last.id] = watched(last, status="diverged", looks=20)
+    assert c8(two, found).outcome == "not tested at this scale"
+
+
+def test_runs_that_diverged_are_told_and_not_counted():
+    found = runs_of(zeros={RELATIVE: jumping(3_900)})
+    one = STUDY.pretrainings()[0]
+    found[one.id] = watched(one, status="diverged", looks=20)
+    result = c8(STUDY, found)
+    assert result.outcome == "agrees" and "in all of the 4" in result.reason and "1 that diverged" in result.reason
+
+
+def test_whether_it_comes_later_with_less_text():
+    early, late = {RELATIVE: jumping(3_900)}, {RELATIVE: jumping(6_300)}
+    found = runs_of(zeros=early, m_60_0=late, m_60_1=late)
+    said = c8(STUDY, found).reason
+    assert (
+        "comes later with less text" in said
+        and "does not" not in said
+        and "at 3,880 steps with 80–100% of it, at 6,280 with" in said
+    )
+    same = c8(STUDY, runs_of(zeros=early)).reason
+    assert "does not always come later" in same
+    runs = series(STUDY, runs_of())
+    assert later(runs, jumps(runs)[RELATIVE]) == ""
+
+
+# C9
+
+
+def more_of(study, name):
+    """A fraction's place from 0 to 1, with what one seed is better than the other."""
+    how = study.pretrained[name]
+    return (how.fraction - 0.6) / 0.4 + 0.05 * how.seed
+
+
+def everything(zeros=1_000.0, score=5.0, pruned=None, study=STUDY):
+    """Records in which models of all text have so many more zeros and score so many points better than those of 60%."""
+    pruned = (lambda _: score) if pruned is None else pruned
+    runs = {
+        p.id: watched(p, {RELATIVE: lambda step, p=p: 3_000 + zeros * more_of(study, p.model) * step / 8_000})
+        for p in study.pretrainings()
+    }
+
+    def accuracy(model, sparsity):
+        return 75 - 20 * sparsity + (pruned(sparsity) if sparsity else score) * more_of(study, model)
+
+    return runs | tunings(accuracy, study)
+
+
+def test_more_of_all_three_agrees():
+    result = c9(STUDY, everything())
+    assert result.outcome == "agrees"
+    assert "on 100% of the text rather than 60%, more: zeros below 0.01 sd, the dense score and" in result.reason
+    assert "the score at 30% and 60%;" in result.reason
+    assert "4.3 times as large as the spread" in result.reason
+
+
+@pytest.mark.parametrize(
+    ("changed", "outcome", "said"),
+    [
+        (dict(zeros=-1_000), "differs", "less: zeros below 0.01 sd;"),
+        (dict(zeros=0), "inconclusive", "undecided: zeros below 0.01 sd;"),
+        (dict(score=0.0, pruned=lambda _: 5.0), "inconclusive", "undecided: the dense score;"),
+        (dict(pruned=lambda s: -5.0 if s == 0.6 else 5.0), "differs", "less: the score at 60%;"),
+        (dict(pruned=lambda s: 0.0 if s == 0.3 else 5.0), "inconclusive", "undecided: the score at 30%;"),
+    ],
+)
+def test_each_part_decides(changed, outcome, said):
+    result = c9(STUDY, everything(**changed))
+    assert result.outcome == outcome and said in result.reason
+
+
+def test_a_changed_record_changes_c9():
+    found = everything()
+    one = next(p for p in STUDY.pretrainings() if p.model == "m-100-1")
+    found[one.id] = watched(one, {RELATIVE: lambda _: 3_000})
+    assert c9(STUDY, found).outcome == "inconclusive"
+
+
+def test_models_in_between_and_other_readings_decide_nothing():
+    found = everything()
+    middle = next(p for p in STUDY.pretrainings() if p.fraction == 0.8)
+    before = c9(STUDY, found)
+    found[middle.id] = watched(middle, {RELATIVE: lambda _: 39_000})
+    assert c9(STUDY, found) == before
+    del found[middle.id]
+    assert c9(STUDY, found) == before
+    fall = {p: {ABSOLUTE: lambda _, p=p: 9_000 * (1 - p.fraction)} for p in STUDY.pretrainings()}
+    rise = {p: {RELATIVE: lambda _, p=p: 3_000 + 500 * p.fraction + p.seed} for p in STUDY.pretrainings()}
+    assert c9(STUDY, found | {p.id: watched(p, fall[p] | rise[p]) for p in fall}).outcome == "agrees"
+
+
+def test_what_is_missing_leaves_c9_open():
+    assert c9(STUDY, {}).outcome == "not tested at this scale"
+    assert c9(STUDY, runs_of()).outcome == "not tested at this scale"
+    assert c9(dataclasses.replace(STUDY, scale="tiny"), everything()).outcome == "not tested at this scale"
+    found = everything()
+    del found[STUDY.trial("m-60-1", "t", Pruning(0.3), 2).id]
+    result = c9(STUDY, found)
+    assert result.outcome == "inconclusive" and "1 of the 4 models compared lack records" in result.reason
+    found = everything()
+    one = STUDY.pretrainings()[-1]
+    found[one.id] = watched(one, status="diverged", looks=20)
+    assert c9(STUDY, found).outcome == "inconclusive"
+
+
+def test_one_pre_training_on_a_side_says_nothing():
+    study = study_of((1.0, 0), (1.0, 1), (0.6, 0))
+    assert "two pre-trainings each" in c9(study, everything(study=study)).reason
+    alone = study_of((1.0, 0), (1.0, 1))
+    assert c9(alone, everything(study=alone)).outcome == "not tested at this scale"
+
+
+def test_a_task_that_no_dense_model_learned_is_not_counted():
+    found = runs_of() | tunings(lambda *_: 50.0)
+    result = c9(STUDY, found)
+    assert result.outcome == "inconclusive" and "no dense model learned" in result.reason
+    assert score_effects(STUDY, curves(STUDY, found)) == {}
+
+
+def test_effects_are_means_over_models_in_percent_and_points():
+    found = everything(zeros=1_000, score=5.0)
+    zeros = zero_effects(STUDY, series(STUDY, found))[RELATIVE]
+    assert zeros.values["m-100-0"] == pytest.approx(100 * 4_000 / WEIGHTS, abs=0.01)
+    assert zeros.difference.value == pytest.approx(100 * 1_000 / WEIGHTS, abs=0.01)
+    assert zeros.trend == pytest.approx(verdict.rank_correlation([(1, 4), (0.8, 3), (0.6, 1), (1, 5), (0.6, 2)]))
+    dense = score_effects(STUDY, curves(STUDY, found))[0.0]
+    assert dense.difference.value == pytest.approx(5, abs=0.1)
+    assert dense.values["m-60-0"] == pytest.approx(75.2, abs=0.1)
+
+
+def test_a_single_pre_training_has_no_interval():
+    study = study_of((1.0, 0), (0.6, 0))
+    effect = zero_effects(study, series(study, everything(study=study)))[RELATIVE]
+    assert math.isfinite(effect.difference.value) and math.isnan(effect.difference.low)
+
+
+# Statistics of small samples
+
+
+@pytest.mark.parametrize(
+    ("free", "level", "known"),
+    [
+        *[(1, 0.95, 12.7062), (2, 0.95, 4.3027), (3, 0.95, 3.1824), (4, 0.95, 2.7764), (5, 0.99, 4.0321)],
+        *[(10, 0.9, 1.8125), (30, 0.95, 2.0423), (120, 0.95, 1.9799)],
+    ],
+)
+def test_quantiles_are_those_of_the_tables(free, level, known):
+    assert verdict.t_quantile(free, level) == pytest.approx(known, abs=6e-5)
+
+
+@pytest.mark.parametrize("sizes", [(2, 2), (2, 3), (3, 3)])
+def test_intervals_of_small_samples_hold_the_truth_as_often_as_they_say(sizes):
+    rng = np.random.default_rng(0)
+    held = 0
+    for _ in range(4_000):
+        found = verdict.difference(*(rng.normal(1 - i, 2, size).tolist() for i, size in enumerate(sizes)))
+        held += found.low <= 1 <= found.high
+    assert held / 4_000 == pytest.approx(0.95, abs=0.01)
+
+
+@pytest.mark.parametrize(("effect", "least", "most"), [(0, 0.08, 0.27), (1, 0.0, 0.06)])
+@pytest.mark.parametrize("shared", [0.0, 0.9])
+def test_how_often_chance_makes_one_of_the_eleven_intervals_lie_below(effect, least, most, shared):
+    """Zeros, the dense score, nine sparsities: models on two sides, whose scores have a share of chance in common."""
+    rng, below = np.random.default_rng(1), 0
+    for _ in range(600):
+        scores = math.sqrt(shared) * rng.normal(size=(1, 4)) + math.sqrt(1 - shared) * rng.normal(size=(10, 4))
+        values = np.concatenate([rng.normal(size=(1, 4)), scores]) + effect * np.array([1, 1, 0, 0])
+        below += any(verdict.above_zero(verdict.difference(v[:2], v[2:])) == "differs" for v in values.tolist())
+    assert least <= below / 600 <= most
+
+
+def test_rank_correlation_is_that_of_the_ranks():
+    assert verdict.rank_correlation([(1, 1), (2, 10), (3, 100)]) == pytest.approx(1)
+    assert verdict.rank_correlation([(1, 1), (1, 2), (2, 0), (2, -1)]) == pytest.approx(-2 / math.sqrt(5))
+    assert math.isnan(verdict.rank_correlation([(1, 1), (1, 2)]))
+    assert math.isnan(verdict.rank_correlation([]))
+
+
+def test_an_interval_that_touches_zero_is_not_above_it():
+    assert verdict.above_zero(verdict.difference([1.0, 1.0], [1.0, 1.0])) == "inconclusive"
+
+
+def test_examples_run():
+    assert not doctest.testmod(verdict).failed
