@@ -63,7 +63,8 @@ class Pretraining(Asked):
     def __post_init__(self) -> None:
         if self.architecture not in ARCHITECTURES:
             raise unknown("architecture", self.architecture, ARCHITECTURES)
-        for name in ("layers", "hidden", "heads", "vocabulary", "length", "batch_size", "steps", "learning_rate", "initial"):
+        sizes = ("layers", "hidden", "heads", "vocabulary", "length", "batch_size", "steps")
+        for name in (*sizes, "learning_rate", "initial"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} {getattr(self, name)!r} is not allowed: it must be above 0")
         if self.hidden % self.heads:
