@@ -179,7 +179,7 @@ summary.provenance(study, records)
 # %% tags=["remove-input"]
 paper = figures.study("fig8", "paper")
 first = paper.pretrainings()[0]
-Markdown(f"{cost.sentence(paper)} Before them come {len(paper.pretrainings())} pre-trainings of {first.steps:,} steps of {first.batch_size} × {first.length} tokens.")
+Markdown(f"{cost.sentence(paper)} Among them are {len(paper.pretrainings())} pre-trainings of {first.steps:,} steps of {first.batch_size} × {first.length} tokens.")
 
 # %% tags=["remove-cell"]
 parameters.glue("fig8_c8", abrupt.outcome)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from transformers import AutoModel, BertConfig, OPTConfig
 
 from essparse_lib import experiment, figures, tasks
+from essparse_lib.figures import fig8
 from essparse_lib.pruning.prunable import weights
 from essparse_lib.study import cost
 from essparse_lib.study.grid import Study, swept
@@ -20,7 +21,7 @@ from essparse_lib.study.trial import Pruning, Training, Trial
 from essparse_lib.training.lottery import rounds
 
 ROOT = Path(__file__).parents[1]
-FIGURES = ("fig1", "fig2", "fig5", "fig9", "fig10")
+FIGURES = ("fig1", "fig2", "fig5", "fig8", "fig9", "fig10")
 TABLE_1 = Training(epochs=3, batch_size=32, learning_rate=2e-5, max_length=256)
 DENSE = Trial("bert-base-uncased", "rte", 0, TABLE_1)
 
@@ -60,11 +61,25 @@ def test_a_size_has_the_tasks_counts(task):
     assert (cost.SIZES[task].train, cost.SIZES[task].test) == tasks.get(task).counts
 
 
+BASE = cost.SHAPES["bert-base-uncased"]
+
+
+def test_a_pre_training_is_told_with_what_comes_of_it():
+    paper = fig8.STUDIES["paper"]
+    first = paper.pretrainings()[0]
+    tokens = 50_000 * 256 * 128
+    assert cost.pretraining_flops(first) == pytest.approx(6 * tokens * (84_934_656 + 0.15 * 768 * (768 + 30_522)))
+    whole, alone = cost.expected(paper), cost.expected(replace(paper, pretrained={}, models=("bert-base-uncased",)))
+    assert whole.trainings == 7 * alone.trainings + 7
+    own = 7 * cost.pretraining_flops(first) / cost.RATE / 3600
+    assert whole.hours == pytest.approx(7 * alone.hours + own)  # of BERT-base's size, all of them
+
+
 def test_one_small_trial_by_hand_is_as_long_as_its_steps():
     flops = 6 * 84_934_656 * 3 * 2_490 * 70
     steps = 3 * 78  # 77 batches of 32, and one of 26
-    assert cost.training_flops(DENSE) == flops
-    assert cost.evaluation_flops(DENSE) == 2 * 84_934_656 * 277 * 70
+    assert cost.training_flops(DENSE, BASE) == flops
+    assert cost.evaluation_flops(DENSE, BASE) == 2 * 84_934_656 * 277 * 70
     assert flops / 1e14 < steps * 12 * 2e-3
     seconds = steps * 12 * 2e-3 + 2 * 84_934_656 * 277 * 70 / 1e14
     assert cost.gpu_hours(study()) == pytest.approx(seconds / 3600)
@@ -78,18 +93,18 @@ def test_one_large_trial_by_hand_is_as_long_as_its_arithmetic():
 
 def test_limits_of_examples_and_of_tokens_count():
     short = replace(DENSE, training=replace(TABLE_1, max_length=35, max_train=249, max_test=27))
-    assert cost.training_flops(short) == pytest.approx(cost.training_flops(DENSE) / 20)
-    assert cost.evaluation_flops(short) == pytest.approx(cost.evaluation_flops(DENSE) * 27 / 277 / 2)
+    assert cost.training_flops(short, BASE) == pytest.approx(cost.training_flops(DENSE, BASE) / 20)
+    assert cost.evaluation_flops(short, BASE) == pytest.approx(cost.evaluation_flops(DENSE, BASE) * 27 / 277 / 2)
     ample = replace(DENSE, training=replace(TABLE_1, max_train=10**6, max_test=10**6))
-    assert cost.training_flops(ample) == cost.training_flops(DENSE)
-    assert cost.evaluation_flops(ample) == cost.evaluation_flops(DENSE)
+    assert cost.training_flops(ample, BASE) == cost.training_flops(DENSE, BASE)
+    assert cost.evaluation_flops(ample, BASE) == cost.evaluation_flops(DENSE, BASE)
 
 
 def test_all_that_is_pruned_after_training_needs_the_dense_training_alone():
     after = swept((0.1, 0.5, 0.9), timing="after")
     assert cost.trainings(study(after=after).trials()) == [DENSE]
     assert cost.trainings([replace(DENSE, pruning=after[0])]) == [DENSE]
-    evaluations = 3 * cost.evaluation_flops(DENSE) / cost.RATE / 3600
+    evaluations = 3 * cost.evaluation_flops(DENSE, BASE) / cost.RATE / 3600
     assert cost.gpu_hours(study(after=after)) == pytest.approx(cost.gpu_hours(study()) + evaluations)
 
 
@@ -128,7 +143,7 @@ def test_no_more_is_trained_than_is_counted_but_the_dense_model_again(empty_cach
 
 @pytest.mark.parametrize("figure", FIGURES)
 def test_hours_add_up_over_tasks_models_and_seeds(figure):
-    whole = figures.study(figure, "paper")
+    whole = replace(figures.study(figure, "paper"), pretrained={})  # which are no task's, and no seed's
     for by in ("tasks", "models", "seeds"):
         parts = [cost.expected(whole.narrowed(**{by: [entry]})) for entry in getattr(whole, by)]
         assert sum(part.trainings for part in parts) == cost.expected(whole).trainings

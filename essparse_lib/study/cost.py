@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .grid import Study
+from .pretraining import Pretraining
 from .trial import Trial
 
 #: FLOP/s. An assumption: a tenth of what an H100 can do in bf16, since batches of 16 or 32 short texts do not fill it.
@@ -72,26 +73,32 @@ SIZES: dict[str, Size] = {
 }
 
 
-def training_flops(trial: Trial) -> float | None:
-    """Floating-point operations of one training with a trial's model, task and settings; None if those are not known.
+def training_flops(trial: Trial, shape: Shape) -> float:
+    """Floating-point operations of one training with a trial's task and settings, and a model of this shape.
 
     >>> from essparse_lib.study.trial import Training
     >>> trial = Trial("bert-base-uncased", "rte", 0, Training(3, 32, 2e-5, 256))
-    >>> f"{training_flops(trial):.4g}"  # 6 · 84,934,656 · 3 · 2,490 · 70
+    >>> f"{training_flops(trial, SHAPES[trial.model]):.4g}"  # 6 · 84,934,656 · 3 · 2,490 · 70
     '2.665e+14'
     """
-    if not _known(trial):
-        return None
-    tokens = _train(trial) * trial.training.epochs * _tokens(trial)
-    return 6 * SHAPES[trial.model].parameters * tokens
+    return 6 * shape.parameters * _train(trial) * trial.training.epochs * _tokens(trial)
 
 
-def evaluation_flops(trial: Trial) -> float | None:
+def evaluation_flops(trial: Trial, shape: Shape) -> float:
     """Those of one evaluation."""
-    if not _known(trial):
-        return None
-    tokens = _least(SIZES[trial.task].test, trial.training.max_test) * _tokens(trial)
-    return 2 * SHAPES[trial.model].parameters * tokens
+    return 2 * shape.parameters * _least(SIZES[trial.task].test, trial.training.max_test) * _tokens(trial)
+
+
+def pretraining_flops(asked: Pretraining) -> float:
+    """Those of training a model from scratch, in which BERT scores the masked tokens alone against the vocabulary.
+
+    >>> from essparse_lib.pretrained import PRETRAINED
+    >>> f"{pretraining_flops(PRETRAINED['paper']['bert-12x768-100-0']):.3g}"
+    '8.7e+17'
+    """
+    scored = asked.masked if asked.architecture == "bert" else 1.0
+    head = scored * asked.hidden * (asked.hidden + asked.vocabulary)
+    return 6 * (Shape(asked.layers, asked.hidden).parameters + head) * asked.tokens
 
 
 def trainings(trials: Iterable[Trial]) -> list[Trial]:
@@ -152,9 +159,15 @@ def expected(*studies: Study) -> Cost:
     """What studies cost together if none of their trials has a record; what several of them need counts once."""
     trials = list(dict.fromkeys(trial for study in studies for trial in study.trials()))
     distinct = trainings(trials)
-    seconds = [*map(_training_seconds, distinct), *map(_evaluation_seconds, trials)]
-    known = [each for each in seconds if each is not None]
-    return Cost(len(distinct), sum(known) / 3600 if len(known) == len(seconds) else None)
+    models = list(dict.fromkeys(asked for study in studies for asked in study.pretrainings()))
+    shapes = {**SHAPES, **{asked.model: Shape(asked.layers, asked.hidden) for asked in models}}
+    known = all(trial.model in shapes and trial.task in SIZES for trial in trials)
+    seconds = [
+        *map(_pretraining_seconds, models),
+        *(_training_seconds(trial, shapes[trial.model]) for trial in distinct if known),
+        *(evaluation_flops(trial, shapes[trial.model]) / RATE for trial in trials if known),
+    ]
+    return Cost(len(models) + len(distinct), sum(seconds) / 3600 if known else None)
 
 
 def gpu_hours(study: Study) -> float | None:
@@ -171,21 +184,13 @@ def sentence(study: Study) -> str:
     return f"At {study.scale} scale: {cost.trainings:,} trainings, {hours} (assumed: {ASSUMED})."
 
 
-def _training_seconds(trial: Trial) -> float | None:
-    flops = training_flops(trial)
-    if flops is None:
-        return None
+def _training_seconds(trial: Trial, shape: Shape) -> float:
     steps = trial.training.epochs * math.ceil(_train(trial) / trial.training.batch_size)
-    return max(flops / RATE, steps * SHAPES[trial.model].layers * BLOCK)
+    return max(training_flops(trial, shape) / RATE, steps * shape.layers * BLOCK)
 
 
-def _evaluation_seconds(trial: Trial) -> float | None:
-    flops = evaluation_flops(trial)
-    return None if flops is None else flops / RATE
-
-
-def _known(trial: Trial) -> bool:
-    return trial.model in SHAPES and trial.task in SIZES
+def _pretraining_seconds(asked: Pretraining) -> float:
+    return max(pretraining_flops(asked) / RATE, asked.steps * asked.layers * BLOCK)
 
 
 def _train(trial: Trial) -> int:
