@@ -34,7 +34,7 @@ def _study(scale: str, tasks: tuple[str, ...], training: dict, sparsities: tuple
 
 STUDIES = {
     "tiny": _study("tiny", ("tiny-sentiment",), language.TINY, (0.5, 0.9), seeds=(0, 1)),
-    "lab": _study("lab", language.LAB_FEW, language.LAB, TENTHS),
+    "lab": _study("lab", language.LAB_FEW, language.LAB_SCRATCH, TENTHS),
     "paper": _study("paper", ("mnli", "qnli", "qqp", "rte"), language.TABLE_1, TENTHS),
 }
 
