@@ -16,7 +16,7 @@ from .loop import State
 
 
 def save_state(state: State, notes: dict[str, Any], path: Path) -> None:
-    """Write a training's state: parameters, the optimizer's moments, losses, and notes as JSON.
+    """Write a training's state: parameters, the optimizer's moments, losses (all looked at), and notes as JSON.
 
     Chance is not in it: what is drawn in a step must depend on the number of the step alone.
 
@@ -27,8 +27,7 @@ def save_state(state: State, notes: dict[str, Any], path: Path) -> None:
     for name, parameter in state.model.named_parameters():
         for moment, value in state.optimizer.state[parameter].items():
             tensors[f"optimizer/{moment}/{name}"] = value
-    losses = torch.stack(state.losses) if state.losses else torch.zeros(0)
-    tensors["losses"] = losses
+    tensors["losses"] = torch.tensor(state.losses, dtype=torch.float32)
     data = save({name: t.cpu().contiguous() for name, t in tensors.items()}, {"notes": json.dumps(notes)})
     with writing(path) as file:
         file.write(data)
@@ -75,8 +74,7 @@ def restore(state: State, path: Path) -> None:
                 state.optimizer.state[parameter] = {
                     moment: file.get_tensor(full).to(parameter.device) for moment, full in moments.items()
                 }
-            device = next(iter(own.values())).device
-            state.losses[:] = list(file.get_tensor("losses").to(device).unbind())
+            state.losses[:] = file.get_tensor("losses").tolist()
     except (OSError, SafetensorError) as error:
         raise _damaged(path, error) from error
 

@@ -44,12 +44,36 @@ class State:
     Attributes:
         model: what is trained, on its device.
         optimizer: with its moments of every parameter.
-        losses: of every step so far, a scalar each, on the device; this process's share.
+        losses: of the steps so far, up to the last look at them: means over the processes.
+        unseen: of the steps since, a scalar each, on the device; this process's share. They are few: thousands of
+            small tensors that live long leave holes in the memory around them.
     """
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
-    losses: list[torch.Tensor] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    unseen: list[torch.Tensor] = field(default_factory=list)
+
+    @property
+    def steps(self) -> int:
+        """How many are done."""
+        return len(self.losses) + len(self.unseen)
+
+    def look(self, devices: Accelerator) -> None:
+        """Look at the losses since the last look; all processes must do so together.
+
+        Raises:
+            Diverged: one is NaN or infinite.
+        """
+        if not self.unseen:
+            return
+        recent = torch.stack(self.unseen)
+        if devices.num_processes > 1:
+            recent = devices.reduce(recent, "mean")  # all see the same and so diverge as one
+        if not recent.isfinite().all():
+            raise Diverged(f"the loss is NaN or infinite within {len(recent)} steps before step {self.steps}")
+        self.losses += recent.tolist()
+        self.unseen.clear()
 
 
 class Watch(Protocol):
@@ -59,7 +83,7 @@ class Watch(Protocol):
         """Before the first step: may put an earlier state in place, whose losses say how many steps it has done."""
 
     def after_step(self, state: State) -> None:
-        """After every step. At every multiple of ``LOOK_EVERY``, all losses so far are known to be finite."""
+        """After every step; at every multiple of ``LOOK_EVERY`` the losses have just been looked at."""
 
 
 def train(
@@ -95,12 +119,9 @@ def train(
     if watch is not None:
         watch.begin(state)
     # a scheduler that begins later than at step 0 reads the peak rate from each group's initial_lr
-    decay = get_linear_schedule_with_warmup(
-        optimizer, schedule.warmup, schedule.steps, last_epoch=len(state.losses) - 1
-    )
+    decay = get_linear_schedule_with_warmup(optimizer, schedule.warmup, schedule.steps, last_epoch=state.steps - 1)
     wrapped, prepared = devices.prepare(model, optimizer)
     wrapped.train()
-    losses = state.losses
     with ExitStack() as stack:
         if mask is not None:
             stack.enter_context(mask.held(model, optimizer))
@@ -113,15 +134,14 @@ def train(
             prepared.step()
             decay.step()
             prepared.zero_grad()
-            losses.append(loss.detach().float())
-            if len(losses) % LOOK_EVERY == 0:
-                _check(_together(losses[-LOOK_EVERY:], devices), len(losses))
+            state.unseen.append(loss.detach().float())
+            if state.steps % LOOK_EVERY == 0:
+                state.look(devices)
             if watch is not None:
                 watch.after_step(state)
-    together = _together(losses, devices)
-    _check(together[-LOOK_EVERY:], len(losses))
+    state.look(devices)
     devices.free_memory()
-    return together.tolist()
+    return state.losses
 
 
 def _groups(model: nn.Module, schedule: Schedule) -> list[dict]:
@@ -150,14 +170,3 @@ def _share(batch: dict[str, torch.Tensor], rank: int, ranks: int) -> tuple[dict[
     size = len(next(iter(batch.values())))
     own = range(rank, size, ranks)
     return {name: values[list(own or (0,))] for name, values in batch.items()}, len(own) * ranks / size
-
-
-def _together(losses: list[torch.Tensor], devices: Accelerator) -> torch.Tensor:
-    """The losses, shape (steps,), averaged over the processes: all see the same and so diverge as one."""
-    own = torch.stack(losses) if losses else torch.zeros(0)
-    return devices.reduce(own, "mean") if devices.num_processes > 1 and losses else own
-
-
-def _check(recent: torch.Tensor, step: int) -> None:
-    if not recent.isfinite().all():
-        raise Diverged(f"the loss is NaN or infinite within {len(recent)} steps before step {step}")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -102,7 +103,7 @@ def pretrain(
     try:
         losses = train(trained, batches(), schedule, devices, watch=watch)
     except Diverged as error:
-        return Trained(model, watch.losses(), watch.dynamics, watch.seconds, str(error))
+        return Trained(model, watch.state.losses, watch.dynamics, watch.seconds, str(error))
     if len(losses) < asked.steps:
         watch.keep()
     return Trained(model, losses, watch.dynamics, watch.seconds)
@@ -180,8 +181,9 @@ class _Watch:
             self._look()
 
     def after_step(self, state: State) -> None:
-        done = len(state.losses)
+        done = state.steps
         if done in self.looks:
+            state.look(self.devices)
             self._look()
         due = time.perf_counter() - self._last > _CHECKPOINT_EVERY
         if done % LOOK_EVERY == 0 and due and self.devices.is_main_process:
@@ -201,16 +203,12 @@ class _Watch:
 
     def _look(self) -> None:
         before = self.dynamics.at[-1] if self.dynamics.at else 0
-        done, recent = len(self.state.losses), self.state.losses[before:]
-        loss = float(torch.stack(recent).mean()) if recent else None
+        done, recent = self.state.steps, self.state.losses[before:]
+        loss = fmean(recent) if recent else None
         held_out = self._held_out_loss()
         if not all(value is None or math.isfinite(value) for value in (loss, held_out)):
             raise Diverged(f"the loss is NaN or infinite between step {before} and step {done}")
         self.dynamics.look(done, self.state.model, loss, held_out)
-
-    def losses(self) -> list[float]:
-        """Those of the steps done; of this process alone."""
-        return torch.stack(self.state.losses).tolist() if self.state.losses else []
 
     @torch.no_grad()
     def _held_out_loss(self) -> float:
