@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -92,3 +92,27 @@ def locked(path: Path, wait: bool = True) -> Iterator[bool]:
         yield lock.is_locked
     finally:
         lock.release()
+
+
+def built(folder: Path, make: Callable[[Path], None]) -> Path:
+    """The folder, filled by ``make`` if it is not there: all of it or nothing, and by one process alone.
+
+    Raises:
+        InputError: it cannot be written; whatever else ``make`` raises.
+    """
+    if folder.is_dir():
+        return folder
+    with locked(folder.parent / f".{folder.name}.lock"):
+        if not folder.is_dir():  # another process may have made it meanwhile
+            try:
+                with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
+                    target = Path(temporary) / "made"
+                    target.mkdir()
+                    make(target)
+                    target.replace(folder)
+            except OSError as error:
+                if not disk_refuses(error):  # it may be of what is read
+                    raise
+                with writable(folder):
+                    raise
+    return folder

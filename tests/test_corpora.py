@@ -21,11 +21,11 @@ from pyarrow import parquet
 import essparse_lib
 from essparse_lib import corpora, tasks
 from essparse_lib.corpora import dictionary, hub, markdown, packaged
-from essparse_lib.corpora.building import built, fingerprint
-from essparse_lib.corpora.corpus import Corpus
+from essparse_lib.corpora.corpus import Corpus, fingerprint
 from essparse_lib.corpora.packed import Packed, packed
 from essparse_lib.corpora.tokenizer import SPECIAL, tokenizer_folder, wordpiece
 from essparse_lib.errors import InputError
+from essparse_lib.files import built
 from essparse_lib.sources import tiny
 from essparse_lib.sources.archives import Archive
 from essparse_lib.tasks import packaged as packaged_tasks

@@ -1,8 +1,9 @@
-"""What a corpus is: documents in a fixed order, and where they come from."""
+"""What a corpus is: documents in a fixed order, where they come from, and the name of what is made of them."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -36,3 +37,13 @@ class Corpus:
         for document in self.load():
             digest.update(document.encode() + b"\x1e")
         return digest.hexdigest()[:16]
+
+
+def fingerprint(corpus: Corpus, *settings: int) -> str:
+    """SHA-256 over the corpus' content and numbers; its first 16 hexadecimal digits.
+
+    >>> corpus = Corpus("two", lambda: iter(["one", "two"]), "made here", "a key")
+    >>> fingerprint(corpus, 100), fingerprint(corpus, 101)
+    ('7e3b4a6422c83b40', 'cebd6ebff03cb660')
+    """
+    return hashlib.sha256(json.dumps([corpus.content(), *settings]).encode()).hexdigest()[:16]

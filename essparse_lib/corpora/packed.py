@@ -20,9 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..files import cache_folder
-from .building import built, fingerprint
-from .corpus import Corpus
+from ..files import built, cache_folder
+from .corpus import Corpus, fingerprint
 from .tokenizer import FORMAT, batches, tokenizer_folder
 
 CHUNK = 64  # blocks

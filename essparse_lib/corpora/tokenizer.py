@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
-from ..files import cache_folder
-from .building import built, fingerprint
-from .corpus import Corpus
+from ..files import built, cache_folder
+from .corpus import Corpus, fingerprint
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

@@ -24,7 +24,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from ..errors import InputError, one_line
-from ..files import cache_folder, disk_refuses, locked, sha256, writable
+from ..files import built, cache_folder, disk_refuses, locked, sha256, writable
 
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError)
 
@@ -200,23 +200,19 @@ def extract(archive: Archive, prefix: str) -> Path:
         InputError: a member's name leaves the folder, the archive is damaged, or cannot be had.
     """
     folder = cache_folder() / "extracted" / f"{archive.sha256[:16]}-{prefix.strip('/').replace('/', '-')}"
-    if folder.is_dir():
-        return folder
-    source = fetch(archive)
-    with locked(folder.parent / f".{folder.name}.lock"), writable(folder):
-        if not folder.is_dir():
-            with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-                inner = Path(temporary) / "files"
-                for name, file in _members(source):
-                    if name.startswith(prefix):
-                        target = inner / name.removeprefix(prefix)
-                        target.parent.mkdir(parents=True, exist_ok=True)
-                        with target.open("wb") as out, _damage_reported(source):
-                            shutil.copyfileobj(file, out)
-                if not inner.is_dir():
-                    raise InputError(f"{archive.filename} has nothing under {prefix!r}")
-                inner.replace(folder)  # all files or none
-    return folder
+
+    def unpack(target: Path) -> None:
+        source = fetch(archive)
+        for name, file in _members(source):
+            if name.startswith(prefix):
+                path = target / name.removeprefix(prefix)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with path.open("wb") as out, _damage_reported(source):
+                    shutil.copyfileobj(file, out)
+        if not any(target.iterdir()):
+            raise InputError(f"{archive.filename} has nothing under {prefix!r}")
+
+    return built(folder, unpack)
 
 
 def _members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:

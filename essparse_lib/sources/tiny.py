@@ -7,13 +7,12 @@ in the layout of GLUE, SQuAD and Wikipedia. What loads ``bert-base-uncased`` and
 from __future__ import annotations
 
 import random
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ..errors import unknown
-from ..files import cache_folder, locked, writable
+from ..files import built, cache_folder
 
 OWNER = "essparse"
 DATASET = f"{OWNER}/tiny-glue"
@@ -36,14 +35,7 @@ def folder(repository: str) -> Path:
     if repository not in _MAKERS:
         raise unknown("tiny repository", repository, _MAKERS)
     target = cache_folder() / f"tiny-{REVISION}" / repository
-    with locked(target.parent / f".{target.name}.lock"), writable(target):
-        if not target.is_dir():
-            with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
-                made = Path(temporary) / "made"
-                made.mkdir()
-                _MAKERS[repository](made)
-                made.replace(target)
-    return target
+    return built(target, _MAKERS[repository])
 
 
 def _sentence(rng: random.Random, label: int) -> str:
