@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from .sources import tiny
 from .sources.archives import Archive
@@ -19,6 +20,7 @@ class Model:
         archive: a package archive that has it as well, with the folder inside, or None.
         weights: SHA-256 of its one weight file, checked wherever it came from, or None if not known.
         gguf: name of the weight file where it is of that format, dequantised on loading.
+        reads: ``texts`` or ``images``.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Model:
     archive: tuple[Archive, str] | None = None
     weights: str | None = None
     gguf: str | None = None
+    reads: Literal["texts", "images"] = "texts"
 
 
 MODELS: dict[str, Model] = {
@@ -109,8 +112,20 @@ MODELS: dict[str, Model] = {
             Repository("facebook/opt-1.3b", "3f5c25d0bc631cb57ac65913f76e22c2dfb61d62"),
         ),
         *(
+            Model(id.partition("/")[2], Repository(id, revision), reads="images")
+            for id, revision in (
+                ("google/vit-base-patch16-224", "3f49326eb077187dfe1c2a2bb15fbd74e6ab91e3"),
+                ("google/vit-large-patch16-224", "08f1cf27e8006aab2d85e36f374c24cf7f6be1f3"),
+                ("facebook/dino-vitb16", "f205d5d8e640a89a2b8ef0369670dfc37cc07fc2"),
+            )
+        ),
+        *(
             Model(f"tiny-{kind}", Repository(f"{tiny.OWNER}/tiny-{kind}", tiny.REVISION))
             for kind in ("bert", "mpnet", "opt")
+        ),
+        *(
+            Model(f"tiny-{kind}", Repository(f"{tiny.OWNER}/tiny-{kind}", tiny.REVISION), reads="images")
+            for kind in ("vit", "dino")
         ),
     )
 }

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .pruning.masks import Mask
     from .tasks import Splits
-    from .training.batches import Encoded
+    from .training.batches import Batches
 
 
 def execute(trial: Trial) -> Record:
@@ -217,17 +217,20 @@ def _data(task: str) -> tuple[Splits, str]:
     return splits, f"{splits.train.fingerprint()}+{splits.test.fingerprint()}"
 
 
-def _train(trial: Trial) -> Encoded:
-    return _encoded(trial.task, trial.model, trial.training.max_length, trial.training.max_train, trial.seed)
+def _train(trial: Trial) -> Batches:
+    limit = trial.training.max_train
+    drawn = limit is not None and limit < len(_data(trial.task)[0].train)
+    limit, seed = (limit, trial.seed) if drawn else (None, 0)  # all of them are the same for every seed
+    return _encoded(trial.task, trial.model, trial.training.max_length, limit, seed)
 
 
-def _test(trial: Trial) -> Encoded:
+def _test(trial: Trial) -> Batches:
     return _encoded(trial.task, trial.model, trial.training.max_length, trial.training.max_test)
 
 
 @lru_cache(maxsize=8)
-def _encoded(task: str, model: str, max_length: int, limit: int | None = None, seed: int | None = None) -> Encoded:
-    """At most so many training examples (without a seed, test examples), tokenised once for all that a worker runs."""
+def _encoded(task: str, model: str, max_length: int, limit: int | None = None, seed: int | None = None) -> Batches:
+    """At most so many training examples (without a seed, test examples), encoded once for all that a worker runs."""
     from . import tasks
     from .kinds import KINDS
     from .training.fine_tune import subset
@@ -235,6 +238,8 @@ def _encoded(task: str, model: str, max_length: int, limit: int | None = None, s
     splits = _data(task)[0]
     if seed is None:
         examples = tasks.fixed_part(splits.test, limit)
+    elif limit is None:
+        examples = splits.train
     else:
         examples = splits.train.take(subset(len(splits.train), limit, seed).tolist())
     return KINDS[tasks.get(task).head].encode(examples, model, max_length)

@@ -11,12 +11,15 @@ from accelerate import Accelerator
 from torch import nn
 
 from . import models
+from .errors import InputError
 from .study import metrics
-from .tasks import Examples, Questions, Task
+from .tasks import Examples, Images, Questions, Task
 from .tasks.answers import exact_match, f1
-from .training import spans, texts
-from .training.batches import Encoded
+from .training import pictures, spans, texts
+from .training.batches import Batches, Encoded
+from .training.device import accelerator
 from .training.evaluate import answer, classify
+from .training.pictures import Pictures
 from .training.spans import Windows
 
 
@@ -34,31 +37,41 @@ class Kind:
     """What differs between tasks of one kind and of another.
 
     Attributes:
-        check: raises InputError where the model of this name cannot read examples, cut to so many tokens.
-        encode: examples as the model of this name takes them, cut to so many tokens.
+        check: raises InputError where the model of this name cannot read examples, cut to so many tokens (0: not cut).
+        encode: examples as the model of this name takes them, cut to so many tokens (0: not cut).
         score: evaluates a model on encoded test examples.
     """
 
     check: Callable[[Any, str, int], None]
-    encode: Callable[[Any, str, int], Encoded]
+    encode: Callable[[Any, str, int], Batches]
     score: Callable[[nn.Module, Task, Any, Accelerator], Scored]
 
 
 def _check_texts(examples: Examples, model: str, max_length: int) -> None:
+    _check_length(max_length)
     models.tokenizer_of(model)  # that there is one: texts of any length can be cut
+
+
+def _check_length(max_length: int) -> None:
+    if max_length < 1:
+        raise InputError(f"max_length {max_length} is not allowed: give the tokens kept of a text, such as 128")
 
 
 def _encode_texts(examples: Examples, model: str, max_length: int) -> Encoded:
     return texts.encode(examples, models.tokenizer_of(model), max_length)
 
 
-def _score_classes(model: nn.Module, task: Task, test: Encoded, devices: Accelerator) -> Scored:
+def _score_classes(model: nn.Module, task: Task, test: Batches, devices: Accelerator) -> Scored:
     labels, predictions = test.targets["labels"], classify(model, test, devices)
+    if task.metric in metrics.MEANS:
+        right = labels == predictions
+        return Scored({task.metric: round(100 * float(right.mean()), 4)}, metrics.shares_to_digits(right))
     score = metrics.score(task.metric, labels, predictions, len(task.classes))
     return Scored({task.metric: round(score, 4)}, metrics.to_digits(predictions), metrics.to_digits(labels))
 
 
 def _check_questions(questions: Questions, model: str, max_length: int) -> None:
+    _check_length(max_length)
     spans.check(questions, models.tokenizer_of(model), max_length)
 
 
@@ -75,8 +88,19 @@ def _score_answers(model: nn.Module, task: Task, test: Windows, devices: Acceler
     return Scored(rounded, metrics.shares_to_digits(overlaps))
 
 
+def _check_images(images: Images, model: str, max_length: int) -> None:
+    if max_length:
+        raise InputError(f"max_length {max_length} is not allowed: images have no tokens, give 0")
+    pictures.check(images, models.preprocessing_of(model), model)
+
+
+def _encode_images(images: Images, model: str, max_length: int) -> Pictures:
+    return pictures.encode(images, models.preprocessing_of(model), accelerator().device)
+
+
 #: By the head that a task needs, as transformers names it.
 KINDS = {
     "sequence-classification": Kind(_check_texts, _encode_texts, _score_classes),
     "question-answering": Kind(_check_questions, _encode_questions, _score_answers),
+    "image-classification": Kind(_check_images, _encode_images, _score_classes),
 }

@@ -17,7 +17,9 @@ from .sources.archives import extract
 from .sources.hub import Repository, model_folder
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+    from .training.pictures import Preprocessing
 
 
 #: Architectures that number positions from 2, so that two of the embeddings in their configuration are never used.
@@ -150,17 +152,11 @@ def check_fits(name: str, head: str, max_length: int) -> None:
     Raises:
         InputError: it cannot, as for a vision model and a text task.
     """
-    from transformers import AutoConfig
-
-    source = locate(name)
-    try:
-        config = AutoConfig.from_pretrained(**source.options)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{source.folder}/config.json names no architecture that transformers knows") from error
+    config = _config_of(name)
     if type(config) not in _loader(head)._model_mapping:
         raise InputError(
             f"model {name!r} ({config.model_type}) has no {head} head in transformers: "
-            f"choose a model that has one, such as {', '.join(list(MODELS)[:2])}"
+            f"choose a model that has one, such as {', '.join(_examples(head))}"
         )
     positions = getattr(config, "max_position_embeddings", None)
     if positions is not None and config.model_type in _POSITIONS_FROM_2:
@@ -169,11 +165,42 @@ def check_fits(name: str, head: str, max_length: int) -> None:
         raise InputError(f"max_length {max_length} is not allowed: model {name!r} takes at most {positions} tokens")
 
 
+def _examples(head: str) -> list[str]:
+    """Models that have such a head."""
+    read = "images" if head == "image-classification" else "texts"
+    return [model.name for model in MODELS.values() if model.reads == read][:2]
+
+
+def _config_of(name: str) -> PreTrainedConfig:
+    from transformers import AutoConfig
+
+    source = locate(name)
+    try:
+        return AutoConfig.from_pretrained(**source.options)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{source.folder}/config.json names no architecture that transformers knows") from error
+
+
+def preprocessing_of(name: str) -> Preprocessing:
+    """What the model wants of its pixels.
+
+    Raises:
+        InputError: the model does not say, or wants what is not done here.
+    """
+    from .training.pictures import wanted
+
+    try:
+        return wanted(_config_of(name), locate(name).folder / "preprocessor_config.json")
+    except InputError as error:
+        raise InputError(f"model {name!r}: {error}") from error
+
+
 def with_head(name: str, head: str, classes: int, seed: int) -> PreTrainedModel:
     """The model with a fresh head, in fp32 on the CPU; the seed alone sets the head.
 
     Args:
-        head: its kind, as transformers names it: ``sequence-classification``, ``question-answering``.
+        head: its kind, as transformers names it: ``sequence-classification``, ``question-answering``,
+            ``image-classification``.
         classes: how many there are to tell apart; 0 for a head whose answers are no classes.
     """
     import torch
@@ -181,9 +208,41 @@ def with_head(name: str, head: str, classes: int, seed: int) -> PreTrainedModel:
     options = {"num_labels": classes} if classes else {}
     torch.manual_seed(seed)
     with quiet():
-        model = _loader(head).from_pretrained(**locate(name).options, **options, dtype=torch.float32)
-    model.config.pad_token_id = tokenizer_of(name).pad_token_id  # decoders find the last token of a row by it
+        model, found = _loader(head).from_pretrained(
+            **locate(name).options,
+            **options,
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    _renew_head(model, head, found, seed)
+    if model.main_input_name == "input_ids":
+        model.config.pad_token_id = tokenizer_of(name).pad_token_id  # decoders find the last token of a row by it
     return model
+
+
+def _renew_head(model: PreTrainedModel, head: str, found: dict[str, Any], seed: int) -> None:
+    """Draw the head anew where the checkpoint has one for as many classes: it is no part of what was pre-trained.
+
+    Raises:
+        InputError: other weights than the head's are not of the shape that the configuration gives them.
+    """
+    import torch
+
+    if not hasattr(model, model.base_model_prefix):  # what is not the head cannot be told; few models are made so
+        return
+    body = f"{model.base_model_prefix}."
+    strange = sorted(key for key, *_ in found["mismatched_keys"] if key.startswith(body))
+    if strange:
+        raise InputError(f"{model.name_or_path}: {strange[0]} is not of the shape that config.json says: fetch it anew")
+    drawn = {*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])}
+    if all(key in drawn or key.startswith(body) for key in model.state_dict()):
+        return
+    torch.manual_seed(seed)
+    fresh = _loader(head).from_config(model.config, dtype=torch.float32)
+    for name, part in fresh.named_children():
+        if name != model.base_model_prefix:
+            setattr(model, name, part)
 
 
 def classifier(name: str, classes: int, seed: int) -> PreTrainedModel:

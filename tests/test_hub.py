@@ -7,11 +7,13 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from essparse_lib import tasks
 from essparse_lib.errors import InputError
 from essparse_lib.sources import tiny
 from essparse_lib.sources.hub import Repository, folder, mirrors, model_folder, rows
+from essparse_lib.training import pictures
 from essparse_lib.training.texts import encode
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -57,6 +59,40 @@ def test_a_populated_hub_cache_gives_model_and_tokenizer(kind, hub, fresh_models
     output = model(**data.batch(np.arange(4)))
     assert output.logits.shape == (4, 2)
     assert output.loss.isfinite()
+
+
+@pytest.mark.parametrize("kind", ["vit", "dino"])
+def test_a_populated_hub_cache_gives_a_model_that_reads_images(kind, hub, fresh_models):
+    snapshot = populate(hub, f"someone/{kind}", tiny.folder(f"essparse/tiny-{kind}"))
+    assert fresh_models.locate(f"someone/{kind}").folder == snapshot
+    model = fresh_models.with_head(f"someone/{kind}", "image-classification", 4, seed=0)
+    wishes = fresh_models.preprocessing_of(f"someone/{kind}")
+    data = pictures.encode(tasks.get("tiny-grey").splits().test, wishes, torch.device("cpu"))
+    output = model(**data.batch(np.arange(4)))
+    assert output.logits.shape == (4, 4)
+    assert output.loss.isfinite()
+
+
+@pytest.mark.parametrize("without", [(), ("datasets",)])
+def test_images_come_as_the_bytes_of_their_files(without, hub, monkeypatch):
+    populate(hub, "someone/images", tiny.folder(tiny.IMAGES), "dataset")
+    for name in without:
+        monkeypatch.setitem(sys.modules, name, None)
+    table, _ = rows(Repository("someone/images", REVISION, "dataset"), "colour", "test")
+    assert {type(image) for image in table["image"]} == {bytes}
+    assert all(image.startswith(b"\x89PNG") for image in table["image"])
+    assert len(table["image"]) == len(table["label"]) == 128
+    assert {type(label) for label in table["label"]} == {int}
+
+
+@pytest.mark.parametrize("without", [(), ("datasets",)])
+def test_a_damaged_file_of_rows_is_named(without, mirror, monkeypatch):
+    for name in without:
+        monkeypatch.setitem(sys.modules, name, None)
+    (mirror / "someone/images/colour").mkdir(parents=True)
+    (mirror / "someone/images/colour/test-00000-of-00001.parquet").write_bytes(b"PAR1 no more")
+    with pytest.raises(InputError, match="someone/images/colour/test cannot be read"):
+        rows(Repository("someone/images", REVISION, "dataset"), "colour", "test")
 
 
 def test_a_pinned_revision_is_found_in_the_hub_cache(hub):

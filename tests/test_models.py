@@ -16,6 +16,7 @@ from essparse_lib.sources import tiny
 from essparse_lib.sources.hub import Repository
 
 TINY = ("tiny-bert", "tiny-mpnet", "tiny-opt")
+VISION = ("tiny-vit", "tiny-dino")
 
 pytestmark = pytest.mark.usefixtures("fresh_models")
 
@@ -137,10 +138,112 @@ def test_a_vision_model_is_refused_for_a_text_task(vision):
         models.check_fits(vision, "sequence-classification", 32)
 
 
-@pytest.mark.parametrize("head", KINDS)
+@pytest.mark.parametrize("name", TINY)
+def test_a_text_model_is_refused_for_an_image_task(name):
+    with pytest.raises(InputError, match=r"has no image-classification head.*such as vit-base-patch16-224"):
+        models.check_fits(name, "image-classification", 0)
+
+
+@pytest.mark.parametrize("head", [head for head in KINDS if head != "image-classification"])
 @pytest.mark.parametrize("name", TINY)
 def test_text_models_pass_the_check_of_their_head(name, head):
     models.check_fits(name, head, 32)
+
+
+@pytest.mark.parametrize("name", VISION)
+@pytest.mark.parametrize("classes", [4, 7])  # tiny-vit's own head, as that of Google's, has been trained: on 7 classes
+def test_a_head_for_images_is_set_by_the_seed_alone(name, classes):
+    models.check_fits(name, "image-classification", 0)
+    first, again, other = (models.with_head(name, "image-classification", classes, seed) for seed in (1, 1, 2))
+    changed = {key for key, value in first.state_dict().items() if not torch.equal(value, other.state_dict()[key])}
+    assert changed == {"classifier.weight"}
+    assert all(torch.equal(value, again.state_dict()[key]) for key, value in first.state_dict().items())
+    assert first(pixel_values=torch.zeros(2, 3, 16, 16)).logits.shape == (2, classes)
+    assert {p.dtype for p in first.parameters()} == {torch.float32}
+
+
+def test_a_head_of_the_same_size_is_drawn_anew_and_the_rest_is_kept(tmp_path):
+    trained = models.with_head("tiny-vit", "image-classification", 5, seed=0)
+    with torch.no_grad():
+        trained.classifier.weight.fill_(3.0)
+        trained.classifier.bias.fill_(3.0)
+    trained.half().save_pretrained(tmp_path / "model")
+    fresh = models.with_head(str(tmp_path / "model"), "image-classification", 5, seed=0)
+    assert fresh.classifier.weight.abs().max() < 0.2
+    assert not fresh.classifier.bias.any()
+    assert {p.dtype for p in fresh.parameters()} == {torch.float32}
+    body = {key: value for key, value in trained.state_dict().items() if key.startswith("vit.")}
+    assert len(body) > 20
+    assert all(torch.equal(value.float(), fresh.state_dict()[key]) for key, value in body.items())
+
+
+def test_a_text_models_head_of_the_same_size_is_drawn_anew(tmp_path):
+    trained = models.classifier("tiny-bert", 2, seed=0)
+    with torch.no_grad():
+        trained.classifier.weight.fill_(3.0)
+    trained.save_pretrained(tmp_path / "model")
+    models.tokenizer_of("tiny-bert").save_pretrained(tmp_path / "model")
+    fresh, other = (models.classifier(str(tmp_path / "model"), 2, seed) for seed in (0, 1))
+    assert fresh.classifier.weight.abs().max() < 0.2
+    assert not torch.equal(fresh.classifier.weight, other.classifier.weight)
+
+
+def test_weights_of_another_shape_than_the_configuration_says_are_refused(tmp_path):
+    folder = shutil.copytree(tiny.folder("essparse/tiny-vit"), tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "patch_size": 8}))
+    with pytest.raises(InputError, match=r"vit\.embeddings.* is not of the shape that config\.json says"):
+        models.with_head(str(folder), "image-classification", 4, 0)
+
+
+def test_what_a_model_wants_of_its_pixels_is_read_from_both_forms_of_the_file(tmp_path):
+    wished = models.preprocessing_of("tiny-dino")
+    assert (wished.channels, wished.size, wished.patch, wished.resampling) == (3, (16, 16), (4, 4), "bicubic")
+    assert (wished.mean, wished.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    older = models.preprocessing_of("tiny-vit")
+    assert (older.mean, older.std, older.resampling) == ((0.5,) * 3, (0.5,) * 3, "bilinear")
+    folder = shutil.copytree(tiny.folder("essparse/tiny-vit"), tmp_path / "model")
+    newer = {"do_rescale": True, "rescale_factor": 1 / 255, "size": {"height": 16, "width": 16}, "resample": 2}
+    (folder / "preprocessor_config.json").write_text(json.dumps({**newer, "image_mean": [0.5] * 3}))
+    assert models.preprocessing_of(str(folder)) == older
+    cropped = {"size": {"shortest_edge": 20}, "do_center_crop": True, "crop_size": {"height": 16, "width": 16}}
+    (folder / "preprocessor_config.json").write_text(json.dumps(cropped))
+    assert models.preprocessing_of(str(folder)) == older
+    (folder / "preprocessor_config.json").write_text(json.dumps({"do_normalize": False, "image_mean": [0.1] * 3}))
+    assert models.preprocessing_of(str(folder)) == dataclasses.replace(older, mean=(0.0,) * 3, std=(1.0,) * 3)
+
+
+@pytest.mark.parametrize(
+    ("plain", "reason"),
+    [
+        ({"size": 32}, r"makes images of 32 × 32, but config\.json takes 16"),
+        ({"size": {"longest_edge": 16}}, "has size .*longest_edge.*give a number of pixels"),
+        ({"size": [16]}, r"has size \[16\]"),
+        ({"resample": 0}, r"has resample 0: only 2 \(bilinear\) and 3 \(bicubic\)"),
+        ({"do_rescale": False}, "on another scale"),
+        ({"rescale_factor": 1 / 127.5}, "on another scale"),
+        ({"image_mean": [0.5, 0.5]}, r"image_mean \[0\.5, 0\.5\]: give 3 numbers"),
+        ({"image_std": [0.5, 0.0, 0.5]}, "image_std"),
+        ([16], "is no JSON object"),
+    ],
+)
+def test_wishes_that_are_not_met_are_refused(plain, reason, tmp_path):
+    folder = shutil.copytree(tiny.folder("essparse/tiny-vit"), tmp_path / "model")
+    (folder / "preprocessor_config.json").write_text(json.dumps(plain))
+    with pytest.raises(InputError, match=reason) as caught:
+        models.preprocessing_of(str(folder))
+    assert str(folder) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_that_does_not_say_what_it_wants_is_refused(tmp_path):
+    folder = shutil.copytree(tiny.folder("essparse/tiny-vit"), tmp_path / "model")
+    (folder / "preprocessor_config.json").write_text("{")
+    with pytest.raises(InputError, match=r"preprocessor_config\.json cannot be read"):
+        models.preprocessing_of(str(folder))
+    (folder / "preprocessor_config.json").unlink()
+    with pytest.raises(InputError, match=r"preprocessor_config\.json is missing"):
+        models.preprocessing_of(str(folder))
 
 
 def test_a_text_model_is_refused_for_questions_if_it_has_no_head_for_them(tmp_path):
@@ -218,12 +321,13 @@ def test_a_decoder_knows_its_padding_so_that_it_does_not_change_the_answer(tmp_p
         assert torch.allclose(model(**alone).logits[0], model(**padded).logits[0], atol=1e-5)
 
 
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", [*TINY, *VISION])
 def test_no_pickled_file_is_made_or_opened(name, monkeypatch):
     folder = models.locate(name).folder
     assert {p.suffix for p in folder.iterdir()} <= {".json", ".txt", ".safetensors"}
     monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("a pickled file was opened"))
-    assert models.classifier(name, 2, 0).num_parameters() > 0
+    head = "image-classification" if name in VISION else "sequence-classification"
+    assert models.with_head(name, head, 2, 0).num_parameters() > 0
 
 
 def test_loading_says_nothing(capfd):

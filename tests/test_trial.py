@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,7 @@ trainings = st.builds(
     epochs=st.integers(1, 10),
     batch_size=st.integers(1, 512),
     learning_rate=st.floats(1e-8, 1.0),
-    max_length=st.integers(1, 2048),
+    max_length=st.integers(0, 2048),
     max_train=st.none() | st.integers(1, 10**6),
     warmup=st.floats(0, 1),
     weight_decay=st.floats(0, 1),
@@ -30,6 +31,21 @@ trials = st.builds(Trial, st.text(min_size=1), st.text(min_size=1), st.integers(
 
 def test_id_is_stable():
     assert DENSE.id == "dfb9bda56b9895ec"
+
+
+def test_images_have_no_tokens_and_so_no_max_length_in_the_canonical_form():
+    training = Training(3, 16, 1e-4)
+    assert training == replace(LAB, max_length=0, max_train=None)
+    assert "max_length" not in replace(DENSE, training=training).canonical()["training"]
+
+
+def test_the_ids_of_committed_records_are_still_theirs():
+    folder = Path(__file__).parents[1] / "results"
+    lines = [line for file in folder.rglob("*.jsonl") for line in file.read_text().splitlines()[:2]]
+    trials = [plain for plain in map(json.loads, lines) if "trial" in plain]
+    assert len(trials) > 10
+    for plain in trials:
+        assert Trial.from_canonical(plain["trial"]).id == plain["id"]
 
 
 def test_defaults_stay_out_of_the_canonical_form():
@@ -111,7 +127,7 @@ def test_sparsity_that_rounds_to_one_is_refused():
         ("batch_size", -1),
         ("learning_rate", 0.0),
         ("learning_rate", float("nan")),
-        ("max_length", 0),
+        ("max_length", -1),
         ("max_train", 0),
         ("max_train", -5),
         ("max_test", 0),

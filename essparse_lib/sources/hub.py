@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -91,19 +92,29 @@ def _snapshot(repository: Repository, patterns: Sequence[str]) -> Path:
     return Path(where)
 
 
-def rows(repository: Repository, config: str, split: str) -> tuple[dict[str, list], str]:
-    """One split of a data set in the hub's parquet layout, as columns.
-
-    Returns:
-        ``{column: values}`` and in words where they come from.
+def parquet_files(repository: Repository, config: str, split: str) -> tuple[list[Path], str]:
+    """The files of one split of a data set in the hub's parquet layout, in order, and in words where they come from.
 
     Raises:
         InputError: the data set, the configuration or the split cannot be had.
     """
     where, origin = folder(repository, ("README.md", f"{config}/{split}-*.parquet"))
-    files = sorted(str(f) for f in where.glob(f"{config}/{split}-*.parquet"))
+    files = sorted(where.glob(f"{config}/{split}-*.parquet"))
     if not files:
         raise InputError(f"{where} holds no {config}/{split}-*.parquet: complete the folder or remove it")
+    return files, origin
+
+
+def rows(repository: Repository, config: str, split: str) -> tuple[dict[str, list], str]:
+    """One split of a data set in the hub's parquet layout, as columns.
+
+    Returns:
+        ``{column: values}``, images as the bytes of their files, and in words where they come from.
+
+    Raises:
+        InputError: the data set, the configuration or the split cannot be had or read.
+    """
+    files, origin = parquet_files(repository, config, split)
     try:
         import datasets
     except ImportError:  # a bare GPU node: parquet is read by pandas there
@@ -113,12 +124,30 @@ def rows(repository: Repository, config: str, split: str) -> tuple[dict[str, lis
         except ImportError as missing:
             hint = "pip install datasets, or pandas and pyarrow"
             raise InputError(f"{repository.id} is kept as parquet: {hint}") from missing
-        table = pandas.concat([pandas.read_parquet(f) for f in files])
-        return {name: table[name].tolist() for name in table.columns}, origin
+        with _readable(files[0].parent / split):
+            table = pandas.concat([pandas.read_parquet(f) for f in files])
+        return {name: _plain(table[name].tolist()) for name in table.columns}, origin
     datasets.disable_progress_bars()
+    with _readable(files[0].parent / split):
+        data = datasets.load_dataset("parquet", data_files=[str(f) for f in files], split="train")
+    for name, feature in data.features.items():
+        if isinstance(feature, datasets.Image):
+            data = data.cast_column(name, datasets.Image(decode=False))
+    return {name: _plain(list(data[name])) for name in data.column_names}, origin
+
+
+@contextmanager
+def _readable(place: Path) -> Iterator[None]:
+    """Turn whatever is wrong with the files there into one clear line."""
     try:
-        data = datasets.load_dataset("parquet", data_files=files, split="train")
+        yield
     except Exception as error:  # of the library, of Arrow, or of the system
         reason = f"{type(error).__name__}: {one_line(error)}"
-        raise InputError(f"{where}/{config}/{split} cannot be read ({reason})") from error
-    return {name: list(data[name]) for name in data.column_names}, origin
+        raise InputError(f"{place} cannot be read ({reason})") from error
+
+
+def _plain(values: list) -> list:
+    """A column; where it is of images, the bytes of each one's file in place of these and its name."""
+    if values and isinstance(values[0], dict) and set(values[0]) == {"bytes", "path"}:
+        return [image["bytes"] for image in values]
+    return values

@@ -1,7 +1,8 @@
 """Small random models and small made-up data in the hub's own formats, so that every path runs without a network.
 
 They are saved once into the cache as the hub would hold them: models by ``save_pretrained``, data as parquet
-in the layout of GLUE, SQuAD and Wikipedia. What loads ``bert-base-uncased`` and MNLI loads them by the same code.
+in the layout of GLUE, SQuAD, Wikipedia and CIFAR. What loads ``bert-base-uncased`` and MNLI, or a
+ViT and CIFAR, loads them by the same code.
 """
 
 from __future__ import annotations
@@ -9,21 +10,29 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import unknown
 from ..files import built, cache_folder
+
+if TYPE_CHECKING:
+    import numpy as np
 
 OWNER = "essparse"
 DATASET = f"{OWNER}/tiny-glue"
 QUESTIONS = f"{OWNER}/tiny-questions"
 CORPUS = f"{OWNER}/tiny-corpus"
+IMAGES = f"{OWNER}/tiny-images"
 REVISION = "2"  # raised when what is made here changes
 
 _GOOD = "good great fine lovely bright warm clever funny moving superb".split()
 _BAD = "bad poor dull ugly dark cold stupid tedious hollow awful".split()
 _OTHER = "the film has a plot and its actors play in every scene of this story with some music".split()
 _WORDS = ["<pad>", "<unk>", "<s>", "</s>", "<mask>", *_GOOD, *_BAD, *_OTHER]
+
+#: What the made-up images show: a disc, a ring, stripes across, stripes down.
+SHAPES = ("disc", "ring", "across", "down")
+_SIDE = 16
 
 
 def folder(repository: str) -> Path:
@@ -132,6 +141,57 @@ def _corpus(target: Path) -> None:
         pq.write_table(table, target / "data" / f"train-{part:05}-of-00002.parquet", row_group_size=100)
 
 
+def _image(rng: np.random.RandomState, shape: int, channels: int) -> np.ndarray:
+    """A light shape somewhere on a dark ground, in any colours, with noise; 8 bits, shape (channels, 16, 16)."""
+    import numpy as np
+
+    down, across = np.mgrid[:_SIDE, :_SIDE]
+    y, x = rng.randint(7, 10, 2)
+    phase = 2 * rng.randint(2)
+    distance = (down - y) ** 2 + (across - x) ** 2
+    lit = (
+        distance <= 25,
+        (distance > 9) & (distance <= 36),
+        (down + phase) % 4 < 2,
+        (across + phase) % 4 < 2,
+    )[shape]
+    dark, light = (rng.randint(low, high, (channels, 1, 1)) for low, high in ((0, 96), (160, 256)))
+    noise = rng.randint(-16, 17, (channels, _SIDE, _SIDE))
+    return (np.where(lit, light, dark) + noise).clip(0, 255).astype(np.uint8)
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    """A PNG file of 8-bit values, shape (channels, height, width)."""
+    import io
+
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0)).save(file, "PNG")
+    return file.getvalue()
+
+
+def _images(target: Path) -> None:
+    import json
+
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    features = {"image": {"_type": "Image"}, "label": {"names": list(SHAPES), "_type": "ClassLabel"}}
+    notes = {"huggingface": json.dumps({"info": {"features": features}})}  # tells the datasets library what they are
+    file = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    schema = pa.schema([("image", file), ("label", pa.int64())], metadata=notes)
+    for config, channels in (("colour", 3), ("grey", 1)):
+        rng = np.random.RandomState(channels)  # of all of numpy's, the one whose numbers never change
+        (target / config).mkdir()
+        for split, size in (("train", 512), ("test", 128)):
+            labels = rng.randint(len(SHAPES), size=size).tolist()
+            images = [{"bytes": _png(_image(rng, label, channels)), "path": None} for label in labels]
+            table = pa.table({"image": images, "label": labels}, schema)
+            pq.write_table(table, target / config / f"{split}-00000-of-00001.parquet")
+
+
 def _tokenizer(pair_template: str, **options: Any) -> Any:
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
@@ -193,11 +253,45 @@ def _opt(target: Path) -> None:
     _save(target, _seeded(lambda: OPTModel(config)), tokenizer)
 
 
+_VISION_SHAPE = dict(
+    **dict(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64),
+    **dict(image_size=_SIDE, patch_size=4),
+)
+
+
+def _save_vision(target: Path, model: Any, preprocessor: dict[str, Any]) -> None:
+    import json
+
+    model.save_pretrained(target)
+    plain = {"do_normalize": True, "do_resize": True, **preprocessor, "size": _SIDE}
+    (target / "preprocessor_config.json").write_text(json.dumps(plain, indent=2) + "\n")
+
+
+def _vit(target: Path) -> None:
+    """As google/vit-base-patch16-224: with the head that it was trained with, and the older keys."""
+    from transformers import ViTConfig, ViTForImageClassification
+
+    model = _seeded(lambda: ViTForImageClassification(ViTConfig(**_VISION_SHAPE, num_labels=7)))
+    _save_vision(target, model, {"image_mean": [0.5] * 3, "image_std": [0.5] * 3})
+
+
+def _dino(target: Path) -> None:
+    """As facebook/dino-vitb16: without a head."""
+    from transformers import ViTConfig, ViTModel
+
+    imagenet = {"image_mean": [0.485, 0.456, 0.406], "image_std": [0.229, 0.224, 0.225]}
+    keys = {"feature_extractor_type": "ViTFeatureExtractor", **imagenet, "resample": 3}
+    _save_vision(target, _seeded(lambda: ViTModel(ViTConfig(**_VISION_SHAPE))), keys)
+
+
 _MAKERS: dict[str, Callable[[Path], None]] = {
     DATASET: _glue,
     QUESTIONS: _questions,
     CORPUS: _corpus,
+    IMAGES: _images,
     f"{OWNER}/tiny-bert": _bert,
     f"{OWNER}/tiny-mpnet": _mpnet,
     f"{OWNER}/tiny-opt": _opt,
+    f"{OWNER}/tiny-vit": _vit,
+    f"{OWNER}/tiny-dino": _dino,
 }

@@ -45,8 +45,9 @@ def matthews(counts: np.ndarray) -> np.ndarray:
 
 METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"accuracy": accuracy, "matthews": matthews}
 
-#: Metrics that are 100 times the mean of ``shares(record.predictions)``; such a record has no labels.
-MEANS = frozenset({"f1"})
+#: Metrics that are 100 times the mean of ``shares(record.predictions)``; such a record has no labels. ``top1`` is the
+#: accuracy where there are more classes than a digit tells apart.
+MEANS = frozenset({"f1", "top1"})
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _STEPS = len(_DIGITS) ** 2 - 1

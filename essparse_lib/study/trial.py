@@ -80,7 +80,7 @@ class Training:
         epochs: passes over the training examples.
         batch_size: examples a step, over all devices together.
         learning_rate: AdamW's peak rate; it falls linearly to 0.
-        max_length: tokens kept of an example.
+        max_length: tokens kept of a text; 0 for images, which have none.
         max_train: examples trained on, a subset drawn by the trial's seed; None for all.
         warmup: fraction of the steps in which the rate rises linearly from 0.
         weight_decay: AdamW's decoupled decay.
@@ -90,16 +90,18 @@ class Training:
     epochs: int
     batch_size: int
     learning_rate: float
-    max_length: int
+    max_length: int = 0
     max_train: int | None = None
     warmup: float = 0.0
     weight_decay: float = 0.0
     max_test: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "learning_rate", "max_length"):
+        for name in ("epochs", "batch_size", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} {getattr(self, name)!r} is not allowed: it must be above 0")
+        if self.max_length < 0:
+            raise InputError(f"max_length {self.max_length!r} is not allowed: give the tokens of a text, 0 for images")
         for name in ("max_train", "max_test"):
             limit = getattr(self, name)
             if limit is not None and limit < 1:

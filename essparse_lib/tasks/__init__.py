@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from ..errors import unknown
-from . import glue, packaged, squad
+from . import glue, packaged, squad, vision
+from .images import Images
 from .questions import Answer, Question, Questions
 from .task import Data, Examples, Splits, Task, fixed_part
 
-TASKS: dict[str, Task] = {task.name: task for task in (*packaged.TASKS, *squad.TASKS, *glue.TASKS)}
+_ALL = (*packaged.TASKS, *squad.TASKS, *glue.TASKS, *vision.TASKS)
+TASKS: dict[str, Task] = {task.name: task for task in _ALL}
 
 
 def get(name: str) -> Task:
@@ -26,6 +28,7 @@ __all__ = [
     "Answer",
     "Data",
     "Examples",
+    "Images",
     "Question",
     "Questions",
     "Splits",

@@ -23,7 +23,7 @@ class Data(Protocol):
         """SHA-256 over all that an example is, in order; the first 16 hexadecimal digits."""
 
     def keys(self) -> list[bytes]:
-        """SHA-256 of each example's text: an order that neither the source nor a random generator decides."""
+        """SHA-256 of each example's text or pixels: an order that neither the source nor a random generator decides."""
 
     def fault(self, classes: int) -> str:
         """What makes them unfit for a task of so many classes, in words; empty if nothing does."""
@@ -116,10 +116,10 @@ class Task:
         return splits
 
 
-def held_out(examples: Examples, test: int, origin: str, groups: Sequence[str] | None = None) -> Splits:
-    """A fixed split for a source that has none: the ``test`` examples with the smallest SHA-256 of their text.
+def held_out(examples: Data, test: int, origin: str, groups: Sequence[str] | None = None) -> Splits:
+    """A fixed split for a source that has none: the ``test`` examples of the smallest ``keys()``.
 
-    Independent of the order of the source and of any random generator. Copies of one text have one hash and so
+    Independent of the order of the source and of any random generator. Copies of one example have one hash and so
     stay on one side (where the last one has copies, they come too); the training side keeps the source's order.
 
     Args:

@@ -1,11 +1,11 @@
-"""Examples as batches of numbers: grouped by length, padded to the longest of the batch."""
+"""Examples as batches of numbers: grouped by length; of texts, padded to the longest of the batch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
@@ -17,9 +17,30 @@ if TYPE_CHECKING:
 _POOL = 32
 
 
+class Batches(Protocol):
+    """Examples as a model takes them, of whatever kind: what training and evaluation need of them."""
+
+    @property
+    def targets(self) -> Mapping[str, np.ndarray]:
+        """What the model is to answer, by the name of its argument: per example a number."""
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """How long each example is, shape (examples,): those of like length come together."""
+
+    def __len__(self) -> int:
+        """How many examples there are."""
+
+    def shown(self, positions: Sequence[int] | np.ndarray) -> dict[str, torch.Tensor]:
+        """What the model reads of the examples at these positions; the first dimension is theirs."""
+
+    def batch(self, positions: Sequence[int] | np.ndarray) -> dict[str, torch.Tensor]:
+        """The same, and what the model is to answer."""
+
+
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """Examples as a model takes them.
+    """Texts as a model takes them.
 
     Attributes:
         inputs: what the model reads, by the name of its argument: per example a row of numbers of its own length.
@@ -39,7 +60,7 @@ class Encoded:
         """The numbers in each example's rows, shape (examples,)."""
         return np.array([len(row) for row in next(iter(self.inputs.values()))])
 
-    def padded(self, positions: Sequence[int] | np.ndarray) -> dict[str, torch.Tensor]:
+    def shown(self, positions: Sequence[int] | np.ndarray) -> dict[str, torch.Tensor]:
         """What the model reads of the examples at these positions, padded on the right; shapes (n, longest)."""
         longest = int(self.lengths[positions].max())
         return {
@@ -50,7 +71,7 @@ class Encoded:
     def batch(self, positions: Sequence[int] | np.ndarray) -> dict[str, torch.Tensor]:
         """The same, and what the model is to answer; shapes (n, longest) and (n,)."""
         targets = {name: torch.from_numpy(values[positions]) for name, values in self.targets.items()}
-        return {**self.padded(positions), **targets}
+        return {**self.shown(positions), **targets}
 
 
 def fillers(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:

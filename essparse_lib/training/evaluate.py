@@ -10,11 +10,11 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from .batches import Encoded, by_length
+from .batches import Batches, by_length
 from .spans import Windows, best_spans
 
 
-def classify(model: nn.Module, data: Encoded, devices: Accelerator, batch_size: int = 128) -> np.ndarray:
+def classify(model: nn.Module, data: Batches, devices: Accelerator, batch_size: int = 128) -> np.ndarray:
     """The class of every example, in the data's order; shape (examples,)."""
     predictions = np.empty(len(data), dtype=np.int64)
     for positions, output in _outputs(model, data, devices, batch_size):
@@ -38,7 +38,7 @@ def answer(model: nn.Module, data: Windows, devices: Accelerator, batch_size: in
 
 
 def _outputs(
-    model: nn.Module, data: Encoded, devices: Accelerator, batch_size: int
+    model: nn.Module, data: Batches, devices: Accelerator, batch_size: int
 ) -> Iterator[tuple[np.ndarray, Any]]:
     """Positions, and what the model returns for the examples there, until all are done.
 
@@ -46,7 +46,7 @@ def _outputs(
     """
     model.to(devices.device).eval()
     for positions in by_length(data.lengths, batch_size):
-        batch = {name: values.to(devices.device) for name, values in data.padded(positions).items()}
+        batch = {name: values.to(devices.device) for name, values in data.shown(positions).items()}
         with torch.no_grad(), devices.autocast():
             output = model(**batch)
         yield positions, output

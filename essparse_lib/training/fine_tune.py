@@ -11,7 +11,7 @@ from torch import nn
 
 from ..pruning.masks import Mask
 from ..study.trial import Training
-from .batches import Encoded, shuffled
+from .batches import Batches, shuffled
 from .loop import Schedule, train
 
 
@@ -23,7 +23,7 @@ def subset(size: int, limit: int | None, seed: int) -> np.ndarray:
 
 
 def fine_tune(
-    model: nn.Module, data: Encoded, training: Training, seed: int, devices: Accelerator, mask: Mask | None
+    model: nn.Module, data: Batches, training: Training, seed: int, devices: Accelerator, mask: Mask | None
 ) -> list[float]:
     """Train a model in place; the seed sets the order of the data and the dropout.
 
@@ -39,7 +39,7 @@ def fine_tune(
     return train(model, _epochs(data, training, seed), schedule, devices, mask)
 
 
-def _epochs(data: Encoded, training: Training, seed: int) -> Iterator[dict[str, torch.Tensor]]:
+def _epochs(data: Batches, training: Training, seed: int) -> Iterator[dict[str, torch.Tensor]]:
     rng = np.random.default_rng([seed, 1])
     for _ in range(training.epochs):
         for positions in shuffled(data.lengths, training.batch_size, rng):

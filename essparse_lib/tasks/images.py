@@ -1,0 +1,145 @@
+"""Labelled images as one array of pixels; decoded once, and then read from the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError, one_line
+from ..files import built, cache_folder, sha256
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Labelled images, all of one size.
+
+    Attributes:
+        pixels: 8-bit values, shape (images, channels, height, width); 1 channel is grey, 3 are red, green and blue.
+        labels: per image a class number, from 0; int64, shape (images,).
+    """
+
+    pixels: np.ndarray
+    labels: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.pixels.dtype != np.uint8 or self.pixels.ndim != 4 or self.pixels.shape[1] not in (1, 3):
+            raise ValueError(
+                f"pixels of shape {self.pixels.shape}, {self.pixels.dtype}: "
+                "they must be (images, 1 or 3, height, width), uint8"
+            )
+        if self.labels.shape != self.pixels.shape[:1] or self.labels.dtype != np.int64:
+            raise ValueError(
+                f"{len(self.pixels)} images but labels of shape {self.labels.shape}, {self.labels.dtype}: "
+                "they must be one int64 an image"
+            )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width."""
+        channels, height, width = self.pixels.shape[1:]
+        return channels, height, width
+
+    def take(self, positions: Sequence[int] | np.ndarray) -> Images:
+        """The images at these positions, in this order."""
+        chosen = np.asarray(positions, dtype=np.int64)
+        return Images(self.pixels[chosen], self.labels[chosen])
+
+    def fingerprint(self) -> str:
+        """SHA-256 over the shape, every pixel and every label, in order; the first 16 hexadecimal digits."""
+        digest = hashlib.sha256(repr(self.pixels.shape).encode())
+        digest.update(np.ascontiguousarray(self.pixels).data)
+        digest.update(self.labels.astype("<i8").data)  # the same on every machine
+        return digest.hexdigest()[:16]
+
+    def keys(self) -> list[bytes]:
+        """SHA-256 of each image's pixels."""
+        return [hashlib.sha256(np.ascontiguousarray(image).data).digest() for image in self.pixels]
+
+    def fault(self, classes: int) -> str:
+        """That there is no image, or labels that are no class, in words."""
+        if not len(self):
+            return "no images"
+        strange = [int(label) for label in np.unique(self.labels) if not 0 <= label < classes]
+        return f"labels {strange}; they must lie in 0 to {classes - 1}" if strange else ""
+
+
+def decoded(files: Sequence[bytes | None], mode: str, name: Callable[[int], str], converted: str = "") -> np.ndarray:
+    """The pixels of image files that are all of one size.
+
+    Args:
+        files: encoded images, such as PNG or JPEG.
+        mode: what they are: ``L`` for grey, ``RGB``.
+        name: what a message calls the file at a position.
+        converted: another mode that some may be of; these are brought to ``mode``.
+
+    Returns:
+        8-bit values, shape (images, channels, height, width).
+
+    Raises:
+        InputError: there is none, one cannot be decoded, or is of another size or mode.
+    """
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise InputError("images are decoded by Pillow, which is missing: pip install 'essparse[images]'") from error
+    if not files:
+        raise InputError(f"no images where {name(0)} should be: the source is not the one that is named")
+    pixels: np.ndarray | None = None
+    for position, data in enumerate(files):
+        try:
+            with Image.open(io.BytesIO(data or b"")) as image:
+                image.load()
+                found = image.convert(mode) if image.mode == converted else image
+                values = np.asarray(found)
+        except Exception as error:  # Pillow's own, its codecs' and the system's
+            raise InputError(f"{name(position)} cannot be decoded: {one_line(error)}") from error
+        if pixels is None:
+            height, width = values.shape[:2]
+            pixels = np.empty((len(files), len(found.getbands()), height, width), dtype=np.uint8)
+        if found.mode != mode or values.shape[:2] != (height, width):
+            raise InputError(
+                f"{name(position)} is {found.mode} of {values.shape[1]} × {values.shape[0]} pixels; "
+                f"it must be {mode} of {width} × {height}, as the others"
+            )
+        pixels[position] = values if values.ndim == 2 else values.transpose(2, 0, 1)
+    assert pixels is not None
+    return pixels
+
+
+def kept(name: str, content: str, make: Callable[[], Images]) -> Images:
+    """Images from the cache; made, and kept there, if they are not in it.
+
+    Args:
+        name: what they are called there.
+        content: a hash of all that they are made of: another one has another place.
+
+    Raises:
+        InputError: the cache cannot be written, or what it holds cannot be read; whatever else ``make`` raises.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file, save_file
+
+    def save(folder: Path) -> None:
+        images = make()
+        file = folder / "images.safetensors"
+        save_file({"pixels": images.pixels, "labels": images.labels}, file)
+        file.chmod(0o644)  # safetensors makes files that their owner alone may read
+
+    file = built(cache_folder() / "images" / f"{name}-{content[:16]}", save) / "images.safetensors"
+    try:
+        return Images(**load_file(file))
+    except (OSError, SafetensorError, TypeError, ValueError) as error:
+        raise InputError(f"{file} cannot be read ({one_line(error)}): remove {file.parent} and run again") from error
+
+
+def content_of(files: Sequence[Path]) -> str:
+    """SHA-256 over those of several files, in order; hexadecimal."""
+    return hashlib.sha256("".join(map(sha256, files)).encode()).hexdigest()
