@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from essparse_lib.errors import InputError
 
@@ -15,6 +15,17 @@ def parser(document: str | None, settings: Iterable[tuple[str, float | str, str]
     for name, default, meaning in settings:
         made.add_argument(name, type=type(default), default=default, help=f"{meaning} (default: %(default)s)")
     return made
+
+
+def check(options: argparse.Namespace, least: Mapping[str, int]) -> None:
+    """Check the options that must be at least so much.
+
+    Raises:
+        InputError: one is less.
+    """
+    for name, allowed in least.items():
+        if getattr(options, name) < allowed:
+            raise InputError(f"{name} {getattr(options, name)} is not allowed: it must be at least {allowed}")
 
 
 def run(main: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> None:

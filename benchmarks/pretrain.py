@@ -30,72 +30,40 @@ What a side does beyond that, such as scores of tokens that are not masked, does
 from __future__ import annotations
 
 import argparse
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from statistics import median
-from time import perf_counter
-from unittest import mock
+from typing import cast
 
+import clock
 import command
 import numpy as np
 import tokenizers
 import torch
 import transformers
+from clock import Clock
 
-from essparse_lib.errors import InputError
-from essparse_lib.pretrained import PRETRAINED
+from essparse_lib.corpora.packed import Packed
+from essparse_lib.pretrained import texts
 from essparse_lib.study.pretraining import Pretraining
 from essparse_lib.training import device, scratch
 from essparse_lib.training.dynamics import measured_steps, weights_now
-from essparse_lib.training.objectives import OBJECTIVES
+from essparse_lib.training.text_objectives import LANGUAGE_MODELS, TextObjective
 
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-_LAB = next(asked for asked in PRETRAINED["lab"].values() if asked.architecture == "bert")
-
-
-class Clock:
-    """Times a number of steps, after some that warm up; told when each step begins, it takes one more to end."""
-
-    def __init__(self, warm: int, timed: int) -> None:
-        self.timed, self.steps = timed, warm + timed + 1
-        self._ends, self._begun, self._at = (warm, warm + timed), 0, []
-
-    def step_begins(self) -> None:
-        if self._begun in self._ends:
-            _wait()
-            self._at.append(perf_counter())
-        self._begun += 1
-
-    @property
-    def seconds(self) -> float:
-        """Of one step."""
-        begin, end = self._at
-        return (end - begin) / self.timed
-
-
-class Blocks:
-    """Blocks of token numbers that tell a clock when they are read."""
-
-    def __init__(self, values: np.ndarray, clock: Clock) -> None:
-        self.values, self.clock = values, clock
-
-    def __getitem__(self, chosen: np.ndarray) -> np.ndarray:
-        self.clock.step_begins()
-        return self.values[chosen]
+_LAB = next(asked for asked in texts("lab").values() if asked.architecture == "bert")
 
 
 @dataclass(frozen=True)
 class Text:
-    """What ``scratch.pretrain`` asks of a packed corpus."""
+    """What ``TextObjective`` asks of a packed corpus."""
 
-    train: Blocks
+    train: np.ndarray
     held_out: np.ndarray
 
     def part(self, fraction: float) -> np.ndarray:
-        return np.arange(len(self.train.values))
+        return np.arange(len(self.train))
 
 
 @dataclass(frozen=True)
@@ -107,15 +75,10 @@ class Case:
     train: np.ndarray
     held_out: np.ndarray
 
-
-class Ticking(transformers.TrainerCallback):
-    """Tells a clock when a step of Trainer begins."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-
-    def on_step_begin(self, *_: object, **__: object) -> None:
-        self.clock.step_begins()
+    @property
+    def rows(self) -> torch.Tensor:
+        """The blocks to train on, in the form from which the collator makes batches fastest."""
+        return torch.from_numpy(self.train.astype(np.int64))
 
 
 def case(options: argparse.Namespace) -> Case:
@@ -124,9 +87,7 @@ def case(options: argparse.Namespace) -> Case:
     Raises:
         InputError: an option is not allowed.
     """
-    for name, least in (("timed", 1), ("warm", 0), ("repeats", 1), ("vocabulary", len(_SPECIAL) + 1), ("length", 8)):
-        if getattr(options, name) < least:
-            raise InputError(f"{name} {getattr(options, name)} is not allowed: it must be at least {least}")
+    command.check(options, {**clock.LEAST, "vocabulary": len(_SPECIAL) + 1, "length": 8})
     fields = ("layers", "hidden", "heads", "vocabulary", "length", "steps", "dropout")
     asked = replace(_LAB, batch_size=options.batch, **{name: getattr(options, name) for name in fields})
     words = {word: number for number, word in enumerate([*_SPECIAL, *map(str, range(len(_SPECIAL), asked.vocabulary))])}
@@ -143,68 +104,34 @@ def case(options: argparse.Namespace) -> Case:
     return Case(asked, tokenizer, train, held_out)
 
 
-def ours(case: Case, clock: Clock, looks: Sequence[int] = ()) -> torch.nn.Module:
+def objective(case: Case) -> TextObjective:
+    """The case's, as a study has it."""
+    return TextObjective(case.asked, cast(Packed, Text(case.train, case.held_out)), case.tokenizer)
+
+
+def ours(case: Case, timer: Clock, looks: Collection[int] = ()) -> torch.nn.Module:
     """Train as a study does, with a look at the weights after these steps; returns the model."""
-    asked, text = replace(case.asked, steps=clock.steps), Text(Blocks(case.train, clock), case.held_out)
-    with tempfile.TemporaryDirectory() as folder, mock.patch.object(scratch, "measured_steps", lambda _: looks):
-        kept = Path(folder) / "state.safetensors"
-        trained = scratch.pretrain(asked, text, case.tokenizer, device.accelerator(), kept)
-    assert not trained.diverged, trained.diverged
-    return trained.model
+    own = objective(case)
+    return own.model(clock.by_us(case.asked, own, timer, looks))
 
 
-def trainer(case: Case, clock: Clock) -> torch.nn.Module:
+def trainer(case: Case, timer: Clock) -> torch.nn.Module:
     """The same by transformers.Trainer, with what it brings for masked tokens."""
     collate = transformers.DataCollatorForLanguageModeling(case.tokenizer, mlm_probability=case.asked.masked)
     torch.manual_seed(case.asked.seed)
-    model = OBJECTIVES["bert"].model(case.asked, case.tokenizer)
-    return _by_trainer(case, clock, collate, model, model)
+    model = LANGUAGE_MODELS["bert"].model(case.asked, case.tokenizer)
+    return clock.by_trainer(case.asked, model, case.rows, collate, timer)
 
 
-def trainer_with_ours(case: Case, clock: Clock) -> torch.nn.Module:
+def trainer_with_ours(case: Case, timer: Clock) -> torch.nn.Module:
     """The same by transformers.Trainer, with our batches, loss and attention."""
-    objective, chance = OBJECTIVES["bert"], torch.Generator().manual_seed(case.asked.seed)
+    kind, chance = LANGUAGE_MODELS["bert"], torch.Generator().manual_seed(case.asked.seed)
 
     def collate(blocks: list[torch.Tensor]) -> dict[str, torch.Tensor]:
-        return objective.batch(torch.stack(blocks), case.asked.masked, case.tokenizer, chance)
+        return kind.batch(torch.stack(blocks), case.asked.masked, case.tokenizer, chance)
 
-    model = scratch.fresh(case.asked, case.tokenizer, device.accelerator().device)
-    return _by_trainer(case, clock, collate, model, objective.trained(model))
-
-
-def _by_trainer(
-    case: Case, clock: Clock, collate: Callable, model: torch.nn.Module, trained: torch.nn.Module
-) -> torch.nn.Module:
-    asked, on_cpu = case.asked, device.accelerator().device.type == "cpu"
-    with tempfile.TemporaryDirectory() as folder:
-        arguments = transformers.TrainingArguments(
-            folder,
-            seed=asked.seed,
-            max_steps=clock.steps,
-            per_device_train_batch_size=asked.batch_size,
-            learning_rate=asked.learning_rate,
-            lr_scheduler_type="linear",
-            warmup_steps=round(asked.warmup * clock.steps),
-            weight_decay=asked.weight_decay,
-            max_grad_norm=1.0,
-            optim="adamw_torch_fused",
-            bf16=device.has_bf16(),
-            use_cpu=on_cpu,
-            dataloader_num_workers=0,
-            dataloader_pin_memory=not on_cpu,
-            logging_strategy="no",
-            logging_nan_inf_filter=False,  # would make a GPU wait at every step
-            save_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-        )
-        assert arguments.world_size * max(1, arguments.n_gpu) == 1, "not comparable: run on one device"
-        blocks = torch.from_numpy(case.train.astype(np.int64))  # of all that the collator takes, the fastest
-        loop = transformers.Trainer(trained, arguments, collate, train_dataset=blocks, callbacks=[Ticking(clock)])
-        loop.remove_callback(transformers.PrinterCallback)
-        loop.train()
-    assert loop.state.global_step == clock.steps
-    return model
+    module = scratch.fresh(case.asked, objective(case), device.accelerator().device)
+    return clock.by_trainer(case.asked, module, case.rows, collate, timer)
 
 
 _SIDES: dict[str, Callable[[Case, Clock], torch.nn.Module]] = {
@@ -223,39 +150,6 @@ def model_flops(asked: Pretraining) -> int:
     return asked.batch_size * (asked.length * (6 * blocks + attention) + masked * 6 * head)
 
 
-def product_rate(size: int) -> float:
-    """Floating-point operations a second of a square matrix product in training's precision, at best of several."""
-    target, dtype = device.accelerator().device, torch.bfloat16 if device.has_bf16() else torch.float32
-    one, other = (torch.randn(size, size, device=target, dtype=dtype) for _ in range(2))
-    return 2 * size**3 / min(seconds(lambda: one @ other) for _ in range(10))
-
-
-def seconds(call: Callable[[], object]) -> float:
-    """What a call takes, a GPU's work included."""
-    _wait()
-    started = perf_counter()
-    call()
-    _wait()
-    return perf_counter() - started
-
-
-def _wait() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-
-
-def steps_of(case: Case, repeats: int, warm: int, timed: int) -> dict[str, list[float]]:
-    """Seconds a step, by side, one a repeat; each repeat begins with another side."""
-    found: dict[str, list[float]] = {side: [] for side in _SIDES}
-    for repeat in range(repeats):
-        first = repeat % len(_SIDES)
-        for side in [*_SIDES][first:] + [*_SIDES][:first]:
-            clock = Clock(warm, timed)
-            _SIDES[side](case, clock)
-            found[side].append(clock.seconds)
-    return found
-
-
 def print_speed(case: Case, found: dict[str, list[float]], rate: float) -> None:
     """A line for each side; the target is a ratio of 1 or more."""
     print(f"{'side':<10}{'tokens/s':>10}{'ms a step':>12}{'utilisation':>13}{'side/ours':>11}  (least to most)")
@@ -269,14 +163,13 @@ def print_speed(case: Case, found: dict[str, list[float]], rate: float) -> None:
 
 def print_looks(case: Case, step: float, warm: int, timed: int) -> None:
     """What the looks add to a training of the study's length; the target of counting is less than 2%."""
-    clock = Clock(warm, timed)
-    model = ours(case, clock, looks=range(clock.steps))
+    timer = Clock(warm, timed)
+    model = ours(case, timer, looks=range(timer.steps))
     steps, count = case.asked.steps, len(measured_steps(case.asked.steps))
     print(f"\n{count} looks in {steps} steps of {1000 * step:.1f} ms:")
-    counting = median(seconds(partial(weights_now, model)) for _ in range(9))
-    for name, one in (("counting in the weights", counting), ("the same and the held-out loss", clock.seconds - step)):
-        share = count * one / (steps * step)
-        print(f"{name:<32}{1000 * one:>8.1f} ms each, {share:.2%} of the training")
+    counting = median(clock.seconds(partial(weights_now, model)) for _ in range(9))
+    for name, each in (("counting in the weights", counting), ("the same and the held-out loss", timer.seconds - step)):
+        clock.print_share(name, each, count, steps * step)
 
 
 def arguments() -> argparse.Namespace:
@@ -290,11 +183,7 @@ def arguments() -> argparse.Namespace:
         ("--batch", _LAB.batch_size, "blocks a step"),
         ("--steps", _LAB.steps, "of the study's training, over which its looks are spread"),
         ("--dropout", _LAB.dropout, "probability"),
-        ("--timed", 12, "steps of each timing"),
-        ("--warm", 3, "steps before them"),
-        ("--repeats", 5, "timings of each side"),
-        ("--matrix", 4096, "rows of the matrix product that sets the rate"),
-        ("--threads", torch.get_num_threads(), "CPU threads"),
+        *clock.SETTINGS,
     )
     return command.parser(__doc__, settings).parse_args()
 
@@ -303,14 +192,11 @@ def main(options: argparse.Namespace) -> None:
     """Time all sides and the looks, printing as it goes."""
     transformers.logging.set_verbosity_error()
     device.use_threads(options.threads)
-    current, about = case(options), device.description(device.accelerator().device)
-    rate = product_rate(options.matrix)
-    print(f"{about['device']}, {about['threads']} threads, {about['precision']}, torch {torch.__version__}")
-    work = model_flops(current.asked)
-    print(f"{options.matrix}-wide matrix product: {rate / 1e12:.3g} TFLOP/s; a step: {work / 1e12:.3g} TFLOP")
-    print(", ".join(f"{name} {value}" for name, value in vars(options).items()) + "\n", flush=True)
-    steps_of(current, 1, 0, 1)
-    found = steps_of(current, options.repeats, options.warm, options.timed)
+    current, rate = case(options), clock.print_setting(options)
+    print(f"a step: {model_flops(current.asked) / 1e12:.3g} TFLOP", flush=True)
+    sides = {name: partial(side, current) for name, side in _SIDES.items()}
+    clock.in_turns(sides, 1, 0, 1)
+    found = clock.in_turns(sides, options.repeats, options.warm, options.timed)
     print_speed(current, found, rate)
     print_looks(current, median(found["ours"]), options.warm, options.timed)
 

@@ -8,7 +8,7 @@ from . import models, tasks
 from .files import cache_folder
 from .study.asked import Asked
 from .study.grid import Study
-from .study.pretraining import Pretraining
+from .study.pretraining import FromScratch
 from .study.store import Record, Store
 from .study.trial import Pruning
 
@@ -52,10 +52,10 @@ def run(trials: Iterable[Asked], scale: str) -> dict[str, Record]:
     folder = cache_folder() / "live" / scale
     todo = list(trials)
     # models first: what is done with them needs their weights
-    found = _kept([one for one in todo if isinstance(one, Pretraining)], Store(folder / "pretraining"))
+    found = _kept([one for one in todo if isinstance(one, FromScratch)], Store(folder / "pretraining"))
     by_model: dict[str, list[Asked]] = {}
     for one in todo:
-        if not isinstance(one, Pretraining):
+        if not isinstance(one, FromScratch):
             by_model.setdefault(one.model, []).append(one)
     for model, own in by_model.items():
         # A folder or a branch of the hub may hold other weights tomorrow, under the same name.

@@ -7,22 +7,22 @@ import shutil
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .errors import InputError, unknown
 from .files import cache_folder, sha256, writable
 from .pretrained import PRETRAINED, SCALES, folder_of, store_of
 from .provenance import finished, made_with
-from .study.pretraining import Pretraining
+from .study.pretraining import FromScratch, ImagePretraining, Pretraining
 from .study.store import Record
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from torch import nn
 
-    from .corpora.packed import Packed
+    from .training.scratch import Objective
 
 
-def pretrain(asked: Pretraining, folder: Path, deadline: float | None = None) -> Record | None:
+def pretrain(asked: FromScratch, folder: Path, deadline: float | None = None) -> Record | None:
     """Train a model from random weights, or go on where an earlier call was ended, and save it.
 
     Args:
@@ -38,34 +38,35 @@ def pretrain(asked: Pretraining, folder: Path, deadline: float | None = None) ->
     from .training import device, scratch
 
     started = time.perf_counter()
-    text, tokenizer = prepare(asked)
     devices = device.accelerator()
+    objective = prepare(asked)
     device.reset_peak_memory(devices.device)
-    trained = scratch.pretrain(asked, text, tokenizer, devices, checkpoint_of(asked), deadline)
+    trained = scratch.pretrain(asked, objective, devices, checkpoint_of(asked), deadline)
     if not trained.diverged and len(trained.losses) < asked.steps:
         return None
-    values = {"dynamics": trained.dynamics.plain(), "text": _described(text)}
+    values = {"dynamics": trained.dynamics.plain(), **objective.described()}
     provenance = {
         **made_with(devices.device),
-        "data": text.content,
+        "data": objective.content,
         "peak_memory_bytes": device.peak_memory(devices.device),
         **finished(started),
         "seconds": round(trained.seconds, 2),
     }
     if trained.diverged:
         return Record(asked, "diverged", values=values, reason=trained.diverged, provenance=provenance)
-    if devices.is_main_process:
-        _save(trained.model, tokenizer, asked, folder)
-        provenance["weights"] = sha256(folder / "model.safetensors")[:16]
     tail = trained.losses[-max(1, len(trained.losses) // 100) :]
+    with devices.autocast():
+        found = objective.metrics(trained)
     metrics = {
         "held_out_loss": trained.dynamics.held_out[-1],
         "final_loss": round(sum(tail) / len(tail), 5),
-        "unigram_entropy": round(text.unigram_entropy(), 5),
         "steps": len(trained.losses),
-        "tokens": asked.tokens,
-        "parameters": sum(p.numel() for p in trained.model.parameters()),
+        "parameters": sum(p.numel() for p in objective.model(trained.module).parameters()),
+        **found,
     }
+    if devices.is_main_process:
+        _save(objective, trained.module, folder)
+        provenance["weights"] = sha256(folder / "model.safetensors")[:16]
     return Record(asked, "ok", metrics, values=values, provenance=provenance)
 
 
@@ -108,49 +109,45 @@ def build(name: str, budget: float | None = None) -> str:
     assert folder is not None
     same = sha256(folder / "model.safetensors").startswith(known.provenance["weights"])
     differs = "" if same else ", not bit for bit those of its record"
-    return f"{name}: held-out loss {known.metrics['held_out_loss']:.4f} nats a token, weights in {folder}{differs}"
+    return f"{name}: held-out loss {known.metrics['held_out_loss']:.4f} {asked.loss_unit}, weights in {folder}{differs}"
 
 
-def checkpoint_of(asked: Pretraining) -> Path:
+def checkpoint_of(asked: FromScratch) -> Path:
     """Where a training that is not done is kept."""
     return cache_folder() / "pretraining" / f"{asked.id}.safetensors"
 
 
-def prepare(asked: Pretraining) -> tuple[Packed, PreTrainedTokenizerBase]:
-    """The text that a model is trained on, tokenised, and its tokenizer; made once and then read from the cache.
+def prepare(asked: FromScratch) -> Objective:
+    """What a model is trained for, with the text or the images that it takes; made once and then read from the cache.
 
     Raises:
-        InputError: the corpus is unknown, cannot be had, or does not support the vocabulary.
+        InputError: the corpus or the task is unknown, cannot be had, or does not fit what is asked.
     """
+    if isinstance(asked, ImagePretraining):
+        from . import tasks
+        from .training.image_objectives import ImageObjective
+
+        return ImageObjective(asked, tasks.get(asked.task))
+    assert isinstance(asked, Pretraining)
     from transformers import AutoTokenizer
 
     from . import corpora
     from .corpora.packed import packed
+    from .training.text_objectives import TextObjective
 
     text = packed(corpora.get(asked.corpus), asked.vocabulary, asked.length)
-    return text, AutoTokenizer.from_pretrained(text.tokenizer_folder)
+    return TextObjective(asked, text, AutoTokenizer.from_pretrained(text.tokenizer_folder))
 
 
-def _described(text: Packed) -> dict[str, Any]:
-    return {name: getattr(text, name) for name in ("documents", "characters", "words", "tokens")}
-
-
-def _save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, asked: Pretraining, folder: Path) -> None:
-    """Save the model whole or not at all; fine-tuning has the architecture's own dropout."""
-    import torch
-
+def _save(objective: Objective, module: nn.Module, folder: Path) -> None:
+    """Save the model whole or not at all."""
     from .models import quiet
-    from .training.objectives import OBJECTIVES
 
-    for name in OBJECTIVES[asked.architecture].dropout:
-        setattr(model.config, name, getattr(type(model.config)(), name))
     with writable(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
             made = Path(temporary) / "model"
             with quiet():
-                model.to(torch.float16).save_pretrained(made)
-            tokenizer.model_max_length = asked.length
-            tokenizer.save_pretrained(made)
+                objective.save(module, made)
             shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed before it wrote its record
             made.replace(folder)

@@ -1,11 +1,13 @@
-"""The models that are trained from scratch here: how, by scale and name."""
+"""The models that are trained from scratch here, on text and on images: how, by scale and name."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from .study.pretraining import Pretraining
+from .study.pretraining import FromScratch, ImagePretraining, Pretraining
 from .study.store import Store, results
 
 #: Figure 8's parts of the corpus, and which of them are trained with a second seed.
@@ -13,18 +15,28 @@ VOLUMES = (1.0, 0.9, 0.8, 0.7, 0.6)
 TWICE = (1.0, 0.6)
 
 
-def _family(largest: Pretraining, volumes: tuple[float, ...] = VOLUMES) -> dict[str, Pretraining]:
+def _volumes(largest: Pretraining, volumes: tuple[float, ...] = VOLUMES) -> list[Pretraining]:
     """A model on each part of the corpus, with the same number of steps; on some of them with two seeds."""
-    found = {}
-    for seed in (0, 1):
-        for fraction in volumes:
-            if seed == 0 or fraction in TWICE:
-                name = f"{largest.model}-{100 * fraction:.0f}-{seed}"
-                found[name] = replace(largest, model=name, fraction=fraction, seed=seed)
-    return found
+    return [
+        replace(largest, model=f"{largest.model}-{100 * fraction:.0f}-{seed}", fraction=fraction, seed=seed)
+        for seed in (0, 1)
+        for fraction in volumes
+        if seed == 0 or fraction in TWICE
+    ]
+
+
+def _ways(supervised: ImagePretraining, ways: Mapping[str, dict[str, Any]]) -> list[ImagePretraining]:
+    """A model for each way to train on the same images, with two seeds each."""
+    return [
+        replace(supervised, model=f"{supervised.model}-{way}-{seed}", seed=seed, **changed)
+        for seed in (0, 1)
+        for way, changed in ways.items()
+    ]
 
 
 _TINY = Pretraining("tiny-scratch", "bert", 2, 32, 2, "tiny-corpus", 128, 32, 32, 120, 1e-2)
+_TINY_VIT = ImagePretraining("tiny-scratch", "supervised", 2, 32, 2, "tiny-shapes", 4, 32, 100, 3e-3)
+_TINY_DINO = dict(objective="dino", outputs=64, small_views=2, momentum=0.9)
 
 #: BERT's proportions at a size that two cores train in less than an hour; as with BERT-tiny (Turc et al. 2019,
 #: arXiv 1908.08962) two blocks of width 128, with a vocabulary that suits the corpus and blocks as long as the texts of
@@ -35,17 +47,41 @@ _LAB = Pretraining(
 )
 _LAB_OPT = replace(_LAB, model="opt-2x128", architecture="opt")
 
+#: A third of the depth of DeiT-Ti (Touvron et al. 2021, arXiv 2012.12877), at its width, with patches that suit images
+#: of 32 × 32: 512,000 images, ten passes over CIFAR-10. ``long`` is the supervised training with as many steps as take
+#: the time of DINO's, whose views cost 4.7 times as much (benchmarks/vision.py).
+_LAB_VIT = ImagePretraining("vit-4x192", "supervised", 4, 192, 3, "cifar10", 4, 128, 4000, 1e-3)
+_LAB_WAYS: dict[str, dict[str, Any]] = {
+    "supervised": {},
+    "dino": dict(objective="dino"),
+    "long": dict(steps=18_800),
+    "masked": dict(objective="masked"),
+}
+
 #: bert-base on bookcorpus for 50,000 steps is all that the paper says. The rest is BERT's own (Devlin et al. 2019),
 #: with the shorter of its two lengths.
 _PAPER = Pretraining(
     "bert-12x768", "bert", 12, 768, 12, "bookcorpus", 30522, 128, 256, 50_000, 1e-4, warmup=0.02, dropout=0.1
 )
 
-PRETRAINED: dict[str, dict[str, Pretraining]] = {
-    "tiny": _family(_TINY, TWICE),
-    "lab": {**_family(_LAB), _LAB_OPT.model: _LAB_OPT},
-    "paper": _family(_PAPER),
+PRETRAINED: dict[str, dict[str, FromScratch]] = {
+    scale: {asked.model: asked for asked in models}
+    for scale, models in {
+        "tiny": (*_volumes(_TINY, TWICE), *_ways(_TINY_VIT, {"supervised": {}, "dino": _TINY_DINO})),
+        "lab": (*_volumes(_LAB), _LAB_OPT, *_ways(_LAB_VIT, _LAB_WAYS)),
+        "paper": _volumes(_PAPER),
+    }.items()
 }
+
+
+def texts(scale: str) -> dict[str, Pretraining]:
+    """Of a scale the language models, by name."""
+    return {name: asked for name, asked in PRETRAINED[scale].items() if isinstance(asked, Pretraining)}
+
+
+def images(scale: str) -> dict[str, ImagePretraining]:
+    """Of a scale the vision transformers, by name."""
+    return {name: asked for name, asked in PRETRAINED[scale].items() if isinstance(asked, ImagePretraining)}
 
 
 #: The scale that a model of each name belongs to.

@@ -17,7 +17,7 @@ from .measure import measure
 from .pretrained import SCALES, folder_of, store_of
 from .study.asked import Asked
 from .study.measurement import Measurement
-from .study.pretraining import Pretraining
+from .study.pretraining import FromScratch
 from .study.store import Record, Store
 from .study.trial import Trial
 
@@ -63,7 +63,7 @@ def run(
         raise InputError(f"{jobs} jobs are not allowed under accelerate launch, which shares each trial: give 1")
     deadline = time.time() + budget if budget is not None else None
     todo = _agreed(missing(trials, store.records(), retry))
-    models = [t for t in todo if isinstance(t, Pretraining)]
+    models = [t for t in todo if isinstance(t, FromScratch)]
     untrained = {t.model for t in models}
     ready = [t for t in todo if t.model not in untrained]
     _prepare([*models, *ready])
@@ -109,7 +109,7 @@ def missing(trials: Iterable[Asked], records: dict[str, Record], retry: bool = F
 def _prepare(todo: Sequence[Asked]) -> None:
     """Fetch and check what these need, each model's files once."""
     for one in {(t.model, t.file): t for t in todo}.values():
-        if isinstance(one, Pretraining):
+        if isinstance(one, FromScratch):
             pretraining.prepare(one)
         for trial in (one,) if isinstance(one, Trial) else one.trials if isinstance(one, Measurement) else ():
             prepare(trial)
@@ -121,7 +121,7 @@ def _until(deadline: float | None, todo: Sequence[Asked], workers: int) -> Itera
     for number, one in enumerate(todo):
         if deadline is not None:
             rounds = max(1, number // workers)
-            known = number >= workers and not isinstance(one, Pretraining)  # which can be cut short
+            known = number >= workers and not isinstance(one, FromScratch)  # which can be cut short
             typical = (time.time() - begun) / rounds if known else 0.0
             if _agreed(time.time() + typical > deadline):
                 return
@@ -147,7 +147,7 @@ def _work(one: Asked, store: Store, threads: int, workers: int, retry: bool, dea
 
 
 def _record(one: Asked, store: Store, deadline: float | None) -> Record | None:
-    if isinstance(one, Pretraining):
+    if isinstance(one, FromScratch):
         home = store_of(one.model) if one.model in SCALES else store
         return pretraining.pretrain(one, home.pretrained(one.model), deadline)
     if isinstance(one, Measurement):

@@ -172,7 +172,7 @@ def training(monkeypatch, empty_cache):
         provenance = {"weights": hashlib.sha256(told.weights).hexdigest()[:16]}
         return Record(asked, "ok", {"held_out_loss": 2.5}, provenance=provenance)
 
-    monkeypatch.setattr(pretrain, "prepare", lambda asked: (None, None))
+    monkeypatch.setattr(pretrain, "prepare", lambda asked: None)
     monkeypatch.setattr(pretrain, "pretrain", train)
     return told
 
@@ -253,12 +253,12 @@ def test_pretrain_says_how_far_it_got(essparse, place, empty_cache, monkeypatch)
 
     from essparse_lib.training import scratch
 
-    def train(asked, text, tokenizer, devices, kept, deadline):
+    def train(asked, objective, devices, kept, deadline):
         kept.parent.mkdir(parents=True)
         save_file({"losses": torch.zeros(40)}, kept, {"notes": json.dumps({"steps": 40})})
         return scratch.Trained(None, [0.0] * 40, None, 1.0)
 
-    monkeypatch.setattr(pretrain, "prepare", lambda asked: (None, None))
+    monkeypatch.setattr(pretrain, "prepare", lambda asked: None)
     monkeypatch.setattr(scratch, "pretrain", train)
     said = f"{SCRATCH}: 40 of 120 steps are done: run the same command to go on\n"
     assert essparse("pretrain", SCRATCH, "--budget", "15m") == (0, said, "")

@@ -22,7 +22,7 @@ from essparse_lib.study.trial import Training, Trial
 from essparse_lib.training import checkpoints, device, scratch
 from essparse_lib.training.dynamics import Dynamics, measured_steps, weights_now
 from essparse_lib.training.loop import LOOK_EVERY
-from essparse_lib.training.objectives import OBJECTIVES, MaskedLM, masked_batch
+from essparse_lib.training.text_objectives import LANGUAGE_MODELS, MaskedLM, TextObjective, masked_batch
 
 QUICK = Pretraining("quick", "bert", 2, 16, 2, "words", 40, 16, 8, 60, 1e-2)
 
@@ -64,7 +64,8 @@ def trained(tokenizer, tmp_path):
     """``trained(asked, …)``: what ``scratch.pretrain`` makes of it, with checkpoints in this test's folder."""
 
     def train(asked, kept=tmp_path / "state.safetensors", **options):
-        return scratch.pretrain(asked, TEXT, tokenizer, device.accelerator(), kept, **options)
+        objective = TextObjective(asked, TEXT, tokenizer)
+        return scratch.pretrain(asked, objective, device.accelerator(), kept, **options)
 
     return train
 
@@ -110,7 +111,7 @@ def test_resumed_it_is_the_unbroken_run(trained, monkeypatch, architecture, drop
         k: v for k, v in whole.dynamics.plain().items() if k != "seconds"
     }
     for (name, one), (_, other) in zip(
-        resumed.model.state_dict().items(), whole.model.state_dict().items(), strict=True
+        resumed.module.state_dict().items(), whole.module.state_dict().items(), strict=True
     ):
         assert torch.equal(one, other), name
 
@@ -130,7 +131,7 @@ def test_a_deadline_ends_it_between_steps_and_it_goes_on(trained, monkeypatch):
 def test_nan_is_a_result_and_the_last_good_checkpoint_stays(trained, monkeypatch, tmp_path):
     monkeypatch.setattr(scratch, "_CHECKPOINT_EVERY", 0.0)
     monkeypatch.setattr(scratch, "measured_steps", lambda steps: [0])
-    batch = OBJECTIVES["bert"].batch
+    batch = LANGUAGE_MODELS["bert"].batch
     calls = iter(range(1000))
 
     def poisoned(*arguments):
@@ -145,7 +146,7 @@ def test_nan_is_a_result_and_the_last_good_checkpoint_stays(trained, monkeypatch
 
     forward = MaskedLM.forward
     monkeypatch.setattr(MaskedLM, "forward", loss)
-    monkeypatch.setitem(OBJECTIVES, "bert", replace(OBJECTIVES["bert"], batch=poisoned))
+    monkeypatch.setitem(LANGUAGE_MODELS, "bert", replace(LANGUAGE_MODELS["bert"], batch=poisoned))
     found = trained(QUICK)
     assert "NaN or infinite" in found.diverged
     assert checkpoints.read_notes(tmp_path / "state.safetensors")["steps"] == LOOK_EVERY
@@ -198,7 +199,7 @@ def test_masks_are_as_bert_has_them(tokenizer):
 
 def test_only_masked_tokens_are_scored_and_the_loss_is_transformers_own(tokenizer):
     torch.manual_seed(0)
-    model = OBJECTIVES["bert"].model(replace(QUICK, dropout=0.0), tokenizer).eval()
+    model = LANGUAGE_MODELS["bert"].model(replace(QUICK, dropout=0.0), tokenizer).eval()
     batch = masked_batch(torch.from_numpy(circle(8).astype(np.int64)), 0.2, tokenizer, torch.Generator().manual_seed(1))
     labels = torch.full_like(batch["input_ids"], -100).scatter(1, batch["positions"], batch["labels"])
     whole = model(input_ids=batch["input_ids"], labels=labels).loss
@@ -217,7 +218,7 @@ def test_looks_are_early_and_even():
 
 
 def test_a_look_counts_what_is_there(tokenizer):
-    model = OBJECTIVES["bert"].model(QUICK, tokenizer)
+    model = LANGUAGE_MODELS["bert"].model(QUICK, tokenizer)
     with torch.no_grad():
         matrix = weights(model)["bert.encoder.layer.1.output.dense.weight"]
         matrix[:3] = 0
@@ -229,8 +230,11 @@ def test_a_look_counts_what_is_there(tokenizer):
     assert found["zeros"]["below 1e-06"][11] == 3 * 64 + 13
     assert found["norms"][11] == pytest.approx(float(matrix.norm()), rel=1e-4)
     dynamics = Dynamics()
-    dynamics.look(0, model, None, 3.0)
+    dynamics.look(0, model, None, 3.0, {})
     assert Dynamics(**json.loads(json.dumps(dynamics.plain()))).zeros == dynamics.zeros
+    dynamics.look(1, model, 2.0, 3.0, {"knn": 50.0})
+    dynamics.look(2, model, 2.0, 3.0, {"entropy": 1.0})
+    assert dynamics.probes == {"knn": [None, 50.0, None], "entropy": [None, None, 1.0]}
 
 
 @pytest.mark.parametrize(
@@ -258,6 +262,8 @@ def test_names_say_scale_part_and_seed():
     alike = {replace(p, model="", fraction=1.0, seed=0).id for n, p in lab.items() if n.startswith("bert")}
     assert len(alike) == 1  # they differ in nothing else
     assert len(pretrained.SCALES) == sum(map(len, PRETRAINED.values()))
+    ways = [f"vit-4x192-{way}-{seed}" for seed in (0, 1) for way in ("supervised", "dino", "long", "masked")]
+    assert list(pretrained.images("lab")) == ways
 
 
 @pytest.fixture

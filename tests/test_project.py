@@ -90,7 +90,9 @@ def test_the_wings_do_not_know_each_other():
         if named(path).split(".")[0] in here and target.split(".")[0] in there
     }
     plain_data = {("training.fine_tune", "study.trial")}
-    plain_data |= {(f"training.{name}", "study.pretraining") for name in ("objectives", "scratch")}
+    plain_data |= {
+        (f"training.{name}", "study.pretraining") for name in ("scratch", "text_objectives", "image_objectives")
+    }
     assert crossing <= plain_data
 
 

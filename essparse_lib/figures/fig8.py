@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..pretrained import PRETRAINED
+from ..pretrained import texts
 from ..study.asked import Asked
 from ..study.curves import Curve
-from ..study.emergence import Effect, Series, by_reading, compared, score_effects
+from ..study.effects import Effect
+from ..study.emergence import Series, by_reading, compared, on_text, score_effects
 from ..study.grid import TENTHS, Study, swept
 from ..study.jump import Jump
 from ..study.paper import JUMPS, JUMPS_OF
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def _study(scale: str, tasks: tuple[str, ...], training: dict, sparsities: tuple[float, ...], **options) -> Study:
-    models: dict[str, Pretraining] = {n: p for n, p in PRETRAINED[scale].items() if p.architecture == "bert"}
+    models = {name: asked for name, asked in texts(scale).items() if asked.architecture == "bert"}
     ways = {"one-shot": swept(sparsities)}
     return Study("fig8", scale, tuple(models), tasks, training, ways, pretrained=models, **options)
 
@@ -88,8 +89,8 @@ def draw_zeros(study: Study, runs: Sequence[Series], found: Mapping[str, Mapping
     """
     drawn = [reading for reading in DRAWN if any(reading in r.zeros and r.zeros[reading].any() for r in runs)]
     if not drawn:
-        return _note("no weight is zero by these readings" if runs else "no records yet")
-    figure, axes = _panels(drawn, "zero weights (%)")
+        return style.note("no weight is zero by these readings" if runs else "no records yet")
+    figure, axes = style.titled(drawn, "zero weights (%)")
     looks, seen = _looks(runs), JUMPS.values() if study.pretrained else ()
     last = _over_steps(axes, runs)
     for reading, ax in zip(drawn, axes, strict=True):
@@ -108,7 +109,7 @@ def draw_zeros(study: Study, runs: Sequence[Series], found: Mapping[str, Mapping
             ax.set_yscale("symlog", linthresh=100 * positive.min())
             ax.set_ylim(bottom=0)
     abrupt = any(jump.abrupt for reading in drawn for jump in found.get(reading, {}).values())
-    _legend(figure, looks, {**(_JUMP if abrupt else {}), **(_SEEN if seen else {})})
+    style.line_legend(figure, {**looks, **(_JUMP if abrupt else {}), **(_SEEN if seen else {})}, columns=5)
     return figure
 
 
@@ -116,9 +117,9 @@ def draw_losses(study: Study, runs: Sequence[Series], records: Mapping[str, Reco
     """Loss against steps, on text that is held out and on what is trained on, beside the entropy of single tokens."""
     watched = [run for run in runs if not np.isnan(run.held_out).all()]
     if not watched:
-        return _note("no records yet")
+        return style.note()
     metrics = [records[p.id].metrics for p in study.pretrainings() if p.id in records]
-    figure, axes = _panels(("held-out text", "training text"), "loss (nats a token)")
+    figure, axes = style.titled(("held-out text", "training text"), "loss (nats a token)")
     looks = _looks(watched)
     for ax, name in zip(axes, ("held_out", "loss"), strict=True):
         for run in watched:
@@ -126,15 +127,15 @@ def draw_losses(study: Study, runs: Sequence[Series], records: Mapping[str, Reco
         for entropy in {m["unigram_entropy"] for m in metrics if "unigram_entropy" in m}:
             ax.axhline(entropy, color=style.GUIDE, linestyle="--", linewidth=1)
     _over_steps(axes, watched)
-    _legend(figure, looks, _ENTROPY)
+    style.line_legend(figure, {**looks, **_ENTROPY}, columns=5)
     return figure
 
 
 def draw_weights(runs: Sequence[Series]) -> Figure:
     """Left effective sparsity against steps; right each component's norm over its first, mean and range of the runs."""
     if not runs:
-        return _note("no records yet")
-    figure, axes = _panels(("effective sparsity (%)", "norm, as a multiple of the first"))
+        return style.note()
+    figure, axes = style.titled(("effective sparsity (%)", "norm, as a multiple of the first"))
     looks, longest = _looks(runs), max((run.steps for run in runs), key=len)
     for run in runs:
         axes[0].plot(run.steps, 100 * run.effective, **looks[run.name])
@@ -145,7 +146,7 @@ def draw_weights(runs: Sequence[Series]) -> Figure:
         axes[1].fill_between(longest, np.nanmin(growth, 0), np.nanmax(growth, 0), color=colour, alpha=0.2, linewidth=0)
     axes[1].legend(fontsize=8)
     _over_steps(axes, runs)
-    _legend(figure, looks)
+    style.line_legend(figure, looks, columns=5)
     return figure
 
 
@@ -154,9 +155,9 @@ def draw_scores(study: Study, found: Sequence[Curve], asked: float) -> Figure:
     means = score_effects(study, found)
     titles = [*(["mean of the learned tasks"] if means else []), *dict.fromkeys(curve.task for curve in found)]
     if not titles:
-        return _note("no records yet")
-    figure, axes = _panels(titles, "score", "sparsity (% of the block matrices' weights)")
-    looks = _looks([study.pretrained[model] for model in dict.fromkeys(curve.model for curve in found)])
+        return style.note()
+    figure, axes = style.titled(titles, "score", "sparsity (% of the block matrices' weights)")
+    looks = _looks(_tried(study, found))
     for title, ax in zip(titles, axes, strict=True):
         ax.axvline(100 * asked, color=style.ASKED, linewidth=1, linestyle="--")
         for curve in (c for c in found if c.task == title):
@@ -164,7 +165,7 @@ def draw_scores(study: Study, found: Sequence[Curve], asked: float) -> Figure:
             ax.axhline(curve.majority, color=style.GUIDE, linestyle=":", linewidth=1)
     for model in means[0.0].values if means else ():
         axes[0].plot([100 * s for s in means], [effect.values[model] for effect in means.values()], **looks[model])
-    _legend(figure, looks, _FLOOR)
+    style.line_legend(figure, {**looks, **_FLOOR}, columns=5)
     return figure
 
 
@@ -172,16 +173,17 @@ def draw_dense(study: Study, found: Sequence[Curve]) -> Figure:
     """Score without pruning against the part of the text, with 95% intervals over fine-tuning seeds and examples."""
     tasks = list(dict.fromkeys(curve.task for curve in found))
     if not tasks:
-        return _note("no records yet")
-    figure, axes = _panels(tasks, "score", "text that the model was pre-trained on (%)")
-    looks = _looks([study.pretrained[model] for model in dict.fromkeys(curve.model for curve in found)])
+        return style.note()
+    figure, axes = style.titled(tasks, "score", "text that the model was pre-trained on (%)")
+    tried = {asked.model: asked for asked in _tried(study, found)}
+    looks = _looks([*tried.values()])
     for curve in found:
-        ax, how, dense = axes[tasks.index(curve.task)], study.pretrained[curve.model], curve.dense()
+        ax, how, dense = axes[tasks.index(curve.task)], tried[curve.model], curve.dense()
         error = [[dense.value - dense.low], [dense.high - dense.value]]
         at = 100 * how.fraction + 0.8 * how.seed  # side by side
         ax.errorbar(at, dense.value, yerr=error, **looks[curve.model], marker="o", markersize=4, capsize=3)
         ax.axhline(curve.majority, color=style.GUIDE, linestyle=":", linewidth=1)
-    _legend(figure, looks, _FLOOR)
+    style.line_legend(figure, {**looks, **_FLOOR}, columns=5)
     return figure
 
 
@@ -198,7 +200,7 @@ def run_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
     """A row a pre-training: what it read, how well it then predicted held-out text, and what it cost."""
     import pandas as pd
 
-    return pd.DataFrame([_run(asked, records.get(asked.id)) for asked in study.pretrainings()])
+    return pd.DataFrame([_run(asked, records.get(asked.id)) for asked in on_text(study)])
 
 
 def _run(asked: Pretraining, record: Record | None) -> dict[str, str]:
@@ -231,6 +233,12 @@ def effect_table(study: Study, found: Mapping[Any, Effect], title: str, digits: 
     return pd.DataFrame(rows, columns=columns)
 
 
+def _tried(study: Study, found: Sequence[Curve]) -> list[Pretraining]:
+    """The pre-trainings of the models that there are curves of."""
+    models = {curve.model for curve in found}
+    return [asked for asked in on_text(study) if asked.model in models]
+
+
 def _told(jump: Jump, counts: np.ndarray) -> str:
     """A jump in a cell: an arrow and where it is if it is abrupt, else its share of the range and its probability."""
     if jump.at is None:
@@ -257,23 +265,6 @@ def _looks(runs: Sequence[Series] | Sequence[Pretraining]) -> dict[str, dict[str
     }
 
 
-def _legend(figure: Figure, looks: Mapping[str, dict], others: Mapping[str, dict] | None = None) -> None:
-    from matplotlib.lines import Line2D
-
-    handles = [Line2D([], [], **{"label": name, **look}) for name, look in {**looks, **(others or {})}.items()]
-    figure.legend(handles=handles, loc="outside upper center", ncols=min(5, len(handles)), fontsize=8)
-
-
-def _panels(titles: Sequence[str], up: str = "", across: str = "") -> tuple[Figure, list[Axes]]:
-    figure, axes = style.panels(len(titles))
-    for title, ax in zip(titles, axes, strict=True):
-        ax.set_title(title, fontsize=10)
-    for ax in style.first_column(axes):
-        ax.set_ylabel(up)
-    figure.supxlabel(across, fontsize=10)
-    return figure, axes
-
-
 def _over_steps(axes: Sequence[Axes], runs: Sequence[Series]) -> float:
     """Places go with the square root of the step, so that early ones can be read too; returns the last step."""
     last = max(run.steps[-1] for run in runs)
@@ -286,11 +277,3 @@ def _over_steps(axes: Sequence[Axes], runs: Sequence[Series]) -> float:
         ax.set_xlim(0, last)
     axes[0].figure.supxlabel("pre-training steps", fontsize=10)
     return last
-
-
-def _note(text: str) -> Figure:
-    """In place of a figure that there is nothing for."""
-    figure, (ax,) = style.panels(1, height=0.8)
-    ax.set_axis_off()
-    ax.text(0.5, 0.5, text, ha="center", va="center", color=style.GUIDE)
-    return figure

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -66,10 +66,37 @@ def panels(count: int, height: float = 2.5) -> tuple[Figure, list[Axes]]:
     return figure, axes[:count]
 
 
+def titled(titles: Sequence[str], up: str = "", across: str = "", height: float = 2.5) -> tuple[Figure, list[Axes]]:
+    """A panel a title, with what is drawn upwards at the left and what across below."""
+    figure, axes = panels(len(titles), height)
+    for title, ax in zip(titles, axes, strict=True):
+        ax.set_title(title, fontsize=10)
+    for ax in first_column(axes):
+        ax.set_ylabel(up)
+    figure.supxlabel(across, fontsize=10)
+    return figure, axes
+
+
+def note(text: str = "no records yet") -> Figure:
+    """In place of a figure that there is nothing for."""
+    figure, (ax,) = panels(1, height=0.8)
+    ax.set_axis_off()
+    ax.text(0.5, 0.5, text, ha="center", va="center", color=GUIDE)
+    return figure
+
+
 def first_column(axes: Sequence[Axes]) -> list[Axes]:
     """Those panels that stand at the left."""
     places = ((ax, ax.get_subplotspec()) for ax in axes)
     return [ax for ax, place in places if place is not None and place.is_first_col()]
+
+
+def line_legend(figure: Figure, looks: Mapping[str, Mapping[str, Any]], columns: int = 4) -> None:
+    """A legend of lines above the panels: what each looks like, by its name, or by the label that the look has."""
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], **{"label": name, **look}) for name, look in looks.items()]
+    figure.legend(handles=handles, loc="outside upper center", ncols=min(columns, max(1, len(handles))), fontsize=8)
 
 
 def legend(figure: Figure, lines: Mapping[str, object], patches: Mapping[str, object]) -> None:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from . import verdict
-from .curves import Curve, Estimate, curves
+from .curves import Curve, curves
+from .effects import Effect, effect, task_means
 from .grid import Study
 from .jump import Jump, find_jump
 from .paper import JUMPS
@@ -93,7 +94,7 @@ class Series:
 def series(study: Study, records: Mapping[str, Record]) -> list[Series]:
     """The study's pre-trainings as far as they went, in its order; then runs whose checkpoints were measured."""
     found = []
-    for asked in study.pretrainings():
+    for asked in on_text(study):
         record = records.get(asked.id)
         looks = record.values.get("dynamics", {}) if record is not None else {}
         if record is not None and looks.get("at"):
@@ -206,21 +207,6 @@ def later(runs: Sequence[Series], found: Mapping[str, Jump]) -> str:
     return f"it {verb} with less text: at {places[0]} steps with 80–100% of it, at {places[1]} with 60–70%"
 
 
-@dataclass(frozen=True)
-class Effect:
-    """What more text to train on does to one quantity.
-
-    Attributes:
-        values: by pre-trained model, in percent of the weights or in points.
-        difference: mean of the models of the most text less that of the least; the interval is over pre-trainings.
-        trend: Spearman's rank correlation of value and fraction over all models.
-    """
-
-    values: Mapping[str, float]
-    difference: Estimate
-    trend: float
-
-
 def zero_effects(study: Study, runs: Sequence[Series]) -> dict[str, Effect]:
     """By reading, on the percentage of the prunable weights that is zero when the pre-training ends."""
     ended = [run for run in runs if run.complete and run.name in study.pretrained]
@@ -232,24 +218,26 @@ def score_effects(study: Study, found: Sequence[Curve]) -> dict[float, Effect]:
     """By sparsity, on the score: the mean over the tasks that some dense model has learned."""
     whole = [c for c in found if c.complete(study) and c.model in study.pretrained]
     tasks = {c.task for c in whole if c.learned()}
-    by_model = {m: [c.scores.mean(0) for c in whole if c.model == m and c.task in tasks] for m in study.models}
-    means = {model: np.mean(scores, 0) for model, scores in by_model.items() if tasks and len(scores) == len(tasks)}
+    means = task_means(whole, tasks, lambda curve: curve.scores.mean(0))
     levels = enumerate(study.sparsities if means else ())
     return {level: _effect(study, {m: float(scores[i]) for m, scores in means.items()}) for i, level in levels}
 
 
 def _effect(study: Study, values: Mapping[str, float]) -> Effect:
-    more, less = ([values[p.model] for p in group if p.model in values] for group in compared(study))
-    unknown = Estimate(math.nan, math.nan, math.nan)
-    trend = verdict.rank_correlation([(study.pretrained[model].fraction, value) for model, value in values.items()])
-    return Effect(values, verdict.difference(more, less) if more and less else unknown, trend)
+    more, less = ([p.model for p in group] for group in compared(study))
+    return effect(values, more, less, {p.model: p.fraction for p in on_text(study)})
 
 
 def compared(study: Study) -> tuple[list[Pretraining], list[Pretraining]]:
     """The pre-trainings on the most text, and those on the least."""
-    fractions = [p.fraction for p in study.pretrainings()]
-    more, less = ([p for p in study.pretrainings() if p.fraction == end(fractions)] for end in (max, min))
+    fractions = [p.fraction for p in on_text(study)]
+    more, less = ([p for p in on_text(study) if p.fraction == end(fractions)] for end in (max, min))
     return more, less
+
+
+def on_text(study: Study) -> list[Pretraining]:
+    """Those of the study's pre-trainings that read text."""
+    return [asked for asked in study.pretrainings() if isinstance(asked, Pretraining)]
 
 
 def c9(study: Study, records: Mapping[str, Record], found: Sequence[Curve] | None = None) -> Verdict:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from ..errors import InputError, unknown
 from .asked import Asked
 from .measurement import Measurement
-from .pretraining import Pretraining
+from .pretraining import FromScratch
 from .trial import Pruning, Training, Trial
 
 SCALES = ("tiny", "lab", "paper")
@@ -26,11 +26,12 @@ def swept(
 
 @dataclass(frozen=True)
 class Part:
-    """What of a study a model takes part in, where it is not all of it; None for all."""
+    """What of a study a model takes part in, where it is not all, and how it is trained, where not as the others."""
 
     tasks: tuple[str, ...] | None = None
     seeds: tuple[int, ...] | None = None
     ways: tuple[str, ...] | None = None
+    training: Mapping[str, Training] | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Study:
     seeds: tuple[int, ...] = (0, 1, 2)
     parts: Mapping[str, Part] = field(default_factory=dict)
     measured: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    pretrained: Mapping[str, Pretraining] = field(default_factory=dict)
+    pretrained: Mapping[str, FromScratch] = field(default_factory=dict)
 
     @property
     def main(self) -> str:
@@ -70,9 +71,10 @@ class Study:
 
     def trial(self, model: str, task: str, pruning: Pruning, seed: int) -> Trial:
         """One trial of the grid, or beside it."""
-        training = self.training.get(task, self.training.get("*"))
+        by_task = self.parts.get(model, Part()).training or self.training
+        training = by_task.get(task, by_task.get("*"))
         if training is None:
-            raise unknown(f"task at {self.scale} scale", task, self.training)
+            raise unknown(f"task at {self.scale} scale", task, by_task)
         return Trial(model, task, seed, training, pruning)
 
     def tasks_of(self, model: str) -> tuple[str, ...]:
@@ -108,7 +110,7 @@ class Study:
         compared = tuple(self.trial(model, task, how, seed) for task in self.tasks_of(model))
         return Measurement("mask-similarity", model, sparsity, compared)
 
-    def pretrainings(self) -> list[Pretraining]:
+    def pretrainings(self) -> list[FromScratch]:
         """Those of its models."""
         return [self.pretrained[model] for model in self.models if model in self.pretrained]
 
@@ -133,7 +135,7 @@ class Study:
     ) -> Study:
         """The study on other models, tasks or seeds, trained as the scale has it; None keeps what there is.
 
-        A model that is named takes part in all that is left.
+        A model that is named takes part in all that is left, trained as the study has it for that model.
 
         Raises:
             InputError: nothing is left, or a seed is no whole number of 0 or more.
@@ -143,7 +145,7 @@ class Study:
             models=self.models if models is None else tuple(dict.fromkeys(models)),
             tasks=self.tasks if tasks is None else tuple(dict.fromkeys(tasks)),
             seeds=self.seeds if seeds is None else tuple(dict.fromkeys(check_seed(s) for s in seeds)),
-            parts=self.parts if models is None else {},
+            parts=self.parts if models is None else {m: Part(training=p.training) for m, p in self.parts.items()},
         )
         for name in ("models", "tasks", "seeds"):
             if not getattr(chosen, name):

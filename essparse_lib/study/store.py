@@ -14,10 +14,12 @@ from ..errors import InputError
 from ..files import cache_folder, locked, writing
 from .asked import Asked
 from .measurement import Measurement
-from .pretraining import Pretraining
+from .pretraining import ImagePretraining, Pretraining
 from .trial import Trial
 
-_KINDS: dict[str, type[Asked]] = {kind.kind_of_record: kind for kind in (Trial, Measurement, Pretraining)}
+_KINDS: dict[str, type[Asked]] = {
+    kind.kind_of_record: kind for kind in (Trial, Measurement, Pretraining, ImagePretraining)
+}
 
 Status = Literal["ok", "diverged", "failed"]
 

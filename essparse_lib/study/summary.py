@@ -13,7 +13,12 @@ from .store import Record
 if TYPE_CHECKING:
     import pandas as pd
 
-_PLURALS = {"trial": "trials", "measurement": "measurements", "pretraining": "pre-trainings"}
+_PLURALS = {
+    "trial": "trials",
+    "measurement": "measurements",
+    "pretraining": "pre-trainings",
+    "image-pretraining": "pre-trainings",
+}
 
 
 def used(study: Study, records: Mapping[str, Record]) -> list[Record]:

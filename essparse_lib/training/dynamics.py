@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -50,7 +51,8 @@ class Dynamics:
         norms: at each look, the Euclidean norm at each place.
         effective: at each look, the largest share of weights that can go and leave ``SHARE`` of the squared norm.
         loss: at each look, the mean loss of the steps since the last one; None before the first step.
-        held_out: at each look, the loss on text that is not trained on.
+        held_out: at each look, the loss on examples that are not trained on.
+        probes: by name, at each look, what else the objective looks at; None where it did not.
         seconds: what counting took, of all looks together.
     """
 
@@ -61,11 +63,16 @@ class Dynamics:
     effective: list[float] = field(default_factory=list)
     loss: list[float | None] = field(default_factory=list)
     held_out: list[float] = field(default_factory=list)
+    probes: dict[str, list[float | None]] = field(default_factory=dict)
     seconds: float = 0.0
 
-    def look(self, step: int, model: nn.Module, loss: float | None, held_out: float) -> None:
+    def look(
+        self, step: int, model: nn.Module, loss: float | None, held_out: float, probes: Mapping[str, float]
+    ) -> None:
         """Add what the model is like now; its weights are read once for the zeros and once for the rest."""
         started = time.perf_counter()
+        for name in dict.fromkeys((*self.probes, *probes)):
+            self.probes.setdefault(name, [None] * len(self.at)).append(probes.get(name))
         now = weights_now(model)
         self.places = now["places"]
         self.at.append(step)

@@ -147,10 +147,11 @@ def train(
 def _groups(model: nn.Module, schedule: Schedule) -> list[dict]:
     """The parameters, those apart that do not decay."""
     rate = {"initial_lr": schedule.learning_rate}
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if not schedule.weight_decay:
-        return [{"params": list(model.parameters()), "weight_decay": 0.0, **rate}]
+        return [{"params": trained, "weight_decay": 0.0, **rate}]
     kinds: tuple[list, list] = ([], [])
-    for parameter in model.parameters():
+    for parameter in trained:
         kinds[parameter.ndim < 2].append(parameter)
     return [
         {"params": parameters, "weight_decay": decay, **rate}

@@ -1,39 +1,74 @@
-"""Training a language model from random weights, watched, resumable at any step."""
+"""Training a model from random weights, watched, resumable at any step."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from accelerate import Accelerator
+from torch import nn
 from transformers import PreTrainedModel
 
 from ..errors import InputError
 from ..pruning.blocks import evaluating
-from ..study.pretraining import Pretraining
+from ..study.pretraining import FromScratch
 from . import device
 from .checkpoints import read_notes, restore, save_state
 from .dynamics import Dynamics, measured_steps
 from .loop import LOOK_EVERY, Diverged, Schedule, State, train
-from .objectives import OBJECTIVES
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
-    from ..corpora.packed import Packed
-
-#: Blocks of held-out text that every look at the model reads, always the same ones.
-_HELD_OUT = 256
 #: Seconds from one checkpoint to the next, about.
 _CHECKPOINT_EVERY = 60.0
+
+
+class Objective(Protocol):
+    """What a model is asked, and about what, as ``text_objectives`` and ``image_objectives`` have it.
+
+    Attributes:
+        examples: how many there are to train on.
+    """
+
+    examples: int
+
+    @property
+    def held_out(self) -> Mapping[str, torch.Tensor]:
+        """A batch that is never trained on; every look at the model has its loss."""
+
+    @property
+    def content(self) -> str:
+        """Hash of what is trained on."""
+
+    def module(self) -> nn.Module:
+        """What is trained, with random weights; maps a batch to an output with a loss."""
+
+    def model(self, module: nn.Module) -> PreTrainedModel:
+        """The part of it that is watched and kept."""
+
+    def batch(self, positions: np.ndarray, step: int, chance: torch.Generator) -> dict[str, torch.Tensor]:
+        """What is asked in a step about the examples at these positions; the first side of each tensor is theirs.
+
+        Chance comes from the generator, or torch's own, which is seeded for the step.
+        """
+
+    def probes(self, module: nn.Module, step: int) -> dict[str, float]:
+        """What else there is to see after so many steps."""
+
+    def described(self) -> dict[str, Any]:
+        """What is trained on, as plain data for the record."""
+
+    def metrics(self, trained: Trained) -> dict[str, float]:
+        """How much was seen, and how good the trained model is, beside its losses."""
+
+    def save(self, module: nn.Module, folder: Path) -> None:
+        """Save the model as ``from_pretrained`` loads it, in fp16."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +76,14 @@ class Trained:
     """What came of it.
 
     Attributes:
-        model: with its head.
+        module: as the objective made it, trained.
         losses: of every step done.
         dynamics: what the looks found.
         seconds: spent in all, over all sessions.
         diverged: why it ended early, where the loss became NaN or infinite.
     """
 
-    model: PreTrainedModel
+    module: nn.Module
     losses: list[float]
     dynamics: Dynamics
     seconds: float
@@ -56,74 +91,59 @@ class Trained:
 
 
 def pretrain(
-    asked: Pretraining,
-    text: Packed,
-    tokenizer: PreTrainedTokenizerBase,
-    devices: Accelerator,
-    kept: Path,
-    deadline: float | None = None,
+    asked: FromScratch, objective: Objective, devices: Accelerator, kept: Path, deadline: float | None = None
 ) -> Trained:
     """Train a model as asked, from the state that ``kept`` holds or from random weights.
 
     Args:
-        text: blocks of token numbers of ``asked.length``.
-        tokenizer: that of the text.
         kept: the file of checkpoints; one is written every minute or so, and when the deadline ends the training.
         deadline: by ``time.time()``; no step is begun much later.
 
     Raises:
-        InputError: the corpus is too small for a batch, or the checkpoint is another one's or damaged.
+        InputError: the checkpoint is another one's or damaged.
 
     Returns:
         Fewer losses than ``asked.steps`` where the deadline came before; where it diverged, ``kept`` has the last
         state before that.
     """
-    blocks = text.part(asked.fraction)
-    if len(blocks) < asked.batch_size:
-        raise InputError(
-            f"{asked.fraction:.0%} of {asked.corpus} are {len(blocks)} blocks of {asked.length} tokens, "
-            f"fewer than a batch of {asked.batch_size}"
-        )
-    objective = OBJECTIVES[asked.architecture]
-    model = fresh(asked, tokenizer, devices.device)
-    trained = objective.trained(model)
-    watch = _Watch(asked, trained, text, tokenizer, devices, kept)
+    module = fresh(asked, objective, devices.device)
+    watch = _Watch(asked, objective, devices, kept)
 
     def batches() -> Iterator[dict[str, torch.Tensor]]:
         for step in range(watch.done, asked.steps):
             if deadline is not None and step % LOOK_EVERY == 0 and _all_say(time.time() > deadline, devices):
                 return
-            chosen = torch.from_numpy(text.train[blocks[_positions(asked, len(blocks), step)]].astype(np.int64))
             chance = torch.Generator().manual_seed(_chance(asked.seed, step))
-            torch.manual_seed(_chance(asked.seed, step))  # what dropout draws from
-            yield objective.batch(chosen, asked.masked, tokenizer, chance)
+            torch.manual_seed(_chance(asked.seed, step))  # what dropout and views of images draw from
+            yield objective.batch(_positions(asked, objective.examples, step), step, chance)
 
     warmup = round(asked.warmup * asked.steps)
     schedule = Schedule(asked.steps, asked.learning_rate, warmup, asked.weight_decay, clip=1.0)
     try:
-        losses = train(trained, batches(), schedule, devices, watch=watch)
+        losses = train(module, batches(), schedule, devices, watch=watch)
     except Diverged as error:
-        return Trained(model, watch.state.losses, watch.dynamics, watch.seconds, str(error))
+        return Trained(module, watch.state.losses, watch.dynamics, watch.seconds, str(error))
     if len(losses) < asked.steps:
         watch.keep()
-    return Trained(model, losses, watch.dynamics, watch.seconds)
+    return Trained(module, losses, watch.dynamics, watch.seconds)
 
 
-def fresh(asked: Pretraining, tokenizer: PreTrainedTokenizerBase, where: torch.device) -> PreTrainedModel:
-    """The model before its first step, still on the CPU; the seed alone sets its weights.
+def fresh(asked: FromScratch, objective: Objective, where: torch.device) -> nn.Module:
+    """What is trained before its first step, still on the CPU; the seed alone sets its weights.
 
     Args:
         where: it will be trained.
     """
     torch.manual_seed(asked.seed)
-    model = OBJECTIVES[asked.architecture].model(asked, tokenizer)
-    if where.type == "cpu":
-        model.set_attn_implementation("eager")  # on short blocks and small models, faster there than the fused kernels
-    return model
+    module = objective.module()
+    for part in module.modules() if where.type == "cpu" else ():
+        if isinstance(part, PreTrainedModel):  # on short rows and small models, faster there than the fused kernels
+            part.set_attn_implementation("eager")
+    return module
 
 
-def _positions(asked: Pretraining, count: int, step: int) -> np.ndarray:
-    """Which of so many blocks a step reads: each epoch all whole batches of them once, in an order of its own."""
+def _positions(asked: FromScratch, count: int, step: int) -> np.ndarray:
+    """Which of so many examples a step sees: each epoch all whole batches of them once, in an order of its own."""
     epoch, place = divmod(step, count // asked.batch_size)
     return _order(asked.seed, epoch, count)[place * asked.batch_size : (place + 1) * asked.batch_size]
 
@@ -146,19 +166,8 @@ def _chance(seed: int, step: int) -> int:
 class _Watch:
     """Looks at the weights, and keeps checkpoints."""
 
-    def __init__(
-        self,
-        asked: Pretraining,
-        model: torch.nn.Module,
-        text: Packed,
-        tokenizer: PreTrainedTokenizerBase,
-        devices: Accelerator,
-        kept: Path,
-    ) -> None:
-        self.asked, self.devices, self.kept = asked, devices, kept
-        held_out = torch.from_numpy(text.held_out[:_HELD_OUT].astype(np.int64))
-        chance = torch.Generator().manual_seed(0)
-        self.held_out = OBJECTIVES[asked.architecture].batch(held_out, asked.masked, tokenizer, chance)
+    def __init__(self, asked: FromScratch, objective: Objective, devices: Accelerator, kept: Path) -> None:
+        self.asked, self.objective, self.devices, self.kept = asked, objective, devices, kept
         self.looks = set(measured_steps(asked.steps))
         notes = read_notes(kept) or {"asked": asked.canonical(), "dynamics": {}, "seconds": 0.0, "steps": 0}
         if notes["asked"] != asked.canonical():
@@ -208,15 +217,18 @@ class _Watch:
         held_out = self._held_out_loss()
         if not all(value is None or math.isfinite(value) for value in (loss, held_out)):
             raise Diverged(f"the loss is NaN or infinite between step {before} and step {done}")
-        self.dynamics.look(done, self.state.model, loss, held_out)
+        with evaluating(self.state.model), self.devices.autocast():
+            probes = self.objective.probes(self.state.model, done)
+        self.dynamics.look(done, self.objective.model(self.state.model), loss, held_out, probes)
 
     @torch.no_grad()
     def _held_out_loss(self) -> float:
         total = 0.0
-        model, size = self.state.model, len(next(iter(self.held_out.values())))
+        model, held_out = self.state.model, self.objective.held_out
+        size = len(next(iter(held_out.values())))
         with evaluating(model), self.devices.autocast():
             for start in range(0, size, self.asked.batch_size):
-                part = {n: v[start : start + self.asked.batch_size] for n, v in self.held_out.items()}
+                part = {n: v[start : start + self.asked.batch_size] for n, v in held_out.items()}
                 own = {n: v.to(self.devices.device) for n, v in part.items()}
                 total += float(model(**own).loss) * len(next(iter(part.values())))
         return total / size

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import nn
 from transformers import BertConfig, BertForMaskedLM, OPTConfig, OPTForCausalLM, PreTrainedModel
@@ -16,14 +18,19 @@ from ..errors import InputError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+    from ..corpora.packed import Packed
     from ..study.pretraining import Pretraining
+    from .scratch import Trained
+
+#: Blocks of held-out text that every look at the model reads, always the same ones.
+_HELD_OUT = 256
 
 _BERT_DROPOUT = ("hidden_dropout_prob", "attention_probs_dropout_prob")
 _OPT_DROPOUT = ("dropout", "attention_dropout")
 
 
 @dataclass(frozen=True)
-class Objective:
+class LanguageModel:
     """How a model of an architecture is made, and what it is asked.
 
     Attributes:
@@ -136,7 +143,70 @@ def _opt(asked: Pretraining, tokenizer: PreTrainedTokenizerBase) -> OPTForCausal
 
 
 #: By architecture.
-OBJECTIVES = {
-    "bert": Objective(_bert, MaskedLM, masked_batch, _BERT_DROPOUT),
-    "opt": Objective(_opt, lambda model: model, causal_batch, _OPT_DROPOUT),
+LANGUAGE_MODELS = {
+    "bert": LanguageModel(_bert, MaskedLM, masked_batch, _BERT_DROPOUT),
+    "opt": LanguageModel(_opt, lambda model: model, causal_batch, _OPT_DROPOUT),
 }
+
+
+class TextObjective:
+    """A language model on a part of a text: an ``Objective`` as ``scratch`` takes it."""
+
+    def __init__(self, asked: Pretraining, text: Packed, tokenizer: PreTrainedTokenizerBase) -> None:
+        """Of a text in blocks of ``asked.length`` token numbers, and the tokenizer that made them.
+
+        Raises:
+            InputError: the part of the text is too small for a batch.
+        """
+        self.asked, self.text, self.tokenizer = asked, text, tokenizer
+        self.kind = LANGUAGE_MODELS[asked.architecture]
+        self.blocks = text.part(asked.fraction)
+        self.examples = len(self.blocks)
+        if self.examples < asked.batch_size:
+            raise InputError(
+                f"{asked.fraction:.0%} of {asked.corpus} are {self.examples} blocks of {asked.length} tokens, "
+                f"fewer than a batch of {asked.batch_size}"
+            )
+        self.held_out = self._asked(text.held_out[:_HELD_OUT], torch.Generator().manual_seed(0))
+
+    @property
+    def content(self) -> str:
+        """The hash of the text."""
+        return self.text.content
+
+    def module(self) -> nn.Module:
+        """Random weights, maps a batch to an output with the loss in nats a token."""
+        return self.kind.trained(self.kind.model(self.asked, self.tokenizer))
+
+    def model(self, module: nn.Module) -> PreTrainedModel:
+        """The model with its head."""
+        return module.model if isinstance(module, MaskedLM) else module  # type: ignore[return-value]
+
+    def batch(self, positions: np.ndarray, step: int, chance: torch.Generator) -> dict[str, torch.Tensor]:
+        """What the model is asked about the blocks at these positions of the part."""
+        return self._asked(self.text.train[self.blocks[positions]], chance)
+
+    def _asked(self, blocks: np.ndarray, chance: torch.Generator) -> dict[str, torch.Tensor]:
+        return self.kind.batch(torch.from_numpy(blocks.astype(np.int64)), self.asked.masked, self.tokenizer, chance)
+
+    def probes(self, module: nn.Module, step: int) -> dict[str, float]:
+        """Nothing beside the loss."""
+        return {}
+
+    def described(self) -> dict[str, Any]:
+        """What the text is, for the record."""
+        names = ("documents", "characters", "words", "tokens")
+        return {"text": {name: getattr(self.text, name) for name in names}}
+
+    def metrics(self, trained: Trained) -> dict[str, float]:
+        """How much was read, and what a model that knows only how common each token is would lose."""
+        return {"unigram_entropy": round(self.text.unigram_entropy(), 5), "tokens": self.asked.tokens}
+
+    def save(self, module: nn.Module, folder: Path) -> None:
+        """Save the model in fp16 with its tokenizer; fine-tuning has the architecture's own dropout."""
+        model = self.model(module)
+        for name in self.kind.dropout:
+            setattr(model.config, name, getattr(type(model.config)(), name))
+        model.to(torch.float16).save_pretrained(folder)  # type: ignore[arg-type]
+        self.tokenizer.model_max_length = self.asked.length
+        self.tokenizer.save_pretrained(folder)

@@ -1,0 +1,79 @@
+"""How much of images' classes a vision model tells: by its features, without further training, or by its own head."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..pruning.blocks import evaluating
+from ..tasks.images import Images
+
+#: As DINO is evaluated (Caron et al. 2021, arXiv 2104.14294, §3.2 and its code).
+_NEIGHBOURS, _TEMPERATURE = 20, 0.07
+
+
+@torch.no_grad()
+def class_tokens(
+    model: nn.Module, pixels: torch.Tensor, prepared: Callable[[torch.Tensor], torch.Tensor], batch_size: int = 250
+) -> np.ndarray:
+    """The last hidden state of the class token, in fp32.
+
+    Args:
+        model: a ViT of transformers without a head, on any device.
+        pixels: of images, uint8, shape (images, channels, height, width).
+        prepared: what the model takes of a batch of these.
+
+    Returns:
+        shape (images, width).
+    """
+    device, found = next(model.parameters()).device, []
+    with evaluating(model):
+        for part in pixels.split(batch_size):
+            found.append(model(pixel_values=prepared(part.to(device))).last_hidden_state[:, 0].float().cpu())
+    return torch.cat(found).numpy()
+
+
+def neighbours_accuracy(
+    train: np.ndarray, classes: np.ndarray, test: np.ndarray, test_classes: np.ndarray, neighbours: int = _NEIGHBOURS
+) -> float:
+    """Accuracy, in points, of k nearest neighbours by cosine; a neighbour at cosine c counts exp(c / 0.07).
+
+    Args:
+        train: features, shape (examples, width); ``classes`` are theirs.
+        test: shape (tests, width); likewise.
+        neighbours: k; fewer where there are fewer examples.
+    """
+    from sklearn.neighbors import KNeighborsClassifier
+
+    voter = KNeighborsClassifier(
+        min(neighbours, len(train)),
+        metric="cosine",
+        algorithm="brute",
+        weights=lambda distances: np.exp(-distances / _TEMPERATURE),
+    )
+    return 100 * float(voter.fit(train, classes).score(test, test_classes))
+
+
+def linear_accuracy(train: np.ndarray, classes: np.ndarray, test: np.ndarray, test_classes: np.ndarray) -> float:
+    """Accuracy, in points, of a linear probe: logistic regression on standardised features."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500, tol=1e-3))
+    return 100 * float(probe.fit(train, classes).score(test, test_classes))
+
+
+@torch.no_grad()
+def own_accuracy(
+    model: nn.Module, images: Images, prepared: Callable[[torch.Tensor], torch.Tensor], batch_size: int = 250
+) -> float:
+    """Accuracy, in points, of a classifier of transformers; ``prepared`` as for ``class_tokens``."""
+    device, said = next(model.parameters()).device, []
+    with evaluating(model):
+        for part in torch.from_numpy(images.pixels).split(batch_size):
+            said.append(model(pixel_values=prepared(part.to(device))).logits.argmax(-1).cpu())
+    return 100 * float((torch.cat(said) == torch.from_numpy(images.labels)).float().mean())

@@ -1,0 +1,241 @@
+"""What a vision transformer is trained for on images: their classes, DINO, or the pixels of hidden patches (SimMIM)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import PreTrainedModel, ViTConfig, ViTForImageClassification, ViTForMaskedImageModeling, ViTModel
+
+from ..errors import InputError
+from ..tasks import Task, fixed_part
+from ..tasks.images import Images
+from . import device
+from .dino import Dino
+from .features import class_tokens, linear_accuracy, neighbours_accuracy, own_accuracy
+from .pictures import normalised
+from .views import cropped, shifted
+
+if TYPE_CHECKING:
+    from ..study.pretraining import ImagePretraining
+    from .scratch import Trained
+
+#: Test images in the batch of every look; training and test images that nearest neighbours are looked up in, which is
+#: done at every tenth part of the training.
+_HELD_OUT, _KNOWN, _TOLD = 256, 2000, 500
+
+#: Which part of an image's area DINO's large and small views have: the authors' ranges for several small views.
+_LARGE, _SMALL = (0.4, 1.0), (0.05, 0.4)
+
+Batch = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How a model is asked by an objective.
+
+    Attributes:
+        module: random weights, for so many classes; maps a batch to an output with a loss.
+        model: the part of the module that is kept: a ViT without a head.
+        moved: by the side of the images, what changes them at random while training.
+        batch: what is asked about images in [0, 1], with their classes, at a share of the training.
+    """
+
+    module: Callable[[ImagePretraining, ViTConfig], nn.Module]
+    model: Callable[[Any], PreTrainedModel]
+    moved: Callable[[int], nn.Module]
+    batch: Callable[[ImageObjective, torch.Tensor, torch.Tensor, float, torch.Generator], Batch]
+
+
+class ImageObjective:
+    """A vision transformer on the training images of a task: an ``Objective`` as ``scratch`` takes it."""
+
+    def __init__(self, asked: ImagePretraining, task: Task) -> None:
+        """Reads the images.
+
+        Raises:
+            InputError: they cannot be had, are fewer than a batch, or are not square with a side that patches divide.
+        """
+        splits = task.splits()
+        if not (isinstance(splits.train, Images) and isinstance(splits.test, Images)):
+            raise InputError(f"task {task.name!r} has no images: name one that has, such as cifar10")
+        self.asked, self.classes, self.train, self.test = asked, len(task.classes), splits.train, splits.test
+        self.channels, self.side, width = self.train.shape
+        if self.side != width or self.side % asked.patch:
+            raise InputError(f"patch {asked.patch} is not allowed: it does not divide images of {self.side} × {width}")
+        self.examples = len(self.train)
+        if self.examples < asked.batch_size:
+            raise InputError(f"{task.name} has {self.examples} images, fewer than a batch of {asked.batch_size}")
+        self.kind = _KINDS[asked.objective]
+        channels = (self.train.pixels[:, channel] / 255 for channel in range(self.channels))  # one at a time in memory
+        moments = [(round(float(c.mean()), 4), round(float(c.std()), 4)) for c in channels]
+        self.mean, self.std = map(list, zip(*moments, strict=True))
+
+    @property
+    def content(self) -> str:
+        """The hashes of the images and their classes."""
+        return f"{self.train.fingerprint()}+{self.test.fingerprint()}"
+
+    @cached_property
+    def held_out(self) -> Batch:
+        """Test images, always the same views of them."""
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            chosen, chance = fixed_part(self.test, _HELD_OUT), torch.Generator().manual_seed(0)
+            images, labels = (torch.from_numpy(a).to(self._pixels.device) for a in (chosen.pixels, chosen.labels))
+            return self.kind.batch(self, images / 255, labels, 1.0, chance)
+
+    def module(self) -> nn.Module:
+        """What is trained, with random weights."""
+        asked = self.asked
+        config = ViTConfig(
+            hidden_size=asked.hidden,
+            num_hidden_layers=asked.layers,
+            num_attention_heads=asked.heads,
+            intermediate_size=4 * asked.hidden,
+            hidden_dropout_prob=asked.dropout,
+            attention_probs_dropout_prob=asked.dropout,
+            initializer_range=asked.initial,
+            image_size=self.side,
+            patch_size=asked.patch,
+            encoder_stride=asked.patch,
+            num_channels=self.channels,
+            num_labels=self.classes,
+        )
+        return self.kind.module(asked, config)
+
+    def model(self, module: nn.Module) -> PreTrainedModel:
+        """The ViT without a head: DINO's teacher."""
+        return self.kind.model(module)
+
+    def batch(self, positions: np.ndarray, step: int, chance: torch.Generator) -> Batch:
+        """Views of the training images at these positions, made on the device."""
+        at = torch.from_numpy(positions).to(self._pixels.device)
+        images = self.kind.moved(self.side)(self._pixels[at] / 255)
+        return self.kind.batch(self, images, self._labels[at], step / self.asked.steps, chance)
+
+    def prepared(self, images: torch.Tensor) -> torch.Tensor:
+        """Images, in 8 bits or in [0, 1], with each channel of mean 0 and deviation 1 over the training images."""
+        return normalised(images, self.mean, self.std)
+
+    def probes(self, module: nn.Module, step: int) -> dict[str, float]:
+        """Of DINO the teacher's entropies, in nats; at every tenth part nearest neighbours' accuracy, in points."""
+        found = {}
+        if isinstance(module, Dino):
+            given = self.held_out
+            each, mean = module.entropies(given["large"], given["progress"])
+            found = {"teacher_entropy": round(each, 4), "entropy_of_mean": round(mean, 4)}
+        if step in {round(self.asked.steps * part / 10) for part in range(11)}:
+            found["knn"] = round(self._accuracy(neighbours_accuracy, self.model(module), *self._looked_up), 2)
+        return found
+
+    def described(self) -> dict[str, Any]:
+        """How many images, of what shape, with the mean and standard deviation of each channel in [0, 1]."""
+        counts = {"train": len(self.train), "test": len(self.test)}
+        return {"images": {**counts, "shape": list(self.train.shape), "mean": self.mean, "std": self.std}}
+
+    def metrics(self, trained: Trained) -> dict[str, float]:
+        """Images seen, and in points how much of the test images' classes the model tells.
+
+        ``knn``: 20 nearest of all training images; ``knn_pixels``, ``knn_random``: the same by the pixels themselves
+        and by the model before training; ``linear_probe``; ``accuracy``: of its own head, if supervised.
+        """
+        torch.manual_seed(self.asked.seed)
+        before = self.model(self.module()).to(self._pixels.device)
+        after = self.model(trained.module)
+        nearest = partial(self._accuracy, neighbours_accuracy)
+        points = {
+            "knn": nearest(after, self.train, self.test),
+            "knn_random": nearest(before, self.train, self.test),
+            "knn_pixels": nearest(None, self.train, self.test),
+            "linear_probe": self._accuracy(linear_accuracy, after, self.train, self.test),
+        }
+        if isinstance(trained.module, ViTForImageClassification):
+            points["accuracy"] = own_accuracy(trained.module, self.test, self.prepared)
+        return {"images": self.asked.images, **{name: round(value, 2) for name, value in points.items()}}
+
+    def save(self, module: nn.Module, folder: Path) -> None:
+        """Save the ViT without a head, in fp16, and what it wants of its pixels."""
+        from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
+
+        trained = self.model(module)
+        saved = ViTModel(trained.config, add_pooling_layer=False)
+        saved.load_state_dict(trained.state_dict(), strict=False)  # but for SimMIM's mask token
+        saved.to(torch.float16).save_pretrained(folder)  # type: ignore[arg-type]
+        wishes = ViTImageProcessorPil(size=self.side, image_mean=self.mean, image_std=self.std)
+        wishes.save_pretrained(folder)
+
+    def _accuracy(self, judge: Callable[..., float], model: nn.Module | None, known: Images, told: Images) -> float:
+        """How well features of some images tell the classes of others; without a model, by the pixels themselves."""
+        given = [part for images in (known, told) for part in (self._features(model, images), images.labels)]
+        return judge(*given)
+
+    def _features(self, model: nn.Module | None, images: Images) -> np.ndarray:
+        pixels = torch.from_numpy(images.pixels)
+        if model is None:
+            return self.prepared(pixels).flatten(1).numpy()
+        return class_tokens(model, pixels, self.prepared)
+
+    @cached_property
+    def _looked_up(self) -> tuple[Images, Images]:
+        """The training and test images of every look's nearest neighbours."""
+        return fixed_part(self.train, _KNOWN), fixed_part(self.test, _TOLD)
+
+    @cached_property
+    def _pixels(self) -> torch.Tensor:
+        """All training images, on the device once and for all."""
+        return torch.from_numpy(self.train.pixels).to(device.accelerator().device)
+
+    @cached_property
+    def _labels(self) -> torch.Tensor:
+        return torch.from_numpy(self.train.labels).to(self._pixels.device)
+
+
+def _labelled(objective: ImageObjective, images: torch.Tensor, classes: torch.Tensor, *_: Any) -> Batch:
+    return {"pixel_values": objective.prepared(images), "labels": classes}
+
+
+def _hidden(
+    objective: ImageObjective, images: torch.Tensor, classes: torch.Tensor, progress: float, chance: torch.Generator
+) -> Batch:
+    """Images of which the same number of patches is hidden in each."""
+    patches = (objective.side // objective.asked.patch) ** 2
+    drawn = torch.rand((len(images), patches), generator=chance).argsort(1)
+    hidden = drawn < max(1, round(objective.asked.masked * patches))
+    return {"pixel_values": objective.prepared(images), "bool_masked_pos": hidden.to(images.device)}
+
+
+def _views(
+    objective: ImageObjective, images: torch.Tensor, classes: torch.Tensor, progress: float, chance: torch.Generator
+) -> Batch:
+    """Two large and several small views of each image."""
+    patch, side = objective.asked.patch, objective.side
+    half = max(patch, side // 2 // patch * patch)
+    shapes = {"large": (side, _LARGE, 2), "small": (half, _SMALL, objective.asked.small_views)}
+    batch = {"progress": torch.full((len(images),), progress, device=images.device)}
+    for name, (size, scale, count) in shapes.items():
+        seen = cropped(objective.channels, size, scale)(images.repeat_interleave(count, 0))
+        batch[name] = objective.prepared(seen).unflatten(0, (len(images), count))
+    return batch
+
+
+_KINDS = {
+    "supervised": Kind(
+        lambda asked, config: ViTForImageClassification(config), lambda module: module.vit, shifted, _labelled
+    ),
+    "masked": Kind(
+        lambda asked, config: ViTForMaskedImageModeling(config), lambda module: module.vit, shifted, _hidden
+    ),
+    "dino": Kind(
+        lambda asked, config: Dino(ViTModel(config, add_pooling_layer=False), asked.outputs, asked.momentum),
+        lambda module: module.teacher,
+        lambda side: nn.Identity(),  # its views are moved already
+        _views,
+    ),
+}

@@ -1,0 +1,221 @@
+"""Vision transformers from scratch: by classes, DINO and hidden patches, watched and resumed like language models."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForImageClassification, ViTForImageClassification, ViTModel
+
+from essparse_lib import pretrain as pretraining
+from essparse_lib import pretrained
+from essparse_lib.errors import InputError
+from essparse_lib.pretrained import PRETRAINED
+from essparse_lib.pruning.prunable import prunable
+from essparse_lib.run import run
+from essparse_lib.study.pretraining import IMAGE_OBJECTIVES, ImagePretraining
+from essparse_lib.study.store import Record
+from essparse_lib.study.trial import Training, Trial
+from essparse_lib.tasks import Splits, Task, get
+from essparse_lib.tasks.images import Images
+from essparse_lib.training import checkpoints, device, scratch
+from essparse_lib.training.dynamics import measured_steps
+from essparse_lib.training.features import linear_accuracy, neighbours_accuracy
+from essparse_lib.training.image_objectives import ImageObjective
+from essparse_lib.training.loop import LOOK_EVERY
+
+QUICK = ImagePretraining("quick", "supervised", 1, 16, 2, "stripes", 4, 16, 40, 1e-2, outputs=32, small_views=2)
+
+
+def stripes(count, start=0, channels=3):
+    """Three classes: stripes across, stripes down, neither; with noise."""
+    rng = np.random.default_rng(start)
+    labels = np.arange(count) % 3
+    lines = 200 * (np.arange(8) // 2 % 2)
+    patterns = np.stack([np.tile(lines[:, None], (1, 8)), np.tile(lines[None], (8, 1)), np.full((8, 8), 100)])
+    pixels = patterns[labels][:, None] + rng.integers(0, 50, (count, channels, 8, 8))
+    return Images(pixels.astype(np.uint8), labels.astype(np.int64))
+
+
+def task(train=96, channels=3):
+    splits = Splits(stripes(train, 0, channels), stripes(30, 1, channels), "made here")
+    return Task("stripes", ("across", "down", "neither"), lambda: splits, None, "accuracy", "", "image-classification")
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """``trained(asked, …)``: what ``scratch.pretrain`` makes of it, with checkpoints in this test's folder."""
+
+    def train(asked, kept=tmp_path / "state.safetensors", of=None):
+        return scratch.pretrain(asked, ImageObjective(asked, of or task()), device.accelerator(), kept)
+
+    return train
+
+
+@pytest.mark.parametrize("objective", IMAGE_OBJECTIVES)
+def test_resumed_it_is_the_unbroken_run(trained, monkeypatch, objective, tmp_path):
+    asked = replace(QUICK, objective=objective, dropout=0.1)
+    whole = trained(asked, kept=tmp_path / "whole")
+    monkeypatch.setattr(scratch, "_CHECKPOINT_EVERY", 0.0)  # at every look at the losses
+
+    class Killed(Exception):
+        pass
+
+    kept, order = tmp_path / "killed", scratch._positions
+
+    def dies(asked, count, step):
+        if step == 27:
+            raise Killed
+        return order(asked, count, step)
+
+    monkeypatch.setattr(scratch, "_positions", dies)
+    with pytest.raises(Killed):
+        trained(asked, kept=kept)
+    assert checkpoints.read_notes(kept)["steps"] == LOOK_EVERY
+    monkeypatch.setattr(scratch, "_positions", order)
+    resumed = trained(asked, kept=kept)
+    assert resumed.losses == whole.losses
+    one, other = ({k: v for k, v in t.dynamics.plain().items() if k != "seconds"} for t in (resumed, whole))
+    assert one == other
+    for (name, mine), (_, theirs) in zip(
+        resumed.module.state_dict().items(), whole.module.state_dict().items(), strict=True
+    ):
+        assert torch.equal(mine, theirs), name
+    assert len(set(whole.losses)) > 30
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("objective", IMAGE_OBJECTIVES)
+def test_it_learns(trained, objective, channels):
+    found = trained(replace(QUICK, objective=objective, steps=150), of=task(channels=channels))
+    first, last = found.losses[:5], found.losses[-20:]
+    if objective != "dino":  # whose target moves
+        assert np.mean(last) < 0.8 * np.mean(first)
+    probes = found.dynamics.probes
+    asked_at = [at for at, knn in zip(found.dynamics.at, probes["knn"], strict=True) if knn is not None]
+    assert asked_at == [15 * part for part in range(11)]
+    assert probes["knn"][-1] > 80  # of three classes
+    assert ("teacher_entropy" in probes) == (objective == "dino")
+    assert None not in probes.get("teacher_entropy", [])
+
+
+def test_measures_are_of_the_models_they_name(tmp_path):
+    objective = ImageObjective(replace(QUICK, steps=150), task())
+    found = scratch.pretrain(objective.asked, objective, device.accelerator(), tmp_path / "state")
+    points = objective.metrics(found)
+    assert points["images"] == 150 * 16
+    assert points["accuracy"] > 95
+    assert points["linear_probe"] >= points["knn"] >= points["knn_random"]
+    torch.manual_seed(objective.asked.seed)
+    before = objective.model(objective.module())
+    assert points["knn_random"] == round(
+        objective._accuracy(neighbours_accuracy, before, objective.train, objective.test), 2
+    )
+    pixels = [part.pixels.reshape(len(part), 3, -1) / 255 for part in (objective.train, objective.test)]
+    mean, std = (np.array(v)[None, :, None] for v in (objective.mean, objective.std))
+    known, told = (((p - mean) / std).reshape(len(p), -1) for p in pixels)
+    cosines = told @ known.T / np.outer(np.linalg.norm(told, axis=1), np.linalg.norm(known, axis=1))
+    said = []
+    for row in cosines:
+        nearest = np.argsort(-row)[:20]
+        said.append(np.bincount(objective.train.labels[nearest], np.exp(row[nearest] / 0.07)).argmax())
+    assert points["knn_pixels"] == pytest.approx(100 * np.mean(said == objective.test.labels), abs=0.01)
+
+
+def test_prepared_images_have_mean_0_and_deviation_1():
+    objective = ImageObjective(QUICK, task())
+    found = objective.prepared(torch.from_numpy(objective.train.pixels))
+    assert found.mean((0, 2, 3)).abs().max() < 1e-3
+    assert (found.std((0, 2, 3)) - 1).abs().max() < 1e-2
+
+
+def test_hidden_patches_are_as_many_in_each_image():
+    objective = ImageObjective(replace(QUICK, objective="masked", masked=0.5), task())
+    batch = objective.batch(np.arange(50), 0, torch.Generator().manual_seed(0))
+    assert batch["bool_masked_pos"].shape == (50, 4)
+    assert (batch["bool_masked_pos"].sum(1) == 2).all()
+    assert len(torch.unique(batch["bool_masked_pos"], dim=0)) == 6
+
+
+def test_views_are_of_their_image():
+    objective = ImageObjective(replace(QUICK, objective="dino"), task())
+    torch.manual_seed(0)
+    batch = objective.batch(np.arange(12), 10, torch.Generator())
+    assert batch["large"].shape == (12, 2, 3, 8, 8)
+    assert batch["small"].shape == (12, 2, 3, 4, 4)
+    assert batch["progress"].tolist() == [0.25] * 12
+    assert not torch.equal(batch["large"][:, 0], batch["large"][:, 1])
+    plain = batch["large"].std((-1, -2)).mean((1, 2))  # the third class has no stripes, in any view
+    assert plain[2::3].max() < min(plain[0::3].median(), plain[1::3].median())
+
+
+@pytest.mark.parametrize(
+    ("changed", "match"),
+    [
+        (dict(objective="jigsaw"), "unknown objective 'jigsaw'"),
+        (dict(patch=0), "patch 0 is not allowed"),
+        (dict(momentum=1.0), "momentum 1.0 is not allowed"),
+        (dict(masked=0.0), "masked 0.0 is not allowed"),
+        (dict(small_views=-1), "small_views -1 is not allowed"),
+    ],
+)
+def test_bad_settings_are_refused(changed, match):
+    with pytest.raises(InputError, match=match):
+        replace(QUICK, **changed)
+
+
+@pytest.mark.parametrize(
+    ("changed", "of", "match"),
+    [
+        (dict(patch=3), task(), "patch 3 is not allowed: it does not divide images of 8 × 8"),
+        (dict(batch_size=97), task(), "stripes has 96 images, fewer than a batch of 97"),
+        ({}, get("tiny-sentiment"), "task 'tiny-sentiment' has no images: name one that has, such as cifar10"),
+    ],
+)
+def test_what_does_not_fit_is_refused(changed, of, match):
+    with pytest.raises(InputError, match=match):
+        ImageObjective(replace(QUICK, **changed), of)
+
+
+def test_neighbours_vote_by_their_cosine():
+    known = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]])
+    told = np.array([[1.0, 0.05], [0.0, 2.0]])
+    assert neighbours_accuracy(known, np.array([0, 0, 1]), told, np.array([0, 1])) == 100
+    assert neighbours_accuracy(known, np.array([0, 0, 1]), told, np.array([1, 0])) == 0
+    assert neighbours_accuracy(known, np.array([0, 0, 1]), told, np.array([0, 0]), neighbours=1) == 50
+
+
+def test_a_linear_probe_tells_what_a_line_can():
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(400, 5))
+    classes = (points @ np.arange(5) > 0).astype(int)
+    assert linear_accuracy(points[:300], classes[:300], points[300:], classes[300:]) > 95
+
+
+TINY = PRETRAINED["tiny"]["tiny-scratch-dino-0"]
+TRIAL = Trial(TINY.model, "tiny-shapes", 0, Training(1, 16, 1e-2, max_train=64))
+
+
+def test_a_model_is_trained_recorded_saved_and_then_pruned(tmp_path, monkeypatch, fresh_models):
+    monkeypatch.setenv("ESSPARSE_RESULTS", str(tmp_path / "results"))
+    home = pretrained.store_of(TINY.model)
+    assert run([TRIAL.at(0.5), TINY], home) == []
+    record = home.records()[TINY.id]
+    assert record.status == "ok", record.reason
+    assert record.values["dynamics"]["at"] == measured_steps(TINY.steps)
+    assert json.loads(record.line()) == json.loads(Record.from_line(record.line()).line())
+    assert {"knn", "knn_pixels", "knn_random", "linear_probe", "images", "parameters"} <= set(record.metrics)
+    folder = home.pretrained(TINY.model)
+    assert record.provenance["weights"] == home.records()[TRIAL.at(0.5).id].provenance["weights"]
+    saved = ViTModel.from_pretrained(folder)
+    assert saved.dtype == torch.float16
+    assert len(prunable(saved)) == 6 * TINY.layers
+    wishes = json.loads((folder / "preprocessor_config.json").read_text())
+    assert wishes["image_mean"] == record.values["images"]["mean"]
+    assert isinstance(AutoModelForImageClassification.from_pretrained(folder), ViTForImageClassification)
+    pruned = home.records()[TRIAL.at(0.5).id].metrics
+    assert pruned["zeros"] == pruned["prunable"] // 2
+    said = pretraining.build(TINY.model)
+    assert said.startswith(f"{TINY.model}: held-out loss ")
+    assert f"nats an image, weights in {folder}" in said
