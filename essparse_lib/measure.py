@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import models
@@ -29,7 +30,12 @@ def measure(asked: Measurement) -> Record:
 
     started = time.perf_counter()
     made = made_by(asked.model, device.accelerator().device)
-    by_kind = {"pruned-share": _pruned_share, "mask-similarity": _mask_similarity, "zeros": _zeros}
+    by_kind = {
+        "pruned-share": _pruned_share,
+        "mask-similarity": _mask_similarity,
+        "zeros": _zeros,
+        "distribution": _distribution,
+    }
     values = by_kind[asked.kind](asked)
     return Record(asked, "ok", values=values, provenance={**made, **finished(started)})
 
@@ -62,6 +68,52 @@ def _zeros(asked: Measurement) -> dict[str, Any]:
     from .training.dynamics import weights_now
 
     return weights_now(models.complete(asked.model))
+
+
+def _distribution(asked: Measurement) -> dict[str, Any]:
+    """Quantiles of every matrix, of every layer and of the model; and how many weights are small once normalised.
+
+    A scaler is given by a and b: it makes (w − a) / b of a weight, and so of a quantile.
+    """
+    from .pruning.distribution import PROBABILITIES, SCALERS, Distribution, distribution, zeros_after
+    from .pruning.prunable import prunable
+    from .pruning.zeros import DEVIATIONS
+
+    matrices = prunable(models.complete(asked.model))
+    layers: dict[int, list[torch.Tensor]] = {}
+    for matrix in matrices.values():
+        layers.setdefault(matrix.depth, []).append(matrix.weight)
+    by_layer = {depth: distribution(own, f"block {depth + 1}") for depth, own in layers.items()}
+    whole = distribution(matrix.weight for matrix in matrices.values())
+
+    def plain(found: Distribution, digits: int = 6) -> dict[str, Any]:
+        return {"size": found.weights, "quantiles": [_rounded(q, digits) for q in found.quantiles]}
+
+    def fitted(found: Distribution) -> dict[str, Any]:
+        return {**plain(found), "scalers": {name: [_rounded(x, 6) for x in found.scaler(name)] for name in SCALERS}}
+
+    def zeros(name: str, over: Mapping[int, Distribution]) -> list[int]:
+        counts = [zeros_after(own, over[depth].scaler(name), DEVIATIONS) for depth, own in layers.items()]
+        return [sum(each[threshold] for each in counts) for threshold in DEVIATIONS]
+
+    return {
+        "probabilities": list(PROBABILITIES),
+        "matrices": [
+            {"depth": m.depth, "component": m.component, **plain(distribution([m.weight], name), 4)}
+            for name, m in matrices.items()
+        ],
+        "layers": [{"depth": depth, **fitted(found)} for depth, found in by_layer.items()],
+        "model": fitted(whole),
+        "thresholds": list(DEVIATIONS),
+        "zeros": {
+            name: {"layer": zeros(name, by_layer), "model": zeros(name, dict.fromkeys(layers, whole))}
+            for name in SCALERS
+        },
+    }
+
+
+def _rounded(value: float, digits: int) -> float:
+    return float(f"{value:.{digits}g}")
 
 
 def _map(keep: torch.Tensor) -> list[list[int]]:

@@ -72,7 +72,7 @@ Markdown("\n\n".join(map(drawing.sentence, asked)) or nothing)
 # %% [markdown]
 # ## The curve
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "fig2-curves", "caption": "Change of the score against the dense model as one-shot magnitude pruning removes more, after fine-tuning, for each task. Thick lines are means over the seeds, thin lines single seeds, bands 95% intervals over seeds and evaluation examples; the dashed line lies ε below the dense model, the dotted one at always saying the commonest class; the mark at the bottom is the essential sparsity with its interval; thin broken lines are random pruning, and pruning after the fine-tuning with no training to follow; the diamond is the point asked for; crosses, if any, are runs that diverged or failed. Each panel has its own vertical scale."}, "image": {"alt": "One panel for each task: the change from the dense model in points against the percentage of weights removed, flat at first and then falling, with interval bands.", "align": "center"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig2-curves", "caption": "Change of the score against the dense model as one-shot magnitude pruning removes more, after fine-tuning, for each task. Thick lines are means over the seeds, thin lines single seeds, bands 95% intervals over seeds and evaluation examples; the dashed line lies \u03b5 below the dense model, the dotted one at always saying the commonest class; the mark at the bottom is the essential sparsity with its interval; thin broken lines are random pruning, and pruning after the fine-tuning with no training to follow; the diamond is the point asked for; crosses, if any, are runs that diverged or failed. Each panel has its own vertical scale."}, "image": {"alt": "One panel for each task: the change from the dense model in points against the percentage of weights removed, flat at first and then falling, with interval bands.", "align": "center"}}
 beside = {way: curves.curves(study, records, way) for way in (fig2.RANDOM, fig2.AFTER)}
 drawing.draw(found, asked, epsilon, beside);
 
@@ -91,11 +91,11 @@ drawing.table(found, epsilon).style.hide(axis="index")
 
 # %% tags=["remove-input"]
 verdict = verdicts.c1(study, found)
-Markdown(f"**{verdict.claim}: {verdict.outcome}.** {verdict.reason[0].upper()}{verdict.reason[1:]}.")
+Markdown(verdict.sentence)
 
 # %% tags=["remove-input"]
 size = verdicts.c3(study, found)
-Markdown(f"**{size.claim}: {size.outcome}.** {size.reason[0].upper()}{size.reason[1:]}.")
+Markdown(size.sentence)
 
 # %% [markdown]
 # A curve *agrees* with C1 if the whole 95% interval of its essential sparsity lies at or above 30%, *differs* if it lies below,
@@ -127,7 +127,7 @@ parameters.glue("fig2_trials", len(summary.used(study, records)))
 parameters.glue("fig2_essential", drawing.range_text(study, found, epsilon))
 parameters.glue("fig2_paper_trainings", cost.expected(paper).trainings)
 parameters.glue("fig2_paper_hours", cost.expected(paper).about)
-together = cost.expected(*(figures.study(f"fig{number}", "paper") for number in (1, 2, 5, 8, 9, 10)))
+together = cost.expected(*(figures.study(f"fig{number}", "paper") for number in (1, 2, 3, 5, 6, 8, 9, 10)))
 parameters.glue("all_paper_trainings", together.trainings)
 parameters.glue("all_paper_hours", together.about)
 parameters.glue("paper_assumed", cost.ASSUMED)

@@ -88,7 +88,7 @@ Markdown(drawing.tally(found))
 
 # %% tags=["remove-input"]
 verdict = verdicts.c6(study, records)
-Markdown(f"**{verdict.claim}: {verdict.outcome}.** {verdict.reason[0].upper()}{verdict.reason[1:]}.")
+Markdown(verdict.sentence)
 
 # %% [markdown]
 # A task *agrees* with C6 if the lightest patterns tried, which remove a quarter of the weights, lose at most one point by the whole

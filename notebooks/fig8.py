@@ -145,11 +145,11 @@ fig8.effect_table(study, emergence.zero_effects(study, emergence.series(study, r
 
 # %% tags=["remove-input"]
 abrupt = emergence.c8(watched, looks)
-Markdown(f"**{abrupt.claim}: {abrupt.outcome}.** {abrupt.reason[0].upper()}{abrupt.reason[1:]}.")
+Markdown(abrupt.sentence)
 
 # %% tags=["remove-input"]
 volume = emergence.c9(study, records, found)
-Markdown(f"**{volume.claim}: {volume.outcome}.** {volume.reason[0].upper()}{volume.reason[1:]}.")
+Markdown(volume.sentence)
 
 # %% [markdown]
 # By one reading C8 *agrees* if the count rises abruptly in every pre-training, *differs* if it does so in none, and is *inconclusive* otherwise (the last column

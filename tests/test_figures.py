@@ -13,6 +13,7 @@ from essparse_lib.errors import InputError
 from essparse_lib.figures import curves as drawing
 from essparse_lib.figures import language, parameters
 from essparse_lib.study.curves import Estimate, curves
+from essparse_lib.study.grid import Part, Study
 from essparse_lib.study.store import Record, results
 from essparse_lib.study.summary import fingerprint, provenance
 from essparse_lib.study.trial import Pruning, Training
@@ -22,10 +23,10 @@ mpl.use("agg")
 ROOT = Path(__file__).parents[1]
 
 
-def test_every_study_of_every_figure_has_distinct_trials():
+def test_every_study_of_every_figure_asks_for_something_and_for_nothing_twice():
     for by_scale in figures.STUDIES.values():
         for study in by_scale.values():
-            trials = study.trials()
+            trials = study.asked()
             assert len({t.id for t in trials}) == len(trials) > 0
 
 
@@ -153,6 +154,15 @@ def test_parameters_take_names_lists_and_numbers():
     assert parameters.live_tasks(study, "first") == ["movie-reviews"]
     assert parameters.live_tasks(study, "none") == []
     assert parameters.live_tasks(figures.study("fig2", "paper"), "first") == []
+
+
+def test_a_model_may_be_trained_otherwise_than_the_rest():
+    usual, own = Training(3, 16, 1e-4, 64), Training(3, 16, 1e-3, 64)
+    part = Part(tasks=("rte",), training={"*": own})
+    study = Study("fig2", "lab", ("m", "n"), ("rte", "cola"), {"*": usual}, parts={"n": part})
+    assert {(t.model, t.training) for t in study.trials()} == {("m", usual), ("n", own)}
+    named = study.narrowed(models=["n"])  # which takes part in all then, but is trained as before
+    assert {(t.task, t.training) for t in named.trials()} == {("rte", own), ("cola", own)}
 
 
 def test_unknown_tasks_and_models_are_refused_wherever_they_stand():

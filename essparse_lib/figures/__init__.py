@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from ..errors import unknown
 from ..study.grid import Study, check_scale
-from . import fig1, fig2, fig5, fig8, fig9, fig10
+from . import fig1, fig2, fig3, fig5, fig6, fig7, fig8, fig9, fig10
 
 STUDIES: dict[str, dict[str, Study]] = {
     "fig1": fig1.STUDIES,
     "fig2": fig2.STUDIES,
+    "fig3": fig3.STUDIES,
     "fig5": fig5.STUDIES,
+    "fig6": fig6.STUDIES,
+    "fig7": fig7.STUDIES,
     "fig8": fig8.STUDIES,
     "fig9": fig9.STUDIES,
     "fig10": fig10.STUDIES,

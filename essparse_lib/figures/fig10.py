@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..study.grid import Study
+from ..study.measurement import Measurement
 from ..study.paper import COSINES
 from ..study.store import Record
 from . import fig9, style
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 #: Those of Figure 9, whose tickets these are, with their masks compared at every sparsity.
-STUDIES = {
+STUDIES: dict[str, Study] = {
     scale: replace(
         study,
         figure="fig10",
@@ -29,34 +31,68 @@ STUDIES = {
 }
 
 
-def tables(study: Study, records: Mapping[str, Record], measure: str = "cosine") -> dict[float, np.ndarray]:
-    """By sparsity, the similarities of all masks (tickets, then one-shot), shape (seeds, masks, masks)."""
+def measured(study: Study, records: Mapping[str, Record]) -> list[str]:
+    """The models whose masks have been compared, in the study's order."""
+    there = {asked.model for asked in study.measurements() if asked.id in records}
+    return [model for model in study.models if model in there]
+
+
+def tables(study: Study, records: Mapping[str, Record], model: str, measure: str = "cosine") -> dict[float, np.ndarray]:
+    """By sparsity, the similarities of all of a model's masks (tickets, then one-shot), shape (seeds, masks, masks)."""
     found: dict[float, list[list[list[float]]]] = {}
-    for asked in study.measurements():
-        if asked.id in records:
-            found.setdefault(asked.sparsity, []).append(records[asked.id].values[measure])
+    for asked in _of(study, records, model):
+        found.setdefault(asked.sparsity, []).append(records[asked.id].values[measure])
     return {sparsity: np.array(each) for sparsity, each in sorted(found.items())}
 
 
-def names(study: Study, records: Mapping[str, Record]) -> list[str]:
-    """What the rows of the tables stand for."""
-    return next((records[m.id].values["names"] for m in study.measurements() if m.id in records), [])
+def names(study: Study, records: Mapping[str, Record], model: str) -> list[str]:
+    """What the rows of a model's tables stand for."""
+    return next((records[asked.id].values["names"] for asked in _of(study, records, model)), [])
+
+
+def _of(study: Study, records: Mapping[str, Record], model: str) -> list[Measurement]:
+    return [asked for asked in study.measurements() if asked.model == model and asked.id in records]
 
 
 def draw(study: Study, records: Mapping[str, Record], sparsities: Sequence[float] = (0.1, 0.2, 0.3, 0.4)) -> Figure:
-    """Heat maps of the cosines, the mean over the seeds, with the null 1 − s in each title; one scale for all."""
+    """Heat maps of the cosines, the mean over the seeds, with the null 1 − s in each title; one scale for all.
+
+    Those of each model begin a row: masks of different models have nothing in common.
+    """
     import matplotlib.pyplot as plt
+
+    models = measured(study, records)
+    maps = {m: {s: t for s, t in tables(study, records, m).items() if s in sparsities} for m in models}
+    maps = {model: own for model, own in maps.items() if own}
+    if not maps:
+        return style.note()
+    least = min(100 * float(table.mean(0).min()) for own in maps.values() for table in own.values())
+    columns = min(2, max(len(own) for own in maps.values()))
+    rows = {model: -(-len(own) // columns) for model, own in maps.items()}
+    size = (style.WIDTH, 3.4 * sum(rows.values()))
+    figure, grid = plt.subplots(sum(rows.values()), columns, figsize=size, squeeze=False, layout="constrained")
+    first = 0
+    for model, own in maps.items():
+        places = grid[first : first + rows[model]].flatten()
+        first += rows[model]
+        for ax in places[len(own) :]:
+            ax.set_visible(False)
+        _maps(places, own, names(study, records, model), columns, least, f"{model}, " if len(maps) > 1 else "")
+    figure.suptitle("cosine similarity of masks (%)", fontsize=10)
+    return figure
+
+
+def _maps(
+    places: Sequence[Axes],
+    found: Mapping[float, np.ndarray],
+    labels: Sequence[str],
+    columns: int,
+    least: float,
+    title: str,
+) -> None:
     import seaborn as sns
 
-    found = {s: table for s, table in tables(study, records).items() if s in sparsities}
-    labels = names(study, records)
-    least = min((100 * float(table.mean(0).min()) for table in found.values()), default=50.0)
-    columns = min(2, max(1, len(found)))
-    rows = -(-max(1, len(found)) // columns)
-    figure, grid = plt.subplots(rows, columns, figsize=(style.WIDTH, 3.4 * rows), squeeze=False, layout="constrained")
-    for ax in grid.flat[len(found) :]:
-        ax.set_visible(False)
-    for place, ((sparsity, table), ax) in enumerate(zip(found.items(), grid.flat, strict=False)):
+    for place, ((sparsity, table), ax) in enumerate(zip(found.items(), places, strict=False)):
         sns.heatmap(
             100 * table.mean(0),
             ax=ax,
@@ -71,69 +107,78 @@ def draw(study: Study, records: Mapping[str, Record], sparsities: Sequence[float
             xticklabels=labels if place >= len(found) - columns else False,
             yticklabels=labels if place % columns == 0 else False,
         )
-        ax.set_title(f"sparsity {sparsity:.0%}; by chance {1 - sparsity:.0%}", fontsize=10)
+        ax.set_title(f"{title}sparsity {sparsity:.0%}; by chance {1 - sparsity:.0%}", fontsize=10)
         ax.tick_params(axis="y", rotation=0)
-    figure.suptitle("cosine similarity of masks (%)", fontsize=10)
-    return figure
 
 
 def draw_against_null(study: Study, records: Mapping[str, Record]) -> Figure:
     """Similarity against sparsity, tickets with one-shot and with each other, beside what chance gives.
 
     Left the cosine, as in the paper; right the overlap of what is removed (Jaccard), which starts from chance near 0.
-    Points are pairs of masks, lines their means.
+    Points are pairs of masks, lines their means; a row a model.
     """
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, 2, figsize=(style.WIDTH, 3.2), layout="constrained")
-    kinds = ("ticket and one-shot", "tickets of two tasks")
-    colours = style.colours(kinds)
+    models = measured(study, records)
+    if not models:
+        return style.note()
+    size = (style.WIDTH, 3.2 * len(models))
+    figure, grid = plt.subplots(len(models), 2, figsize=size, squeeze=False, layout="constrained")
     titles = {"cosine": "cosine of what is kept", "jaccard_removed": "overlap of what is removed"}
-    for ax, (measure, title) in zip(axes, titles.items(), strict=True):
-        found = tables(study, records, measure)
-        for kind, rows in zip(kinds, (_with_one_shot, _of_two_tasks), strict=True):
-            for sparsity, table in found.items():
-                values = rows(table)
-                ax.plot([100 * sparsity] * len(values), 100 * values, ".", color=colours[kind], alpha=0.35)
-            ax.plot(
-                [100 * s for s in found],
-                [100 * rows(t).mean() for t in found.values()],
-                color=colours[kind],
-                label=kind,
-            )
-        chance = {
-            m.sparsity: records[m.id].values["independent"][measure] for m in study.measurements() if m.id in records
-        }
-        ax.plot(
-            [100 * s for s in chance], [100 * v for v in chance.values()], "--", color=style.GUIDE, label="by chance"
-        )
-        if measure == "cosine":
-            for level in COSINES:
-                ax.axhline(100 * level, color=style.GUIDE, linewidth=0.8, linestyle=":")
-        ax.set(title=title, xlabel="sparsity (%)", ylabel="similarity (%)", ylim=(0, 102))
-    axes[0].legend(fontsize=9)
+    for model, axes in zip(models, grid, strict=True):
+        for ax, (measure, title) in zip(axes, titles.items(), strict=True):
+            _against_null(ax, study, records, model, measure)
+            ax.set(title=f"{model}: {title}" if len(models) > 1 else title, xlabel="sparsity (%)")
+    grid[0][0].legend(fontsize=9)
     return figure
 
 
+def _against_null(ax: Axes, study: Study, records: Mapping[str, Record], model: str, measure: str) -> None:
+    kinds = {"ticket and one-shot": _with_one_shot, "tickets of two tasks": _of_two_tasks}
+    colours = style.colours(list(kinds))
+    found = tables(study, records, model, measure)
+    for kind, rows in kinds.items():
+        for sparsity, table in found.items():
+            values = rows(table)
+            ax.plot([100 * sparsity] * len(values), 100 * values, ".", color=colours[kind], alpha=0.35)
+        means = {s: 100 * rows(t).mean() for s, t in found.items() if len(rows(t))}  # one task has no two tickets
+        ax.plot([100 * s for s in means], list(means.values()), color=colours[kind], label=kind)
+    chance = {a.sparsity: records[a.id].values["independent"][measure] for a in _of(study, records, model)}
+    ax.plot([100 * s for s in chance], [100 * v for v in chance.values()], "--", color=style.GUIDE, label="by chance")
+    if measure == "cosine":
+        for level in COSINES:
+            ax.axhline(100 * level, color=style.GUIDE, linewidth=0.8, linestyle=":")
+    ax.set(ylabel="similarity (%)", ylim=(0, 102))
+
+
 def table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
-    """A row a sparsity: least and mean cosines, what chance gives, and whether 96% and 98% are exceeded by all."""
+    """A row a sparsity: least and mean cosines, what chance gives, and whether 96% and 98% are exceeded by all.
+
+    Where masks of several models have been compared, it is one row a model and sparsity.
+    """
     import pandas as pd
 
-    rows = []
-    for sparsity, found in tables(study, records).items():
-        with_one_shot, of_two = _with_one_shot(found), _of_two_tasks(found)
-        least = float(min(with_one_shot.min(), of_two.min()))
-        rows.append(
-            {
-                "sparsity": f"{sparsity:.0%}",
-                "with one-shot": f"{100 * with_one_shot.mean():.2f}",
-                "of two tasks": f"{100 * of_two.mean():.2f}",
-                "least": f"{100 * least:.2f}",
-                "by chance": f"{100 * (1 - sparsity):.0f}",
-                **{f"all above {level:.0%}": "yes" if least > level else "no" for level in COSINES},
-            }
-        )
-    return pd.DataFrame(rows)
+    models = measured(study, records)
+    return pd.DataFrame(
+        [
+            {**({"model": model} if len(models) > 1 else {}), **_row(sparsity, found)}
+            for model in models
+            for sparsity, found in tables(study, records, model).items()
+        ]
+    )
+
+
+def _row(sparsity: float, found: np.ndarray) -> dict[str, str]:
+    with_one_shot, of_two = _with_one_shot(found), _of_two_tasks(found)
+    least = float(min(with_one_shot.min(), of_two.min(initial=1.0)))
+    return {
+        "sparsity": f"{sparsity:.0%}",
+        "with one-shot": f"{100 * with_one_shot.mean():.2f}",
+        "of two tasks": f"{100 * of_two.mean():.2f}" if len(of_two) else "—",
+        "least": f"{100 * least:.2f}",
+        "by chance": f"{100 * (1 - sparsity):.0f}",
+        **{f"all above {level:.0%}": "yes" if least > level else "no" for level in COSINES},
+    }
 
 
 def _with_one_shot(table: np.ndarray) -> np.ndarray:

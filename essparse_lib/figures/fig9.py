@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from ..study.contrasts import Contrast
 from ..study.grid import Study, swept
 from ..study.store import Record
-from . import language
+from . import language, vision
 
 LOTTERY, ONE_SHOT = "lottery", "one-shot"
 SPARSITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
@@ -19,11 +19,48 @@ def ways(sparsities: tuple[float, ...]) -> dict[str, tuple]:
     return {LOTTERY: swept(sparsities, method="lottery"), ONE_SHOT: swept(sparsities)}
 
 
-STUDIES = {
-    "tiny": Study("fig9", "tiny", ("tiny-bert",), language.TINY_TASKS, language.TINY, ways((0.1, 0.2)), seeds=(0, 1)),
-    "lab": Study("fig9", "lab", ("minilm-l6",), language.LAB_FEW, language.LAB, ways(SPARSITIES)),
-    "paper": Study("fig9", "paper", ("bert-base-uncased",), language.GLUE, language.TABLE_1, ways(SPARSITIES)),
+def _study(scale: str, models: tuple[str, ...], tasks: tuple[str, ...], training: Mapping, **options) -> vision.Rows:
+    return vision.Rows("fig9", scale, models, tasks, training, pretrained=vision.from_scratch(scale, models), **options)
+
+
+#: A row for language, and one for vision.
+STUDIES: dict[str, Study] = {
+    "tiny": _study(
+        "tiny",
+        ("tiny-bert", "tiny-vit"),
+        (*language.TINY_TASKS, *vision.TINY_TASKS),
+        {**vision.TINY, **language.TINY},
+        ways=ways((0.1, 0.2)),
+        seeds=(0, 1),
+    ),
+    "lab": _study(
+        "lab",
+        ("minilm-l6", vision.LAB_MODELS[0]),
+        (*language.LAB_FEW, *vision.LAB_FEW),
+        {**vision.LAB, **language.LAB},
+        ways=ways(SPARSITIES),
+    ),
+    "paper": _study(
+        "paper",
+        ("bert-base-uncased", vision.PAPER_MODELS[0]),
+        (*language.GLUE, *vision.PAPER_FEW),
+        {**vision.TABLE_1, **language.TABLE_1},
+        ways=ways(SPARSITIES),
+    ),
 }
+
+
+def model_of(found: Sequence[Contrast]) -> Callable[[Contrast], str]:
+    """What tells the rows apart in a figure: the model, where there are several."""
+    several = len({contrast.model for contrast in found}) > 1
+    return lambda contrast: contrast.model if several else ""
+
+
+def columns(study: Study, records: Mapping[str, Record], found: Sequence[Contrast]) -> dict:
+    """What the table tells beside the differences: the model, where there are several, and what a ticket costs."""
+    name = model_of(found)
+    model = {"model": name} if any(name(contrast) for contrast in found) else {}
+    return {**model, "steps for the ticket": steps(study, records)}
 
 
 def steps(study: Study, records: Mapping[str, Record]) -> Callable[[Contrast], str]:

@@ -51,18 +51,23 @@ class Size:
     tokens: float
 
 
-#: Source: Devlin et al. 2019, arXiv 1810.04805, §3; Zhang et al. 2022, arXiv 2205.01068, Table 1.
+#: Source: Devlin et al. 2019, arXiv 1810.04805, §3; Zhang et al. 2022, arXiv 2205.01068, Table 1; Dosovitskiy et al.
+#: 2021, arXiv 2010.11929, Table 1; Caron et al. 2021, arXiv 2104.14294, Table 1.
 SHAPES: dict[str, Shape] = {
     "bert-base-uncased": Shape(12, 768),
     "bert-large-uncased": Shape(24, 1024),
     "opt-125m": Shape(12, 768),
     "opt-350m": Shape(24, 1024),
     "opt-1.3b": Shape(24, 2048),
+    "vit-base-patch16-224": Shape(12, 768),
+    "vit-large-patch16-224": Shape(24, 1024),
+    "dino-vitb16": Shape(12, 768),
 }
 
 #: Tokens are those of BERT's vocabulary with [CLS] and [SEP]. Those of RTE and SST-2 are counted over the training
 #: examples; the others are round figures. Of a question they are those of all its windows of 384: 174 and 180 were
-#: counted for texts like SQuAD's (Miller et al. 2020, new Wikipedia) and for its development set.
+#: counted for texts like SQuAD's (Miller et al. 2020, new Wikipedia) and for its development set. Of an image they are
+#: its patches of 16 pixels a side, at 224, and [CLS]: so the models of the paper scale see every image.
 SIZES: dict[str, Size] = {
     "mnli": Size(392_702, 9_815, 39),
     "qnli": Size(104_743, 5_463, 50),
@@ -70,6 +75,10 @@ SIZES: dict[str, Size] = {
     "rte": Size(2_490, 277, 70),
     "sst2": Size(67_349, 872, 13),
     "squad-v1.1": Size(87_599, 10_570, 170),
+    "cifar10": Size(50_000, 10_000, 197),
+    "cifar100": Size(50_000, 10_000, 197),
+    "fashion-mnist": Size(60_000, 10_000, 197),
+    "tiny-imagenet": Size(100_000, 10_000, 197),
 }
 
 
@@ -161,9 +170,10 @@ def expected(*studies: Study) -> Cost:
     distinct = trainings(trials)
     models = list(dict.fromkeys(asked for study in studies for asked in study.pretrainings()))
     shapes = {**SHAPES, **{asked.model: Shape(asked.layers, asked.hidden) for asked in models}}
-    known = all(trial.model in shapes and trial.task in SIZES for trial in trials)
+    read = [asked for asked in models if isinstance(asked, Pretraining)]
+    known = all(trial.model in shapes and trial.task in SIZES for trial in trials) and len(read) == len(models)
     seconds = [
-        *map(_pretraining_seconds, models),
+        *map(_pretraining_seconds, read),
         *(_training_seconds(trial, shapes[trial.model]) for trial in distinct if known),
         *(evaluation_flops(trial, shapes[trial.model]) / RATE for trial in trials if known),
     ]
@@ -202,4 +212,5 @@ def _least(size: int, limit: int | None) -> int:
 
 
 def _tokens(trial: Trial) -> float:
-    return min(SIZES[trial.task].tokens, trial.training.max_length)
+    tokens, longest = SIZES[trial.task].tokens, trial.training.max_length
+    return min(tokens, longest) if longest else tokens  # images are not cut

@@ -5,13 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError
+from .bend import bend
 from .curves import Curve, Estimate, estimate
 
 #: The paper's tolerance (§3): performance within 1% of the dense model's.
 EPSILON = 1.0
-
-#: Breakpoints tried by the two-segment fit lie this far apart.
-_STEP = 0.01
 
 
 def crossing(levels: np.ndarray, drops: np.ndarray, epsilon: float) -> np.ndarray:
@@ -87,40 +85,7 @@ def resampled_essential(curve: Curve, epsilon: float = EPSILON, relative: bool =
 def turning_point(curve: Curve) -> Estimate:
     """Where the curve bends down: the breakpoint of the continuous two-segment line that fits it best.
 
-    Levels at which the model has lost nine tenths of what it knew above the majority class are left out but
-    for the first: there the curve runs flat along the floor. NaN if fewer than five levels remain, or if the
-    curve or more than 2.5% of its resamples do not bend down anywhere: then a bend is not established.
+    NaN where a bend is not established: see ``bend``, which also has the slope after it.
     """
-    drop, resampled = curve.drops()
-    keep = _above_floor(curve, drop)
-    complete = resampled[:, keep]
-    complete = complete[~np.isnan(complete).any(1)]
-    levels = curve.levels[keep]
-    if len(levels) < 5:
-        return Estimate(np.nan, np.nan, np.nan)
-    bends = _bend(levels, complete)
-    if np.isnan(bends).mean() > 0.025:
-        return Estimate(np.nan, np.nan, np.nan)
-    return estimate(float(_bend(levels, drop[keep][None])[0]), bends)
-
-
-def _above_floor(curve: Curve, drop: np.ndarray) -> np.ndarray:
-    known = ~np.isnan(drop)
-    floor = 0.9 * (curve.dense().value - curve.majority)
-    below = np.flatnonzero(known & (drop > max(floor, 0)))
-    if len(below):
-        known[below[0] + 1 :] = False
-    return known
-
-
-def _bend(levels: np.ndarray, drops: np.ndarray) -> np.ndarray:
-    """Best breakpoint of each row of ``drops``, shape (rows, levels); NaN where the line does not steepen there."""
-    breaks = np.arange(levels[1], levels[-2] + _STEP / 2, _STEP)
-    ones = np.ones_like(levels)
-    designs = np.stack([np.stack([ones, levels, np.maximum(levels - b, 0)], 1) for b in breaks])
-    solve = np.linalg.pinv(designs)  # (breaks, 3, levels)
-    fitted = np.einsum("kij,kjl,rl->kri", designs, solve, drops, optimize=True)
-    errors = ((fitted - drops) ** 2).sum(-1)  # (breaks, rows)
-    best = errors.argmin(0)
-    steeper = np.einsum("rl,rl->r", solve[best, 2], drops)
-    return np.where(steeper > 0, breaks[best], np.nan)
+    found = bend(curve)
+    return Estimate(np.nan, np.nan, np.nan) if found is None else found.at

@@ -12,7 +12,8 @@ from .trial import Trial
 #: ``pruned-share``: where the weights lie that one-shot magnitude pruning removes (Figure 1).
 #: ``mask-similarity``: how alike the masks of several trials and the one-shot mask are (Figure 10).
 #: ``zeros``: what is zero by each reading, and how large the weights are, matrix by matrix (Figure 8); at sparsity 0.
-KINDS = ("pruned-share", "mask-similarity", "zeros")
+#: ``distribution``: how the weights are distributed, raw and normalised, layer by layer (Figure 7); at sparsity 0.
+KINDS = ("pruned-share", "mask-similarity", "zeros", "distribution")
 
 
 @dataclass(frozen=True)

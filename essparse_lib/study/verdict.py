@@ -24,6 +24,11 @@ class Verdict:
     outcome: Outcome
     reason: str
 
+    @property
+    def sentence(self) -> str:
+        """All of it, in Markdown."""
+        return f"**{self.claim}: {self.outcome}.** {self.reason[0].upper()}{self.reason[1:]}."
+
 
 def untested(claim: str) -> Verdict:
     """That of the tiny scale."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations, pairwise
 from statistics import fmean
 
@@ -150,55 +150,91 @@ def c10(study: Study, records: Mapping[str, Record]) -> Verdict:
     """C10: below 50% sparsity, lottery tickets and one-shot masks fine-tune to the same performance.
 
     Agrees if the 95% interval of every difference lies within one point (equivalence), differs if one of them lies
-    wholly beyond one point, and is inconclusive otherwise.
+    wholly beyond one point, and is inconclusive otherwise. A model that lacks records is named and not counted, nor is
+    a task that it has not learned without pruning.
     """
     if study.scale == "tiny":
         return untested("C10")
     tickets = [p for way in study.ways.values() for p in way if p.method == "lottery" and p.sparsity < ALIKE_BELOW]
     found = contrasts(study, records, [(ticket, Pruning(ticket.sparsity)) for ticket in tickets])
-    enough = [c for c in found if c.learned and c.seeds >= SEEDS]
-    if len(enough) < len(tickets) * sum(len(study.tasks_of(m)) for m in study.models):
+    enough = [c for c in found if c.seeds >= SEEDS]
+    whole, lacking = _whole(study, lambda m: sum(c.model == m for c in enough) == len(tickets) * len(study.tasks_of(m)))
+    counted = [c for c in enough if c.model in whole and c.learned]
+    if not counted:
         return Verdict("C10", "inconclusive" if enough else "not tested at this scale", "records are missing")
-    outcomes = by_outcome((_alike(c), c.task) for c in enough)
-    counts = "; ".join(f"{len(names)} of {len(enough)} differences: {o}" for o, names in outcomes.items())
-    return Verdict("C10", least(outcomes), f"within {MARGIN:g} point of each other below {ALIKE_BELOW:.0%}: {counts}")
+    outcomes = by_outcome((_alike(c), c.task) for c in counted)
+    parts = [_name_first(whole, model, _tally([c for c in counted if c.model == model])) for model in whole]
+    parts += [_not_counted(lacking)] if lacking else []
+    rule = f"within {MARGIN:g} point of each other below {ALIKE_BELOW:.0%}"
+    return Verdict("C10", least(outcomes), f"{rule}: {'; '.join(parts)}")
+
+
+def _tally(found: Sequence[Contrast]) -> str:
+    outcomes = by_outcome((_alike(c), c.task) for c in found)
+    counts = (f"{len(names)} of {len(found)} differences: {outcome}" for outcome, names in outcomes.items())
+    return "; ".join(counts) or "no task learned"
 
 
 def c11(study: Study, records: Mapping[str, Record], cosine: float = COSINES[0]) -> Verdict:
     """C11: inside the essential range (up to 40%) the masks' cosine is above 96%, and it falls as sparsity rises.
 
     Similarities are exact. Agrees if those of all tickets with the one-shot mask, and of all tickets with each
-    other, lie above at every sparsity up to 40%, and their mean falls from each sparsity to the next.
+    other, lie above at every sparsity up to 40%, and their mean falls from each sparsity to the next; in every model
+    whose records are all there. The others are named and not counted.
     """
     if study.scale == "tiny":
         return untested("C11")
-    found = similarities(study, records)
+    whole, lacking = _whole(study, lambda model: all(m.id in records for m in study.measurements() if m.model == model))
+    if not whole:
+        some = any(m.id in records for m in study.measurements())
+        return Verdict("C11", "inconclusive" if some else "not tested at this scale", "records are missing")
+    judged = {model: _above(similarities(study, records, model), cosine) for model in whole}
+    parts = [_name_first(whole, model, reason) for model, (_, reason) in judged.items()]
+    parts += [_not_counted(lacking)] if lacking else []
+    agrees = all(holds for holds, _ in judged.values())
+    return Verdict("C11", "agrees" if agrees else "differs", "; ".join(parts))
+
+
+def _above(found: Mapping[float, Sequence[float]], cosine: float) -> tuple[bool, str]:
+    """Whether all of one model's similarities lie above up to 40% and their means fall; and that in words."""
     inside = {s: values for s, values in found.items() if s <= ESSENTIAL_RANGE[0] + 0.1 + 1e-9}
-    if not inside or any(m.id not in records for m in study.measurements()):
-        return Verdict("C11", "inconclusive" if found else "not tested at this scale", "records are missing")
     above = [s for s, values in inside.items() if min(values) > cosine]
     means = [fmean(found[s]) for s in sorted(found)]
     falls = all(later < earlier for earlier, later in pairwise(means))
-    agrees = len(above) == len(inside) and falls
     holds = f"holds at {listing([f'{s:.0%}' for s in above])}" if above else "holds at none"
     lowest = ", ".join(f"{s:.0%}: {min(values):.3f}" for s, values in sorted(inside.items()))
-    return Verdict(
-        "C11",
-        "agrees" if agrees else "differs",
+    return (
+        len(above) == len(inside) and falls,
         f"a cosine above {cosine:.0%} {holds} of the sparsities up to 40% (least cosine {lowest}); "
         f"the mean {'falls' if falls else 'does not fall'} at every step",
     )
 
 
-def similarities(study: Study, records: Mapping[str, Record], measure: str = "cosine") -> dict[float, list[float]]:
-    """By sparsity, how alike each two masks of the measured ones are, over all models and seeds."""
+def similarities(
+    study: Study, records: Mapping[str, Record], model: str, measure: str = "cosine"
+) -> dict[float, list[float]]:
+    """By sparsity, how alike each two of a model's measured masks are, over all seeds."""
     found: dict[float, list[float]] = {}
     for asked in study.measurements():
-        if asked.kind == "mask-similarity" and asked.id in records:
+        if asked.kind == "mask-similarity" and asked.model == model and asked.id in records:
             table = records[asked.id].values[measure]
             pairs = [table[i][j] for i in range(len(table)) for j in range(i)]
             found.setdefault(asked.sparsity, []).extend(pairs)
     return found
+
+
+def _whole(study: Study, complete: Callable[[str], bool]) -> tuple[list[str], list[str]]:
+    """Of the study's models that are tried on any task, those whose records are complete, and the others."""
+    tried = [model for model in study.models if study.tasks_of(model)]
+    return [m for m in tried if complete(m)], [m for m in tried if not complete(m)]
+
+
+def _name_first(models: Sequence[str], model: str, text: str) -> str:
+    return f"{model}: {text}" if len(models) > 1 else text
+
+
+def _not_counted(models: Sequence[str]) -> str:
+    return f"not counted: {listing(models)}, whose records are missing"
 
 
 def _alike(contrast: Contrast) -> Outcome:

@@ -1,0 +1,106 @@
+"""Figure 3: how far performance falls as one-shot pruning takes more, on vision tasks; and how sharply it turns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ..study.curves import Curve, Estimate, curves
+from ..study.emergence import on_text
+from ..study.essential import EPSILON
+from ..study.grid import TENTHS, Study, swept
+from ..study.sharpness import Turn, turns
+from ..study.store import Record
+from . import curves as drawing
+from . import fig2, fig8, style, vision
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+STUDIES = {
+    "tiny": Study(
+        "fig3",
+        "tiny",
+        vision.TINY_MODELS,
+        vision.TINY_TASKS,
+        vision.TINY,
+        {"one-shot": swept((0.5, 0.9))},
+        seeds=(0, 1),
+    ),
+    "lab": Study(
+        "fig3",
+        "lab",
+        vision.LAB_MODELS,
+        vision.LAB_TASKS,
+        vision.LAB,
+        {"one-shot": swept(TENTHS)},
+        pretrained=vision.from_scratch("lab", vision.LAB_MODELS),
+    ),
+    "paper": Study("fig3", "paper", vision.PAPER_MODELS, vision.PAPER_TASKS, vision.TABLE_1),
+}
+
+#: What the curves in vision are held against: models that others pre-trained on text, and those trained here as the
+#: vision models are, from random weights on as little text as can be had.
+VISION, LANGUAGE, SCRATCH = "vision", "language", "language, from scratch here"
+
+
+def language(scale: str, records: Mapping[str, Record]) -> list[Turn]:
+    """How Figure 2's curves turn at a scale; at lab scale also those of Figure 8's models that read all of the text."""
+    studies = {LANGUAGE: fig2.STUDIES[scale]}
+    if scale == "lab":
+        whole = fig8.STUDIES[scale]
+        studies[SCRATCH] = whole.narrowed(models=[p.model for p in on_text(whole) if p.fraction == 1])
+    return [turn for kind, study in studies.items() for turn in turns(study, curves(study, records), kind)]
+
+
+def draw(found: Sequence[Curve], asked: Sequence[drawing.Point] = (), epsilon: float = EPSILON) -> Figure:
+    """Change from the dense model against sparsity, as in Figure 2; words where there is nothing to draw."""
+    return drawing.draw(found, asked, epsilon) if found or asked else style.note()
+
+
+def draw_turns(found: Sequence[Turn]) -> Figure:
+    """Slopes after the turn, a row a curve that has a bend: left in points, right as a share of what can be lost.
+
+    Bars are 95% intervals, vertical lines the means of a kind's curves that count; those that do not are hollow.
+    """
+    bent = [turn for turn in found if turn.bend is not None]
+    if not bent:
+        return style.note()
+    colours = style.colours(list(dict.fromkeys(turn.kind for turn in bent)))
+    titles = ("points per tenth of sparsity", "% of what can be lost, per tenth")
+    figure, axes = style.titled(titles, "", "slope after the turn", height=max(2.0, 0.22 * len(bent)))
+    for ax, name in zip(axes, ("slope", "share"), strict=True):
+        for row, turn in enumerate(bent):
+            slope: Estimate = getattr(turn.bend, name)
+            ax.errorbar(
+                slope.value,
+                row,
+                xerr=[[slope.value - slope.low], [slope.high - slope.value]],
+                color=colours[turn.kind],
+                marker="o",
+                markerfacecolor=colours[turn.kind] if not turn.why_not else "white",
+                markersize=4,
+                linewidth=1,
+            )
+        for kind, colour in colours.items():
+            values = [getattr(t.bend, name).value for t in bent if t.kind == kind and not t.why_not]
+            if values:
+                ax.axvline(sum(values) / len(values), color=colour, linewidth=1, linestyle="--")
+        ax.set_ylim(len(bent) - 0.5, -0.5)
+        ax.set_yticks(range(len(bent)), [turn.name for turn in bent] if ax is axes[0] else [], fontsize=8)
+    style.line_legend(figure, {kind: {"color": c, "marker": "o", "markersize": 4} for kind, c in colours.items()})
+    return figure
+
+
+def table(found: Sequence[Turn]) -> pd.DataFrame:
+    """A row a curve: where it turns, how steep it is after that, and why it does not count, if so."""
+    import pandas as pd
+
+    titles = ("curve", "of", "turning point %", "points per tenth", "% of what can be lost", "counts")
+    rows = []
+    for turn in found:
+        bend = turn.bend
+        told = (bend.at.text(0, 100), bend.slope.text(), bend.share.text(0)) if bend else ("—",) * 3
+        rows.append((turn.name, turn.kind, *told, f"no: {turn.why_not}" if turn.why_not else "yes"))
+    return pd.DataFrame(rows, columns=titles)

@@ -1,0 +1,245 @@
+"""Figure 6: supervised against self-supervised pre-training, on the same architecture, images and compute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..study.curves import Curve
+from ..study.effects import task_means
+from ..study.essential import EPSILON, essential_sparsity
+from ..study.grid import TENTHS, Study, swept
+from ..study.pretraining import FromScratch, ImagePretraining
+from ..study.store import Record
+from ..study.supervision import Comparison, drop_effects, essential_effect, learned
+from . import curves as drawing
+from . import style, vision
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def _study(
+    scale: str, tasks: tuple[str, ...], training: Mapping, sparsities: tuple[float, ...] = TENTHS, **options
+) -> Study:
+    models = tuple(model for own in vision.BY_OBJECTIVE[scale].values() for model in own)
+    return Study(
+        "fig6",
+        scale,
+        models,
+        tasks,
+        training,
+        {"one-shot": swept(sparsities)},
+        measured={"zeros": (0.0,)},
+        pretrained=vision.from_scratch(scale, models),
+        **options,
+    )
+
+
+STUDIES = {
+    "tiny": _study("tiny", vision.TINY_TASKS[:1], vision.TINY, (0.5, 0.9), seeds=(0, 1)),
+    "lab": _study("lab", vision.LAB_TASKS, vision.LAB),
+    "paper": _study("paper", vision.PAPER_TASKS, vision.TABLE_1),
+}
+
+#: CIFAR-10 accuracy, in percent, of ViTs of patches of 4 pixels that others trained from random weights on its training
+#: images alone: name, parameters, epochs, accuracy. Source: Hassani et al. 2021, arXiv 2104.05704, the table of its
+#: authors' repository.
+PUBLISHED = (("ViT-Lite-6/4", 3_191_000, 200, 90.94), ("ViT-Lite-7/4", 3_717_000, 200, 91.38))
+CIFAR_10 = 50_000
+
+#: What is looked at while a model is pre-trained, as it is called in a figure.
+_PROBES = {
+    "knn": "k-NN accuracy (%)",
+    "teacher_entropy": "entropy of the teacher's outputs",
+    "entropy_of_mean": "entropy of their mean",
+}
+
+#: Lines of the pre-training seeds, in their order.
+_LINES = ("-", "--", ":", "-.")
+
+
+def comparisons(study: Study) -> list[Comparison]:
+    """What is held against what, as far as the study has the models; the first decides C7."""
+    groups = vision.objectives(study)
+    pairs = {
+        "DINO less supervised, after equally many images": (vision.DINO, vision.SUPERVISED),
+        "DINO less supervised, after equal time": (vision.DINO, vision.LONGER),
+        "masked images less supervised, after equally many images": (vision.MASKED, vision.SUPERVISED),
+    }
+    found = [Comparison(name, groups.get(a, ()), groups.get(b, ())) for name, (a, b) in pairs.items()]
+    return [found[0], *(each for each in found[1:] if each.more and each.less)]
+
+
+def looks(study: Study) -> dict[str, dict[str, Any]]:
+    """Colour of the objective and line of the pre-training seed, by model."""
+    groups = vision.objectives(study)
+    colours = style.colours(list(vision.BY_OBJECTIVE["lab"]))  # the same at every scale
+    return {
+        model: {"color": colours[way], "linestyle": line, "linewidth": 1.4}
+        for way, models in groups.items()
+        for model, line in zip(models, cycle(_LINES), strict=False)
+    }
+
+
+def draw(study: Study, found: Sequence[Curve], asked: float | None = None, epsilon: float = EPSILON) -> Figure:
+    """Change from the dense model against sparsity: the mean over the tasks that all models learned, then each task.
+
+    A line a pre-trained model, the mean of its fine-tunings, with the 95% interval of these; colours are objectives,
+    line styles pre-training seeds. The dashed grey line lies ε below the dense model.
+
+    Args:
+        asked: a sparsity to mark.
+    """
+    own = looks(study)
+    drawn = [curve for curve in found if curve.model in own and len(curve.levels) > 1]
+    if not drawn:
+        return style.note()
+    tasks = learned(study, drawn, list(dict.fromkeys(curve.model for curve in drawn)))
+    means = task_means(drawn, tasks, lambda curve: -curve.drops()[0]) if len(tasks) > 1 else {}
+    titles = [*(["mean of the learned tasks"] if means else []), *dict.fromkeys(curve.task for curve in drawn)]
+    across = "sparsity (% of the block matrices' weights)"
+    figure, axes = style.titled(titles, "change (points)", across)
+    for title, ax in zip(titles, axes, strict=True):
+        ax.axhline(-epsilon, color=style.GUIDE, linestyle="--", linewidth=1)
+        if asked is not None:
+            ax.axvline(100 * asked, color=style.ASKED, linewidth=1, linestyle="--")
+        for curve in (c for c in drawn if c.task == title):
+            _line(ax, curve, own[curve.model])
+    for model, change in means.items():
+        axes[0].plot([100 * s for s in study.sparsities], change, **own[model])
+    _legend(figure, study, own)
+    return figure
+
+
+def _line(ax: Axes, curve: Curve, look: Mapping[str, Any]) -> None:
+    percent = 100 * curve.levels
+    drop, resampled = curve.drops()
+    low, high = np.nanquantile(resampled, (0.025, 0.975), axis=0)
+    ax.fill_between(percent, -high, -low, color=look["color"], alpha=0.1, linewidth=0)
+    ax.plot(percent, -drop, **look)
+
+
+def _legend(figure: Figure, study: Study, own: Mapping[str, Mapping[str, Any]]) -> None:
+    groups = vision.objectives(study)
+    named = {way: own[models[0]] for way, models in groups.items()}
+    seeds = max((len(models) for models in groups.values()), default=0)
+    lines = {f"pre-training {i + 1}": {"color": "0.2", "linestyle": line} for i, line in enumerate(_LINES[:seeds])}
+    style.line_legend(figure, {**named, **(lines if seeds > 1 else {})})
+
+
+def quality_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
+    """A row a pre-training: what it saw, what it has learned, and what it cost."""
+    import pandas as pd
+
+    ways = {model: way for way, models in vision.objectives(study).items() for model in models}
+    rows = [_quality(asked, ways.get(asked.model, "—"), records.get(asked.id)) for asked in study.pretrainings()]
+    return pd.DataFrame(rows)
+
+
+def _quality(asked: FromScratch, way: str, record: Record | None) -> dict[str, str]:
+    metrics, notes = (record.metrics, record.provenance) if record else ({}, {})
+
+    def score(name: str) -> str:
+        return f"{metrics[name]:.1f}" if name in metrics else "—"
+
+    images = asked.images if isinstance(asked, ImagePretraining) else 0
+    return {
+        "pre-training": way,
+        "seed": str(asked.seed),
+        "steps": f"{asked.steps:,}",
+        "images seen": f"{images:,}",
+        "k-NN": score("knn"),
+        "of pixels": score("knn_pixels"),
+        "of random weights": score("knn_random"),
+        "linear probe": score("linear_probe"),
+        "own head": score("accuracy"),
+        "parameters": f"{metrics['parameters'] / 1e6:.2f} M" if "parameters" in metrics else "—",
+        "minutes": f"{notes['seconds'] / 60:.1f}" if "seconds" in notes else "—",
+        "device": str(notes.get("device", "—")),
+        "outcome": record.status if record else "no record",
+    }
+
+
+def draw_learning(study: Study, records: Mapping[str, Record]) -> Figure:
+    """What shows that a pre-training learns, and that DINO does not collapse, against images seen: a panel a probe.
+
+    Dotted is the largest entropy that there can be, that of a teacher that tells no image from another.
+    """
+    found = {p.model: records[p.id].values.get("dynamics", {}) for p in study.pretrainings() if p.id in records}
+    own = looks(study)
+    probes = list(dict.fromkeys(name for each in found.values() for name in each.get("probes", {})))
+    if not probes:
+        return style.note()
+    figure, axes = style.titled([_PROBES.get(name, name) for name in probes], "", "images seen")
+    batch = {p.model: p.batch_size for p in study.pretrainings()}
+    dino = {p.outputs for p in study.pretrainings() if isinstance(p, ImagePretraining) and p.objective == "dino"}
+    for name, ax in zip(probes, axes, strict=True):
+        for outputs in dino if "entropy" in name else ():
+            ax.axhline(np.log(outputs), color=style.GUIDE, linestyle=":", linewidth=1)
+        for model, dynamics in found.items():
+            values = dynamics.get("probes", {}).get(name, [])
+            seen = [(batch[model] * at, v) for at, v in zip(dynamics["at"], values, strict=False) if v is not None]
+            if seen and model in own:
+                ax.plot(*zip(*seen, strict=True), **own[model])
+    _legend(figure, study, own)
+    return figure
+
+
+def published() -> str:
+    """What others reached with models of such sizes, in a sentence."""
+    parts = [
+        f"{accuracy:.2f}% by {name} ({size / 1e6:.1f} M parameters, {epochs * CIFAR_10 / 1e6:.0f} million images seen)"
+        for name, size, epochs, accuracy in PUBLISHED
+    ]
+    return f"Published accuracies on CIFAR-10 of vision transformers trained on it alone: {' and '.join(parts)}."
+
+
+def essential_table(study: Study, found: Sequence[Curve], epsilon: float = EPSILON) -> pd.DataFrame:
+    """A row a pre-trained model: dense score and essential sparsity on each task, with 95% intervals."""
+    import pandas as pd
+
+    rows = []
+    for way, models in vision.objectives(study).items():
+        for model in models:
+            own = {curve.task: curve for curve in found if curve.model == model}
+            row = {"pre-training": way, "model": model}
+            for task in study.tasks_of(model):
+                row[f"{task}, dense"] = own[task].dense().text() if task in own else "—"
+                row[f"{task}, essential sparsity %"] = (
+                    drawing.sparsity_text(own[task], essential_sparsity(own[task], epsilon), own[task].learned())
+                    if task in own
+                    else "—"
+                )
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def effect_table(study: Study, found: Sequence[Curve]) -> pd.DataFrame:
+    """A row a quantity, a column a comparison: the difference between the models, with its interval over pre-trainings.
+
+    The drop at each sparsity in points (above 0: the first models lose more), then the essential sparsity in points of
+    sparsity (above 0: they can lose more), both the mean over the tasks that all models compared have learned.
+    """
+    import pandas as pd
+
+    columns = {}
+    for compared in comparisons(study):
+        drops = {level: e for level, e in drop_effects(study, found, compared).items() if level}
+        cells = {f"drop at {level:.0%}": effect.difference.text() for level, effect in drops.items()}
+        essential = essential_effect(study, found, compared)
+        if cells:
+            cells["essential sparsity"] = essential.difference.text(0, 100)
+            for side, models in (("first", compared.more), ("second", compared.less)):
+                cells[f"essential sparsity of the {side}"] = f"{100 * fmean(essential.values[m] for m in models):.0f}"
+        columns[compared.name] = {what: cell.removesuffix(" [nan, nan]") for what, cell in cells.items()}
+    names = list(dict.fromkeys(what for cells in columns.values() for what in cells))
+    return pd.DataFrame(
+        {name: [cells.get(what, "—") for what in names] for name, cells in columns.items()}, index=names
+    )

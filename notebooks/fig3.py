@@ -1,0 +1,135 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Figure 3: one-shot pruning on vision tasks
+#
+# **Question.** How many of a vision transformer's weights can be removed by magnitude before its performance falls, and does it then fall
+# more sharply than that of a model of language?
+#
+# **What the paper saw** {cite:p}`jaiswal2023emergence`. ViT-Base and ViT-Large keep their performance on CIFAR-10, CIFAR-100 and Tiny-ImageNet up to
+# an essential sparsity as models of language do (claim C1), and beyond it fall more sharply than these (C4). What sharp means is not said, and each
+# point is one run.
+#
+# **What is done here.** The weights are pruned and the models fine-tuned as in [Figure 2](fig2.ipynb). At lab scale the models are small vision
+# transformers that were trained here, from random weights, on the classes of CIFAR-10 ([Figure 6](fig6.ipynb) tells how well). *Sharp* is made a number:
+# the slope of the curve after the point where it turns.
+
+# %% tags=["remove-input", "setup"]
+from importlib.util import find_spec
+
+from IPython import get_ipython
+
+if find_spec("essparse_lib") is None:  # as in Colab
+    get_ipython().run_line_magic("pip", "install -q 'essparse[draw,images] @ git+https://github.com/essential-sparsity/companion'")
+
+# %% tags=["parameters"]
+sparsity: float = 0.4  # the point to name and to mark
+model: str = "all"  # the models, such as "vit-4x192-supervised-0"; "all": those of the scale
+tasks: str = "all"  # the tasks, such as "cifar10,elpv"; "all": those of the scale
+scale: str = "lab"  # "tiny", "lab" or "paper"
+seeds: str = "all"  # the seeds, such as "0,1"
+live_tasks: str = "none"  # where the point is run if it has no record: "first", "none", "all", or names
+epsilon: float = 1.0  # the tolerated loss, in points
+
+# %%
+from dataclasses import replace
+
+from IPython.display import Markdown
+
+from essparse_lib import figures, live
+from essparse_lib.errors import check_sparsity
+from essparse_lib.figures import curves as drawing
+from essparse_lib.figures import fig3, parameters, style
+from essparse_lib.study import cost, curves, sharpness, store, summary, trial, verdicts
+
+style.apply()
+sparsity = check_sparsity(sparsity)
+study = live.checked(parameters.narrowed(figures.study("fig3", scale), model, tasks, seeds))
+
+# %% [markdown]
+# The records of this study are read, and those of the studies of language at the same scale.
+
+# %%
+records = store.results(scale).records()
+fresh = live.run(live.wanted(study, records, [trial.Pruning(sparsity)], parameters.live_tasks(study, live_tasks)), scale)
+records |= fresh
+found = curves.curves(study, records)
+asked = drawing.points(study, records, sparsity, live=fresh)
+seen = sharpness.turns(study, found, fig3.VISION)
+read = fig3.language(scale, records)
+
+# %% [markdown]
+# ## The point asked for
+
+# %% tags=["remove-input"]
+nothing = f"Nothing has been run at a sparsity of {sparsity:g}: name a task in `live_tasks` to run it."
+Markdown("\n\n".join(map(drawing.sentence, asked)) or nothing)
+
+# %% [markdown]
+# ## The curve
+
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig3-curves", "caption": "Change of the score against the dense model as one-shot magnitude pruning removes more, after fine-tuning, for each vision task. Thick lines are means over the seeds, thin lines single seeds, bands 95% intervals over seeds and evaluation images; the dashed line lies \u03b5 below the dense model; the mark at the bottom is the essential sparsity with its interval; the diamond is the point asked for; crosses, if any, are runs that diverged or failed. Each panel has its own vertical scale."}, "image": {"alt": "One panel for each vision task: the change from the dense model in points against the percentage of weights removed, flat at first and then falling, with interval bands.", "align": "center"}}
+fig3.draw(found, asked, epsilon);
+
+# %% tags=["remove-input"]
+drawing.table(found, epsilon).style.hide(axis="index")
+
+# %% [markdown]
+# ## How sharp the turn is
+#
+# Two straight lines that meet are fitted to each curve; the slope of the second is what is lost per further tenth of the weights. In points, a task of ten
+# classes has much more to lose than one of two. So the slope is also given as a share of all that there is to lose: what the dense model scores above
+# always saying the commonest class.
+
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig3-turns", "caption": "Slope of each curve after the point where it turns, per tenth of the weights: left in points, right in percent of what the dense model scores above always saying the commonest class. Bars are 95% intervals over seeds and evaluation examples, dashed lines the means of the curves that count; hollow points do not count. A curve without a bend has no row."}, "image": {"alt": "Two panels of horizontal error bars, a row for each model and task, vision and language in different colours: the slope after the turn in points, and as a share of what can be lost.", "align": "center"}}
+fig3.draw_turns([*seen, *read]);
+
+# %% tags=["remove-input"]
+fig3.table([*seen, *read]).style.hide(axis="index")
+
+# %% [markdown]
+# ## Verdict
+
+# %% tags=["remove-input"]
+sharp = sharpness.c4(study, seen, read)
+Markdown(sharp.sentence)
+
+# %% tags=["remove-input"]
+verdict = replace(verdicts.c1(study, found), claim="C1 in vision")
+Markdown(verdict.sentence)
+
+# %% [markdown]
+# C4 *agrees* if the mean slope of the curves in vision, as a share of what there is to lose, exceeds that of the curves in language by the whole 95%
+# interval; it *differs* if it lies below by the whole interval, and is *inconclusive* otherwise. The unit is the curve, one model on one task. Curves of one
+# model, or on one task, have more in common than the interval allows for. The rule for C1 is that of [Figure 2](fig2.ipynb).
+#
+# The comparison that says most at lab scale is the one with the models of language that were trained here, from random weights, as the
+# vision transformers are: the public one was distilled from a larger model and then trained on a billion pairs of sentences.
+#
+# **What would change our mind.** More models on both sides: a slope may be the task's, the model's or its size's as well as the modality's. The paper's ViTs,
+# at 86 and 307 million parameters and pre-trained on millions of images, are the `paper` scale of this notebook.
+#
+# ## Where the numbers come from
+
+# %% tags=["remove-input"]
+summary.provenance(study, records)
+
+# %% [markdown]
+# To run it again: `essparse run fig3`, then `papermill notebooks/fig3.ipynb out.ipynb -p sparsity 0.4`.
+
+# %% tags=["remove-input"]
+paper = figures.study("fig3", "paper")
+Markdown(cost.sentence(paper))
+
+# %% tags=["remove-cell"]
+parameters.glue("fig3_verdict", sharp.outcome)
+parameters.glue("fig3_c1", verdict.outcome)
+parameters.glue("fig3_essential", drawing.range_text(study, found, epsilon))
+parameters.glue("fig3_paper_trainings", cost.expected(paper).trainings)
+parameters.glue("fig3_paper_hours", cost.expected(paper).about)

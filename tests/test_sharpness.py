@@ -1,0 +1,175 @@
+"""How sharply vision turns beside language, and the verdict on C4, on curves of which that is known."""
+
+import dataclasses
+
+import matplotlib as mpl
+import pytest
+from matplotlib import pyplot
+from test_emergence import tunings
+
+from essparse_lib import figures
+from essparse_lib.figures import fig3
+from essparse_lib.study.curves import curves
+from essparse_lib.study.grid import Part, Study
+from essparse_lib.study.sharpness import INCOMPLETE, STRAIGHT, UNLEARNED, c4, sharper, slopes, turns
+from essparse_lib.study.store import results
+from essparse_lib.study.trial import Pruning, Training
+
+mpl.use("agg")
+
+TRAINING = {"*": Training(1, 8, 1e-3, 16)}
+VISION = Study("fig3", "lab", ("v", "w"), ("a", "b"), TRAINING)
+LANGUAGE = Study("fig2", "lab", ("m", "n"), ("s", "t"), TRAINING)
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    pyplot.close("all")
+
+
+def bending(slopes_, top=90.0, knee=0.4):
+    """By model, a curve that loses so many points per tenth after its knee."""
+    return lambda model, s: top - 10 * slopes_[model] * max(0.0, s - knee)
+
+
+def turned(study, kind, accuracy, left=()):
+    found = tunings(accuracy, study)
+    for trial in left:
+        del found[trial.id]
+    return turns(study, curves(study, found), kind)
+
+
+def judged(vision, language, **options):
+    seen = turned(VISION, "vision", bending({"v": vision, "w": vision + 0.2}), **options)
+    return c4(VISION, seen, turned(LANGUAGE, "language", bending({"m": language, "n": language + 0.2})))
+
+
+@pytest.mark.parametrize(
+    ("vision", "language", "outcome"), [(7, 3, "agrees"), (3, 7, "differs"), (5, 5, "inconclusive")]
+)
+def test_the_verdict_follows_the_slopes(vision, language, outcome):
+    assert judged(vision, language).outcome == outcome
+
+
+def test_a_share_decides_and_not_the_points():
+    """Vision loses more points, since it has more to lose, but less of them."""
+    vision = turned(VISION, "vision", bending({"v": 6.0, "w": 6.2}, top=95))
+    language = turned(LANGUAGE, "language", bending({"m": 4.0, "n": 4.2}, top=70))
+    assert sharper(vision, language, points=True).low > 0
+    assert c4(VISION, vision, language).outcome == "differs"
+
+
+def test_the_reason_names_the_slopes_and_their_difference():
+    text = judged(7, 3).reason
+    assert "18% in vision (4 curves) and 8% in language (4 curves): 10 [" in text
+    assert "in points 4.0 [" in text
+
+
+def test_two_kinds_of_language_are_told_apart():
+    vision = turned(VISION, "vision", bending({"v": 7, "w": 7.2}))
+    both = turned(LANGUAGE, "public", bending({"m": 3, "n": 3.2})) + turned(
+        LANGUAGE, "own", bending({"m": 5, "n": 5.2})
+    )
+    text = c4(VISION, vision, both).reason
+    assert "against public alone 10 [" in text and "against own alone 5 [" in text
+    assert "alone" not in judged(7, 3).reason
+
+
+def test_what_does_not_count_is_named_with_its_reason():
+    study = dataclasses.replace(LANGUAGE, models=("m", "n", "o", "p"), parts={"p": Part(seeds=(0,))})
+    by_model = {
+        "m": bending({"m": 3}),
+        "n": lambda _, s: 50.0,
+        "o": lambda _, s: 90 - 30 * s + 20 * max(0, s - 0.4),
+        "p": bending({"p": 9}),
+    }
+    found = turned(study, "language", lambda model, s: by_model[model](model, s))
+    assert {turn.model: turn.why_not for turn in found} == {
+        "m": "", "n": UNLEARNED, "o": STRAIGHT, "p": "fewer than 3 seeds",
+    }  # fmt: skip
+    assert len(slopes(found)) == 2
+    text = c4(VISION, turned(VISION, "vision", bending({"v": 7, "w": 7.2})), found).reason
+    assert "not counted: n on s and n on t (not learned)" in text and "o on s and o on t (no bend)" in text
+
+
+def test_a_missing_record_in_vision_leaves_the_verdict_open():
+    gone = VISION.trial("v", "a", Pruning(0.5), 1)
+    verdict = judged(7, 3, left=[gone])
+    assert verdict.outcome == "inconclusive" and "1 of 4 curves in vision lack records of 3 seeds" in verdict.reason
+    assert c4(VISION, [], turned(LANGUAGE, "language", bending({"m": 3, "n": 3}))).outcome == "not tested at this scale"
+
+
+def test_a_missing_record_in_language_takes_its_curve_out():
+    gone = LANGUAGE.trial("m", "s", Pruning(0.5), 1)
+    found = turned(LANGUAGE, "language", bending({"m": 3, "n": 3.2}), left=[gone])
+    assert [turn.why_not for turn in found] == [INCOMPLETE, "", "", ""]
+    verdict = c4(VISION, turned(VISION, "vision", bending({"v": 7, "w": 7.2})), found)
+    assert verdict.outcome == "agrees" and "(3 curves)" in verdict.reason
+
+
+def test_one_curve_in_language_is_too_few():
+    one = turned(LANGUAGE.narrowed(["m"], ["s"]), "language", bending({"m": 3}))
+    verdict = c4(VISION, turned(VISION, "vision", bending({"v": 7, "w": 7.2})), one)
+    assert verdict.outcome == "inconclusive" and "there is 1 in language" in verdict.reason
+
+
+def test_tiny_models_test_nothing():
+    tiny = dataclasses.replace(VISION, scale="tiny")
+    assert c4(tiny, turned(VISION, "vision", bending({"v": 7, "w": 7})), []).outcome == "not tested at this scale"
+
+
+# Figure 3
+
+
+def test_figure_3_has_the_papers_models_tasks_and_settings():
+    study = figures.study("fig3", "paper")
+    assert study.models == ("vit-base-patch16-224", "vit-large-patch16-224")
+    assert study.tasks == ("cifar10", "cifar100", "tiny-imagenet")
+    epochs = {
+        "cifar10": (8, 45_000),
+        "cifar100": (8, 45_000),
+        "fashion-mnist": (8, 55_000),
+        "tiny-imagenet": (5, 90_000),
+    }
+    for task, (passes, examples) in epochs.items():
+        training = study.trial(study.models[0], task, Pruning(), 0).training
+        assert (training.epochs, training.batch_size, training.learning_rate) == (passes, 64, 2e-5)
+        assert training.max_train == examples
+
+
+def test_slopes_are_drawn_with_intervals_and_hollow_where_they_do_not_count():
+    gone = LANGUAGE.trial("m", "s", Pruning(0.5), 1)
+    found = turned(VISION, "vision", bending({"v": 7, "w": 7.2}))
+    found += turned(LANGUAGE, "language", bending({"m": 3, "n": 3.2}), left=[gone])
+    points, shares = fig3.draw_turns(found).axes
+    assert [label.get_text() for label in points.get_yticklabels()][:2] == ["v on a", "v on b"]
+    for ax, name in ((points, "slope"), (shares, "share")):
+        assert len(ax.containers) == 8
+        for turn, drawn in zip(found, ax.containers, strict=True):
+            (middle, _, (bar,)) = drawn.lines
+            value = getattr(turn.bend, name)
+            assert middle.get_xdata()[0] == pytest.approx(value.value)
+            assert bar.get_segments()[0][:, 0] == pytest.approx([value.low, value.high])
+    hollow = [drawn.lines[0].get_markerfacecolor() == "white" for drawn in points.containers]
+    assert hollow == [turn.why_not != "" for turn in found] and sum(hollow) == 1
+
+
+def test_the_table_of_turns_tells_why_one_does_not_count():
+    found = turned(LANGUAGE, "language", lambda model, s: 50.0 if model == "m" else bending({"n": 3})("n", s))
+    table = fig3.table(found)
+    assert table["counts"].tolist() == ["no: not learned"] * 2 + ["yes"] * 2
+    assert table["points per tenth"][0] == "—" and table["points per tenth"][2].startswith("3.0 [")
+
+
+def test_without_records_words_stand_in_the_figures_place():
+    for figure in (fig3.draw([]), fig3.draw_turns([])):
+        assert [text.get_text() for ax in figure.axes for text in ax.texts] == ["no records yet"]
+    assert fig3.table([]).empty
+
+
+def test_the_committed_curves_of_language_turn():
+    found = fig3.language("lab", results("lab").records())
+    assert {turn.kind for turn in found} >= {fig3.LANGUAGE}
+    assert len(slopes(found)) >= 3
+    assert all(1 < share < 100 for share in slopes(found))

@@ -1,0 +1,286 @@
+"""What is said of C7, and drawn in Figure 6, follows the records of models that were pre-trained in different ways."""
+
+import dataclasses
+import math
+
+import matplotlib as mpl
+import pytest
+from matplotlib import pyplot
+from matplotlib.colors import to_rgb
+from test_emergence import tunings
+
+from essparse_lib import figures
+from essparse_lib.figures import fig6, vision
+from essparse_lib.study.curves import curves
+from essparse_lib.study.emergence import RELATIVE
+from essparse_lib.study.grid import swept
+from essparse_lib.study.pretraining import ImagePretraining
+from essparse_lib.study.store import Record
+from essparse_lib.study.supervision import (
+    Comparison,
+    c7,
+    drop_effects,
+    essential_effect,
+    excess,
+    learned,
+    zero_shares,
+)
+from essparse_lib.study.trial import Pruning, Training
+
+mpl.use("agg")
+
+WEIGHTS = 100_000
+_BY = {"supervised": "supervised", "dino": "dino", "long": "supervised", "masked": "masked"}
+
+
+def study_of(models=None, tasks=("a", "b"), **changes):
+    lab = figures.study("fig6", "lab")
+    models = lab.models if models is None else models
+    pretrained = {
+        model: ImagePretraining(
+            model,
+            next(o for part, o in _BY.items() if part in model),
+            *(4, 192, 3, "cifar10", 4, 128, 9000 if "long" in model else 3000, 1e-3),
+            seed=int(model[-1]),
+        )
+        for model in models
+    }
+    return dataclasses.replace(
+        lab,
+        models=models,
+        tasks=tasks,
+        training={"*": Training(1, 8, 1e-3)},
+        ways={"one-shot": swept((0.2, 0.4, 0.6))},
+        pretrained=pretrained,
+        **changes,
+    )
+
+
+STUDY = study_of()
+DINO, EQUAL_TIME, MASKED = fig6.comparisons(STUDY)
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    pyplot.close("all")
+
+
+def turning(knees, learned=True):
+    """By a part of the model's name, where its curve begins to fall; the second seed a hundredth later."""
+
+    def accuracy(model, sparsity):
+        knee = next(k for part, k in knees.items() if part in model) + 0.01 * int(model[-1])
+        return 50.0 if not learned else 90 - 60 * max(0.0, sparsity - knee)
+
+    return accuracy
+
+
+def zeros_of(study, counts):
+    """Measurements of how many weights are zero, by a part of the model's name; of the second seed a few more."""
+    found = {}
+    for asked in study.measurements():
+        count = next(c for part, c in counts.items() if part in asked.model) + 10 * int(asked.model[-1])
+        values = {
+            "places": [[0, "query", WEIGHTS // 4], [0, "output", 3 * WEIGHTS // 4]],
+            "zeros": {"exact": [0, 0], RELATIVE: [count // 4, count - count // 4]},
+        }
+        found[asked.id] = Record(asked, "ok", values=values)
+    return found
+
+
+def everything(dino=0.4, supervised=0.3, more=1200, less=1000, study=STUDY, others=0.3):
+    knees = {"dino": dino, "supervised": supervised, "long": others, "masked": others}
+    counts = {"dino": more, "supervised": less, "long": 1000, "masked": 1000}
+    return tunings(turning(knees), study) | zeros_of(study, counts)
+
+
+def judged(found, study=STUDY, **options):
+    first, *beside = fig6.comparisons(study)
+    return c7(study, found, curves(study, found), first, beside, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "outcome"),
+    [
+        ({}, "agrees"),
+        ({"dino": 0.2}, "differs"),  # fewer weights can go, though more are zero
+        ({"more": 800}, "differs"),
+        ({"dino": 0.3}, "inconclusive"),
+        ({"more": 1000}, "inconclusive"),
+    ],
+)
+def test_both_the_essential_sparsity_and_the_zeros_must_be_higher(options, outcome):
+    assert judged(everything(**options)).outcome == outcome
+
+
+def test_the_reason_tells_sizes_tasks_and_what_stands_beside():
+    text = judged(everything()).reason
+    assert text.startswith("DINO less supervised, after equally many images: essential sparsity 18 [")
+    assert "0.200 [" in text and "19.9% more (in the paper 14.37%, by a reading that it does not state)" in text
+    assert "essential sparsity is higher on a and b" in text
+    assert "after equal time: essential sparsity 18 [" in text and "masked images less supervised" in text
+    assert "4.3 times as large" in text
+
+
+def test_the_pre_trained_model_is_the_unit():
+    """Two pre-trainings that lie far apart decide nothing, however well each is known."""
+    spread = {"dino-0": 0.5, "dino-1": 0.3, "supervised": 0.3, "long": 0.3, "masked": 0.3}
+    found = tunings(turning(spread), STUDY) | zeros_of(STUDY, {"dino": 1200, "": 1000})
+    assert judged(found).outcome == "inconclusive"
+
+
+def test_a_task_that_a_model_has_not_learned_is_not_counted():
+    found = everything(dino=0.3)
+    flat = tunings(turning({"": 0}, learned=False), STUDY)
+    found |= {t.id: flat[t.id] for t in STUDY.trials() if t.task == "b" and t.model == "vit-4x192-dino-0"}
+    seen = curves(STUDY, found)
+    assert learned(STUDY, seen, DINO.models) == ["a"]
+    effect = essential_effect(STUDY, seen, DINO)
+    assert effect.values["vit-4x192-dino-0"] == pytest.approx(effect.values["vit-4x192-supervised-0"], abs=0.02)
+    assert "not counted: b, which not every model learned" in judged(found).reason
+
+
+def test_models_that_learned_nothing_tell_nothing():
+    found = tunings(turning({"": 0}, learned=False), STUDY) | zeros_of(STUDY, {"dino": 1200, "": 1000})
+    verdict = judged(found)
+    assert verdict.outcome == "inconclusive" and "no task that all models learned" in verdict.reason
+
+
+def test_records_that_are_missing_leave_the_verdict_open():
+    found = everything()
+    gone = STUDY.trial("vit-4x192-dino-1", "b", Pruning(0.4), 2)
+    verdict = judged({i: r for i, r in found.items() if i != gone.id})
+    assert verdict.outcome == "inconclusive" and "1 of the 4 models compared lack records" in verdict.reason
+    without = {i: r for i, r in found.items() if i not in {m.id for m in STUDY.measurements()}}
+    assert judged(without).outcome == judged({}).outcome == "not tested at this scale"
+
+
+def test_what_stands_beside_does_not_decide_and_is_missed():
+    found = everything()
+    found = {i: r for i, r in found.items() if "long" not in r.trial.model}
+    verdict = judged(found)
+    assert verdict.outcome == "agrees" and "after equal time: records are missing" in verdict.reason
+
+
+def test_one_pre_training_each_decides_nothing():
+    study = study_of(("vit-4x192-supervised-0", "vit-4x192-dino-0"))
+    verdict = judged(everything(study=study), study)
+    assert verdict.outcome == "inconclusive" and "one pre-training each shows no spread" in verdict.reason
+    assert "nan" not in verdict.reason
+
+
+def test_a_study_of_one_objective_compares_nothing():
+    study = study_of(("vit-4x192-supervised-0", "vit-4x192-supervised-1"))
+    assert judged(everything(study=study), study).outcome == "not tested at this scale"
+    tiny = figures.study("fig6", "tiny")
+    assert c7(tiny, {}, [], fig6.comparisons(tiny)[0]).outcome == "not tested at this scale"
+
+
+def test_drops_are_means_over_the_tasks_and_differences_over_the_models():
+    seen = curves(STUDY, everything(dino=0.4, supervised=0.2))
+    effects = drop_effects(STUDY, seen, DINO)
+    assert list(effects) == [0.0, 0.2, 0.4, 0.6]
+    at = effects[0.6]
+    assert at.values["vit-4x192-dino-0"] == pytest.approx(12, abs=0.2)
+    assert at.values["vit-4x192-supervised-1"] == pytest.approx(60 * 0.39, abs=0.2)
+    assert at.difference.value == pytest.approx(-12, abs=0.2) and at.difference.high < 0
+    assert math.isnan(at.trend)
+
+
+def test_zeros_are_shares_of_all_prunable_weights():
+    shares = zero_shares(STUDY, zeros_of(STUDY, {"dino": 1200, "": 1000}))
+    assert shares[RELATIVE]["vit-4x192-dino-0"] == pytest.approx(1.2)
+    assert shares[RELATIVE]["vit-4x192-long-1"] == pytest.approx(1.01)
+    assert set(shares["exact"].values()) == {0.0}
+
+
+def test_the_surplus_is_that_of_the_means_with_the_range_of_the_pairs():
+    two = Comparison("", ("a", "b"), ("c", "d"))
+    found = excess({"a": 3.0, "b": 5.0, "c": 2.0, "d": 4.0}, two)
+    assert (found.value, found.low, found.high) == (pytest.approx(100 / 3), -25, 150)
+    assert math.isnan(excess({"a": 3.0, "b": 5.0, "c": 0.0, "d": 4.0}, two).value)
+    assert math.isnan(excess({"a": 3.0, "b": 5.0, "c": 2.0}, two).value)
+
+
+# Figure 6
+
+
+def test_every_scale_compares_dino_with_supervised():
+    for scale, study in figures.STUDIES["fig6"].items():
+        first = fig6.comparisons(study)[0]
+        assert first.more and first.less and len(first.more) == len(first.less)
+        assert [m.kind for m in study.measurements()] == ["zeros"] * len(study.models), scale
+    assert figures.study("fig6", "paper").models == ("vit-base-patch16-224", "dino-vitb16")
+
+
+def test_a_panel_for_each_task_a_colour_for_each_objective_and_a_line_for_each_seed():
+    figure = fig6.draw(STUDY, curves(STUDY, everything()), asked=0.4)
+    assert [ax.get_title() for ax in figure.axes] == ["mean of the learned tasks", "a", "b"]
+    for ax in figure.axes:
+        lines = [line for line in ax.get_lines() if len(line.get_xdata()) == 4]
+        assert len(lines) == len(STUDY.models)
+        assert len({to_rgb(line.get_color()) for line in lines}) == 4
+        assert {line.get_linestyle() for line in lines} == {"-", "--"}
+        assert any(list(line.get_xdata()) == [40, 40] for line in ax.get_lines())
+    looks = fig6.looks(STUDY)
+    mean = figure.axes[0].get_lines()
+    own = [line for line in mean if to_rgb(line.get_color()) == to_rgb(looks["vit-4x192-dino-0"]["color"])]
+    assert own[0].get_ydata() == pytest.approx([0, 0, 0, -12], abs=0.2)
+
+
+def test_the_tables_tell_each_model_and_each_comparison():
+    found = everything()
+    seen = curves(STUDY, found)
+    essential = fig6.essential_table(STUDY, seen)
+    assert essential["model"].tolist() == list(STUDY.models)
+    assert essential.loc[0, "pre-training"] == "supervised" and " [" in essential.loc[0, "a, essential sparsity %"]
+    effects = fig6.effect_table(STUDY, seen)
+    assert list(effects) == [DINO.name, EQUAL_TIME.name, MASKED.name]
+    assert effects.loc["essential sparsity", DINO.name].startswith("18 [")
+    assert effects.loc["drop at 60%", DINO.name].startswith("−6.0 [")
+
+
+def trained(asked, **metrics):
+    dynamics = {"at": [0, 1000, 3000], "probes": {"knn": [20.0, None, 60.0], "teacher_entropy": [6.0, 5.0, 5.5]}}
+    known = {"knn": 60.0, "knn_pixels": 35.0, "knn_random": 30.0, "linear_probe": 65.4, "parameters": 1.8e6, **metrics}
+    return Record(
+        asked, "ok", known, values={"dynamics": dynamics}, provenance={"seconds": 1800.0, "device": "cpu, 1 thread"}
+    )
+
+
+def test_the_table_of_quality_tells_what_each_has_learned_and_cost():
+    first, _, third = STUDY.pretrainings()[:3]
+    found = {first.id: trained(first, accuracy=70.0), third.id: trained(third)}
+    table = fig6.quality_table(STUDY, found)
+    assert len(table) == 8
+    row = table.iloc[0]
+    assert (row["pre-training"], row["images seen"], row["k-NN"], row["of pixels"]) == (
+        "supervised", "384,000", "60.0", "35.0",
+    )  # fmt: skip
+    assert (row["own head"], row["minutes"], row["parameters"]) == ("70.0", "30.0", "1.80 M")
+    assert table.iloc[2]["own head"] == "—" and table.iloc[1]["outcome"] == "no record"
+    assert "90.94% by ViT-Lite-6/4 (3.2 M parameters, 10 million images seen)" in fig6.published()
+
+
+def test_probes_are_drawn_against_the_images_seen():
+    asked = STUDY.pretrainings()[2]
+    figure = fig6.draw_learning(STUDY, {asked.id: trained(asked)})
+    assert [ax.get_title() for ax in figure.axes] == ["k-NN accuracy (%)", "entropy of the teacher's outputs"]
+    (line,) = figure.axes[0].get_lines()
+    limit, _ = figure.axes[1].get_lines()
+    assert limit.get_ydata()[0] == pytest.approx(math.log(1024))
+    assert line.get_xdata().tolist() == [0, 384_000] and line.get_ydata().tolist() == [20, 60]
+
+
+def test_without_records_words_stand_in_the_figures_place():
+    for figure in (fig6.draw(STUDY, []), fig6.draw_learning(STUDY, {})):
+        assert [text.get_text() for ax in figure.axes for text in ax.texts] == ["no records yet"]
+    assert len(fig6.quality_table(STUDY, {})) == 8 and fig6.effect_table(STUDY, []).empty
+    assert fig6.essential_table(STUDY, [])["a, dense"].tolist() == ["—"] * 8
+
+
+def test_models_of_no_objective_are_not_drawn():
+    study = STUDY.narrowed(models=["someone/vit"])
+    assert fig6.looks(study) == {} and vision.objectives(study) == {}
+    assert fig6.comparisons(study)[0].models == ()

@@ -1,0 +1,187 @@
+"""The rows of Figures 9 and 10 for language and for vision: who is tried on what, and how each stands by itself."""
+
+import dataclasses
+
+import matplotlib as mpl
+import pytest
+from matplotlib import pyplot
+from test_contrasts import alike, records, ticket_better_by
+
+from essparse_lib import figures
+from essparse_lib.figures import contrasts as drawing
+from essparse_lib.figures import fig9, fig10, language, vision
+from essparse_lib.study import verdicts
+from essparse_lib.study.contrasts import contrasts
+from essparse_lib.study.grid import TENTHS
+from essparse_lib.study.trial import Pruning, Training
+
+mpl.use("agg")
+
+LAB = figures.study("fig9", "lab")
+TEXT, IMAGES = LAB.models
+SMALL = dataclasses.replace(
+    LAB,
+    tasks=("t", "cifar10"),
+    training={"*": Training(1, 8, 1e-3)},
+    ways=fig9.ways((0.3, 0.6)),
+)
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    pyplot.close("all")
+
+
+@pytest.mark.parametrize("figure", ["fig9", "fig10"])
+@pytest.mark.parametrize("scale", ["tiny", "lab", "paper"])
+def test_each_model_is_tried_on_the_tasks_of_its_kind(figure, scale):
+    study = figures.study(figure, scale)
+    text, images = study.models
+    seen = {"tiny": vision.TINY_TASKS, "lab": vision.LAB_FEW, "paper": vision.PAPER_FEW}[scale]
+    read = {"tiny": language.TINY_TASKS, "lab": language.LAB_FEW, "paper": language.GLUE}[scale]
+    assert (study.tasks_of(text), study.tasks_of(images)) == (read, seen)
+    assert {m.model for m in study.measurements()} == ({text, images} if figure == "fig10" else set())
+    for asked in study.measurements():
+        assert {trial.task for trial in asked.trials} == set(study.tasks_of(asked.model))
+
+
+def test_each_task_is_trained_as_its_row_is():
+    training = {task: LAB.trial(TEXT, task, Pruning(), 0).training for task in (*LAB.tasks, "cola")}
+    assert training["cifar10"] == vision.LAB["cifar10"] and training["bbc-news"] == language.LAB["bbc-news"]
+    assert training["cola"] == language.LAB["*"]
+
+
+def test_narrowing_keeps_models_to_their_kind():
+    assert LAB.narrowed(models=[TEXT]).tasks_of(TEXT) == language.LAB_FEW
+    both = LAB.narrowed(tasks=["cola", "cifar10"])
+    assert (both.tasks_of(TEXT), both.tasks_of(IMAGES)) == (("cola",), ("cifar10",))
+    other = LAB.narrowed(models=["someone/model"])
+    assert other.tasks_of("someone/model") == LAB.tasks  # nothing is known of it
+    masks = figures.study("fig10", "lab").narrowed(tasks=["cifar10"])
+    assert {m.model for m in masks.measurements()} == {IMAGES}
+
+
+def test_the_model_that_is_trained_here_is_trained_first():
+    assert [p.model for p in LAB.pretrainings()] == [IMAGES]
+
+
+def both(text, images, **options):
+    found = records(ticket_better_by(text), dataclasses.replace(SMALL, models=(TEXT,)), **options)
+    return found | records(ticket_better_by(images), dataclasses.replace(SMALL, models=(IMAGES,)))
+
+
+@pytest.mark.parametrize(
+    ("text", "images", "outcome"), [(0, 0, "agrees"), (0, 3, "differs"), (3, 0, "differs"), (0, 1, "inconclusive")]
+)
+def test_c10_takes_the_less_favourable_row_and_tells_both(text, images, outcome):
+    verdict = verdicts.c10(SMALL, both(text, images))
+    assert verdict.outcome == outcome
+    assert f"{TEXT}: 1 of 1 differences: " in verdict.reason and f"{IMAGES}: 1 of 1 differences: " in verdict.reason
+
+
+def test_c10_is_not_spoilt_by_a_row_that_lacks_records():
+    found = both(0, 3)
+    alone = dataclasses.replace(SMALL, models=(TEXT,))
+    without = {i: r for i, r in found.items() if r.trial.model == TEXT}
+    verdict, before = verdicts.c10(SMALL, without), verdicts.c10(alone, without)
+    assert verdict.outcome == before.outcome == "agrees"
+    assert verdict.reason == f"{before.reason}; not counted: {IMAGES}, whose records are missing"
+    one_less = {i: r for i, r in found.items() if (r.trial.model, r.trial.pruning.sparsity) != (IMAGES, 0.3)}
+    assert verdicts.c10(SMALL, one_less) == verdict
+    other = {i: r for i, r in found.items() if r.trial.model == IMAGES}
+    assert verdicts.c10(SMALL, other).outcome == "differs"
+    assert verdicts.c10(SMALL, {}).outcome == "not tested at this scale"
+
+
+def test_c10_does_not_count_a_task_that_was_not_learned():
+    found = both(0, 0)
+    flat = records(lambda *_: 50.0, dataclasses.replace(SMALL, models=(IMAGES,)))
+    assert verdicts.c10(SMALL, found | flat).reason.endswith(f"{IMAGES}: no task learned")
+
+
+MASKS = figures.study("fig10", "lab")
+
+
+def compared(text, images):
+    found = alike(MASKS, text)
+    other = alike(MASKS, images)
+    return {m.id: (found if m.model == TEXT else other)[m.id] for m in MASKS.measurements()}
+
+
+def falling(steepness):
+    return lambda s: 0.999 - steepness * s
+
+
+def test_c11_judges_each_model_by_itself():
+    """The mean over both models would fall where neither's does, and the least would be one's alone."""
+    assert verdicts.c11(MASKS, compared(falling(0.05), falling(0.06))).outcome == "agrees"
+    verdict = verdicts.c11(MASKS, compared(falling(0.05), falling(0.15)))
+    assert verdict.outcome == "differs"
+    text, images = verdict.reason.split(f"; {IMAGES}: ")
+    assert "holds at 10%, 20%, 30% and 40%" in text and "holds at 10% and 20%" in images
+
+
+def test_c11_is_not_spoilt_by_a_row_that_lacks_records():
+    found = compared(falling(0.05), falling(0.15))
+    without = {i: r for i, r in found.items() if r.trial.model == TEXT}
+    alone = dataclasses.replace(MASKS, models=(TEXT,))
+    verdict, before = verdicts.c11(MASKS, without), verdicts.c11(alone, without)
+    assert verdict.outcome == "agrees"
+    assert verdict.reason == f"{before.reason}; not counted: {IMAGES}, whose records are missing"
+    (first,) = (m for m in MASKS.measurements() if m.model == IMAGES and m.sparsity == 0.1 and m.trials[0].seed == 0)
+    assert verdicts.c11(MASKS, {i: r for i, r in found.items() if i != first.id}).outcome == "agrees"
+
+
+def test_masks_of_two_models_are_never_averaged():
+    found = compared(falling(0.05), falling(0.15))
+    for model, steepness in ((TEXT, 0.05), (IMAGES, 0.15)):
+        tables = fig10.tables(MASKS, found, model)
+        assert list(tables) == list(fig9.SPARSITIES)
+        assert tables[0.4][:, 0, 1] == pytest.approx([0.999 - steepness * 0.4] * 3)
+    table = fig10.table(MASKS, found)
+    assert table["model"].tolist() == [TEXT] * 7 + [IMAGES] * 7
+    assert "model" not in fig10.table(MASKS, {i: r for i, r in found.items() if r.trial.model == TEXT})
+
+
+def test_figure_10_has_a_row_for_each_model():
+    found = compared(falling(0.05), falling(0.15))
+    maps = [ax.get_title() for ax in fig10.draw(MASKS, found, (0.1, 0.2, 0.3)).axes if ax.get_visible()]
+    assert [title.split(",")[0] for title in maps] == [TEXT] * 3 + [IMAGES] * 3
+    against = fig10.draw_against_null(MASKS, found).axes
+    assert [ax.get_title().split(":")[0] for ax in against] == [TEXT, TEXT, IMAGES, IMAGES]
+    only = {i: r for i, r in found.items() if r.trial.model == TEXT}
+    assert next(ax.get_title() for ax in fig10.draw_against_null(MASKS, only).axes) == "cosine of what is kept"
+
+
+def test_figure_10_without_records_says_so():
+    for figure in (fig10.draw(MASKS, {}), fig10.draw_against_null(MASKS, {})):
+        assert [text.get_text() for ax in figure.axes for text in ax.texts] == ["no records yet"]
+    assert fig10.table(MASKS, {}).empty
+
+
+def test_figure_9_tells_the_rows_apart_by_colour_panel_and_name():
+    pairs = [(ticket, Pruning(ticket.sparsity)) for ticket in SMALL.ways[fig9.LOTTERY]]
+    everything = both(0, 2)
+    found = contrasts(SMALL, everything, pairs)
+    figure = drawing.draw(found, fig9.model_of(found))
+    assert [ax.get_title() for ax in figure.axes] == ["t", "cifar10"]
+    drawn = [[c for c in ax.containers if len(c.lines[0].get_xdata())] for ax in figure.axes]
+    assert [len(each) for each in drawn] == [1, 1]
+    assert drawn[0][0].lines[0].get_color() != drawn[1][0].lines[0].get_color()
+    assert drawing.table(found, fig9.columns(SMALL, everything, found))["model"].tolist() == [TEXT] * 2 + [IMAGES] * 2
+    one = [c for c in found if c.model == TEXT]
+    assert fig9.model_of(one)(one[0]) == "" and "model" not in fig9.columns(SMALL, everything, one)
+
+
+def test_the_lists_of_vision_are_in_step():
+    for scale, ways in vision.BY_OBJECTIVE.items():
+        study = figures.study("fig6", scale)
+        assert study.models == tuple(model for own in ways.values() for model in own)
+        assert vision.objectives(study) == ways
+        trained = [model for model in study.models if model not in vision.PAPER_MODELS and model != "dino-vitb16"]
+        assert [p.model for p in study.pretrainings()] == trained
+    assert figures.study("fig3", "lab").sparsities == TENTHS
+    assert {t.id for t in figures.study("fig3", "lab").trials()} <= {
+        t.id for t in figures.study("fig6", "lab").trials()
+    }
