@@ -78,6 +78,9 @@ fig8.run_table(study, records).style.hide(axis="index")
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-losses", "caption": "Cross-entropy on text that no model is trained on, and on the text that each is trained on (mean of the steps since the look before). The dashed line is what knowing the tokens' frequencies alone would give. Steps are spread by their square root."}, "image": {"alt": "Two panels of loss against steps, on held-out text and on training text, a line for each pre-training, beside a dashed line.", "align": "center"}}
 fig8.draw_losses(study, emergence.series(study, records), records);
 
+# %% tags=["remove-input"]
+Markdown(fig8.learned(study, emergence.series(study, records)))
+
 # %% [markdown]
 # ## Zero weights
 
@@ -159,6 +162,11 @@ Markdown(volume.sentence)
 # zeros below a hundredth of the matrix's standard deviation, the dense score, and the score at every single sparsity. It *differs* if one of them lies below 0. Of
 # so many intervals one may lie below by chance: in simulated studies (`tests/test_emergence.py`) this happens in about 10 to 25 of 100 where the text does nothing at all, and
 # in fewer than 6 where it does as much as another seed.
+#
+# **What this scale can and cannot say.** It can say whether the zeros of models this small jump while they are trained so, reading by reading, looked at
+# a hundred times in a run several times as long as what they take to learn more than which words go together; and whether more text shows in zeros and scores beyond what
+# another seed does. It cannot say what a model of a hundred times the size does on a corpus that it never reads twice, nor what happens after more steps than
+# were taken; and of effects that are smaller than the difference between two seeds, it can say nothing.
 #
 # **What would change our mind.** More pre-trainings on each part: two on a side show a difference only if it is several times as large as what another
 # seed does. A larger model, trained longer: the paper's BERT-base on its corpus is the `paper` scale of this notebook. And the weights of others:

@@ -98,6 +98,16 @@ def test_counts_over_powers_of_ten_are_drawn_so(late, scale):
     assert found.axes[1].get_yscale() == "linear"
 
 
+def test_what_the_text_does_to_the_loss_is_told_beside_what_a_seed_does():
+    found, last = runs_of(), {"m-100-0": 3.0, "m-100-1": 3.4, "m-60-0": 2.8, "m-60-1": 2.9}
+    for record in found.values():
+        record.values["dynamics"]["held_out"] = [6.0] * (len(AT) - 1) + [last.get(record.trial.model, 5.0)]
+    told = fig8.learned(STUDY, series(STUDY, found))
+    assert "is 0.35 [" in told and "end up to 0.40 apart" in told
+    one = {STUDY.pretrainings()[0].id: found[STUDY.pretrainings()[0].id]}
+    assert fig8.learned(STUDY, series(STUDY, one)).startswith("It takes two")
+
+
 def test_without_records_every_section_says_so():
     study, runs = STUDY, series(STUDY, {})
     for figure in (

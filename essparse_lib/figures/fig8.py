@@ -13,7 +13,7 @@ from ..pretrained import texts
 from ..study.asked import Asked
 from ..study.curves import Curve
 from ..study.effects import Effect
-from ..study.emergence import Series, by_reading, compared, on_text, score_effects
+from ..study.emergence import Series, by_reading, compared, loss_effect, on_text, score_effects
 from ..study.grid import TENTHS, Study, swept
 from ..study.jump import Jump
 from ..study.paper import JUMPS, JUMPS_OF
@@ -80,6 +80,19 @@ def nowhere(runs: Sequence[Series]) -> str:
     none = [r for r in (runs[0].zeros if runs else ()) if not any(run.zeros[r].any() for run in runs)]
     some = "By every reading some weight is zero at some look." if runs else "There is nothing to count yet."
     return f"By these readings no weight is zero at any look: {', '.join(none)}." if none else some
+
+
+def learned(study: Study, runs: Sequence[Series]) -> str:
+    """What the amount of text does to the held-out loss, beside what another seed does, in a sentence."""
+    effect = loss_effect(study, runs)
+    more, less = ([effect.values[p.model] for p in group if p.model in effect.values] for group in compared(study))
+    if min(len(more), len(less)) < 2:
+        return "It takes two complete pre-trainings on the most and on the least text to say more."
+    apart = max(max(group) - min(group) for group in (more, less))
+    return (
+        f"At the end the held-out loss of models of the most text is {effect.difference.text(2)} nats above that of "
+        f"models of the least; two seeds on the same text end up to {apart:.2f} apart."
+    )
 
 
 def draw_zeros(study: Study, runs: Sequence[Series], found: Mapping[str, Mapping[str, Jump]]) -> Figure:

@@ -214,6 +214,12 @@ def zero_effects(study: Study, runs: Sequence[Series]) -> dict[str, Effect]:
     return {r: _effect(study, {run.name: 100 * float(run.share(r)[-1]) for run in ended}) for r in shared}
 
 
+def loss_effect(study: Study, runs: Sequence[Series]) -> Effect:
+    """On the held-out loss when the pre-training ends, in nats a token."""
+    ended = [run for run in runs if run.complete and run.name in study.pretrained]
+    return _effect(study, {run.name: float(run.held_out[-1]) for run in ended})
+
+
 def score_effects(study: Study, found: Sequence[Curve]) -> dict[float, Effect]:
     """By sparsity, on the score: the mean over the tasks that some dense model has learned."""
     whole = [c for c in found if c.complete(study) and c.model in study.pretrained]
