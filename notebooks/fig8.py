@@ -42,7 +42,7 @@ from IPython.display import Markdown
 
 from essparse_lib import figures, live
 from essparse_lib.errors import check_sparsity, unknown
-from essparse_lib.figures import fig8, parameters, style
+from essparse_lib.figures import fig8, fig8_tables, parameters, style
 from essparse_lib.study import cost, curves, emergence, store, summary
 
 style.apply()
@@ -64,13 +64,13 @@ found = curves.curves(study, records)
 scores = emergence.score_effects(study, found)
 
 # %% tags=["remove-input"]
-Markdown("\n\n".join(dict.fromkeys((fig8.missing(study, records), fig8.missing(watched, looks)))))
+Markdown("\n\n".join(dict.fromkeys((fig8_tables.missing(study, records), fig8_tables.missing(watched, looks)))))
 
 # %% [markdown]
 # ## The pre-trainings
 
 # %% tags=["remove-input"]
-fig8.run_table(study, records).style.hide(axis="index")
+fig8_tables.run_table(study, records).style.hide(axis="index")
 
 # %% [markdown]
 # *Passes* are how often each text of the part is read. All models read the same number of tokens: less text means that it is read more often.
@@ -79,7 +79,7 @@ fig8.run_table(study, records).style.hide(axis="index")
 fig8.draw_losses(study, emergence.series(study, records), records);
 
 # %% tags=["remove-input"]
-Markdown(fig8.learned(study, emergence.series(study, records)))
+Markdown(fig8_tables.learned(study, emergence.series(study, records)))
 
 # %% [markdown]
 # ## Zero weights
@@ -88,10 +88,10 @@ Markdown(fig8.learned(study, emergence.series(study, records)))
 fig8.draw_zeros(watched, runs, jumps);
 
 # %% tags=["remove-input"]
-Markdown(fig8.nowhere(runs))
+Markdown(fig8_tables.nowhere(runs))
 
 # %% tags=["remove-input"]
-fig8.jump_table(runs, jumps).style.hide(axis="index")
+fig8_tables.jump_table(runs, jumps).style.hide(axis="index")
 
 # %% [markdown]
 # An arrow is an abrupt jump, and between which steps it lies. Elsewhere stand the clearest jump that there is, as a share of all that the count
@@ -124,7 +124,10 @@ Markdown(
 )
 
 # %% tags=["remove-input"]
-fig8.effect_table(study, scores, "sparsity", 1).style.hide(axis="index")
+fig8_tables.effect_table(study, scores, "sparsity", 1).style.hide(axis="index")
+
+# %% tags=["remove-input"]
+Markdown(fig8_tables.cost_of_pruning(scores))
 
 # %% [markdown]
 # Means over the tasks that some dense model has learned. Brackets are 95% intervals from the spread between pre-trainings of the same text, of which
@@ -141,7 +144,7 @@ fig8.draw_dense(study, found);
 # In percent of the weights, when the pre-training is over.
 
 # %% tags=["remove-input"]
-fig8.effect_table(study, emergence.zero_effects(study, emergence.series(study, records)), "zero if", 3).style.hide(axis="index")
+fig8_tables.effect_table(study, emergence.zero_effects(study, emergence.series(study, records)), "zero if", 3).style.hide(axis="index")
 
 # %% [markdown]
 # ## Verdicts

@@ -12,12 +12,12 @@ from test_emergence import AT, STUDY, checkpoints, everything, jumping, runs_of,
 from transformers import BertConfig, BertForPreTraining
 
 from essparse_lib import figures
-from essparse_lib.figures import fig8, style
+from essparse_lib.figures import fig8, fig8_tables, style
 from essparse_lib.measure import measure
 from essparse_lib.pruning.prunable import weights
 from essparse_lib.run import run
 from essparse_lib.study.curves import curves
-from essparse_lib.study.emergence import RELATIVE, c8, jumps, score_effects, series, zero_effects
+from essparse_lib.study.emergence import RELATIVE, c8, c9, jumps, score_effects, series, zero_effects
 from essparse_lib.study.measurement import Measurement
 from essparse_lib.study.store import Store
 from essparse_lib.study.summary import provenance
@@ -53,7 +53,7 @@ def test_every_scale_has_its_volumes_in_order():
 def test_a_panel_for_each_reading_that_has_zeros_and_words_for_the_others():
     figure = drawn(JUMPED)
     assert [ax.get_title() for ax in figure.axes] == ["below 0.001", RELATIVE]
-    assert fig8.nowhere(series(STUDY, JUMPED)) == "By these readings no weight is zero at any look: exact, fp16."
+    assert fig8_tables.nowhere(series(STUDY, JUMPED)) == "By these readings no weight is zero at any look: exact, fp16."
 
 
 def test_a_line_is_a_runs_share_of_zeros_in_percent():
@@ -102,10 +102,22 @@ def test_what_the_text_does_to_the_loss_is_told_beside_what_a_seed_does():
     found, last = runs_of(), {"m-100-0": 3.0, "m-100-1": 3.4, "m-60-0": 2.8, "m-60-1": 2.9}
     for record in found.values():
         record.values["dynamics"]["held_out"] = [6.0] * (len(AT) - 1) + [last.get(record.trial.model, 5.0)]
-    told = fig8.learned(STUDY, series(STUDY, found))
+    told = fig8_tables.learned(STUDY, series(STUDY, found))
     assert "is 0.35 [" in told and "end up to 0.40 apart" in told
     one = {STUDY.pretrainings()[0].id: found[STUDY.pretrainings()[0].id]}
-    assert fig8.learned(STUDY, series(STUDY, one)).startswith("It takes two")
+    assert fig8_tables.learned(STUDY, series(STUDY, one)).startswith("It takes two")
+
+
+@pytest.mark.parametrize(("gained", "unharmed"), [(20, True), (-0.5, True), (-30, False)])
+def test_where_pruning_costs_nothing_the_page_says_so(gained, unharmed):
+    found = runs_of() | tunings(lambda model, sparsity: 70 + gained * sparsity)
+    told = fig8_tables.cost_of_pruning(score_effects(STUDY, curves(STUDY, found)))
+    change = f"{0.6 * gained:+.1f}".replace("-", "−")
+    assert told.startswith(
+        f"From the dense models to those without 60% of the weights, the score changes by {change} to"
+    )
+    assert ("cannot tell" in told) == unharmed
+    assert ("cannot be told" in c9(STUDY, found).reason) == unharmed
 
 
 def test_without_records_every_section_says_so():
@@ -120,18 +132,18 @@ def test_without_records_every_section_says_so():
         assert text_of(figure) == "no records yet"
     none = {reading: (lambda _: 0) for reading in ("below 0.001", RELATIVE)}
     assert text_of(drawn(runs_of(zeros=none))) == "no weight is zero by these readings"
-    assert fig8.nowhere([]) == "There is nothing to count yet."
-    assert fig8.missing(study, {}) == "Without a record: 5 of 5 pre-trainings, 45 of 45 fine-tunings."
-    assert fig8.jump_table(runs, {}).empty and len(fig8.run_table(study, {})) == 5
-    assert fig8.effect_table(study, {}, "zero if", 3).empty
+    assert fig8_tables.nowhere([]) == "There is nothing to count yet."
+    assert fig8_tables.missing(study, {}) == "Without a record: 5 of 5 pre-trainings, 45 of 45 fine-tunings."
+    assert fig8_tables.jump_table(runs, {}).empty and len(fig8_tables.run_table(study, {})) == 5
+    assert fig8_tables.effect_table(study, {}, "zero if", 3).empty
     assert provenance(study, {}).loc["records", "value"].startswith("0 of 50")
 
 
 def test_what_is_missing_is_counted():
     found = everything()
-    assert fig8.missing(STUDY, found) == "All that this study asks for has a record."
+    assert fig8_tables.missing(STUDY, found) == "All that this study asks for has a record."
     del found[STUDY.pretrainings()[1].id], found[STUDY.trials()[0].id]
-    assert fig8.missing(STUDY, found) == "Without a record: 1 of 5 pre-trainings, 1 of 45 fine-tunings."
+    assert fig8_tables.missing(STUDY, found) == "Without a record: 1 of 5 pre-trainings, 1 of 45 fine-tunings."
 
 
 def test_losses_stand_beside_the_entropy_of_single_tokens():
@@ -154,9 +166,9 @@ def test_a_diverged_run_is_drawn_as_far_as_it_went():
     found = runs_of() | {one.id: watched(one, status="diverged", looks=20)}
     assert len(drawn(found).axes[0].get_lines()[0].get_xdata()) == 20
     assert len(fig8.draw_weights(series(STUDY, found)).axes[0].get_lines()[0].get_xdata()) == 20
-    assert fig8.run_table(STUDY, found)["outcome"].tolist() == ["diverged", *["ok"] * 4]
+    assert fig8_tables.run_table(STUDY, found)["outcome"].tolist() == ["diverged", *["ok"] * 4]
     runs = series(STUDY, found)
-    assert "100%, seed 0" not in fig8.jump_table(runs, jumps(runs))
+    assert "100%, seed 0" not in fig8_tables.jump_table(runs, jumps(runs))
 
 
 def test_scores_are_means_over_the_fine_tunings():
@@ -193,7 +205,7 @@ def test_dense_scores_stand_over_their_part_of_the_text_with_intervals():
 def test_the_table_of_jumps_tells_each_run():
     found = runs_of(zeros={RELATIVE: jumping(3_900), "fp16": lambda _: 7})
     runs = series(STUDY, found)
-    table = fig8.jump_table(runs, jumps(runs)).set_index("zero if")
+    table = fig8_tables.jump_table(runs, jumps(runs)).set_index("zero if")
     assert list(table) == ["100%, seed 0", "80%, seed 0", "60%, seed 0", "100%, seed 1", "60%, seed 1", "C8"]
     assert table.loc[RELATIVE].tolist() == ["↑ 3,840–3,920"] * 5 + ["agrees"]
     assert table.loc["exact"].tolist() == ["no zeros"] * 5 + ["differs"]
@@ -205,19 +217,21 @@ def test_the_table_of_jumps_tells_each_run():
 def test_the_table_of_runs_tells_what_they_read_and_cost():
     found = runs_of()
     del found[STUDY.pretrainings()[1].id]
-    row, missing = (fig8.run_table(STUDY, found).iloc[i] for i in (2, 1))
+    row, missing = (fig8_tables.run_table(STUDY, found).iloc[i] for i in (2, 1))
     assert row.tolist() == ["60%", "0", "8,000", "1.0 M", "1.7", "6.000", "10.0", "cpu", "ok"]
     assert missing.tolist() == ["80%", "0", "8,000", "1.0 M", "—", "—", "—", "—", "no record"]
 
 
 def test_the_table_of_effects_tells_means_difference_and_trend():
     found = everything(zeros=1_000)
-    table = fig8.effect_table(STUDY, zero_effects(STUDY, series(STUDY, found)), "zero if", 2).set_index("zero if")
+    table = fig8_tables.effect_table(STUDY, zero_effects(STUDY, series(STUDY, found)), "zero if", 2).set_index(
+        "zero if"
+    )
     assert list(table) == ["100% of the text", "60% of the text", "difference", "trend"]
     row = table.loc[RELATIVE]
     assert row["100% of the text"] == "10.06" and row["difference"].startswith("2.50 [") and row["trend"] == "0.95"
     assert table.loc["exact"].tolist() == ["0.00", "0.00", "0.00 [0.00, 0.00]", "—"]
-    scores = fig8.effect_table(STUDY, score_effects(STUDY, curves(STUDY, found)), "sparsity", 1)
+    scores = fig8_tables.effect_table(STUDY, score_effects(STUDY, curves(STUDY, found)), "sparsity", 1)
     assert scores["sparsity"].tolist() == ["0%", "30%", "60%"]
 
 
@@ -229,7 +243,7 @@ def test_the_multiberts_are_named_as_on_the_hub():
     assert len(names) == 2 * 29 == len(fig8.MULTIBERTS.measurements())
     assert names[:2] == ("google/multiberts-seed_0-step_0k", "google/multiberts-seed_0-step_20k")
     assert names[-1] == "google/multiberts-seed_1-step_2000k"
-    assert fig8.missing(fig8.MULTIBERTS, {}) == "Without a record: 58 of 58 checkpoints."
+    assert fig8_tables.missing(fig8.MULTIBERTS, {}) == "Without a record: 58 of 58 checkpoints."
 
 
 def saved(folder, seed, pickled=False):

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..pretrained import texts
-from ..study.asked import Asked
 from ..study.curves import Curve
-from ..study.effects import Effect
-from ..study.emergence import Series, by_reading, compared, loss_effect, on_text, score_effects
+from ..study.emergence import Series, on_text, score_effects
 from ..study.grid import TENTHS, Study, swept
 from ..study.jump import Jump
 from ..study.paper import JUMPS, JUMPS_OF
@@ -22,7 +19,6 @@ from ..study.store import Record
 from . import language, style
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -64,35 +60,6 @@ _JUMP = {"an abrupt jump": dict(marker="^", linestyle="", color=style.ASKED)}
 _FLOOR = {"commonest class": dict(color=style.GUIDE, linestyle=":", linewidth=1)}
 _ENTROPY = {"by the tokens' frequencies": dict(color=style.GUIDE, linestyle="--", linewidth=1)}
 _SEEN = {"where the paper saw it": dict(color=style.GUIDE, alpha=0.25, linewidth=6)}
-
-
-def missing(study: Study, records: Mapping[str, Record]) -> str:
-    """What of the study has no record, in a sentence."""
-    kinds: dict[str, Sequence[Asked]] = {"pre-trainings": study.pretrainings(), "fine-tunings": study.trials()}
-    kinds["checkpoints"] = study.measurements()
-    lacking = {kind: sum(one.id not in records for one in asked) for kind, asked in kinds.items()}
-    parts = [f"{count:,} of {len(kinds[kind]):,} {kind}" for kind, count in lacking.items() if count]
-    return f"Without a record: {', '.join(parts)}." if parts else "All that this study asks for has a record."
-
-
-def nowhere(runs: Sequence[Series]) -> str:
-    """By which readings no weight is zero at any look, in a sentence."""
-    none = [r for r in (runs[0].zeros if runs else ()) if not any(run.zeros[r].any() for run in runs)]
-    some = "By every reading some weight is zero at some look." if runs else "There is nothing to count yet."
-    return f"By these readings no weight is zero at any look: {', '.join(none)}." if none else some
-
-
-def learned(study: Study, runs: Sequence[Series]) -> str:
-    """What the amount of text does to the held-out loss, beside what another seed does, in a sentence."""
-    effect = loss_effect(study, runs)
-    more, less = ([effect.values[p.model] for p in group if p.model in effect.values] for group in compared(study))
-    if min(len(more), len(less)) < 2:
-        return "It takes two complete pre-trainings on the most and on the least text to say more."
-    apart = max(max(group) - min(group) for group in (more, less))
-    return (
-        f"At the end the held-out loss of models of the most text is {effect.difference.text(2)} nats above that of "
-        f"models of the least; two seeds on the same text end up to {apart:.2f} apart."
-    )
 
 
 def draw_zeros(study: Study, runs: Sequence[Series], found: Mapping[str, Mapping[str, Jump]]) -> Figure:
@@ -200,65 +167,10 @@ def draw_dense(study: Study, found: Sequence[Curve]) -> Figure:
     return figure
 
 
-def jump_table(runs: Sequence[Series], found: Mapping[str, Mapping[str, Jump]]) -> pd.DataFrame:
-    """A row a reading: the test in each complete run, and how the reading stands to C8."""
-    import pandas as pd
-
-    tested = [run for run in runs if all(run.name in own for own in found.values())]
-    cells = {run.label: [_told(own[run.name], run.zeros[r]) for r, own in found.items()] for run in tested}
-    return pd.DataFrame({"zero if": list(found), **(cells if found else {}), "C8": list(by_reading(found).values())})
-
-
-def run_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
-    """A row a pre-training: what it read, how well it then predicted held-out text, and what it cost."""
-    import pandas as pd
-
-    return pd.DataFrame([_run(asked, records.get(asked.id)) for asked in on_text(study)])
-
-
-def _run(asked: Pretraining, record: Record | None) -> dict[str, str]:
-    text, metrics, notes = (record.values.get("text"), record.metrics, record.provenance) if record else ({}, {}, {})
-    return {
-        "text": f"{asked.fraction:.0%}",
-        "seed": str(asked.seed),
-        "steps": f"{asked.steps:,}",
-        "tokens read": f"{asked.tokens / 1e6:,.1f} M",
-        "passes": f"{asked.tokens / asked.fraction / text['tokens']:.1f}" if text else "—",
-        "held-out loss": f"{metrics['held_out_loss']:.3f}" if "held_out_loss" in metrics else "—",
-        "minutes": f"{notes['seconds'] / 60:.1f}" if "seconds" in notes else "—",
-        "device": notes.get("device", "—"),
-        "outcome": record.status if record else "no record",
-    }
-
-
-def effect_table(study: Study, found: Mapping[Any, Effect], title: str, digits: int) -> pd.DataFrame:
-    """A row a quantity: its means on the most and on the least text, the difference, the trend over all models."""
-    import pandas as pd
-
-    columns = [title, *(f"{group[0].fraction:.0%} of the text" for group in compared(study)), "difference", "trend"]
-    rows = []
-    for name, effect in found.items():
-        values = [[effect.values[p.model] for p in group if p.model in effect.values] for group in compared(study)]
-        means = [f"{fmean(own):.{digits}f}" if own else "—" for own in values]
-        numbers = (effect.difference.text(digits), f"{effect.trend:.2f}".replace("-", "−"))
-        known = ("—" if "nan" in number else number for number in numbers)
-        rows.append([f"{name:.0%}" if isinstance(name, float) else name, *means, *known])
-    return pd.DataFrame(rows, columns=columns)
-
-
 def _tried(study: Study, found: Sequence[Curve]) -> list[Pretraining]:
     """The pre-trainings of the models that there are curves of."""
     models = {curve.model for curve in found}
     return [asked for asked in on_text(study) if asked.model in models]
-
-
-def _told(jump: Jump, counts: np.ndarray) -> str:
-    """A jump in a cell: an arrow and where it is if it is abrupt, else its share of the range and its probability."""
-    if jump.at is None:
-        return "constant" if counts.any() else "no zeros"
-    if jump.abrupt:
-        return f"{'↑' if jump.size > 0 else '↓'} {jump.at[0]:,.0f}–{jump.at[1]:,.0f}"
-    return f"{jump.share:.0%}, p\u00a0{jump.p:.2f}"
 
 
 def _looks(runs: Sequence[Series] | Sequence[Pretraining]) -> dict[str, dict[str, Any]]:

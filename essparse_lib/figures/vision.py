@@ -11,7 +11,7 @@ from ..study.measurement import Measurement
 from ..study.pretraining import FromScratch
 from ..study.store import Record
 from ..study.trial import Training
-from . import fig8
+from . import fig8_tables
 
 #: The paper's Table 1. It trains on 45,000 of CIFAR's 50,000 images, on 55,000 of Fashion-MNIST's 60,000 and on 90,000
 #: of Tiny-ImageNet's 100,000.
@@ -97,4 +97,4 @@ class Rows(Study):
 
 def missing(study: Study, records: Mapping[str, Record]) -> str:
     """What of the study has no record, in a sentence."""
-    return fig8.missing(study, records).replace("checkpoints", "measurements of weights")
+    return fig8_tables.missing(study, records).replace("checkpoints", "measurements of weights")

@@ -65,3 +65,13 @@ def task_means(
         if curve.task in tasks:
             by_model.setdefault(curve.model, []).append(quantity(curve))
     return {model: np.mean(values, 0) for model, values in by_model.items() if len(values) == len(tasks)}
+
+
+def most_lost(effects: Mapping[float, Effect]) -> float:
+    """How far any model's value falls below its value at the first level, at most; 0 if none falls.
+
+    >>> most_lost({0.0: Effect({"a": 70.0, "b": 60.0}, UNKNOWN), 0.5: Effect({"a": 72.0, "b": 57.5}, UNKNOWN)})
+    2.5
+    """
+    first = next(iter(effects.values())).values
+    return max(0.0, *(first[model] - value for each in effects.values() for model, value in each.values.items()))

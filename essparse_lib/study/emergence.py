@@ -12,7 +12,8 @@ import numpy as np
 
 from . import verdict
 from .curves import Curve, curves
-from .effects import Effect, effect, task_means
+from .effects import Effect, effect, most_lost, task_means
+from .essential import EPSILON
 from .grid import Study
 from .jump import Jump, find_jump
 from .paper import JUMPS
@@ -284,6 +285,8 @@ def c9(study: Study, records: Mapping[str, Record], found: Sequence[Curve] | Non
     sizes = verdict.listing([f"{zeros[reading].difference.text(3)} ({reading})" for reading in (RELATIVE, ABSOLUTE)])
     parts.append(f"zeros differ by {sizes} percent of the weights")
     parts.append(f"dense scores by {scores[0.0].difference.text()} points")
+    if most_lost(scores) <= EPSILON:
+        parts.append("no model loses more than a point at any sparsity, so that which prunes better cannot be told")
     times = verdict.reach(len(more), len(less))
     parts.append(f"a difference shows if it is {times:.1f} times as large as the spread between such pre-trainings")
     text = f"on {more[0].fraction:.0%} of the text rather than {less[0].fraction:.0%}"
