@@ -62,8 +62,8 @@ def cost_of_pruning(scores: Mapping[float, Effect]) -> str:
         return told
     return (
         f"{told} No model loses more than a point at any sparsity: with {1 - last:.0%} of these weights left "
-        "they fine-tune as well or better, so that these tasks do not need what the blocks learned in pre-training. How far such "
-        "models can be pruned, and whether more text makes that easier, these curves cannot tell."
+        "they fine-tune as well or better, so that these tasks do not need what the blocks learned in pre-training. How "
+        "far such models can be pruned, and whether more text makes that easier, these curves cannot tell."
     )
 
 
