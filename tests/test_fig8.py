@@ -113,9 +113,7 @@ def test_where_pruning_costs_nothing_the_page_says_so(gained, unharmed):
     found = runs_of() | tunings(lambda model, sparsity: 70 + gained * sparsity)
     told = fig8_tables.cost_of_pruning(score_effects(STUDY, curves(STUDY, found)))
     change = f"{0.6 * gained:+.1f}".replace("-", "−")
-    assert told.startswith(
-        f"From the dense models to those without 60% of the weights, the score changes by {change} to"
-    )
+    assert told.startswith(f"From the dense models to those without 60% of the weights, scores change by {change} to")
     assert ("cannot tell" in told) == unharmed
     assert ("cannot be told" in c9(STUDY, found).reason) == unharmed
 

@@ -57,13 +57,13 @@ def cost_of_pruning(scores: Mapping[float, Effect]) -> str:
     last = max(scores)
     changes = [value - scores[0.0].values[model] for model, value in scores[last].values.items()]
     low, high = (f"{end(changes):+.1f}".replace("-", "−") for end in (min, max))
-    told = f"From the dense models to those without {last:.0%} of the weights, the score changes by {low} to {high}."
+    told = f"From the dense models to those without {last:.0%} of the weights, scores change by {low} to {high} points."
     if most_lost(scores) > EPSILON:
         return told
     return (
-        f"{told} No model loses more than a point at any sparsity: with {1 - last:.0%} of these weights left "
-        "they fine-tune as well or better, so that these tasks do not need what the blocks learned in pre-training. How "
-        "far such models can be pruned, and whether more text makes that easier, these curves cannot tell."
+        f"{told} No model loses more than a point at any sparsity: with {1 - last:.0%} of these weights left they "
+        "fine-tune as well or better, so that these tasks do not need what the blocks learned in pre-training. How far "
+        "such models can be pruned, and whether more text makes that easier, these curves cannot tell."
     )
 
 
