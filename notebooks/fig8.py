@@ -58,7 +58,8 @@ if checkpoints not in ("trained", "multiberts"):
 records = store.results(scale).records()
 records |= live.run(live.wanted(study, records, [], []), scale)
 watched, looks = (study, records) if checkpoints == "trained" else (fig8.MULTIBERTS, store.results("paper").records())
-runs = emergence.series(watched, looks)
+trained = emergence.series(study, records)
+runs = trained if watched is study else emergence.series(watched, looks)
 jumps = emergence.jumps(runs)
 found = curves.curves(study, records)
 scores = emergence.score_effects(study, found)
@@ -76,10 +77,10 @@ fig8_tables.run_table(study, records).style.hide(axis="index")
 # *Passes* are how often each text of the part is read. All models read the same number of tokens: less text means that it is read more often.
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-losses", "caption": "Cross-entropy on text that no model is trained on, and on the text that each is trained on (mean of the steps since the look before). The dashed line is what knowing the tokens' frequencies alone would give. Steps are spread by their square root."}, "image": {"alt": "Two panels of loss against steps, on held-out text and on training text, a line for each pre-training, beside a dashed line.", "align": "center"}}
-fig8.draw_losses(study, emergence.series(study, records), records);
+fig8.draw_losses(study, trained, records);
 
 # %% tags=["remove-input"]
-Markdown(fig8_tables.learned(study, emergence.series(study, records)))
+Markdown(fig8_tables.learned(study, trained))
 
 # %% [markdown]
 # ## Zero weights
@@ -144,7 +145,7 @@ fig8.draw_dense(study, found);
 # In percent of the weights, when the pre-training is over.
 
 # %% tags=["remove-input"]
-fig8_tables.effect_table(study, emergence.zero_effects(study, emergence.series(study, records)), "zero if", 3).style.hide(axis="index")
+fig8_tables.effect_table(study, emergence.zero_effects(study, trained), "zero if", 3).style.hide(axis="index")
 
 # %% [markdown]
 # ## Verdicts

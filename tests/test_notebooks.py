@@ -78,7 +78,10 @@ def test_figure_8_pre_trains_prunes_and_fine_tunes_from_nothing(tmp_path, monkey
     ("notebook", "parameters", "message"),
     [
         ("fig1", {"block": 7}, "block 7 is not allowed: the model has blocks 1 to 6"),
+        ("fig3", {"sparsity": "1"}, "sparsity '1' is not allowed"),
         ("fig5", {"pattern": "4:2"}, "pattern '4:2' is not allowed"),
+        ("fig6", {"tasks": "cifar11"}, "unknown task 'cifar11'.*did you mean 'cifar10'"),
+        ("fig7", {"models": "tiny-vit"}, "name two, the supervised one first"),
         ("fig8", {"checkpoints": "multibert"}, "unknown checkpoints 'multibert'.*did you mean 'multiberts'"),
         ("fig9", {"sparsity": "1"}, "sparsity '1' is not allowed"),
     ],

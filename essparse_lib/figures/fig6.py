@@ -61,9 +61,6 @@ _PROBES = {
     "entropy_of_mean": "entropy of their mean",
 }
 
-#: Lines of the pre-training seeds, in their order.
-_LINES = ("-", "--", ":", "-.")
-
 
 def comparisons(study: Study) -> list[Comparison]:
     """What is held against what, as far as the study has the models; the first decides C7."""
@@ -84,7 +81,7 @@ def looks(study: Study) -> dict[str, dict[str, Any]]:
     return {
         model: {"color": colours[way], "linestyle": line, "linewidth": 1.4}
         for way, models in groups.items()
-        for model, line in zip(models, cycle(_LINES), strict=False)
+        for model, line in zip(models, cycle(style.SEED_LINES), strict=False)
     }
 
 
@@ -130,7 +127,9 @@ def _legend(figure: Figure, study: Study, own: Mapping[str, Mapping[str, Any]]) 
     groups = vision.objectives(study)
     named = {way: own[models[0]] for way, models in groups.items()}
     seeds = max((len(models) for models in groups.values()), default=0)
-    lines = {f"pre-training {i + 1}": {"color": "0.2", "linestyle": line} for i, line in enumerate(_LINES[:seeds])}
+    lines = {
+        f"pre-training {i + 1}": {"color": "0.2", "linestyle": line} for i, line in enumerate(style.SEED_LINES[:seeds])
+    }
     style.line_legend(figure, {**named, **(lines if seeds > 1 else {})})
 
 

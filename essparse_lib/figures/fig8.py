@@ -53,9 +53,6 @@ MULTIBERTS = Study(
 #: The readings of zero that are drawn, where any weight is zero by them.
 DRAWN = ("exact", "fp16", "bf16", "below 1e-06", "below 0.0001", "below 0.001", "below 0.01", "below 0.01 sd")
 
-#: Lines of the pre-training seeds, in their order.
-_LINES = ("-", "--", ":", "-.")
-
 _JUMP = {"an abrupt jump": dict(marker="^", linestyle="", color=style.ASKED)}
 _FLOOR = {"commonest class": dict(color=style.GUIDE, linestyle=":", linewidth=1)}
 _ENTROPY = {"by the tokens' frequencies": dict(color=style.GUIDE, linestyle="--", linewidth=1)}
@@ -182,7 +179,7 @@ def _looks(runs: Sequence[Series] | Sequence[Pretraining]) -> dict[str, dict[str
     return {
         run.name if isinstance(run, Series) else run.model: {
             "color": tuple(palette[fractions.index(run.fraction)]),
-            "linestyle": _LINES[seeds.index(run.seed) % len(_LINES)],
+            "linestyle": style.SEED_LINES[seeds.index(run.seed) % len(style.SEED_LINES)],
             "linewidth": 1.2,
             "label": f"{run.fraction:.0%}, seed {run.seed}",
         }

@@ -15,6 +15,9 @@ WIDTH = 8.0
 #: What marks a tolerance, a floor or a null: not data.
 GUIDE = "0.45"
 
+#: Lines of pre-training seeds, in their order.
+SEED_LINES = ("-", "--", ":", "-.")
+
 #: What marks the point that the reader asked for.
 ASKED = "#d55e00"
 

@@ -1,4 +1,4 @@
-"""How much of images' classes a vision model tells: by its features, without further training, or by its own head."""
+"""What a vision model makes of images without further training, and how much of their classes that tells."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from ..pruning.blocks import evaluating
-from ..tasks.images import Images
 
 #: As DINO is evaluated (Caron et al. 2021, arXiv 2104.14294, §3.2 and its code).
 _NEIGHBOURS, _TEMPERATURE = 20, 0.07
@@ -65,15 +64,3 @@ def linear_accuracy(train: np.ndarray, classes: np.ndarray, test: np.ndarray, te
 
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=500, tol=1e-3))
     return 100 * float(probe.fit(train, classes).score(test, test_classes))
-
-
-@torch.no_grad()
-def own_accuracy(
-    model: nn.Module, images: Images, prepared: Callable[[torch.Tensor], torch.Tensor], batch_size: int = 250
-) -> float:
-    """Accuracy, in points, of a classifier of transformers; ``prepared`` as for ``class_tokens``."""
-    device, said = next(model.parameters()).device, []
-    with evaluating(model):
-        for part in torch.from_numpy(images.pixels).split(batch_size):
-            said.append(model(pixel_values=prepared(part.to(device))).logits.argmax(-1).cpu())
-    return 100 * float((torch.cat(said) == torch.from_numpy(images.labels)).float().mean())

@@ -18,8 +18,9 @@ from ..tasks import Task, fixed_part
 from ..tasks.images import Images
 from . import device
 from .dino import Dino
-from .features import class_tokens, linear_accuracy, neighbours_accuracy, own_accuracy
-from .pictures import normalised
+from .evaluate import classify
+from .features import class_tokens, linear_accuracy, neighbours_accuracy
+from .pictures import Preprocessing, encode, normalised
 from .views import cropped, shifted
 
 if TYPE_CHECKING:
@@ -73,9 +74,16 @@ class ImageObjective:
         if self.examples < asked.batch_size:
             raise InputError(f"{task.name} has {self.examples} images, fewer than a batch of {asked.batch_size}")
         self.kind = _KINDS[asked.objective]
-        channels = (self.train.pixels[:, channel] / 255 for channel in range(self.channels))  # one at a time in memory
-        moments = [(round(float(c.mean()), 4), round(float(c.std()), 4)) for c in channels]
-        self.mean, self.std = map(list, zip(*moments, strict=True))
+
+    @cached_property
+    def mean(self) -> list[float]:
+        """Of each channel over the training images, in [0, 1]."""
+        return [round(float((pixels / 255).mean()), 4) for pixels in self.train.pixels.swapaxes(0, 1)]
+
+    @cached_property
+    def std(self) -> list[float]:
+        """The standard deviation, likewise."""
+        return [round(float((pixels / 255).std()), 4) for pixels in self.train.pixels.swapaxes(0, 1)]
 
     @property
     def content(self) -> str:
@@ -120,6 +128,13 @@ class ImageObjective:
         images = self.kind.moved(self.side)(self._pixels[at] / 255)
         return self.kind.batch(self, images, self._labels[at], step / self.asked.steps, chance)
 
+    def _own_accuracy(self, model: nn.Module) -> float:
+        """Of a classifier on the test images, in points."""
+        devices, sides = device.accelerator(), ((self.side,) * 2, (self.asked.patch,) * 2)
+        wishes = Preprocessing(self.channels, *sides, tuple(self.mean), tuple(self.std))
+        said = classify(model, encode(self.test, wishes, devices.device), devices)
+        return 100 * float((said == self.test.labels).mean())
+
     def prepared(self, images: torch.Tensor) -> torch.Tensor:
         """Images, in 8 bits or in [0, 1], with each channel of mean 0 and deviation 1 over the training images."""
         return normalised(images, self.mean, self.std)
@@ -157,7 +172,7 @@ class ImageObjective:
             "linear_probe": self._accuracy(linear_accuracy, after, self.train, self.test),
         }
         if isinstance(trained.module, ViTForImageClassification):
-            points["accuracy"] = own_accuracy(trained.module, self.test, self.prepared)
+            points["accuracy"] = self._own_accuracy(trained.module)
         return {"images": self.asked.images, **{name: round(value, 2) for name, value in points.items()}}
 
     def save(self, module: nn.Module, folder: Path) -> None:
