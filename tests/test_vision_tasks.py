@@ -276,6 +276,7 @@ def test_fashion_mnist_from_an_archive_like_debians(cached, monkeypatch):
 @pytest.mark.parametrize(
     "bad",
     [b"no gzip", idx(noise(6, 28, 28))[:-40], gzip.compress(b"\0\0\x0d\x01\0\0\0\x01a"), gzip.compress(b"\0\0\x08")],
+    ids=["no gzip", "cut short", "not of bytes", "no sizes"],  # a gzip holds the time, and a name must not change
 )
 def test_a_damaged_idx_file_is_named_and_the_hub_is_tried(bad, cached, monkeypatch):
     fashion(cached, monkeypatch, **{"train-images-idx3": bad})
