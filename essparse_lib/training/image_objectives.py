@@ -143,8 +143,7 @@ class ImageObjective:
         """Of DINO the teacher's entropies, in nats; at every tenth part nearest neighbours' accuracy, in points."""
         found = {}
         if isinstance(module, Dino):
-            given = self.held_out
-            each, mean = module.entropies(given["large"], given["progress"])
+            each, mean = module.entropies(self.held_out["large"])
             found = {"teacher_entropy": round(each, 4), "entropy_of_mean": round(mean, 4)}
         if step in {round(self.asked.steps * part / 10) for part in range(11)}:
             found["knn"] = round(self._accuracy(neighbours_accuracy, self.model(module), *self._looked_up), 2)
