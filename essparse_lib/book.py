@@ -18,7 +18,9 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
+from . import fragments
 from .errors import InputError
+from .figures import panels
 from .files import locked, sha256, writable, writing
 from .study.store import results_folder
 
@@ -54,8 +56,11 @@ def build(out: Path) -> Path:
         for name in ("_config.yml", "_toc.yml"):
             shutil.copyfile(root / name, stage / name)
         shutil.copytree(root / "book", stage / "book", ignore=shutil.ignore_patterns("__pycache__"))
-        (stage / "book" / "_static").mkdir(exist_ok=True)
-        shutil.copyfile(math, stage / "book" / "_static" / math.name)
+        static = stage / "book" / "_static"
+        static.mkdir(exist_ok=True)
+        shutil.copyfile(math, static / math.name)
+        (static / "vega.js").write_text(_vega(), encoding="utf-8")
+        fragments.write(stage / "book" / "generated")
         (stage / "notebooks").mkdir()
         for name, notebook in executed.items():
             shutil.copyfile(notebook, stage / "notebooks" / name)
@@ -92,6 +97,16 @@ def _mathjax() -> Path:
         return next(Path(str(f.locate())) for f in files if f.name == "tex-svg.js")
     except (metadata.PackageNotFoundError, StopIteration) as error:
         raise InputError(f"the book's tools are missing ({error}): pip install 'essparse[book]'") from error
+
+
+def _vega() -> str:
+    """What draws the panels, from its installed package; in a scope of its own, for it has names of one letter."""
+    try:
+        import vl_convert
+    except ImportError as error:
+        raise InputError(f"the book's tools are missing ({error}): pip install 'essparse[book]'") from error
+    libraries = vl_convert.javascript_bundle()  # type: ignore[call-arg]
+    return f"(() => {{{libraries}}})();\n"
 
 
 def _executed(root: Path, kept: Path) -> dict[str, Path]:
@@ -144,6 +159,10 @@ def _execute(source: Path, target: Path, root: Path) -> str:
     notebook["cells"] = [c for c in notebook["cells"] if "injected-parameters" not in c["metadata"].get("tags", [])]
     for part in (notebook, *notebook["cells"]):
         part["metadata"].pop("papermill", None)
+    notebook["metadata"].pop("widgets", None)  # state of live panels: with it a page fetches scripts from the network
+    for output in (output for cell in notebook["cells"] for output in cell.get("outputs", ())):
+        if panels.MIME in output.get("data", {}):  # here the book's controls stand in for those of a live notebook
+            output["data"] = {"text/html": panels.book_html(output["data"][panels.MIME])}
     with writing(target) as file:
         file.write(json.dumps(notebook).encode())
     return ""

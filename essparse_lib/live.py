@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from . import models, tasks
 from .files import cache_folder
+from .progress import expected_seconds, spell
 from .study.asked import Asked
 from .study.grid import Study
 from .study.pretraining import FromScratch
 from .study.store import Record, Store
 from .study.trial import Pruning
+
+if TYPE_CHECKING:
+    from .run import Progress
+
+#: Seconds between two looks at the clock, and what a trial is taken to last where none has a record.
+_BEAT, _GUESS = 0.5, 60.0
 
 
 def checked(study: Study) -> Study:
@@ -43,8 +54,17 @@ def wanted(study: Study, records: Mapping[str, Record], prunings: Sequence[Pruni
     return list({t.id: t for t in trials if t.id not in records}.values())
 
 
-def run(trials: Iterable[Asked], scale: str) -> dict[str, Record]:
+def run(
+    trials: Iterable[Asked],
+    scale: str,
+    say: Callable[[str], None] = print,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> dict[str, Record]:
     """Run trials, or read them back if they were run before, and say what is going on.
+
+    Args:
+        say: takes a line, of what is run and of what went wrong.
+        progress: called after each trial that is run.
 
     Raises:
         InputError: a model or a task cannot be had.
@@ -52,21 +72,88 @@ def run(trials: Iterable[Asked], scale: str) -> dict[str, Record]:
     folder = cache_folder() / "live" / scale
     todo = list(trials)
     # models first: what is done with them needs their weights
-    found = _kept([one for one in todo if isinstance(one, FromScratch)], Store(folder / "pretraining"))
+    found = _kept([one for one in todo if isinstance(one, FromScratch)], Store(folder / "pretraining"), say, progress)
     by_model: dict[str, list[Asked]] = {}
     for one in todo:
         if not isinstance(one, FromScratch):
             by_model.setdefault(one.model, []).append(one)
     for model, own in by_model.items():
         # A folder or a branch of the hub may hold other weights tomorrow, under the same name.
-        found |= _kept(own, Store(folder / models.locate(model).weights))
+        found |= _kept(own, Store(folder / models.locate(model).weights), say, progress)
     for record in found.values():
         if record.status != "ok":
-            print(f"{record.trial}: {record.status}, {record.reason}")
+            say(f"{record.trial}: {record.status}, {record.reason}")
     return found
 
 
-def _kept(todo: Sequence[Asked], store: Store) -> dict[str, Record]:
+def watched(
+    todo: Sequence[Asked], study: Study, records: Mapping[str, Record], tell: Callable[[float, Sequence[str]], None]
+) -> tuple[dict[str, Record], set[str]]:
+    """As ``run``, told of twice a second: between one trial and the next the clock alone says how far it is.
+
+    Args:
+        study: whose records say how long a trial takes.
+        tell: takes the share that is done, from 0 to 1, and lines of what is run, what went wrong and how long it
+            takes. It is called from another thread too, since what runs keeps this one busy.
+
+    Returns:
+        The records, and the ids of those that were made now rather than read back.
+
+    Raises:
+        InputError: a model or a task cannot be had.
+    """
+    if not todo:
+        tell(1.0, ["Nothing had to be run: there are records."])
+        return {}, set()
+    lines: list[str] = []
+    made: set[str] = set()
+    begun = last = time.monotonic()
+    done = 0
+    there = [trial for trial in study.asked() if trial.id in records]
+    expected = expected_seconds([*there, *todo], dict(records))
+    about = f", of about {spell(expected)} where the records were made" if expected else ""
+
+    def look() -> None:
+        now = time.monotonic()
+        part = min(0.95, (now - last) * len(todo) / (expected or _GUESS * len(todo)))
+        tell((done + part) / len(todo), [*lines, f"{done} of {len(todo)} done in {spell(now - begun)}{about}"])
+
+    def count(told: Progress) -> None:
+        nonlocal done, last
+        done, last = len(todo) - told.left, time.monotonic()
+        if told.record is not None:
+            made.add(told.record.trial.id)
+
+    with _every(_BEAT, look):
+        found = run(todo, study.scale, lines.append, count)
+    ended = (
+        f"Run in {spell(time.monotonic() - begun)}." if made else "Nothing had to be run: it was before, and is kept."
+    )
+    tell(1.0, [*lines, ended])
+    return found, made
+
+
+@contextmanager
+def _every(seconds: float, call: Callable[[], None]) -> Iterator[None]:
+    """Call it every so many seconds, in a thread of its own, until what is within has ended."""
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(seconds):
+            call()
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _kept(
+    todo: Sequence[Asked], store: Store, say: Callable[[str], None], progress: Callable[[Progress], None]
+) -> dict[str, Record]:
     """The records of these, from the store or made now."""
     if not todo:
         return {}
@@ -74,7 +161,7 @@ def _kept(todo: Sequence[Asked], store: Store) -> dict[str, Record]:
 
     new = runner.missing(todo, store.records(), retry=True)
     if new:
-        print(f"Running {len(new)} trials that have no record: {new[0]}" + (", …" if len(new) > 1 else ""))
-        runner.run(new, store, retry=True)
+        say(f"Running {len(new)} trials that have no record: {new[0]}" + (", …" if len(new) > 1 else ""))
+        runner.run(new, store, retry=True, progress=progress)
     kept = store.records()
     return {one.id: kept[one.id] for one in todo if one.id in kept}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,8 @@ from .study.store import Record
 if TYPE_CHECKING:
     import torch
 
-#: Cells along each side of a map.
-_CELLS = 32
+#: Cells along each side of a map; weights along each side of the part of a matrix that is kept one by one.
+_CELLS, _CORNER = 32, 96
 
 
 def measure(asked: Measurement) -> Record:
@@ -35,6 +36,7 @@ def measure(asked: Measurement) -> Record:
         "mask-similarity": _mask_similarity,
         "zeros": _zeros,
         "distribution": _distribution,
+        "pruning-order": _pruning_order,
     }
     values = by_kind[asked.kind](asked)
     return Record(asked, "ok", values=values, provenance={**made, **finished(started)})
@@ -110,6 +112,39 @@ def _distribution(asked: Measurement) -> dict[str, Any]:
             for name in SCALERS
         },
     }
+
+
+def _pruning_order(asked: Measurement) -> dict[str, Any]:
+    """Of the middle block, matrix by matrix: which weights of a corner go when, and how much of the whole matrix.
+
+    A byte k says that its weight is among the smallest k + 1 percent of all that can be pruned; 99, that it is not
+    among the smallest 99.
+    """
+    from .pruning.levels import ranked
+    from .pruning.prunable import prunable, weights
+
+    model = models.complete(asked.model)
+    matrices = prunable(model)
+    sweep = ranked(weights(model), [round(k / 100, 2) for k in range(1, 100)])
+    middle = len({m.depth for m in matrices.values()}) // 2
+    found = []
+    for name, matrix in matrices.items():
+        if matrix.depth != middle:
+            continue
+        level = sweep.level[name].T if matrix.transposed else sweep.level[name]
+        corner = level[:_CORNER, :_CORNER]
+        gone = (level.flatten().bincount(minlength=100).cumsum(0) / level.numel()).tolist()
+        found.append(
+            {
+                "component": matrix.component,
+                "depth": middle,
+                "rows": corner.shape[0],
+                "columns": corner.shape[1],
+                "levels": base64.b64encode(corner.contiguous().numpy().tobytes()).decode(),
+                "gone": [0.0, *(_rounded(100 * share, 5) for share in gone[:99])],
+            }
+        )
+    return {"matrices": found}
 
 
 def _rounded(value: float, digits: int) -> float:

@@ -4,41 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from statistics import mean
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from . import figures
+from .figures.status import expected_seconds, spell, standing
 from .study.asked import Asked
-from .study.store import Record, Store, results
+from .study.store import Store, results
 
 if TYPE_CHECKING:
     from .run import Progress
-
-
-def expected_seconds(trials: Sequence[Asked], records: dict[str, Record]) -> float | None:
-    """How long the trials without a record will take one after another, from the records that there are.
-
-    A trial is taken to last as long as the mean of those in its file (a model's on one task), or else of all; None
-    with no record.
-    """
-    spent: dict[tuple[str, str] | None, list[float]] = {}
-    for trial in trials:
-        if trial.id in records and (seconds := records[trial.id].provenance.get("seconds")):
-            for key in ((trial.model, trial.file), None):
-                spent.setdefault(key, []).append(seconds)
-    if not spent:
-        return None
-    return sum(mean(spent.get((t.model, t.file), spent[None])) for t in trials if t.id not in records)
-
-
-def spell(seconds: float) -> str:
-    """A duration as people say it: ``40 s``, ``12 min``, ``3.5 h``."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 @contextmanager
@@ -74,15 +51,13 @@ def status_table() -> None:
     table = Table("figure", "scale", "records", "missing", "not ok", "expected time, one at a time", box=None)
     for name, by_scale in figures.STUDIES.items():
         for scale, study in by_scale.items():
-            trials, records = study.asked(), results(scale).records()
-            there = [records[t.id] for t in trials if t.id in records]
-            seconds = expected_seconds(trials, records)
+            found = standing([study], results(scale).records())
             table.add_row(
                 name,
                 scale,
-                str(len(there)),
-                str(len(trials) - len(there)),
-                str(sum(r.status != "ok" for r in there)),
-                "unknown: none has been run" if seconds is None else spell(seconds),
+                str(found.there),
+                str(found.asked - found.there),
+                str(sum(found.unlucky.values())),
+                "unknown: none has been run" if found.left is None else spell(found.left),
             )
     Console().print(table)

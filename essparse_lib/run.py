@@ -54,7 +54,7 @@ def run(
         progress: called after each trial.
 
     Returns:
-        The trials that still have no record: the budget was spent, or another process is running them.
+        The trials that still have no record, since the budget was spent or another process is running them.
 
     Raises:
         InputError: something cannot be had or written. Checked before the first trial.

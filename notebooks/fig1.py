@@ -109,6 +109,4 @@ paper = figures.study("fig1", "paper")
 Markdown(cost.sentence(paper))
 
 # %% tags=["remove-cell"]
-parameters.glue("fig1_verdict", verdict.outcome)
-parameters.glue("fig1_paper_trainings", cost.expected(paper).trainings)
-parameters.glue("fig1_paper_hours", cost.expected(paper).about)
+parameters.glue_verdict(verdict)

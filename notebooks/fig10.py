@@ -66,6 +66,9 @@ fig10.draw(study, records, [s for s in study.measured["mask-similarity"] if s <=
 fig10.draw_against_null(study, records);
 
 # %% tags=["remove-input"]
+fig10.panel(study, records)
+
+# %% tags=["remove-input"]
 fig10.table(study, records).style.hide(axis="index")
 
 # %% [markdown]
@@ -100,6 +103,4 @@ paper = figures.study("fig10", "paper")
 Markdown(cost.sentence(paper))
 
 # %% tags=["remove-cell"]
-parameters.glue("fig10_verdict", verdict.outcome)
-parameters.glue("fig10_paper_trainings", cost.expected(paper).trainings)
-parameters.glue("fig10_paper_hours", cost.expected(paper).about)
+parameters.glue_verdict(verdict)

@@ -45,7 +45,7 @@ from IPython.display import Markdown
 from essparse_lib import figures, live
 from essparse_lib.errors import check_sparsity
 from essparse_lib.figures import curves as drawing
-from essparse_lib.figures import fig2, parameters, style
+from essparse_lib.figures import fig2, panels, parameters, style
 from essparse_lib.study import cost, curves, store, summary, trial, verdicts
 
 style.apply()
@@ -75,6 +75,14 @@ Markdown("\n\n".join(map(drawing.sentence, asked)) or nothing)
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig2-curves", "caption": "Change of the score against the dense model as one-shot magnitude pruning removes more, after fine-tuning, for each task. Thick lines are means over the seeds, thin lines single seeds, bands 95% intervals over seeds and evaluation examples; the dashed line lies \u03b5 below the dense model, the dotted one at always saying the commonest class; the mark at the bottom is the essential sparsity with its interval; thin broken lines are random pruning, and pruning after the fine-tuning with no training to follow; the diamond is the point asked for; crosses, if any, are runs that diverged or failed. Each panel has its own vertical scale."}, "image": {"alt": "One panel for each task: the change from the dense model in points against the percentage of weights removed, flat at first and then falling, with interval bands.", "align": "center"}}
 beside = {way: curves.curves(study, records, way) for way in (fig2.RANDOM, fig2.AFTER)}
 drawing.draw(found, asked, epsilon, beside);
+
+# %% tags=["remove-input"]
+panels.of_curves(
+    {**panels.by_model(found), **beside},
+    "A line for each task and way to prune: the change from the dense model against the share of the weights removed.",
+    shown=study.models,
+    start=100 * sparsity,
+)
 
 # %% [markdown]
 # ## What the curves say
@@ -121,13 +129,8 @@ paper = figures.study("fig2", "paper")
 Markdown(cost.sentence(paper))
 
 # %% tags=["remove-cell"]
-parameters.glue("fig2_verdict", verdict.outcome)
-parameters.glue("fig2_c3", size.outcome)
+parameters.glue_verdict(verdict)
+parameters.glue_verdict(size)
 parameters.glue("fig2_trials", len(summary.used(study, records)))
 parameters.glue("fig2_essential", drawing.range_text(study, found, epsilon))
-parameters.glue("fig2_paper_trainings", cost.expected(paper).trainings)
-parameters.glue("fig2_paper_hours", cost.expected(paper).about)
-together = cost.expected(*(figures.study(f"fig{number}", "paper") for number in (1, 2, 3, 5, 6, 8, 9, 10)))
-parameters.glue("all_paper_trainings", together.trainings)
-parameters.glue("all_paper_hours", together.about)
 parameters.glue("paper_assumed", cost.ASSUMED)

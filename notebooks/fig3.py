@@ -45,7 +45,7 @@ from IPython.display import Markdown
 from essparse_lib import figures, live
 from essparse_lib.errors import check_sparsity
 from essparse_lib.figures import curves as drawing
-from essparse_lib.figures import fig3, parameters, style
+from essparse_lib.figures import fig3, panels, parameters, style
 from essparse_lib.study import cost, curves, sharpness, store, summary, trial, verdicts
 
 style.apply()
@@ -76,6 +76,13 @@ Markdown("\n\n".join(map(drawing.sentence, asked)) or nothing)
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig3-curves", "caption": "Change of the score against the dense model as one-shot magnitude pruning removes more, after fine-tuning, for each vision task. Thick lines are means over the seeds, thin lines single seeds, bands 95% intervals over seeds and evaluation images; the dashed line lies \u03b5 below the dense model; the mark at the bottom is the essential sparsity with its interval; the diamond is the point asked for; crosses, if any, are runs that diverged or failed. Each panel has its own vertical scale."}, "image": {"alt": "One panel for each vision task: the change from the dense model in points against the percentage of weights removed, flat at first and then falling, with interval bands.", "align": "center"}}
 fig3.draw(found, asked, epsilon);
+
+# %% tags=["remove-input"]
+panels.of_curves(
+    panels.by_model(found),
+    "A line for each task and model: the change from the dense model against the share of the weights removed.",
+    start=100 * sparsity,
+)
 
 # %% tags=["remove-input"]
 drawing.table(found, epsilon).style.hide(axis="index")
@@ -128,8 +135,4 @@ paper = figures.study("fig3", "paper")
 Markdown(cost.sentence(paper))
 
 # %% tags=["remove-cell"]
-parameters.glue("fig3_verdict", sharp.outcome)
-parameters.glue("fig3_c1", verdict.outcome)
-parameters.glue("fig3_essential", drawing.range_text(study, found, epsilon))
-parameters.glue("fig3_paper_trainings", cost.expected(paper).trainings)
-parameters.glue("fig3_paper_hours", cost.expected(paper).about)
+parameters.glue_verdict(sharp)

@@ -41,7 +41,7 @@ from IPython.display import Markdown
 from essparse_lib import figures, live
 from essparse_lib.figures import contrasts as drawing
 from essparse_lib.figures import curves as curve_drawing
-from essparse_lib.figures import fig5, parameters, style
+from essparse_lib.figures import fig5, panels, parameters, style
 from essparse_lib.study import contrasts, cost, curves, store, summary, trial, verdicts
 
 style.apply()
@@ -72,7 +72,15 @@ drawing.table(named, {"pattern": lambda c: c.one.pattern, "against": lambda c: s
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig5-curves", "caption": "Change of the score against the dense model, for patterns of M = 4 (thick line, with 95% interval; thin lines single seeds), of M = 8, and for unstructured pruning of the same sparsities. The dashed horizontal line lies one point below the dense model, the dotted one at always saying the commonest class."}, "image": {"alt": "A panel for each task: three lines of the change in points at 25, 50 and 75% of the weights removed.", "align": "center"}}
 ways = {way: curves.curves(study, records, way) for way in study.ways}
-curve_drawing.draw(ways.pop(fig5.M4), beside=ways);
+curve_drawing.draw(ways[fig5.M4], beside={way: own for way, own in ways.items() if way != fig5.M4});
+
+# %% tags=["remove-input"]
+panels.of_curves(
+    ways,
+    "A line for each task and kind of pattern: the change from the dense model against the share of the weights removed.",
+    shown=[fig5.M4],
+    start=50,
+)
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig5-differences", "caption": "What a pattern costs beside its sparsity: its score less that of unstructured pruning at the same sparsity, the seeds paired, with 95% intervals. The shaded band is one point either way."}, "image": {"alt": "A panel for each task: differences in points with error bars at 25, 50 and 75% sparsity, for M = 4 and M = 8.", "align": "center"}}
 drawing.draw(found, lambda c: f"M = {c.one.pattern.split(':')[1]}", asked.sparsity);
@@ -110,6 +118,4 @@ paper = figures.study("fig5", "paper")
 Markdown(cost.sentence(paper))
 
 # %% tags=["remove-cell"]
-parameters.glue("fig5_verdict", verdict.outcome)
-parameters.glue("fig5_paper_trainings", cost.expected(paper).trainings)
-parameters.glue("fig5_paper_hours", cost.expected(paper).about)
+parameters.glue_verdict(verdict)

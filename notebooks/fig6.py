@@ -40,7 +40,7 @@ from IPython.display import Markdown
 
 from essparse_lib import figures, live
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import fig6, parameters, style, vision
+from essparse_lib.figures import fig6, panels, parameters, style, vision
 from essparse_lib.study import cost, curves, store, summary, supervision
 
 style.apply()
@@ -84,6 +84,13 @@ fig6.draw_learning(study, records);
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig6-curves", "caption": "Change of the score against the dense model as one-shot magnitude pruning removes more, after fine-tuning: the mean over the tasks that every model learned, if there are several, and each task. A line is one pre-trained model, the mean of its fine-tunings, with their 95% interval; colours are objectives, line styles pre-training seeds. The dashed grey line lies \u03b5 below the dense model, the vertical one is the point asked for. Each panel has its own vertical scale."}, "image": {"alt": "Panels of the change from the dense model against the percentage of weights removed: supervised, DINO and other pre-trainings in different colours, two lines each.", "align": "center"}}
 fig6.draw(study, found, sparsity, epsilon);
+
+# %% tags=["remove-input"]
+panels.of_curves(
+    panels.by_model(found),
+    "A line for each task and model: the change from the dense model against the share of the weights removed.",
+    start=100 * sparsity,
+)
 
 # %% tags=["remove-input"]
 fig6.essential_table(study, found, epsilon).style.hide(axis="index")
@@ -131,6 +138,4 @@ paper = figures.study("fig6", "paper")
 Markdown(cost.sentence(paper))
 
 # %% tags=["remove-cell"]
-parameters.glue("fig6_verdict", verdict.outcome)
-parameters.glue("fig6_paper_trainings", cost.expected(paper).trainings)
-parameters.glue("fig6_paper_hours", cost.expected(paper).about)
+parameters.glue_verdict(verdict)

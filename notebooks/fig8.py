@@ -42,7 +42,7 @@ from IPython.display import Markdown
 
 from essparse_lib import figures, live
 from essparse_lib.errors import check_sparsity, unknown
-from essparse_lib.figures import fig8, fig8_tables, parameters, style
+from essparse_lib.figures import fig8, fig8_tables, panels, parameters, style
 from essparse_lib.study import cost, curves, emergence, store, summary
 
 style.apply()
@@ -88,6 +88,12 @@ Markdown(fig8_tables.learned(study, trained))
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-zeros", "caption": "Zero weights, in percent of the block matrices' weights, against pre-training steps: a panel for each reading of zero by which there are any, a line for each pre-training. Triangles, if any, mark abrupt jumps; grey bands, if any, are where the paper saw its jumps, as a share of its run. Steps are spread by their square root. Each panel has its own vertical scale."}, "image": {"alt": "A panel for each reading of zero: the percentage of weights that count as zero against pre-training steps, a line for each pre-training.", "align": "center"}}
 fig8.draw_zeros(watched, runs, jumps);
 
+# %% [markdown]
+# By every reading of zero, in percent of the weights:
+
+# %% tags=["remove-input"]
+fig8.panel(runs)
+
 # %% tags=["remove-input"]
 Markdown(fig8_tables.nowhere(runs))
 
@@ -115,6 +121,16 @@ fig8.draw_weights(runs);
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-scores", "caption": "Score after one-shot pruning and fine-tuning, against sparsity, for models that were pre-trained on parts of the text; means over the seeds of the fine-tuning. The first panel, if any dense model has learned a task, is the mean over these tasks; the vertical line is the point asked for, the dotted one always saying the commonest class. Each panel has its own vertical scale."}, "image": {"alt": "The score against the percentage of weights removed, a panel for the mean over the tasks and for each task, a line for each pre-trained model.", "align": "center"}}
 fig8.draw_scores(study, found, sparsity);
+
+# %% tags=["remove-input"]
+panels.of_curves(
+    {task: [curve for curve in found if curve.task == task] for task in study.tasks},
+    "A line for each pre-trained model and task: its change from the dense model against the share of the weights removed.",
+    name="model",
+    legends=("Models", "Tasks"),
+    shown=study.tasks[:1],
+    start=100 * sparsity,
+)
 
 # %% tags=["remove-input"]
 named = {level: effect for level, effect in scores.items() if abs(level - sparsity) < 1e-9}
@@ -194,7 +210,5 @@ first = paper.pretrainings()[0]
 Markdown(f"{cost.sentence(paper)} Among them are {len(paper.pretrainings())} pre-trainings of {first.steps:,} steps of {first.batch_size} × {first.length} tokens.")
 
 # %% tags=["remove-cell"]
-parameters.glue("fig8_c8", abrupt.outcome)
-parameters.glue("fig8_c9", volume.outcome)
-parameters.glue("fig8_paper_trainings", cost.expected(paper).trainings)
-parameters.glue("fig8_paper_hours", cost.expected(paper).about)
+parameters.glue_verdict(abrupt)
+parameters.glue_verdict(volume)

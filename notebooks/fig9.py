@@ -42,8 +42,8 @@ from IPython.display import Markdown
 from essparse_lib import figures, live
 from essparse_lib.errors import check_sparsity
 from essparse_lib.figures import contrasts as drawing
-from essparse_lib.figures import fig9, parameters, style
-from essparse_lib.study import contrasts, cost, store, summary, trial, verdicts
+from essparse_lib.figures import fig9, panels, parameters, style
+from essparse_lib.study import contrasts, cost, curves, store, summary, trial, verdicts
 
 style.apply()
 sparsity = check_sparsity(sparsity)
@@ -72,6 +72,13 @@ drawing.table(named, {}).style.hide(axis="index")
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig9-differences", "caption": "Score of the lottery ticket less that of the one-shot mask at the same sparsity, the seeds paired, with 95% intervals over seeds and evaluation examples. The shaded band is one point either way: an interval within it says that the two are equivalent. A colour is a model, if there are several. Each panel has its own vertical scale."}, "image": {"alt": "A panel for each task: the difference in points with error bars against the sparsity, with a shaded band of one point either way.", "align": "center"}}
 drawing.draw(found, fig9.model_of(found), sparsity);
+
+# %% tags=["remove-input"]
+panels.of_curves(
+    {way: curves.curves(study, records, way) for way in study.ways},
+    "A line for each task and kind of mask: the change from the dense model against the share of the weights removed.",
+    start=100 * sparsity,
+)
 
 # %% tags=["remove-input"]
 drawing.table(found, fig9.columns(study, records, found)).style.hide(axis="index")
@@ -110,6 +117,4 @@ paper = figures.study("fig9", "paper")
 Markdown(cost.sentence(paper))
 
 # %% tags=["remove-cell"]
-parameters.glue("fig9_verdict", verdict.outcome)
-parameters.glue("fig9_paper_trainings", cost.expected(paper).trainings)
-parameters.glue("fig9_paper_hours", cost.expected(paper).about)
+parameters.glue_verdict(verdict)

@@ -1,4 +1,4 @@
-"""Every test runs offline, with caches of its own; here too are the archives and folders that several files need."""
+"""Every test runs offline, with caches of its own; here too is what several files need: archives, folders, the book."""
 
 import hashlib
 import io
@@ -16,6 +16,7 @@ if _OWNER:
     os.environ["ESSPARSE_TEST_HOME"] = tempfile.mkdtemp(prefix="essparse-tests-")
     os.environ["ESSPARSE_TEST_REAL_CACHE"] = os.environ.get("ESSPARSE_CACHE", "")
 _HOME = Path(os.environ["ESSPARSE_TEST_HOME"])
+_ROOT = Path(__file__).parents[1]
 os.environ.update(ESSPARSE_CACHE=str(_HOME / "cache"), HF_HOME=str(_HOME / "huggingface"), HF_HUB_OFFLINE="1")
 os.environ["OMP_NUM_THREADS"] = "1"  # tests run side by side: threads that wait for one another would take turns
 for _name in ("ESSPARSE_MIRROR", "ESSPARSE_RESULTS", "HF_HUB_CACHE", "HF_DATASETS_CACHE"):
@@ -61,6 +62,52 @@ def fresh_models():
     forget()
     yield models
     forget()
+
+
+@pytest.fixture(scope="session")
+def built():
+    """The folder of the built book's pages: built once, by whichever worker of pytest-xdist comes first."""
+    from essparse_lib import book, files
+
+    def build(folder):
+        before = _digest(_ROOT)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(_ROOT)
+            book.build(folder)
+        assert _digest(_ROOT) == before, "building changed the checkout"
+
+    return files.built(_HOME / "book", build) / "html"
+
+
+@pytest.fixture(scope="session")
+def pages(built):
+    """The names of the book's pages, such as ``notebooks/fig2``: those of _toc.yml, the landing page first."""
+    from sphinx_external_toc.parsing import parse_toc_yaml
+
+    contents = parse_toc_yaml(_ROOT / "_toc.yml")
+    return [contents.root.docname, *sorted(set(contents) - {contents.root.docname})]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A Chromium. For one module at a time: while it is there, nothing else in its process may run an event loop."""
+    found = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
+    executable = next(filter(None, found), None)
+    if executable is None:
+        pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        window = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
+        yield window
+        window.close()
+
+
+def _digest(root):
+    """A hash of all sources of the book."""
+    files = sorted(p for name in ("book", "notebooks") for p in (root / name).rglob("*") if p.is_file())
+    kept = [p for p in files if "__pycache__" not in p.parts]
+    return hashlib.sha256(b"".join(str(p).encode() + p.read_bytes() for p in kept)).hexdigest()
 
 
 @pytest.fixture

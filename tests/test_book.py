@@ -1,8 +1,8 @@
-"""The built book, as a reader has it: from a folder on disk, without a network and without a kernel."""
+"""How the book is built, and what its files hold; test_browser.py opens them."""
 
-import hashlib
 import html.parser
 import json
+import re
 import shutil
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -15,28 +15,6 @@ from essparse_lib.errors import InputError
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted(p.stem for p in (ROOT / "notebooks").glob("*.ipynb"))
-PAGES = [f"notebooks/{name}" for name in NOTEBOOKS] + [
-    f"book/{name}" for name in ("index", "methods", "reproduce", "references")
-]
-
-
-def digest(folder):
-    """A hash of all sources of the book."""
-    files = sorted(p for name in ("book", "notebooks") for p in (folder / name).rglob("*") if p.is_file())
-    kept = [p for p in files if "__pycache__" not in p.parts]
-    return hashlib.sha256(b"".join(str(p).encode() + p.read_bytes() for p in kept)).hexdigest()
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """The folder of the built pages, and the one that was built into."""
-    out = tmp_path_factory.mktemp("out")
-    before = digest(ROOT)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(ROOT)
-        index = book.build(out)
-    assert digest(ROOT) == before, "building changed the checkout"
-    return index.parent, out
 
 
 class Page(html.parser.HTMLParser):
@@ -55,92 +33,81 @@ class Page(html.parser.HTMLParser):
             self.images.append(named)
 
 
-def test_every_page_is_there(built):
-    folder, _ = built
-    for page in PAGES:
-        assert (folder / f"{page}.html").exists(), page
-    assert "book/index.html" in (folder / "index.html").read_text()
+def test_every_page_is_there(built, pages):
+    made = {
+        str(path.relative_to(built).with_suffix(""))
+        for name in ("book", "notebooks")
+        for path in (built / name).rglob("*.html")
+    }
+    assert made == set(pages)
+    assert {f"notebooks/{name}" for name in NOTEBOOKS} <= set(pages), "a notebook is not in _toc.yml"
+    assert "book/index.html" in (built / "index.html").read_text()
 
 
 def test_links_images_and_anchors_resolve(built):
-    folder, _ = built
-    parsed = {path: Page(path) for path in folder.rglob("*.html") if "_static" not in path.parts}
+    parsed = {path: Page(path) for path in built.rglob("*.html") if "_static" not in path.parts}
     for path, page in parsed.items():
         for link in page.links:
             parts = urlsplit(link)
             if parts.scheme or parts.netloc:
                 continue
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
-            assert target.exists(), f"{path.relative_to(folder)} links to {link}"
+            assert target.exists(), f"{path.relative_to(built)} links to {link}"
             if parts.fragment and target in parsed:
                 assert unquote(parts.fragment) in parsed[target].anchors | {"top"}, f"{path.name}: {link}"
 
 
-def test_pictures_have_words_for_those_who_do_not_see_them(built):
-    folder, _ = built
-    for page in PAGES:
-        for image in Page(folder / f"{page}.html").images:
+def test_pictures_have_words_for_those_who_do_not_see_them(built, pages):
+    for page in pages:
+        for image in Page(built / f"{page}.html").images:
             assert image.get("alt", "").strip() not in ("", "image"), f"{page}: {image}"
 
 
-def test_pages_show_results_and_no_machinery(built):
-    folder, _ = built
-    landing = (folder / "book/index.html").read_text(encoding="utf-8")
+def test_pages_show_results_and_no_machinery(built, pages):
+    landing = (built / "book/index.html").read_text(encoding="utf-8")
     assert any(outcome in landing for outcome in ("agrees", "differs", "inconclusive", "not tested at this scale"))
-    for page in PAGES:
-        text = (folder / f"{page}.html").read_text(encoding="utf-8")
+    for page in pages:
+        text = (built / f"{page}.html").read_text(encoding="utf-8")
         assert str(ROOT) not in text and "Parameters</span>" not in text and "Traceback" not in text, page
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_colab_opens_the_committed_notebook(built, name):
-    folder, _ = built
     repository = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]
     path = f"{repository['url'].removeprefix('https://')}/blob/{repository['branch']}/notebooks/{name}.ipynb"
-    links = Page(folder / f"notebooks/{name}.html").links
+    links = Page(built / f"notebooks/{name}.html").links
     assert f"https://colab.research.google.com/{path.replace('.com', '', 1)}" in links
 
 
-@pytest.fixture(scope="module")
-def browser():
-    found = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
-    executable = next(filter(None, found), None)
-    if executable is None:
-        pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        window = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox", "--disable-gpu"])
-        yield window
-        window.close()
+def test_the_whole_book_is_small_enough_for_a_slow_line(built):
+    assert sum(path.stat().st_size for path in built.rglob("*") if path.is_file()) <= 25_000_000
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_pages_open_from_disk_without_network_or_errors(built, browser, theme):
-    folder, _ = built
-    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=theme)
-    tab = context.new_page()
-    troubles = []
-    tab.on("console", lambda message: message.type in ("error", "warning") and troubles.append(message.text))
-    tab.on("pageerror", lambda error: troubles.append(str(error)))
-    tab.on("requestfailed", lambda request: troubles.append(f"failed: {request.url}"))
-    tab.on("request", lambda r: r.url.startswith(("file:", "data:", "blob:")) or troubles.append(f"asks {r.url}"))
-    for page in PAGES:
-        tab.goto((folder / f"{page}.html").as_uri(), wait_until="load")
-        tab.evaluate("() => window.MathJax?.startup?.promise")
-        assert troubles == [], page
-        width = tab.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert width <= 0, f"{page} is {width} pixels too wide"
-    context.close()
+def shown(notebook):
+    """What an executed notebook shows: its pictures, all of its text, and what other pages quote of it, by name."""
+    outputs = [out for cell in json.loads(notebook.read_text())["cells"] for out in cell.get("outputs", [])]
+    assert not [out for out in outputs if out["output_type"] == "error"]
+    pictures = [out["data"]["image/png"] for out in outputs if "image/png" in out.get("data", {})]
+    text = "".join(str(content) for out in outputs for kind, content in out.get("data", {}).items() if "text" in kind)
+    glued = [out for out in outputs if "scrapbook" in out.get("metadata", {})]
+    return pictures, text, {out["metadata"]["scrapbook"]["name"]: "".join(*out["data"].values()) for out in glued}
 
 
-def test_mathematics_is_rendered(built, browser):
-    folder, _ = built
-    tab = browser.new_page()
-    tab.goto((folder / "book/methods.html").as_uri())
-    tab.wait_for_selector("mjx-container svg", timeout=20_000)
-    assert tab.locator(".math").count() == tab.locator(".math mjx-container").count() > 0
-    tab.close()
+def test_without_one_record_the_figure_the_numbers_and_the_verdict_change(built, tmp_path, monkeypatch):
+    kept = tmp_path / "results"
+    shutil.copytree(ROOT / "results", kept, ignore=shutil.ignore_patterns("model", ".locks"))
+    similarity = kept / "lab/minilm-l6/mask-similarity.jsonl"
+    similarity.write_text("".join(similarity.read_text().splitlines(keepends=True)[1:]))
+    monkeypatch.setenv("ESSPARSE_RESULTS", str(kept))
+    assert book._execute(ROOT / "notebooks/fig10.ipynb", tmp_path / "fig10.ipynb", ROOT) == ""
+    (whole,) = (built.parent / "notebooks").glob("fig10-*.ipynb")
+    pictures, text, quoted = shown(whole)
+    pictures_without, text_without, quoted_without = shown(tmp_path / "fig10.ipynb")
+    assert all(old != new for old, new in zip(pictures, pictures_without, strict=True)) and pictures
+    count, count_without = (int(re.search(r"(\d+) of \d+ ", t)[1]) for t in (text, text_without))
+    assert count_without == count - 1
+    assert "**C11: inconclusive.** Records are missing." in text_without
+    assert "Records are missing" not in text and quoted["fig10_verdict"] != quoted_without["fig10_verdict"]
 
 
 @pytest.fixture

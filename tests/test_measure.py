@@ -1,5 +1,7 @@
 """Measurements: what is looked up in weights and masks, recorded as trials are."""
 
+import base64
+
 import pytest
 import torch
 
@@ -9,7 +11,7 @@ from essparse_lib.experiment import one_shot, ticket
 from essparse_lib.measure import measure
 from essparse_lib.pruning.compare import cosine
 from essparse_lib.pruning.magnitude import global_magnitude
-from essparse_lib.pruning.prunable import weights
+from essparse_lib.pruning.prunable import prunable, weights
 from essparse_lib.run import run
 from essparse_lib.study.measurement import Measurement
 from essparse_lib.study.store import Record, Store
@@ -82,3 +84,20 @@ def test_measurements_run_beside_trials_and_once(tmp_path, empty_cache):
 def test_measurements_that_make_no_sense_are_refused(arguments, message):
     with pytest.raises(InputError, match=message):
         Measurement(*arguments)
+
+
+@pytest.mark.parametrize("model", ["tiny-bert", "tiny-opt"])
+@pytest.mark.parametrize("percent", [1, 30, 99])
+def test_the_pruning_order_is_that_of_the_masks(model, percent):
+    values = measure(Measurement("pruning-order", model, 0.0)).values
+    matrices = {m.component: (name, m) for name, m in prunable(models.complete(model)).items() if m.depth == 1}
+    mask = global_magnitude(weights(models.complete(model)), percent / 100)
+    assert [m["component"] for m in values["matrices"]] == list(matrices)
+    for found in values["matrices"]:
+        name, matrix = matrices[found["component"]]
+        keep = mask.keep[name].T if matrix.transposed else mask.keep[name]
+        levels = torch.frombuffer(bytearray(base64.b64decode(found["levels"])), dtype=torch.uint8)
+        corner = levels.reshape(found["rows"], found["columns"])
+        assert torch.equal(corner >= percent, keep[:96, :96]) and corner.shape == keep[:96, :96].shape
+        assert found["gone"][percent] == pytest.approx(100 * (1 - keep.float().mean().item()), abs=1e-3)
+        assert found["gone"][0] == 0 and len(found["gone"]) == 100

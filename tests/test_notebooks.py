@@ -5,6 +5,7 @@ from pathlib import Path
 
 import papermill
 import pytest
+from transformers import AutoModel
 
 ROOT = Path(__file__).parents[1]
 
@@ -66,6 +67,34 @@ def test_each_figure_trains_tiny_models_from_nothing(notebook, claim, parameters
     assert f"**{claim}: not tested at this scale.**" in text and "Running" in text and drawn
 
 
+def test_a_model_of_ones_own_is_pruned_saved_and_judged_with_nothing_to_fetch(tmp_path, monkeypatch):
+    monkeypatch.setenv("ESSPARSE_CACHE", str(tmp_path / "cache"))
+    text, drawn = run(tmp_path, monkeypatch, "use-your-own-model", live_tasks="none", out=str(tmp_path / "pruned"))
+    assert "157,286 of 393,216 weights are zero; places where mask and file differ: 0" in text
+    assert "157,286 weights were gone before; 0 have come back" in text
+    assert "of its prunable weights gone, bert-2x128-100-0" in text and "from records" in text
+    assert "Running" not in text and str(tmp_path) not in text and len(drawn) == 2
+    assert AutoModel.from_pretrained(tmp_path / "pruned").config.hidden_size == 128
+
+
+def test_a_model_of_ones_own_is_trained_where_it_has_no_records(tmp_path, monkeypatch):
+    monkeypatch.setenv("ESSPARSE_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("ESSPARSE_CACHE", str(tmp_path / "cache"))
+    options = dict(model="essparse/tiny-opt", task="tiny-pairs", scale="tiny", method="random", sparsity=0.3)
+    text, drawn = run(tmp_path, monkeypatch, "use-your-own-model", **options)
+    assert "Running" in text and "essparse/tiny-opt" in text and "on tiny-pairs (one seed, run now)" in text
+    assert "0 have come back" in text and len(drawn) == 2
+
+
+def test_the_panels_of_a_live_kernel_show_at_once_and_run_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("ESSPARSE_CACHE", str(tmp_path / "cache"))
+    text, drawn = run(tmp_path, monkeypatch, "explore")
+    cells = json.loads((tmp_path / "out.ipynb").read_text())["cells"]
+    shown = [c for c in cells if any("widget-view" in kind for o in c.get("outputs", []) for kind in o.get("data", {}))]
+    assert [c["metadata"]["tags"] for c in shown] == [["remove-output"]] * 3  # nothing of them in the built book
+    assert not drawn and not text and not list((tmp_path / "cache").rglob("*.jsonl"))
+
+
 def test_figure_8_pre_trains_prunes_and_fine_tunes_from_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("ESSPARSE_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("ESSPARSE_CACHE", str(tmp_path / "cache"))
@@ -84,6 +113,9 @@ def test_figure_8_pre_trains_prunes_and_fine_tunes_from_nothing(tmp_path, monkey
         ("fig7", {"models": "tiny-vit"}, "name two, the supervised one first"),
         ("fig8", {"checkpoints": "multibert"}, "unknown checkpoints 'multibert'.*did you mean 'multiberts'"),
         ("fig9", {"sparsity": "1"}, "sparsity '1' is not allowed"),
+        ("explore", {"figure": "fig12"}, "unknown figure 'fig12'"),
+        ("use-your-own-model", {"method": "wanda"}, "unknown method 'wanda': choose from magnitude, random"),
+        ("use-your-own-model", {"model": "minilm"}, "unknown model 'minilm'.*did you mean 'minilm-l6'"),
     ],
 )
 def test_each_figure_refuses_wrong_parameters_in_a_line(notebook, parameters, message, tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from essparse_lib import figures, tasks
+from essparse_lib import figures
 from essparse_lib.study.trial import Pruning
 
 ROOT = Path(__file__).parents[1]
@@ -31,7 +31,7 @@ REPOSITORY = PROJECT["urls"]["Repository"]
 FLOORS = [
     {"pruning", "sources", "study", "errors", "files", "pretrained"},
     {"catalogue", "models", "tasks", "corpora", "training", "figures"},
-    {"experiment", "kinds", "measure", "pretrain", "run", "book", "sparsify", "progress", "provenance", "live"},
+    {"experiment", "kinds", "measure", "pretrain", "run", "book", "sparsify", "progress", "provenance", "live", "fragments"},
     {"cli", "widgets", "__init__"},
 ]
 BENCH = {"pruning", "sources", "tasks", "corpora", "training", "models", "catalogue"}
@@ -230,9 +230,3 @@ def test_the_methods_page_states_the_settings():
     lengths = {task: lab.trial(lab.models[0], task, 0.0, 0).training.max_length for task in lab.tasks}
     assert {task for task, length in lengths.items() if length == 32} == {"bbc-news", "wiki-topics"}
     assert set(lengths.values()) == {32, 64} and "| tokens | 64; 32 for BBC news and Wikipedia topics |" in text
-
-
-@pytest.mark.parametrize("task", [t for t in tasks.TASKS.values() if t.counts], ids=lambda t: t.name)
-def test_the_methods_page_lists_every_task(task):
-    row = next(r for r in (ROOT / "book/methods.md").read_text().splitlines() if r.startswith(f"| `{task.name}`"))
-    assert f"| {task.counts[0]:,} / {task.counts[1]:,} |" in row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,9 +26,10 @@ class Point:
     """One model on one task at the sparsity that the reader asked for.
 
     Attributes:
-        drop: in points, with its interval.
+        drop: in points, or in percent of the dense score, with its interval.
         seeds: how many it rests on.
         live: whether it was run just now, rather than read from the study's records.
+        relative: whether the drop is in percent of the dense score.
     """
 
     model: str
@@ -37,6 +38,7 @@ class Point:
     drop: Estimate
     seeds: int
     live: bool
+    relative: bool = False
 
 
 def points(study: Study, records: Mapping[str, Record], sparsity: float, live: Container[str]) -> list[Point]:
@@ -45,15 +47,35 @@ def points(study: Study, records: Mapping[str, Record], sparsity: float, live: C
     Args:
         live: the ids of the trials that were run just now.
     """
+    return pruned_points(study, records, Pruning(sparsity), live)
+
+
+def pruned_points(study: Study, records: Mapping[str, Record], pruning: Pruning, live: Container[str]) -> list[Point]:
+    """As ``points``, of the models pruned in this way, whichever it is."""
     good = {i: r for i, r in records.items() if r.status == "ok"}
     trials = {i: r.trial for i, r in good.items() if isinstance(r.trial, Trial)}
-    paired = {i: good[i] for i, t in trials.items() if {t.at(0.0).id, t.at(sparsity).id} <= good.keys()}
+    paired = {i: good[i] for i, t in trials.items() if {t.at(0.0).id, replace(t, pruning=pruning).id} <= good.keys()}
     found = []
-    for curve in curves(study, paired, prunings=(Pruning(sparsity),)):
-        trial = study.trial(curve.model, curve.task, Pruning(sparsity), curve.seeds[0])
+    for curve in curves(study, paired, prunings=(pruning,)):
+        trial = study.trial(curve.model, curve.task, pruning, curve.seeds[0])
         drop = curve.drop_estimates()[-1]
-        found.append(Point(curve.model, curve.task, sparsity, drop, len(curve.seeds), trial.id in live))
+        found.append(Point(curve.model, curve.task, pruning.sparsity, drop, len(curve.seeds), trial.id in live))
     return found
+
+
+def measured_point(curve: Curve, sparsity: float, relative: bool = False) -> Point | None:
+    """A curve's own point at one of its levels, or None where it has none there.
+
+    Args:
+        relative: the drop in percent of the dense score.
+    """
+    places = np.flatnonzero(np.isclose(curve.levels, sparsity))
+    if not len(places):
+        return None
+    place = int(places[0])
+    drop = curve.drop_estimates(relative)[place]
+    seeds = curve.seeds_of(curve.prunings[0], curve.prunings[place])
+    return Point(curve.model, curve.task, float(curve.levels[place]), drop, seeds, live=False, relative=relative)
 
 
 def sentence(point: Point) -> str:
@@ -62,8 +84,9 @@ def sentence(point: Point) -> str:
     source = "run now" if point.live else "from records"
     verb = "loses" if point.drop.value >= 0 else "gains"
     size = point.drop if point.drop.value >= 0 else Estimate(-point.drop.value, -point.drop.high, -point.drop.low)
+    unit = "% of its dense score" if point.relative else " points"
     return (
-        f"With {point.sparsity:.4g} of its prunable weights gone, {point.model} {verb} {size.text()} points "
+        f"With {point.sparsity:.4g} of its prunable weights gone, {point.model} {verb} {size.text()}{unit} "
         f"on {point.task} ({seeds}, {source})."
     )
 
@@ -77,6 +100,7 @@ def draw(
     asked: Sequence[Point] = (),
     epsilon: float = EPSILON,
     beside: Mapping[str, Sequence[Curve]] | None = None,
+    relative: bool = False,
 ) -> Figure:
     """Change from the dense model against sparsity: a panel a task, a colour a model.
 
@@ -86,6 +110,7 @@ def draw(
 
     Args:
         beside: curves of other ways by their names, drawn as thin broken lines of their means.
+        relative: all in percent of the dense score, not in points; so must be ``asked`` and ε.
     """
     beside = {way: [c for c in curves_ if len(c.levels) > 1] for way, curves_ in (beside or {}).items()}
     tasks = list(dict.fromkeys([c.task for c in found] + [p.task for p in asked]))
@@ -96,44 +121,50 @@ def draw(
         ax.set_title(task, fontsize=10)
         ax.axhline(-epsilon, color=style.GUIDE, linestyle="--", linewidth=1)
         for curve in (c for c in found if c.task == task):
-            _curve(ax, curve, colours[curve.model], epsilon, len(models))
+            _curve(ax, curve, colours[curve.model], epsilon, len(models), relative)
         for line, others in zip(_BESIDE, beside.values(), strict=False):
             for curve in (c for c in others if c.task == task):
-                ax.plot(100 * curve.levels, -curve.drops()[0], line, color=colours[curve.model], linewidth=1)
+                ax.plot(100 * curve.levels, -curve.drops(relative)[0], line, color=colours[curve.model], linewidth=1)
         for point in (p for p in asked if p.task == task):
             _point(ax, point)
-        ax.set_ylim(*_limits([c for c in found if c.task == task], [p for p in asked if p.task == task]))
+        ax.set_ylim(*_limits([c for c in found if c.task == task], [p for p in asked if p.task == task], relative))
     for ax in style.first_column(axes):
-        ax.set_ylabel("change (points)")
+        ax.set_ylabel("change (% of dense)" if relative else "change (points)")
     figure.supxlabel("sparsity (% of the block matrices' weights)", fontsize=10)
-    _legend(figure, colours, bool(asked), any(c.unlucky for c in found), epsilon, beside)
+    tolerated = f"dense − {epsilon:g}{'%' if relative else ' point'}"
+    _legend(figure, colours, bool(asked), any(c.unlucky for c in found), tolerated, beside)
     return figure
 
 
-def _limits(found: Sequence[Curve], asked: Sequence[Point]) -> tuple[float, float]:
+def _limits(found: Sequence[Curve], asked: Sequence[Point], relative: bool) -> tuple[float, float]:
     """The range of the bands and of the asked points: the commonest class may lie far below."""
-    changes = [-drop for curve in found for e in curve.drop_estimates() for drop in (e.low, e.high)]
+    changes = [-drop for curve in found for e in curve.drop_estimates(relative) for drop in (e.low, e.high)]
     changes += [-drop for point in asked for drop in (point.drop.low, point.drop.high)]
     low, high = min(changes, default=-5.0), max(changes, default=1.0)
     room = 0.08 * (high - low) + 1
     return low - 2 * room, high + room
 
 
-def _curve(ax: Axes, curve: Curve, colour: tuple[float, float, float], epsilon: float, models: int) -> None:
+def _curve(
+    ax: Axes, curve: Curve, colour: tuple[float, float, float], epsilon: float, models: int, relative: bool
+) -> None:
     percent = 100 * curve.levels
-    drop, resampled = curve.drops()
+    drop, resampled = curve.drops(relative)
     dense = curve.scores[:, :1]
-    ax.plot(percent, (curve.scores - dense).T, color=colour, linewidth=0.6, alpha=0.6)
+    unit = dense / 100 if relative and (dense > 0).all() else np.ones_like(dense)
+    ax.plot(percent, ((curve.scores - dense) / unit).T, color=colour, linewidth=0.6, alpha=0.6)
     if len(percent) > 1:
         low, high = np.nanquantile(resampled, (0.025, 0.975), axis=0)
         ax.fill_between(percent, -high, -low, color=colour, alpha=0.2, linewidth=0)
     ax.plot(percent, -drop, color=colour, marker="o", markersize=3, linewidth=1.6)
     if models == 1:
-        ax.axhline(curve.majority - float(np.nanmean(dense)), color=style.GUIDE, linestyle=":", linewidth=1)
+        ax.axhline(
+            (curve.majority - float(dense.mean())) / float(unit.mean()), color=style.GUIDE, linestyle=":", linewidth=1
+        )
     for _, level in curve.unlucky:
         ax.plot(100 * level, 0, marker="x", color=colour)
     if len(percent) > 2 and curve.learned():
-        knee = essential_sparsity(curve, epsilon)
+        knee = essential_sparsity(curve, epsilon, relative)
         transform = ax.get_xaxis_transform()
         span = [100 * knee.low, 100 * knee.high]
         ax.plot(span, [0.04, 0.04], color=colour, linewidth=3, alpha=0.35, transform=transform)
@@ -155,16 +186,17 @@ def _point(ax: Axes, point: Point) -> None:
 
 
 def _legend(
-    figure: Figure, colours: Mapping[str, Any], asked: bool, unlucky: bool, epsilon: float, beside: Mapping[str, Any]
+    figure: Figure, colours: Mapping[str, Any], asked: bool, unlucky: bool, tolerated: str, beside: Mapping[str, Any]
 ) -> None:
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], color=c, marker="o", markersize=3, label=m) for m, c in colours.items()]
     handles += [
         Line2D([], [], color="0.2", linestyle=line, linewidth=1, label=way)
-        for line, way in zip(_BESIDE, (way for way, curves_ in beside.items() if curves_), strict=False)
+        for line, (way, curves_) in zip(_BESIDE, beside.items(), strict=False)
+        if curves_
     ]
-    handles.append(Line2D([], [], color=style.GUIDE, linestyle="--", label=f"dense − {epsilon:g} point"))
+    handles.append(Line2D([], [], color=style.GUIDE, linestyle="--", label=tolerated))
     if len(colours) == 1:
         handles.append(Line2D([], [], color=style.GUIDE, linestyle=":", label="commonest class"))
     handles.append(Line2D([], [], color="0.2", marker="|", linewidth=3, alpha=0.5, label="essential sparsity, 95%"))

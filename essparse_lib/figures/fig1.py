@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _WHERE = {"one-shot": swept((FREE_OF_BERT,))}
-_MEASURED = {"pruned-share": (FREE_OF_BERT,)}
+_MEASURED = {"pruned-share": (FREE_OF_BERT,), "pruning-order": (0.0,)}
 
 STUDIES = {
     "tiny": Study(

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..study.curves import Estimate
 from ..study.grid import Study
 from ..study.measurement import Measurement
 from ..study.paper import COSINES
 from ..study.store import Record
-from . import fig9, style
+from . import fig9, panels, style
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,6 +150,35 @@ def _against_null(ax: Axes, study: Study, records: Mapping[str, Record], model: 
         for level in COSINES:
             ax.axhline(100 * level, color=style.GUIDE, linewidth=0.8, linestyle=":")
     ax.set(ylabel="similarity (%)", ylim=(0, 102))
+
+
+def panel(study: Study, records: Mapping[str, Record]) -> panels.Panel | None:
+    """What ``draw_against_null`` shows, to be read at a slider: means over pairs and seeds, least and greatest."""
+    kinds = {"ticket and one-shot": _with_one_shot, "tickets of two tasks": _of_two_tasks}
+    readings = {"cosine (%)": "cosine", "overlap of what is removed (%)": "jaccard_removed"}
+    lines = []
+    for model in measured(study, records):
+        found = {said: tables(study, records, model, measure) for said, measure in readings.items()}
+        places = [100 * sparsity for sparsity in found["cosine (%)"]]
+        for kind, rows in kinds.items():
+            if all(len(rows(table)) for own in found.values() for table in own.values()):
+                read = {said: [_spread(100 * rows(table)) for table in own.values()] for said, own in found.items()}
+                lines.append(panels.Line(kind, model, places, read))
+        own = {asked.sparsity: records[asked.id].values["independent"] for asked in _of(study, records, model)}
+        chance = {
+            said: [Estimate(*[100 * own[s][measure]] * 3) for s in sorted(own)] for said, measure in readings.items()
+        }
+        lines.append(panels.Line("by chance", model, places, chance))
+    words = "Similarity of masks against sparsity: of tickets with the one-shot mask, with each other, and by chance."
+    return (
+        panels.Panel(lines, panels.ACROSS, words, interval="least, greatest", legends=("Pairs", "Models"), digits=2)
+        if lines
+        else None
+    )
+
+
+def _spread(values: np.ndarray) -> Estimate:
+    return Estimate(float(values.mean()), float(values.min()), float(values.max()))
 
 
 def table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..pretrained import texts
-from ..study.curves import Curve
-from ..study.emergence import Series, on_text, score_effects
+from ..study.curves import Curve, Estimate
+from ..study.emergence import RELATIVE, Series, on_text, score_effects
 from ..study.grid import TENTHS, Study, swept
 from ..study.jump import Jump
 from ..study.paper import JUMPS, JUMPS_OF
 from ..study.pretraining import Pretraining
 from ..study.store import Record
-from . import language, style
+from . import language, panels, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,6 +88,25 @@ def draw_zeros(study: Study, runs: Sequence[Series], found: Mapping[str, Mapping
     abrupt = any(jump.abrupt for reading in drawn for jump in found.get(reading, {}).values())
     style.line_legend(figure, {**looks, **(_JUMP if abrupt else {}), **(_SEEN if seen else {})}, columns=5)
     return figure
+
+
+def panel(runs: Sequence[Series]) -> panels.Panel | None:
+    """Zero weights against steps, to be read at a slider by each reading, in percent of the weights; exact numbers."""
+    if not runs:
+        return None
+    last = max(int(run.steps[-1]) for run in runs)
+    lines = []
+    for run in runs:
+        evenly = [i for i, step in enumerate(run.steps) if step % max(1, last // 50) == 0]  # every other look
+        read = {
+            reading: [Estimate(*[100 * float(share)] * 3) for share in run.share(reading)[evenly]]
+            for reading in sorted(run.zeros, key=lambda name: name != RELATIVE)  # the one that is judged first
+            if run.zeros[reading].any()
+        }
+        lines.append(panels.Line(run.label, "weights", [int(step) for step in run.steps[evenly]], read))
+    words = "A line for each pre-training: the percentage of its weights that is zero by a reading, over the steps."
+    legends = ("Runs", "")
+    return panels.Panel(lines, "step", words, last // 2, interval="", legends=legends, unit=" steps", digits=4)
 
 
 def draw_losses(study: Study, runs: Sequence[Series], records: Mapping[str, Record]) -> Figure:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import InputError, unknown
 from ..study.grid import Study
+from ..study.verdict import Verdict
 
 
 def listed(given: Any) -> list[str] | None:
@@ -50,6 +51,12 @@ def glue(name: str, value: object) -> None:
     except ImportError:
         return
     keep(name, value, display=False)
+
+
+def glue_verdict(verdict: Verdict) -> None:
+    """Make a claim's outcome quotable by its name in small letters, and its numbers by such as ``c1_measured``."""
+    glue(verdict.claim.lower(), verdict.outcome)
+    glue(f"{verdict.claim.lower()}_measured", verdict.measured or "no records yet")
 
 
 def block(matrices: Sequence[Mapping[str, Any]], given: Any) -> int:

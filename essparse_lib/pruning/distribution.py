@@ -11,8 +11,8 @@ Both divide by 1 where all weights are alike, as scikit-learn does. Each takes t
 rise, the quantiles of what is normalised are the normalised quantiles: those of the raw weights tell all.
 
 What is zero changes with them. ``StandardScaler`` moves the mean to 0, which in trained matrices lies near 0 already;
-then |z| < τ is nearly |w| < τσ. ``MinMaxScaler`` moves the most negative weight to 0, and 0 to somewhere near the
-middle: small values after it are the *largest* weights of one sign, and none of those that pruning would take.
+then ``|z|`` < τ is nearly ``|w|`` < τσ. ``MinMaxScaler`` moves the most negative weight to 0, and 0 to somewhere near
+the middle: small values after it are the *largest* weights of one sign, and none of those that pruning would take.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def pooled(weights: Iterable[torch.Tensor]) -> np.ndarray:
 def zeros_after(
     weights: Iterable[torch.Tensor], scaler: tuple[float, float], thresholds: Sequence[float]
 ) -> Mapping[float, int]:
-    """How many weights are below τ in absolute value once they are normalised: |(w − a) / b| < τ, by τ.
+    """How many weights are below τ in absolute value once they are normalised: ``|(w − a) / b|`` < τ, by τ.
 
     Args:
         weights: of any shapes; left alone.

@@ -1,6 +1,6 @@
 """Exact k-th smallest magnitudes of many tensors together, for many k at once: no copy of them, and no sort.
 
-A radix selection: the bits of |w|, read as a whole number, order fp32, bf16 and fp16 alike. The upper sixteen are
+A radix selection: the bits of ``|w|``, read as a whole number, order fp32, bf16 and fp16 alike. The upper sixteen are
 counted in one pass, which says in which of 32,768 buckets each threshold lies. The lower sixteen of fp32 are counted
 for the weights of those few buckets alone.
 """
@@ -85,7 +85,7 @@ def levels(weights: Mapping[str, torch.Tensor], ranks: Sequence[int]) -> dict[st
         ranks: ascending, each from 0 to the number of weights; at most 127.
 
     Returns:
-        By name a uint8 tensor of the weight's shape, on its device: ``len(ranks)`` where the weight always stays.
+        By name a uint8 tensor of the weight's shape, on its device; ``len(ranks)`` where the weight always stays.
 
     Raises:
         InputError, ValueError: as ``thresholds``.

@@ -17,7 +17,7 @@ def wanda(
     batch_size: int = 8,
     dtype: torch.dtype = torch.float32,
 ) -> Mask:
-    """Remove of each output's weights those with the least |W_ij| · ‖X_j‖₂; nothing is trained or updated.
+    """Remove of each output's weights those with the least ``|W_ij|`` · ‖X_j‖₂; nothing is trained or updated.
 
     ‖X_j‖₂ is the norm of input j over all calibration tokens, taken where the blocks before are pruned already. Equal
     scores go in the order of position.

@@ -6,7 +6,7 @@ The paper counts zero weights (Figures 7 and 8, claims C7 and C8) and states no 
 - *after a cast*, which rounds to the nearest, ties to even. fp16 has subnormal numbers down to 2⁻²⁴ ≈ 6·10⁻⁸, so the
   weights of at most 2⁻²⁵ ≈ 3·10⁻⁸ become zero. bf16 has the range of fp32, so only those of at most 2⁻¹³⁴ ≈ 5·10⁻⁴¹
   do: a cast to bf16 makes nearly nothing zero. What overflows fp16 becomes infinite, not zero.
-- *below τ*: |w| < τ, with τ rounded to the weights' own precision, as torch and numpy compare. (A weight written as
+- *below τ*: ``|w|`` < τ, with τ rounded to the weights' own precision, as torch and numpy compare. (A weight written as
   0.01 is thus not below 0.01.) A τ too small for that precision counts as its smallest positive number, so that
   exact zeros are below every τ.
 - *below τ·σ*: the same with the standard deviation σ of the matrix itself.

@@ -22,7 +22,8 @@ class Contrast:
     """One way's score less another's, on one task, the seeds paired.
 
     Attributes:
-        one, other: the two ways.
+        one: the one way.
+        other: the other.
         difference: in points, above 0 where the first is better.
         seeds: how many have both.
         learned: whether the dense model has learned the task.

@@ -102,6 +102,13 @@ class Curve:
         chance = _drawn_means(_residuals(self.scores[:, :1]), np.array([len(self.seeds)]))[:, 0]
         return estimate(value, self.resampled[:, :, 0].mean(1) + chance)
 
+    def score_estimates(self) -> list[Estimate]:
+        """The score itself at each level, over the seeds that have one."""
+        known = ~np.isnan(self.scores)
+        means = np.where(known, self.scores, 0).sum(0) / known.sum(0)
+        resampled = np.where(known, self.resampled, 0).sum(1) / known.sum(0) + self.noise
+        return [estimate(float(mean), column) for mean, column in zip(means, resampled.T, strict=True)]
+
     def complete(self, study: Study) -> bool:
         """Whether every seed that the study has for the model has a result at every level of the curve's way."""
         wanted = (len(study.seeds_of(self.model)), 1 + len(study.ways[self.way]))

@@ -185,7 +185,9 @@ def c8(study: Study, records: Mapping[str, Record]) -> Verdict:
     when = {reading: later(runs, found[reading]) for reading in outcomes.get("agrees", [])}
     parts += [f"by {reading!r} {words}" for reading, words in when.items() if words]
     parts += [f"not counted: {diverged} that diverged"] if diverged else []
-    return Verdict("C8", there[0], f"the number of zeros rises abruptly {'; '.join(parts)}")
+    abrupt = sum(jump.abrupt for by_run in found.values() for jump in by_run.values())
+    measured = f"abrupt in {abrupt} of {complete * len(found)} series ({complete} runs, {len(found)} readings)"
+    return Verdict("C8", there[0], f"the number of zeros rises abruptly {'; '.join(parts)}", measured)
 
 
 def _readings(names: Sequence[str], of: int) -> str:
@@ -290,4 +292,5 @@ def c9(study: Study, records: Mapping[str, Record], found: Sequence[Curve] | Non
     times = verdict.reach(len(more), len(less))
     parts.append(f"a difference shows if it is {times:.1f} times as large as the spread between such pre-trainings")
     text = f"on {more[0].fraction:.0%} of the text rather than {less[0].fraction:.0%}"
-    return Verdict("C9", verdict.least(outcomes), f"{text}, {'; '.join(parts)}")
+    measured = f"zeros {zeros[RELATIVE].difference.text(3)} percent, dense score {scores[0.0].difference.text()} points"
+    return Verdict("C9", verdict.least(outcomes), f"{text}, {'; '.join(parts)}", measured)

@@ -13,7 +13,8 @@ from .trial import Trial
 #: ``mask-similarity``: how alike the masks of several trials and the one-shot mask are (Figure 10).
 #: ``zeros``: what is zero by each reading, and how large the weights are, matrix by matrix (Figure 8); at sparsity 0.
 #: ``distribution``: how the weights are distributed, raw and normalised, layer by layer (Figure 7); at sparsity 0.
-KINDS = ("pruned-share", "mask-similarity", "zeros", "distribution")
+#: ``pruning-order``: at which sparsity each weight of a part of one block goes (the book's first page); at sparsity 0.
+KINDS = ("pruned-share", "mask-similarity", "zeros", "distribution", "pruning-order")
 
 
 @dataclass(frozen=True)

@@ -111,7 +111,8 @@ def c4(study: Study, vision: Sequence[Turn], language: Sequence[Turn]) -> Verdic
     kinds = list(dict.fromkeys(turn.kind for turn in language))
     parts += [_against(kind, vision, [t for t in language if t.kind == kind]) for kind in kinds if len(kinds) > 1]
     parts += left_out([*vision, *language])
-    return Verdict("C4", verdict.above_zero(share), "; ".join(parts))
+    measured = f"{share.text(0)}% of what there is to lose, per tenth, more in vision"
+    return Verdict("C4", verdict.above_zero(share), "; ".join(parts), measured)
 
 
 def left_out(found: Iterable[Turn]) -> list[str]:

@@ -35,9 +35,10 @@ class Record:
         trial: what was tried, measured or trained.
         status: ``ok``, ``diverged`` (the loss became NaN or infinite) or ``failed``.
         metrics: scores in points from 0 to 100, losses, and the measured sparsity after training.
-        predictions, labels: the class of every evaluation example, in the task's order, one character each
-            (0–9, a–z): what intervals and further metrics are computed from. Where the metric is a mean
-            (``metrics.MEANS``), ``predictions`` has each example's share in two characters, and ``labels`` is empty.
+        predictions: the class of every evaluation example as predicted, in the task's order, one character each (0–9,
+            a–z): what intervals and further metrics are computed from. Where the metric is a mean (``metrics.MEANS``),
+            each example's share in two characters.
+        labels: the true classes, likewise; empty where the metric is a mean.
         reason: why, unless ``ok``.
         provenance: code revision, package versions, device, seconds, peak memory, hashes of data and weights.
         values: what was measured, as plain data.

@@ -193,7 +193,8 @@ def c7(
         parts.append(f"a difference shows if it is {times:.1f} times as large as the spread between such pre-trainings")
     else:
         parts.append("one pre-training each shows no spread, so that nothing can be told from chance")
-    return Verdict("C7", verdict.least(outcomes), "; ".join(parts))
+    measured = f"essential sparsity {essential.text(0, 100)} points of sparsity, zeros {more_zeros.text(3)} percent"
+    return Verdict("C7", verdict.least(outcomes), "; ".join(parts), measured)
 
 
 def _beside(study: Study, found: Sequence[Curve], zeros: Mapping[str, Mapping[str, float]], other: Comparison) -> str:

@@ -18,11 +18,18 @@ SEEDS = 3
 
 @dataclass(frozen=True)
 class Verdict:
-    """A claim's name, how the records stand to it, and why, in a sentence."""
+    """How the records stand to a claim.
+
+    Attributes:
+        claim: its name, such as ``C1``.
+        reason: why, in a sentence.
+        measured: the numbers that decide, in a few words, with their intervals; empty where there are none.
+    """
 
     claim: str
     outcome: Outcome
     reason: str
+    measured: str = ""
 
     @property
     def sentence(self) -> str:
@@ -116,7 +123,7 @@ def rank_correlation(pairs: Sequence[tuple[float, float]]) -> float:
 
 
 def t_quantile(free: int, level: float = 0.95) -> float:
-    """What |t| stays below with a probability of ``level``, for so many degrees of freedom, of 1 or more.
+    """What ``|t|`` stays below with a probability of ``level``, for so many degrees of freedom, of 1 or more.
 
     >>> round(t_quantile(2), 4), round(t_quantile(4), 4)
     (4.3027, 2.7764)

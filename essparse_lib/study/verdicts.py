@@ -17,6 +17,9 @@ from .store import Record
 from .trial import Pruning
 from .verdict import SEEDS, Outcome, Verdict, against, by_outcome, least, listing, untested
 
+#: The essential range, as C11 takes it: up to 40%.
+_INSIDE = ESSENTIAL_RANGE[0] + 0.1 + 1e-9
+
 
 def c1(study: Study, curves: Sequence[Curve]) -> Verdict:
     """C1: every model and task keeps its performance when 30% of its weights go.
@@ -41,7 +44,8 @@ def c1(study: Study, curves: Sequence[Curve]) -> Verdict:
         )
     if not counted:
         return Verdict("C1", "inconclusive", "no dense model learned its task")
-    outcomes = by_outcome((against(essential_sparsity(c), threshold), _name(study, c)) for c in counted)
+    knees = {_name(study, c): essential_sparsity(c) for c in counted}
+    outcomes = by_outcome((against(knee, threshold), name) for name, knee in knees.items())
     parts = [f"{o} on {listing(tasks)}" for o, tasks in outcomes.items()]
     left_out = [_name(study, c) for c in complete if not c.learned()]
     if left_out:
@@ -50,7 +54,9 @@ def c1(study: Study, curves: Sequence[Curve]) -> Verdict:
     if few:
         parts.append(f"not counted for want of seeds: {listing([_name(study, c) for c in few])}")
     rule = f"a loss of at most {EPSILON:g} point with {threshold:.0%} of the prunable weights gone"
-    return Verdict("C1", least(outcomes), f"{rule}: {'; '.join(parts)}")
+    ends = [extreme(knees.items(), key=lambda item: item[1].value) for extreme in (min, max)]
+    measured = " to ".join(f"{knee.text(0, 100)}% ({name})" for name, knee in ends)
+    return Verdict("C1", least(outcomes), f"{rule}: {'; '.join(parts)}", measured)
 
 
 def c2(study: Study, records: Mapping[str, Record]) -> Verdict:
@@ -76,7 +82,9 @@ def c2(study: Study, records: Mapping[str, Record]) -> Verdict:
         for model, (share, held) in shares.items()
     ]
     rule = f"a loss of at most {EPSILON:g} point with {pruning.sparsity:.2%} gone"
-    return Verdict("C2", least(outcomes), f"{rule}: {'; '.join(parts)}")
+    inside = " and ".join(f"{share:.0%}" for share, _ in shares.values())
+    measured = f"{_greatest_loss(enough)}; {inside} of what goes is feed-forward"
+    return Verdict("C2", least(outcomes), f"{rule}: {'; '.join(parts)}", measured)
 
 
 def feed_forward(study: Study, records: Mapping[str, Record]) -> dict[str, tuple[float, float]]:
@@ -123,6 +131,7 @@ def c3(study: Study, curves: Sequence[Curve]) -> Verdict:
         outcome,
         f"essential sparsities lie {100 * means['task'][0]:.0f} points of sparsity apart between tasks and "
         f"{100 * means['model'][0]:.0f} between models: {excess.text(0, 100)} more",
+        f"tasks lie {excess.text(0, 100)} points of sparsity further apart than models",
     )
 
 
@@ -143,7 +152,18 @@ def c6(study: Study, records: Mapping[str, Record]) -> Verdict:
         return Verdict("C6", "inconclusive" if enough else "not tested at this scale", "records are missing")
     outcomes = by_outcome((against(c.difference, -EPSILON), f"{c.task} ({c.one.pattern})") for c in enough)
     parts = "; ".join(f"{o} on {listing(names)}" for o, names in outcomes.items())
-    return Verdict("C6", least(outcomes), f"a loss of at most {EPSILON:g} point with {lightest:.0%} gone: {parts}")
+    rule = f"a loss of at most {EPSILON:g} point with {lightest:.0%} gone"
+    return Verdict("C6", least(outcomes), f"{rule}: {parts}", _greatest_loss(enough))
+
+
+def _greatest_loss(drops: Sequence[Contrast]) -> str:
+    return f"at worst {_told(min(drops, key=lambda c: c.difference.value))}"
+
+
+def _told(contrast: Contrast) -> str:
+    """A difference in words, with where it was found."""
+    how = contrast.one.pattern or f"{contrast.one.sparsity:.4g}"
+    return f"{contrast.difference.text()} points ({contrast.task}, {how})"
 
 
 def c10(study: Study, records: Mapping[str, Record]) -> Verdict:
@@ -166,7 +186,8 @@ def c10(study: Study, records: Mapping[str, Record]) -> Verdict:
     parts = [_name_first(whole, model, _tally([c for c in counted if c.model == model])) for model in whole]
     parts += [_not_counted(lacking)] if lacking else []
     rule = f"within {MARGIN:g} point of each other below {ALIKE_BELOW:.0%}"
-    return Verdict("C10", least(outcomes), f"{rule}: {'; '.join(parts)}")
+    measured = f"at most {_told(max(counted, key=lambda c: abs(c.difference.value)))}"
+    return Verdict("C10", least(outcomes), f"{rule}: {'; '.join(parts)}", measured)
 
 
 def _tally(found: Sequence[Contrast]) -> str:
@@ -188,16 +209,19 @@ def c11(study: Study, records: Mapping[str, Record], cosine: float = COSINES[0])
     if not whole:
         some = any(m.id in records for m in study.measurements())
         return Verdict("C11", "inconclusive" if some else "not tested at this scale", "records are missing")
-    judged = {model: _above(similarities(study, records, model), cosine) for model in whole}
+    found = {model: similarities(study, records, model) for model in whole}
+    judged = {model: _above(alike, cosine) for model, alike in found.items()}
     parts = [_name_first(whole, model, reason) for model, (_, reason) in judged.items()]
     parts += [_not_counted(lacking)] if lacking else []
     agrees = all(holds for holds, _ in judged.values())
-    return Verdict("C11", "agrees" if agrees else "differs", "; ".join(parts))
+    inside = [min(values) for alike in found.values() for s, values in alike.items() if s <= _INSIDE]
+    measured = f"cosine at least {min(inside):.1%} up to 40%"
+    return Verdict("C11", "agrees" if agrees else "differs", "; ".join(parts), measured)
 
 
 def _above(found: Mapping[float, Sequence[float]], cosine: float) -> tuple[bool, str]:
     """Whether all of one model's similarities lie above up to 40% and their means fall; and that in words."""
-    inside = {s: values for s, values in found.items() if s <= ESSENTIAL_RANGE[0] + 0.1 + 1e-9}
+    inside = {s: values for s, values in found.items() if s <= _INSIDE}
     above = [s for s, values in inside.items() if min(values) > cosine]
     means = [fmean(found[s]) for s in sorted(found)]
     falls = all(later < earlier for earlier, later in pairwise(means))

@@ -26,7 +26,8 @@ class Question:
 
     Attributes:
         id: as in the source.
-        question, context: the texts; the answers' places count the context's characters.
+        question: its text.
+        context: the text in which the answer is; the answers' places count its characters.
         answers: the right ones, at least one; training takes the first, evaluation the one that fits best.
     """
 

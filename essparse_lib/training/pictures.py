@@ -28,7 +28,8 @@ class Preprocessing:
         channels: 1 for grey, 3 for red, green and blue.
         size: height and width that it reads.
         patch: height and width of the patches that it cuts them into; of one pixel where it cuts none.
-        mean, std: of each channel, in [0, 1]: what is taken off, and what is then divided by.
+        mean: of each channel, in [0, 1]: what is taken off.
+        std: of each channel: what is then divided by.
         resampling: how images of another size are made to fit: ``bilinear``, ``bicubic``.
     """
 
@@ -184,7 +185,8 @@ def normalised(pixels: torch.Tensor, mean: Sequence[float], std: Sequence[float]
 
     Args:
         pixels: in 8 bits, or floats in [0, 1]; shape (n, channels or 1, height, width).
-        mean, std: of each channel, in [0, 1].
+        mean: of each channel, in [0, 1].
+        std: of each channel, in [0, 1].
 
     Returns:
         floats, shape (n, channels, height, width).

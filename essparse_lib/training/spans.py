@@ -163,7 +163,8 @@ def best_spans(
     """The likeliest answer in each window: among its best first and best last tokens, the two of the highest sum.
 
     Args:
-        starts, ends: how likely each token is the answer's first, and its last; logits, shape (windows, tokens).
+        starts: how likely each token is the answer's first; logits, shape (windows, tokens).
+        ends: the same for its last.
         allowed: which tokens an answer may hold; bool, of the same shape.
         n_best: first and last tokens that are tried, of each the likeliest.
         longest: tokens of an answer.

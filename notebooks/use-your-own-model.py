@@ -1,0 +1,250 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Prune your own model
+#
+# From any model of the Hugging Face hub, or a folder that `save_pretrained` wrote, to a sparse checkpoint, and to the answer to
+# the paper's question for that model {cite:p}`jaiswal2023emergence`: how much of it can go before it costs something on *your* task?
+#
+# The model named below by default is small, and comes with this book: a BERT of two blocks that was trained here from scratch ([Figure 8](fig8.ipynb)).
+# So this page runs anywhere in seconds, without fetching anything. Nothing in it is particular to that model: with
+#
+# ```bash
+# papermill notebooks/use-your-own-model.ipynb out.ipynb -p model bert-base-uncased
+# ```
+#
+# every cell does the same to BERT-base. Six of the seven steps need no GPU then either; the last one fine-tunes the model ten times
+# (how long that takes is said there). Encoders and decoders of text serve alike; for models of images, give `-p model` to
+# [Figure 3](fig3.ipynb).
+
+# %% tags=["remove-input", "setup"]
+from importlib.util import find_spec
+
+from IPython import get_ipython
+
+if find_spec("essparse_lib") is None:  # as in Colab
+    get_ipython().run_line_magic("pip", "install -q 'essparse[draw] @ git+https://github.com/essential-sparsity/companion'")
+
+# %% tags=["parameters"]
+model: str = "bert-2x128-100-0"  # such as "minilm-l6", "bert-base-uncased", any other id of the hub, a folder
+sparsity: float = 0.4  # of the checkpoint that is saved: the share of the blocks' weights that goes
+method: str = "magnitude"  # "magnitude", or "random" to see what any choice of weights must beat
+out: str = ""  # a new folder for the checkpoint; empty: a temporary one, gone when this notebook ends
+task: str = "movie-reviews"  # where the model is fine-tuned for its curve: a task's name on the page on data
+scale: str = "lab"  # how it is fine-tuned: "tiny", "lab" (few examples), "paper" (the paper's Table 1)
+live_tasks: str = "first"  # "first": train now what has no record; "none": draw what there is. At paper scale, name the task
+epsilon: float = 1.0  # the tolerated loss, in points
+
+# %%
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+from IPython.display import Markdown
+
+from essparse_lib import Pruning, Recipe, figures, from_zeros, live, magnitude_levels, models
+from essparse_lib import prunable, random_levels, save_pruned, tasks, weights
+from essparse_lib.errors import check_sparsity, unknown
+from essparse_lib.figures import curves as drawing
+from essparse_lib.figures import fig1, parameters, style
+from essparse_lib.kinds import KINDS
+from essparse_lib.pruning.statistics import statistics
+from essparse_lib.study import cost, curves, grid, store, summary
+from essparse_lib.training.device import accelerator
+from essparse_lib.training.fine_tune import fine_tune
+
+style.apply()
+sparsity = check_sparsity(sparsity)
+sweeps = {"magnitude": magnitude_levels, "random": partial(random_levels, seed=0, scope="global")}
+if method not in sweeps:
+    raise unknown("method", method, sweeps)
+# whose settings and records serve this model: Figure 8 has those that were trained from scratch
+home = "fig8" if model in figures.study("fig8", scale).models else "fig2"
+study = live.checked(figures.study(home, scale).narrowed(models=[model], tasks=[task]))
+study = replace(study, ways={"one-shot": grid.swept(study.sparsities, method)})
+
+# %% [markdown]
+# ## 1. Load it
+#
+# The model with the heads and in the precision it was saved with. `transformers`' own `AutoModel.from_pretrained` would do as well: all
+# that follows takes any PyTorch module that is made of transformer blocks.
+
+# %%
+network = models.complete(model)
+print(type(network).__name__, f"{network.num_parameters():,} parameters")
+
+# %% [markdown]
+# ## 2. What can be pruned
+#
+# As in the paper, the weight matrices of the transformer blocks; neither embeddings, biases and norms nor heads. They are found by
+# walking the model's modules, under whatever names the architecture gives them.
+
+# %%
+matrices = prunable(network)
+listed = pd.DataFrame(
+    {"component": m.component, "shape": " × ".join(map(str, m.weight.shape)), "weights": m.weight.numel()}
+    for m in matrices.values()
+)
+by_shape = listed.groupby(["component", "shape"], sort=False)["weights"]
+by_shape.agg(matrices="size", weights="sum").reset_index().style.format(thousands=",").hide(axis="index")
+
+# %% tags=["remove-input"]
+total = sum(m.weight.numel() for m in matrices.values())
+Markdown(
+    f"Together {total:,} weights, {total / network.num_parameters():.0%} of all parameters. The rest is embeddings, mostly: the smaller the model, "
+    "the more of it. Of bert-base-uncased 84,934,656 weights are prunable, 78% of its parameters."
+)
+
+# %% [markdown]
+# ## 3. Prune it at many sparsities, in one sweep
+#
+# One-shot masks of one ranking nest: what goes at 10% is gone at 20%. So all of them are found together, in one byte a weight, and
+# the model is left as it is until a mask is applied.
+
+# %%
+sweep = sweeps[method](weights(network), sorted({*grid.TENTHS[1:], sparsity} - {0.0}))
+gone_at = {at: sweep.mask(at).count(lambda name: matrices[name].component) for at in sweep.sparsities}
+pd.DataFrame(
+    {f"{at:.4g}": {part: f"{count.sparsity:.0%}" for part, count in parts.items()} for at, parts in gone_at.items()}
+)
+
+# %% [markdown]
+# Each column is one sparsity over all matrices together. Where a row lies above it, that component has more than its share of small
+# weights. Random pruning takes the same share everywhere (`-p method random`).
+#
+# ## 4. What is gone where
+#
+# At the sparsity of the checkpoint, matrix by matrix.
+
+# %%
+mask = sweep.mask(sparsity) if sparsity else from_zeros(weights(network))
+removed = mask.count(str)
+shares = [{"depth": m.depth, "component": m.component, **vars(removed[name])} for name, m in matrices.items()]
+
+# %% tags=["remove-input"] mystnb={"figure": {"name": "own-shares", "caption": "The percentage of each matrix of the model that goes under one threshold for all matrices, by component and block. The dashed line is the percentage over all of them."}, "image": {"alt": "A line for each of the six components: the percentage of its weights that is removed, against the number of the block.", "align": "center"}}
+fig1.draw_shares(shares);
+
+# %% tags=["remove-input"]
+fig1.table(shares).style.hide(axis="index")
+
+# %% [markdown]
+# ## 5. Save a sparse checkpoint, and load it back
+#
+# The folder holds the pruned model, its tokenizer, and `essparse.json`, which says what was done. On the command line:
+# `essparse prune MODEL --sparsity 0.4 --out DIR`, which has Wanda, SparseGPT and N:M patterns besides.
+
+# %%
+temporary = TemporaryDirectory(ignore_cleanup_errors=True)
+folder = Path(out) if out else Path(temporary.name) / "pruned"
+said = save_pruned(model, Recipe(sparsity, method), folder)
+print(said.removeprefix(f"{folder}: "))
+print((folder / "essparse.json").read_text())
+
+# %% [markdown]
+# Any program loads it as any model, with `from_pretrained`. The zeros are where the mask says, and so the mask need not be kept
+# beside it.
+
+# %%
+again = models.complete(str(folder))
+in_file = from_zeros(weights(again))
+unlike = sum(int((in_file.keep[name] != kept).sum()) for name, kept in mask.keep.items())
+print(f"{in_file.pruned:,} of {in_file.size:,} weights are zero; places where mask and file differ: {unlike}")
+by_place = statistics(prunable(again).values())
+zeros = {(part, f"block {depth + 1}"): f"{found.sparsity:.1%}" for (depth, part), found in by_place.items()}
+pd.Series(zeros).unstack(sort=False)
+
+# %% [markdown]
+# The file is as large as before, and the model as fast: zeros are stored and multiplied like other numbers. Hardware gains from
+# patterns such as 2:4 (`essparse prune --pattern 2:4`, `to_semi_structured`); here the question is what the model can do without.
+#
+# ## 6. Fine-tune it, the mask held
+#
+# The checkpoint gets a head for a task and is trained, and after every step of the optimiser the weights that are gone are set to zero again. To see
+# that, a made-up task is enough, with sentences full of praise or of blame, which is there without fetching anything; do not read
+# anything into its score.
+
+# %%
+practice = tasks.get("tiny-sentiment")
+kind, splits, devices = KINDS[practice.head], practice.splits(), accelerator()
+training = replace(study.trial(model, task, Pruning(), seed=0).training, max_length=32)
+train, test = (kind.encode(part, str(folder), training.max_length) for part in (splits.train, splits.test))
+classifier = models.with_head(str(folder), practice.head, classes=len(practice.classes), seed=0)
+gone = from_zeros(weights(classifier))
+losses = fine_tune(classifier, train, training, seed=0, devices=devices, mask=gone)
+score = kind.score(classifier, practice, test, devices)
+print(f"{len(losses)} steps, loss {losses[0]:.2f} → {losses[-1]:.2f}, accuracy {score.metrics['accuracy']:.1f}")
+print(f"{gone.pruned:,} weights were gone before; {gone.drift(classifier)} have come back")
+
+# %% [markdown]
+# In a training loop of your own the same takes one line:
+#
+# ```python
+# with mask.held(model, optimizer):  # applied now, and after every step
+#     train(model, optimizer)
+# ```
+#
+# ## 7. Its essential sparsity on your task
+#
+# One checkpoint says little. The curve does: the model is pruned at every tenth, fine-tuned each time with the same seed, head and order of
+# the data, and compared with itself unpruned. Runs that have a record are read; what is missing is run now, with one seed, and kept, so that asking again costs
+# nothing.
+
+# %%
+records = store.results(scale).records()
+needed = [*study.ways[study.main], Pruning(sparsity, method)]
+fresh = live.run(live.wanted(study, records, needed, parameters.live_tasks(study, live_tasks)), scale)
+records |= fresh
+own = curves.curves(study, records)
+asked = drawing.pruned_points(study, records, Pruning(sparsity, method), live=fresh)
+
+# %% [markdown]
+# Beside it stand the models of [Figure 2](fig2.ipynb) that have records on this task. At lab scale these are `minilm-l6`, with half the blocks of BERT-base and half
+# its width, and, on one task and with one seed, `mpnet-base`, of BERT-base's size and shape.
+
+# %%
+others = replace(figures.study("fig2", scale), ways=study.ways).narrowed(tasks=[task])
+beside = [curve for curve in curves.curves(others, records) if curve.model != model]
+timed = [r for r in summary.used(others, records) if r.trial.model == others.models[-1]]
+
+# %% tags=["remove-input"] mystnb={"figure": {"name": "own-curves", "caption": "Change of the score against the dense model as pruning removes more, after fine-tuning on the task. Thick lines are means over the seeds, thin lines single seeds, bands 95% intervals over seeds and evaluation examples; the dashed line lies \u03b5 below the dense model; the marks at the bottom are essential sparsities with their intervals; the diamond is the sparsity of the checkpoint."}, "image": {"alt": "Change from the dense model in points against the percentage of weights removed, a colour for each model, with interval bands.", "align": "center"}}
+drawing.draw([*own, *beside], asked, epsilon);
+
+# %% tags=["remove-input"]
+drawing.table([*own, *beside], epsilon).style.hide(axis="index")
+
+# %% tags=["remove-input"]
+Markdown("\n\n".join(map(drawing.sentence, asked)) or f"Of {model} on {task} there is no record: run it with `live_tasks` set to `{task}`.")
+
+# %% [markdown]
+# *Essential sparsity* is where the mean curve, made monotone, first falls by more than ε; brackets are 95% intervals, over the seeds as well where there
+# are several, and over the evaluation examples alone where there is one. "≥ 90" is a curve that does not fall so far within the sparsities tried.
+#
+# **How to read yours.** The small model that this page takes by default has little to lose: two blocks that have read few texts, which fine-tuning on the task soon makes up for
+# ([Figure 8](fig8.ipynb) says more). A fully trained model has more to lose, as the curves beside it show: expect of `bert-base-uncased` a curve
+# like theirs. The paper reports that 30–50% can go from such models. At lab scale a model is fine-tuned on 1,500 examples (one that was
+# trained from scratch here on 4,000), in which a pruned model can recover less than in the paper's full fine-tuning.
+
+# %% tags=["remove-input"]
+minutes = sum(record.provenance.get("seconds", 0) for record in timed) / 60
+device = " and ".join(sorted({record.provenance.get("device", "") for record in timed}))
+took = f"The {len(timed)} fine-tunings of {others.models[-1]} beside it took {minutes:.0f} minutes together ({device}). "
+reference = figures.study("fig2", "paper").narrowed(models=["bert-base-uncased"], tasks=["sst2"], seeds=[0])
+reference = replace(reference, ways={"one-shot": reference.ways[reference.main]})
+Markdown(
+    f"**How long it takes.** {took if timed else ''}The paper's own settings are a scale of this notebook: "
+    f"`-p model bert-base-uncased -p scale paper -p task sst2 -p live_tasks sst2`. {cost.sentence(reference)}"
+)
+
+# %% [markdown]
+# ## Where the numbers come from
+
+# %% tags=["remove-input"]
+summary.provenance(study, records)

@@ -1,0 +1,131 @@
+"""Panels: what their chart and their table are made of."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from essparse_lib.figures import landing, panels
+from essparse_lib.study.curves import RESAMPLES, Curve, Estimate
+from essparse_lib.study.grid import Part, Study, swept
+from essparse_lib.study.measurement import Measurement
+from essparse_lib.study.store import Record
+from essparse_lib.study.trial import Pruning, Training
+
+LEVELS = (0.0, 0.3, 0.6, 0.9)
+
+
+def curve(task="rte", drop=(0.0, 0.0, 4.0, 20.0), seeds=2, model="bert", majority=50.0):
+    """Scores of 80 that fall by ``drop``; the second seed lies 2 points above the first."""
+    scores = np.array([[80 + 2 * seed - d for d in drop] for seed in range(seeds)])
+    resampled = scores[None] + np.linspace(-1, 1, RESAMPLES)[:, None, None]
+    prunings = tuple(Pruning(level) for level in LEVELS)
+    noise = np.zeros((RESAMPLES, 4))
+    names = tuple(range(seeds))
+    return Curve(
+        model, task, "one-shot", "accuracy", prunings, np.array(LEVELS), names, scores, resampled, noise, majority, ()
+    )
+
+
+def rows(data):
+    """The rows of the lines, and of the marks if there are any, from a panel's chart."""
+    spec = data["spec"]
+    nested = spec["layer"][0]
+    return (
+        (nested["data"]["values"], spec["layer"][1]["data"]["values"])
+        if "data" in nested
+        else (
+            spec["data"]["values"],
+            [],
+        )
+    )
+
+
+def test_a_curve_is_read_in_three_ways():
+    data = panels.of_curves({"one-shot": [curve()]}, "words").data()
+    lines, marks = rows(data)
+    assert data["readings"] == [panels.CHANGE, panels.PERCENT, panels.SCORE]
+    by_reading = {r: [row for row in lines if row["reading"] == r] for r in data["readings"]}
+    assert [row["across"] for row in by_reading[panels.CHANGE]] == [0, 30, 60, 90]
+    assert [row["value"] for row in by_reading[panels.CHANGE]] == [0, 0, -4, -20]
+    assert [row["value"] for row in by_reading[panels.SCORE]] == [81, 81, 77, 61]
+    assert by_reading[panels.PERCENT][3]["value"] == pytest.approx(-100 * 20 / 81, abs=0.01)
+    assert by_reading[panels.SCORE][2]["text"] == "77.0 [76.0, 78.0]"
+    assert by_reading[panels.SCORE][2]["seeds"] == "0: 76.0, 1: 78.0"
+    # 1 point of the 4 between 30% and 60%
+    assert {mark["reading"]: mark["value"] for mark in marks}[panels.CHANGE] == 37.5
+    assert data["slider"] == {"from": 0, "to": 90, "step": 30, "start": 40.0} and data["gap"] == 30
+
+
+def test_a_task_that_was_not_learned_has_no_mark():
+    data = panels.of_curves({"one-shot": [curve(majority=90.0)]}, "words").data()
+    assert data["mark"] is None and rows(data)[1] == []
+
+
+def test_no_curves_make_no_panel():
+    assert panels.of_curves({"one-shot": []}, "words") is None
+
+
+def test_a_score_is_that_of_the_seeds_that_have_one():
+    holed = curve()
+    holed.scores[1, 2] = math.nan
+    holed.resampled[:, 1, 2] = math.nan
+    lines, _ = rows(panels.of_curves({"one-shot": [holed]}, "words").data())
+    at = next(row for row in lines if row["across"] == 60 and row["reading"] == panels.SCORE)
+    assert (at["value"], at["text"], at["seeds"]) == (76, "76.0 [75.0, 77.0]", "0: 76.0")
+
+
+def test_names_have_the_colours_of_the_other_figures():
+    from matplotlib.colors import to_hex
+
+    from essparse_lib.figures import style
+
+    data = panels.of_curves({"a": [curve("rte"), curve("sst2")], "b": [curve("rte")]}, "words", shown=["a"]).data()
+    assert data["colours"] == {name: to_hex(c) for name, c in style.colours(["rte", "sst2"]).items()}
+    assert (data["names"], data["kinds"], data["shown"]) == (["rte", "sst2"], ["a", "b"], ["a"])
+
+
+@pytest.mark.parametrize("found", [curve(), curve(majority=90.0)], ids=["marks", "no marks"])
+def test_in_a_notebook_it_is_a_chart_with_its_own_controls(found):
+    shown = panels.of_curves({"one-shot": [found]}, "these words")._repr_mimebundle_()
+    assert shown["text/plain"] == "these words"
+    assert "input" in shown["text/html"] and json.dumps(shown[panels.MIME])
+    chart = panels.of_curves({"one-shot": [found]}, "these words").chart().to_dict()
+    assert {p["name"] for p in chart["params"] if "bind" in p} == {"place", "reading"}
+    assert chart["description"] == "these words"
+
+
+def test_the_book_s_element_holds_the_data_and_words_for_those_without_scripts():
+    data = panels.of_curves({"one-shot": [curve("</script>")]}, "a < b").data()
+    html = panels.book_html(data)
+    inner = html.split('<script type="application/json">')[1].split("</script>")[0]
+    assert json.loads(inner)["names"] == ["</script>"]
+    assert "<noscript><p>a &lt; b" in html
+
+
+def test_lines_need_be_no_curves():
+    line = panels.Line("pairs", "bert", [10, 20], {"cosine": [Estimate(99, 98, 100), Estimate(97, 96, 98)]})
+    data = panels.Panel([line], "sparsity (%)", "words", interval="least, greatest").data()
+    assert data["interval"] == "least, greatest" and data["slider"]["to"] == 20
+
+
+TRAINING = {"*": Training(learning_rate=1e-3, epochs=1, batch_size=8, max_length=16)}
+
+
+def test_the_first_page_shows_the_first_model_and_its_block():
+    study = Study("fig2", "lab", ("a", "b"), ("rte",), TRAINING, {"one-shot": swept((0.5,))}, parts={"b": Part()})
+    assert landing.panel(study, {}) is None
+    made = {"labels": "01", "provenance": {}}
+    records = [
+        Record(study.trial(model, "rte", pruning, seed), "ok", {"accuracy": 100.0}, "01", **made)
+        for model in ("a", "b")
+        for pruning in (Pruning(), Pruning(0.5))
+        for seed in (0, 1, 2)
+    ]
+    found = {record.trial.id: record for record in records}
+    data = landing.panel(study, found)
+    assert data["kinds"] == ["a"] and data["slider"]["step"] == 1 and "weights" not in data
+    order = Measurement("pruning-order", "a", 0.0)
+    found[order.id] = Record(order, "ok", values={"matrices": [{"component": "query"}]})
+    assert landing.panel(study, found)["weights"] == [{"component": "query"}]
