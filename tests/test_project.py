@@ -31,7 +31,8 @@ REPOSITORY = PROJECT["urls"]["Repository"]
 FLOORS = [
     {"pruning", "sources", "study", "errors", "files", "pretrained"},
     {"catalogue", "models", "tasks", "corpora", "training", "figures"},
-    {"experiment", "kinds", "measure", "pretrain", "run", "book", "sparsify", "progress", "provenance", "live", "fragments"},
+    {"experiment", "kinds", "measure", "pretrain", "run", "sparsify", "progress", "provenance", "live"}
+    | {"book", "fragments"},
     {"cli", "widgets", "__init__"},
 ]
 BENCH = {"pruning", "sources", "tasks", "corpora", "training", "models", "catalogue"}

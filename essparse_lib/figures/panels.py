@@ -260,8 +260,8 @@ def _chart(panel: Panel, bound: bool) -> alt.LayerChart:
         .encode(x=across),
     ]
     if panel.interval:
-        band = base.mark_area(opacity=0.13, aria=False).encode(x=across, y=alt.Y("low:Q", title=None), y2="high:Q", **plain)
-        layers = [band, *layers]
+        band = base.mark_area(opacity=0.13, aria=False)
+        layers.insert(0, band.encode(x=across, y=alt.Y("low:Q", title=None), y2="high:Q", **plain))
     lines = alt.layer(*layers, data=alt.Data(values=_rows(panel)))
     if marks := _marks(panel):
         # at the bottom, one above the other
