@@ -91,6 +91,7 @@ def build(name: str, budget: float | None = None) -> str:
     if known is None or (known.status == "ok" and folder_of(name) is None):
         store.check_writable()
         device.use_threads(os.cpu_count() or 1)
+        device.keep_memory()
         with store.claimed(asked) as mine:
             if not mine:
                 return f"{name}: another process is training it"

@@ -133,6 +133,7 @@ def _work(one: Asked, store: Store, threads: int, workers: int, retry: bool, dea
     from .training import device
 
     device.use_threads(threads)
+    device.keep_memory()
     if workers > 1:
         device.take_gpu()
     with store.claimed(one) if _is_main() else nullcontext(True) as mine:

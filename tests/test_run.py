@@ -1,5 +1,8 @@
 """From trials to records: repeatable, paired, exact, and honest about what went wrong."""
 
+import platform
+import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from dataclasses import replace
@@ -353,3 +356,20 @@ def test_several_jobs_under_accelerate_launch_are_refused(store, monkeypatch):
     with pytest.raises(InputError, match="2 jobs are not allowed under accelerate launch"):
         run(CURVE, store, jobs=2)
     assert not store.folder.exists()
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library has its own way with memory")
+@pytest.mark.parametrize(("kept", "fewest", "most"), [(True, 0, 1000), (False, 15_000, 10**9)])
+def test_memory_is_kept_between_steps(kept, fewest, most):
+    script = f"""
+import resource, torch
+from essparse_lib.training import device
+device.keep_memory({kept})
+faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+torch.ones(2**24)  # 64 MiB, 16,384 pages
+before = faults()
+torch.ones(2**24)
+print(faults() - before)
+"""
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert fewest <= int(said.stdout) <= most

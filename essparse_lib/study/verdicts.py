@@ -55,7 +55,8 @@ def c1(study: Study, curves: Sequence[Curve]) -> Verdict:
         parts.append(f"not counted for want of seeds: {listing([_name(study, c) for c in few])}")
     rule = f"a loss of at most {EPSILON:g} point with {threshold:.0%} of the prunable weights gone"
     ends = [extreme(knees.items(), key=lambda item: item[1].value) for extreme in (min, max)]
-    measured = " to ".join(f"{knee.text(0, 100)}% ({name})" for name, knee in ends)
+    last = max(study.sparsities)
+    measured = " to ".join(f"{'≥ ' if k.value >= last else ''}{k.text(0, 100)}% ({name})" for name, k in ends)
     return Verdict("C1", least(outcomes), f"{rule}: {'; '.join(parts)}", measured)
 
 
@@ -105,13 +106,15 @@ def c3(study: Study, curves: Sequence[Curve]) -> Verdict:
     """C3: where the curve turns depends on the task, not on the size of the model.
 
     Compares how far essential sparsities of one model on two tasks lie apart with how far those of two models on one
-    task do, both in the mean over all pairs. Agrees if the first exceeds the second by its whole 95% interval.
+    task do, both in the mean over all pairs. Agrees if the first exceeds the second by its whole 95% interval. Curves
+    that do not fall by the last sparsity turn nowhere that is known, and are not counted.
     """
     if study.scale == "tiny":
         return untested("C3")
     counted = [c for c in curves if len(c.seeds) >= SEEDS and c.complete(study) and c.learned()]
     apart: dict[str, list[tuple[float, np.ndarray]]] = {"task": [], "model": []}
-    found = {(c.model, c.task): resampled_essential(c) for c in counted}
+    all_found = {(c.model, c.task): (resampled_essential(c), c.levels[-1]) for c in counted}
+    found = {curve: knee for curve, (knee, last) in all_found.items() if knee[0] < last}
     for (one, here), (other, there) in combinations(found, 2):
         kind = "task" if one == other else "model" if here == there else None
         if kind is not None:
@@ -121,7 +124,7 @@ def c3(study: Study, curves: Sequence[Curve]) -> Verdict:
         return Verdict(
             "C3",
             "not tested at this scale",
-            f"it takes two models with {SEEDS} seeds on the same two tasks",
+            f"it takes two models with {SEEDS} seeds on the same two tasks, and losses beyond {EPSILON:g} point",
         )
     means = {kind: (fmean(v for v, _ in pairs), np.mean([r for _, r in pairs], 0)) for kind, pairs in apart.items()}
     excess = estimate(means["task"][0] - means["model"][0], means["task"][1] - means["model"][1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import os
 import platform
@@ -59,6 +60,27 @@ def take_gpu() -> None:
 def use_threads(count: int) -> None:
     """How many CPU threads this process computes with."""
     torch.set_num_threads(max(1, count))
+
+
+#: Of glibc's mallopt: how many blocks may be taken from the system one by one; how much free memory goes back to it.
+_MMAP_MAX, _TRIM_THRESHOLD = -4, -1
+
+
+def keep_memory(kept: bool = True) -> None:
+    """Have this process keep the memory of tensors on a CPU for those to come, where the C library is glibc.
+
+    By itself it gives every large block back to the system as soon as it is free, and takes it anew, page by page, in
+    the next step of the same training: more than half of the time where a step scores every token against a vocabulary
+    (benchmarks/memory.py). What is kept is at most what was in use at once.
+
+    Args:
+        kept: False for the library's own way.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    mallopt = ctypes.CDLL(None).mallopt
+    mallopt(_MMAP_MAX, 0 if kept else 65_536)
+    mallopt(_TRIM_THRESHOLD, -1 if kept else 131_072)
 
 
 def description(device: torch.device) -> dict[str, str | int]:
