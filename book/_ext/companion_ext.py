@@ -4,17 +4,36 @@ from __future__ import annotations
 
 from typing import Any
 
+from docutils import nodes
 
-def drop_repeated_scripts(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Name every script once: the theme adds one with a ``const`` twice, which is an error on every page."""
+
+def choose_scripts(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Name every script once, and MathJax where there are formulas.
+
+    The theme adds a script with a ``const`` twice, which is an error on every page; Sphinx adds MathJax, two
+    megabytes, to the landing page for the formulas of the pages that it lists.
+    """
     once: dict[tuple[str, str], Any] = {}
     for script in context.get("script_files", ()):
+        name = str(getattr(script, "filename", script) or "")
         body = getattr(script, "attributes", {}).get("body", "")
-        once.setdefault((getattr(script, "filename", script) or "", body), script)
+        if not name.endswith(app.config.mathjax_path) or 'class="math' in context.get("body", ""):
+            once.setdefault((name, body), script)
     context["script_files"] = list(once.values())
+
+
+def link_pictures(app: Any, doctree: nodes.document, page: str) -> None:
+    """Make the picture of a figure a link to itself, as Sphinx does with those that state a width.
+
+    On a phone it then opens at its full size, and a keyboard reaches it where it scrolls.
+    """
+    for picture in doctree.findall(nodes.image):
+        if isinstance(picture.parent, nodes.figure):
+            picture.setdefault("width", "100%")
 
 
 def setup(app: Any) -> dict[str, bool]:
     """Sphinx's entry point."""
-    app.connect("html-page-context", drop_repeated_scripts, priority=900)  # after the theme's own
+    app.connect("html-page-context", choose_scripts, priority=900)  # after the theme's own
+    app.connect("doctree-resolved", link_pictures)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -116,7 +116,7 @@
         levels.forEach((at, i) => {
           if (at < level) return; // it goes at (at + 1) percent
           kept += 1;
-          // the larger a weight among all of the model's, the darker
+          // the larger a weight among all of the model's, the stronger its ink
           image.data.set([...ink, 40 + 2 * at], 4 * i);
         });
         brush.putImageData(image, 0, 0);

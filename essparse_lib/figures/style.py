@@ -23,8 +23,11 @@ ASKED = "#d55e00"
 
 
 def apply() -> None:
-    """Set the look for everything drawn from here on."""
+    """Set the look for everything drawn, and every table shown, from here on."""
+    import pandas as pd
     import seaborn as sns
+
+    pd.set_option("display.max_colwidth", None)  # long cells are wrapped, not cut
 
     sns.set_theme(
         context="notebook",
@@ -99,7 +102,7 @@ def line_legend(figure: Figure, looks: Mapping[str, Mapping[str, Any]], columns:
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], **{"label": name, **look}) for name, look in looks.items()]
-    figure.legend(handles=handles, loc="outside upper center", ncols=min(columns, max(1, len(handles))), fontsize=8)
+    figure.legend(handles=handles, loc="outside upper center", ncols=min(columns, max(1, len(handles))), fontsize=9)
 
 
 def legend(figure: Figure, lines: Mapping[str, object], patches: Mapping[str, object]) -> None:

@@ -57,6 +57,8 @@ def c1(study: Study, curves: Sequence[Curve]) -> Verdict:
     ends = [extreme(knees.items(), key=lambda item: item[1].value) for extreme in (min, max)]
     last = max(study.sparsities)
     measured = " to ".join(f"{'≥ ' if k.value >= last else ''}{k.text(0, 100)}% ({name})" for name, k in ends)
+    if len({c.model for c in counted}) == 1:
+        measured = measured.replace(f"{counted[0].model} on ", "")
     return Verdict("C1", least(outcomes), f"{rule}: {'; '.join(parts)}", measured)
 
 
