@@ -56,7 +56,7 @@ def glue(name: str, value: object) -> None:
 def glue_verdict(verdict: Verdict) -> None:
     """Make a claim's outcome quotable by its name in small letters, and its numbers by such as ``c1_measured``."""
     glue(verdict.claim.lower(), verdict.outcome)
-    glue(f"{verdict.claim.lower()}_measured", verdict.measured or "no records yet")
+    glue(f"{verdict.claim.lower()}_measured", verdict.measured or "too few records")
 
 
 def block(matrices: Sequence[Mapping[str, Any]], given: Any) -> int:
