@@ -71,6 +71,7 @@ class Reader:
 
 @pytest.fixture(autouse=True)
 def no_figure_stays_open():
+    plt.close("all")  # those of other tests of this process
     yield
     assert plt.get_fignums() == []
 
