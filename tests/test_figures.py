@@ -202,3 +202,11 @@ def test_only_what_has_no_record_is_run_live():
 def test_at_tiny_scale_everything_missing_is_run_live():
     study = figures.study("fig2", "tiny")
     assert len(live.wanted(study, {}, [Pruning(0.5)], [study.tasks[0]])) == len(study.trials())
+
+
+def test_a_point_has_the_interval_that_its_curve_has():
+    found = records(lambda s: 90.0 - 10 * s, seeds=(0, 1, 2))
+    (curve,) = curves(STUDY, found)
+    for level, drop in zip(curve.levels[1:], curve.drop_estimates()[1:], strict=True):
+        (point,) = drawing.points(STUDY, found, float(level), live=())
+        assert point.drop == drop and point.seeds == 3

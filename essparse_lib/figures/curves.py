@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from ..study.curves import Curve, Estimate, curves
 from ..study.essential import EPSILON, essential_sparsity, turning_point
 from ..study.grid import Study
 from ..study.store import Record
-from ..study.trial import Pruning, Trial
+from ..study.trial import Pruning
 from . import style
 
 if TYPE_CHECKING:
@@ -51,15 +51,18 @@ def points(study: Study, records: Mapping[str, Record], sparsity: float, live: C
 
 
 def pruned_points(study: Study, records: Mapping[str, Record], pruning: Pruning, live: Container[str]) -> list[Point]:
-    """As ``points``, of the models pruned in this way, whichever it is."""
-    good = {i: r for i, r in records.items() if r.status == "ok"}
-    trials = {i: r.trial for i, r in good.items() if isinstance(r.trial, Trial)}
-    paired = {i: good[i] for i, t in trials.items() if {t.at(0.0).id, replace(t, pruning=pruning).id} <= good.keys()}
-    found = []
-    for curve in curves(study, paired, prunings=(pruning,)):
-        trial = study.trial(curve.model, curve.task, pruning, curve.seeds[0])
-        drop = curve.drop_estimates()[-1]
-        found.append(Point(curve.model, curve.task, pruning.sparsity, drop, len(curve.seeds), trial.id in live))
+    """As ``points``, of the models pruned in this way, whichever it is.
+
+    What chance in training does is told from the whole curve, so that a point has the interval that it has there.
+    """
+    found, good = [], {i: record for i, record in records.items() if record.status == "ok"}
+    for curve in curves(study, good, prunings=(*study.ways[study.main], pruning)):
+        if pruning in curve.prunings:
+            drop = curve.drop_estimates()[curve.prunings.index(pruning)]
+            ids = {study.trial(curve.model, curve.task, pruning, seed).id for seed in curve.seeds}
+            seeds = curve.seeds_of(Pruning(), pruning)
+            fresh = any(name in live for name in ids)
+            found.append(Point(curve.model, curve.task, pruning.sparsity, drop, seeds, fresh))
     return found
 
 
