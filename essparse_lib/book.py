@@ -48,7 +48,7 @@ def build(out: Path) -> Path:
     for name in ("ESSPARSE_RESULTS", "ESSPARSE_CACHE"):
         if os.environ.get(name):  # the notebooks run in another folder
             os.environ[name] = str(Path(os.environ[name]).expanduser().absolute())
-    math = _mathjax()
+    math, vega = _mathjax(), _vega()
     out = out.absolute()
     with writable(out), locked(out / ".locks" / "book"), tempfile.TemporaryDirectory(prefix="stage-", dir=out) as made:
         stage = Path(made)
@@ -59,7 +59,7 @@ def build(out: Path) -> Path:
         static = stage / "book" / "_static"
         static.mkdir(exist_ok=True)
         shutil.copyfile(math, static / math.name)
-        (static / "vega.js").write_text(_vega(), encoding="utf-8")
+        (static / "vega.js").write_text(vega, encoding="utf-8")
         fragments.write(stage / "book" / "generated")
         (stage / "notebooks").mkdir()
         for name, notebook in executed.items():

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from . import models, tasks
+from .figures.status import expected_seconds, spell
 from .files import cache_folder
-from .progress import expected_seconds, spell
 from .study.asked import Asked
 from .study.grid import Study
 from .study.pretraining import FromScratch

@@ -120,12 +120,12 @@ def _pruning_order(asked: Measurement) -> dict[str, Any]:
     A byte k says that its weight is among the smallest k + 1 percent of all that can be pruned; 99, that it is not
     among the smallest 99.
     """
-    from .pruning.levels import ranked
+    from .pruning.magnitude import magnitude_levels
     from .pruning.prunable import prunable, weights
 
     model = models.complete(asked.model)
     matrices = prunable(model)
-    sweep = ranked(weights(model), [round(k / 100, 2) for k in range(1, 100)])
+    sweep = magnitude_levels(weights(model), [round(k / 100, 2) for k in range(1, 100)])
     middle = len({m.depth for m in matrices.values()}) // 2
     found = []
     for name, matrix in matrices.items():

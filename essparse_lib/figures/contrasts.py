@@ -52,7 +52,7 @@ def draw(
             ax.axvline(100 * asked, color=style.ASKED, linewidth=1, linestyle="--")
     for ax in style.first_column(axes):
         ax.set_ylabel("difference (points)")
-    figure.supxlabel("sparsity (% of the block matrices' weights)", fontsize=10)
+    figure.supxlabel(style.SPARSITY, fontsize=10)
     style.legend(figure, {label: colour for label, colour in colours.items() if label}, {"±1 point": style.GUIDE})
     return figure
 

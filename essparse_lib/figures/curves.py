@@ -58,11 +58,8 @@ def pruned_points(study: Study, records: Mapping[str, Record], pruning: Pruning,
     found, good = [], {i: record for i, record in records.items() if record.status == "ok"}
     for curve in curves(study, good, prunings=(*study.ways[study.main], pruning)):
         if pruning in curve.prunings:
-            drop = curve.drop_estimates()[curve.prunings.index(pruning)]
-            ids = {study.trial(curve.model, curve.task, pruning, seed).id for seed in curve.seeds}
-            seeds = curve.seeds_of(Pruning(), pruning)
-            fresh = any(name in live for name in ids)
-            found.append(Point(curve.model, curve.task, pruning.sparsity, drop, seeds, fresh))
+            fresh = any(study.trial(curve.model, curve.task, pruning, seed).id in live for seed in curve.seeds)
+            found.append(_point_at(curve, curve.prunings.index(pruning), live=fresh))
     return found
 
 
@@ -73,12 +70,14 @@ def measured_point(curve: Curve, sparsity: float, relative: bool = False) -> Poi
         relative: the drop in percent of the dense score.
     """
     places = np.flatnonzero(np.isclose(curve.levels, sparsity))
-    if not len(places):
-        return None
-    place = int(places[0])
+    return _point_at(curve, int(places[0]), relative) if len(places) else None
+
+
+def _point_at(curve: Curve, place: int, relative: bool = False, live: bool = False) -> Point:
+    """Of a curve what it says at the level with this number."""
     drop = curve.drop_estimates(relative)[place]
     seeds = curve.seeds_of(curve.prunings[0], curve.prunings[place])
-    return Point(curve.model, curve.task, float(curve.levels[place]), drop, seeds, live=False, relative=relative)
+    return Point(curve.model, curve.task, float(curve.levels[place]), drop, seeds, live, relative)
 
 
 def sentence(point: Point) -> str:
@@ -86,7 +85,7 @@ def sentence(point: Point) -> str:
     seeds = "one seed" if point.seeds == 1 else f"{point.seeds} seeds"
     source = "run now" if point.live else "from records"
     verb = "loses" if point.drop.value >= 0 else "gains"
-    size = point.drop if point.drop.value >= 0 else Estimate(-point.drop.value, -point.drop.high, -point.drop.low)
+    size = point.drop if point.drop.value >= 0 else -point.drop
     unit = "% of its dense score" if point.relative else " points"
     return (
         f"With {point.sparsity:.4g} of its prunable weights gone, {point.model} {verb} {size.text()}{unit} "
@@ -133,7 +132,7 @@ def draw(
         ax.set_ylim(*_limits([c for c in found if c.task == task], [p for p in asked if p.task == task], relative))
     for ax in style.first_column(axes):
         ax.set_ylabel("change (% of dense)" if relative else "change (points)")
-    figure.supxlabel("sparsity (% of the block matrices' weights)", fontsize=10)
+    figure.supxlabel(style.SPARSITY, fontsize=10)
     tolerated = f"dense − {epsilon:g}{'%' if relative else ' point'}"
     _legend(figure, colours, bool(asked), any(c.unlucky for c in found), tolerated, beside)
     return figure

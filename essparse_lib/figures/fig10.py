@@ -171,7 +171,7 @@ def panel(study: Study, records: Mapping[str, Record]) -> panels.Panel | None:
         lines.append(panels.Line("by chance", model, places, chance))
     words = "Similarity of masks against sparsity: of tickets with the one-shot mask, with each other, and by chance."
     return (
-        panels.Panel(lines, panels.ACROSS, words, interval="least, greatest", legends=("Pairs", "Models"), digits=2)
+        panels.Panel(lines, style.SPARSITY, words, interval="least, greatest", legends=("Pairs", "Models"), digits=2)
         if lines
         else None
     )

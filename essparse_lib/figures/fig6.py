@@ -101,7 +101,7 @@ def draw(study: Study, found: Sequence[Curve], asked: float | None = None, epsil
     tasks = learned(study, drawn, list(dict.fromkeys(curve.model for curve in drawn)))
     means = task_means(drawn, tasks, lambda curve: -curve.drops()[0]) if len(tasks) > 1 else {}
     titles = [*(["mean of the learned tasks"] if means else []), *dict.fromkeys(curve.task for curve in drawn)]
-    across = "sparsity (% of the block matrices' weights)"
+    across = style.SPARSITY
     figure, axes = style.titled(titles, "change (points)", across)
     for title, ax in zip(titles, axes, strict=True):
         ax.axhline(-epsilon, color=style.GUIDE, linestyle="--", linewidth=1)

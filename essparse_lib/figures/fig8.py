@@ -152,7 +152,7 @@ def draw_scores(study: Study, found: Sequence[Curve], asked: float) -> Figure:
     titles = [*(["mean of the learned tasks"] if means else []), *dict.fromkeys(curve.task for curve in found)]
     if not titles:
         return style.note()
-    figure, axes = style.titled(titles, "score", "sparsity (% of the block matrices' weights)")
+    figure, axes = style.titled(titles, "score", style.SPARSITY)
     looks = _looks(_tried(study, found))
     for title, ax in zip(titles, axes, strict=True):
         ax.axvline(100 * asked, color=style.ASKED, linewidth=1, linestyle="--")

@@ -27,9 +27,6 @@ MIME = "application/vnd.essparse.panel+json"
 #: Readings of a curve, by what they are called: the first is the one that is drawn first.
 CHANGE, PERCENT, SCORE = "change (points)", "change (% of dense)", "score"
 
-#: What the axis of sparsity says.
-ACROSS = "sparsity (% of the block matrices' weights)"
-
 
 @dataclass(frozen=True)
 class Line:
@@ -88,14 +85,13 @@ class Panel:
 
     def data(self) -> dict[str, Any]:
         """What the book's panel is made of, as plain data."""
-        places = sorted({place for line in self.lines for place in line.across})
         gap = self._gap()
         return {
             "spec": {**_chart(self, bound=False).to_dict(), "config": _BOOK},
             "words": self.words,
             "across": self.across,
             "unit": self.unit,
-            "slider": {"from": 0, "to": max(places, default=100), "step": self.step or gap, "start": self.start},
+            "slider": {"from": 0, "to": self._last(), "step": self.step or gap, "start": self.start},
             "gap": gap,
             "names": self._names(),
             "kinds": self._kinds(),
@@ -126,6 +122,9 @@ class Panel:
 
         return [to_hex(colour) for colour in style.colours(self._names()).values()]
 
+    def _last(self) -> float:
+        return max((place for line in self.lines for place in line.across), default=100)
+
     def _gap(self) -> float:
         """The smallest distance of two places of one line."""
         gaps = [float(np.diff(sorted(line.across)).min()) for line in self.lines if len(line.across) > 1]
@@ -142,7 +141,7 @@ def of_curves(kinds: Mapping[str, Sequence[Curve]], words: str, name: str = "tas
         rest: as ``Panel`` takes it.
     """
     lines = [_of_curve(curve, getattr(curve, name), kind) for kind, own in kinds.items() for curve in own]
-    return Panel(lines, ACROSS, words, **rest) if lines else None
+    return Panel(lines, style.SPARSITY, words, **rest) if lines else None
 
 
 def by_model(found: Sequence[Curve]) -> dict[str, list[Curve]]:
@@ -161,7 +160,7 @@ def book_html(data: Mapping[str, Any]) -> str:
 
 def _of_curve(curve: Curve, name: str, kind: str) -> Line:
     flip = {
-        reading: [Estimate(-d.value, -d.high, -d.low) for d in curve.drop_estimates(relative)]
+        reading: [-drop for drop in curve.drop_estimates(relative)]
         for reading, relative in ((CHANGE, False), (PERCENT, True))
     }
     marks = {}
@@ -227,7 +226,7 @@ def _chart(panel: Panel, bound: bool) -> alt.LayerChart:
     import altair as alt
 
     names, kinds, readings, gap = panel._names(), panel._kinds(), panel._readings(), panel._gap()
-    low, high = 0, max((p for line in panel.lines for p in line.across), default=100)
+    low, high = 0, panel._last()
     slider = alt.binding_range(min=low, max=high, step=panel.step or gap, name=f"at ({panel.unit.strip()}) ")
     choice = alt.binding_select(options=readings, name="reading ")
     asked = alt.param(name="place", value=panel.start, **({"bind": slider} if bound else {}))

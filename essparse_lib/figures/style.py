@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 #: Inches: the text column of the book.
 WIDTH = 8.0
 
+#: What an axis of sparsity says.
+SPARSITY = "sparsity (% of the block matrices' weights)"
+
 #: What marks a tolerance, a floor or a null: not data.
 GUIDE = "0.45"
 

@@ -28,6 +28,10 @@ class Estimate:
     low: float
     high: float
 
+    def __neg__(self) -> Estimate:
+        """Of a drop, the change."""
+        return Estimate(-self.value, -self.high, -self.low)
+
     def text(self, digits: int = 1, scale: float = 1.0) -> str:
         """Such as ``0.8 [−0.3, 1.9]``."""
         value, low, high = (_number(scale * x, digits) for x in (self.value, self.low, self.high))

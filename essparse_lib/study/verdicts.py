@@ -44,8 +44,8 @@ def c1(study: Study, curves: Sequence[Curve]) -> Verdict:
         )
     if not counted:
         return Verdict("C1", "inconclusive", "no dense model learned its task")
-    knees = {_name(study, c): essential_sparsity(c) for c in counted}
-    outcomes = by_outcome((against(knee, threshold), name) for name, knee in knees.items())
+    knees = [(c, essential_sparsity(c)) for c in counted]
+    outcomes = by_outcome((against(knee, threshold), _name(study, c)) for c, knee in knees)
     parts = [f"{o} on {listing(tasks)}" for o, tasks in outcomes.items()]
     left_out = [_name(study, c) for c in complete if not c.learned()]
     if left_out:
@@ -54,11 +54,11 @@ def c1(study: Study, curves: Sequence[Curve]) -> Verdict:
     if few:
         parts.append(f"not counted for want of seeds: {listing([_name(study, c) for c in few])}")
     rule = f"a loss of at most {EPSILON:g} point with {threshold:.0%} of the prunable weights gone"
-    ends = [extreme(knees.items(), key=lambda item: item[1].value) for extreme in (min, max)]
-    last = max(study.sparsities)
-    measured = " to ".join(f"{'≥ ' if k.value >= last else ''}{k.text(0, 100)}% ({name})" for name, k in ends)
-    if len({c.model for c in counted}) == 1:
-        measured = measured.replace(f"{counted[0].model} on ", "")
+    several, last = len({c.model for c in counted}) > 1, max(study.sparsities)
+    measured = " to ".join(
+        f"{'≥ ' if k.value >= last else ''}{k.text(0, 100)}% ({_name(study, c) if several else c.task})"
+        for c, k in (extreme(knees, key=lambda pair: pair[1].value) for extreme in (min, max))
+    )
     return Verdict("C1", least(outcomes), f"{rule}: {'; '.join(parts)}", measured)
 
 
