@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -219,3 +220,27 @@ def test_a_model_is_trained_recorded_saved_and_then_pruned(tmp_path, monkeypatch
     said = pretraining.build(TINY.model)
     assert said.startswith(f"{TINY.model}: held-out loss ")
     assert f"nats an image, weights in {folder}" in said
+
+
+def test_the_methods_page_states_the_settings():
+    page = (Path(__file__).parents[1] / "book/methods.md").read_text()
+    ways = ("supervised", "dino", "long", "masked")
+    supervised, dino, long, masked = (PRETRAINED["lab"][f"vit-4x192-{way}-0"] for way in ways)
+    for row in (
+        f"| model | {dino.layers} blocks of width {dino.hidden} with {dino.heads} heads, patches of {dino.patch} × ",
+        f"| images a step | {dino.batch_size} |",
+        f"| steps | {dino.steps:,}, ten passes; *long* {long.steps:,} |",
+        f"warm-up over {dino.warmup:.0%} of the steps |",
+        f"| weight decay | {dino.weight_decay:g} |",
+        f"| standard deviation of the initial weights | {dino.initial:g},",
+        f"| outputs of DINO's head | {dino.outputs:,} |",
+        f"| what DINO's teacher keeps of itself in a step | {dino.momentum:g}, rising",
+        f"predicts the pixels of {masked.masked:.0%} of the patches",
+    ):
+        assert row in page
+    assert dino.learning_rate == 1e-3 and "| learning rate | 1e-3, warm-up" in page
+    assert dino.images == 10.24 * 50_000  # the passes over CIFAR-10's training images
+    of = ("model", "objective")
+    assert replace(supervised, **{name: getattr(dino, name) for name in of}) == dino
+    assert replace(supervised, **{name: getattr(masked, name) for name in of}) == masked
+    assert replace(long, steps=supervised.steps, model=supervised.model) == supervised
