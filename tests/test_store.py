@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from essparse_lib.errors import InputError
+from essparse_lib.study.asked import digest
 from essparse_lib.study.measurement import Measurement
 from essparse_lib.study.store import Record, Store, results_folder, slug
 from essparse_lib.study.trial import Pruning, Training, Trial
@@ -174,6 +175,25 @@ def test_damaged_line_is_named_set_aside_and_the_others_kept(store, damage):
     assert path.read_bytes() == kept + spaced
     assert path.with_name(path.name + ".damaged").read_bytes() == bad + b"\n"
     assert set(store.records()) == {ok(0).trial.id, ok(1, task="other").trial.id, ok(2).trial.id}
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "said"),
+    [
+        ("melting", {"model": "m", "heat": 3}, "melting: 'melting'"),
+        ("trial", {**ok(7).trial.canonical(), "weather": "fair"}, "unexpected keyword argument 'weather'"),
+        ("measurement", {"kind": "taste", "model": "m", "sparsity": 0.0}, "taste"),
+    ],
+)
+def test_a_later_versions_record_is_no_damaged_one(store, kind, settings, said):
+    store.append(ok(0))
+    path = store.path(trial())
+    later = json.dumps({"id": digest(settings), kind: settings, "status": "ok", "metrics": {"new": 1.0}}).encode()
+    path.write_bytes(path.read_bytes() + later + b"\n")
+    with pytest.raises(InputError, match=r"line 2: a record that this version cannot read .+: a later one") as refusal:
+        store.records()
+    assert said in str(refusal.value)
+    assert store.mend() == []
 
 
 def test_mend_keeps_what_earlier_mends_set_aside(store):

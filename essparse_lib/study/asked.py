@@ -44,9 +44,14 @@ class Asked:
 
     @cached_property
     def id(self) -> str:
-        """The first 16 hexadecimal digits of the SHA-256 of the canonical JSON."""
-        text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"), allow_nan=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        """The ``digest`` of its canonical form."""
+        return digest(self.canonical())
+
+
+def digest(plain: object) -> str:
+    """The first 16 hexadecimal digits of the SHA-256 of plain data as canonical JSON."""
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def without_defaults(value: Any) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from ..errors import InputError
+from ..errors import InputError, one_line
 from ..files import cache_folder, locked, writing
-from .asked import Asked
+from .asked import Asked, digest
 from .measurement import Measurement
 from .pretraining import ImagePretraining, Pretraining
 from .trial import Trial
@@ -23,8 +23,15 @@ _KINDS: dict[str, type[Asked]] = {
 
 Status = Literal["ok", "diverged", "failed"]
 
+#: What a line has of a record where it is not empty.
+_OPTIONAL = ("metrics", "predictions", "labels", "values", "reason", "provenance")
+
 #: Where a wheel holds the committed records (absent in a checkout).
 _INSTALLED = Path(__file__).parents[1] / "_results"
+
+
+class UnknownRecord(Exception):
+    """A line is whole, but of something that this version does not know."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ class Record:
             self.trial.kind_of_record: self.trial.canonical(),
             "status": self.status,
         }
-        for name in ("metrics", "predictions", "labels", "values", "reason", "provenance"):
+        for name in _OPTIONAL:
             if getattr(self, name):
                 plain[name] = getattr(self, name)
         return json.dumps(plain, allow_nan=False, ensure_ascii=False)
@@ -70,13 +77,13 @@ class Record:
         """Read ``line()`` back.
 
         Raises:
+            UnknownRecord: a later version wrote it, of a kind or with settings that are not known here.
             ValueError: the line is damaged (no JSON, fields missing, or an id that is not the trial's).
         """
         try:
             plain = json.loads(line.decode() if isinstance(line, bytes) else line)
-            name = plain.pop("id")
-            kind = next(kind for kind in _KINDS if kind in plain)
-            record = cls(trial=_KINDS[kind].from_canonical(plain.pop(kind)), **plain)
+            name, kind = plain.pop("id"), next(key for key in plain if key not in ("status", *_OPTIONAL))
+            record = cls(trial=_trial(kind, plain.pop(kind), name), **plain)
         except (AttributeError, KeyError, StopIteration, TypeError, ValueError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from error
         if record.trial.id != name:
@@ -84,6 +91,16 @@ class Record:
         if record.status not in ("ok", "diverged", "failed"):
             raise ValueError(f"unknown status {record.status!r}")
         return record
+
+
+def _trial(kind: str, plain: Any, name: str) -> Asked:
+    """What a record with this id is of."""
+    try:
+        return _KINDS[kind].from_canonical(plain)
+    except (KeyError, TypeError, ValueError) as error:
+        if digest(plain) == name:  # as it was written
+            raise UnknownRecord(f"{kind}: {one_line(error)}") from error
+        raise
 
 
 class Store:
@@ -102,7 +119,7 @@ class Store:
         """Every record by its trial's id; of several of one trial, the last.
 
         Raises:
-            InputError: a line is damaged (the message gives file and line).
+            InputError: a line is damaged, or a later version's (the message gives file and line).
         """
         before = Store(self.installed).records() if self.installed else {}
         return {**before, **self._read(self._files())}
@@ -124,6 +141,11 @@ class Store:
                     raise InputError(
                         f"{path}, line {number}: damaged record ({error}); `essparse mend {path.parents[1]}` "
                         f"sets it aside in {path.name}.damaged, after which its trial can be run again"
+                    ) from error
+                except UnknownRecord as error:
+                    raise InputError(
+                        f"{path}, line {number}: a record that this version cannot read ({error}): a later one "
+                        "wrote it, update essparse"
                     ) from error
                 found[record.trial.id] = record
         return found
@@ -241,7 +263,10 @@ def _sort_lines(lines: Iterable[bytes]) -> tuple[list[bytes], list[bytes]]:
     for line in lines:
         try:
             Record.from_line(line)
-            good.append(line)
         except ValueError:
             bad.append(line)
+        except UnknownRecord:
+            good.append(line)
+        else:
+            good.append(line)
     return good, bad
