@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,11 @@ def texts(scale: str) -> dict[str, Pretraining]:
 def images(scale: str) -> dict[str, ImagePretraining]:
     """Of a scale the vision transformers, by name."""
     return {name: asked for name, asked in PRETRAINED[scale].items() if isinstance(asked, ImagePretraining)}
+
+
+def from_scratch(scale: str, models: Iterable[str]) -> dict[str, FromScratch]:
+    """How those of the models that are trained here are trained, by name."""
+    return {model: PRETRAINED[scale][model] for model in models if model in PRETRAINED[scale]}
 
 
 #: The scale that a model of each name belongs to.

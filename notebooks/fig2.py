@@ -20,7 +20,8 @@
 # the model is fine-tuned with these weights held at zero, and its score is compared with that of the same model, seed, head
 # and data order without pruning. Thin broken lines stand beside it: *random* pruning at the same sparsity, which any
 # choice of weights must beat, and magnitude pruning *after* the fine-tuning, with no training to follow, which is what the
-# words "without re-training" of the paper's abstract say but none of its experiments on BERT does.
+# words "without re-training" of the paper's abstract say but none of its experiments on BERT does. At lab scale the models are two public
+# encoders and, as the paper has decoders too, a small OPT that was pre-trained here, on little text ([Methods](../book/methods.md)).
 
 # %% tags=["remove-input", "setup"]
 from importlib.util import find_spec
@@ -94,7 +95,11 @@ drawing.table(found, epsilon).style.hide(axis="index")
 # *Essential sparsity* is where the mean curve, made monotone, first falls by more than ε, *turning point* where two straight lines meet that
 # fit it best; brackets are 95% intervals. A task on which the dense model does not beat always saying the commonest class
 # cannot show either. [Methods](../book/methods.md) has the definitions.
-#
+
+# %% tags=["remove-input"]
+Markdown(drawing.unfalling(study, found, epsilon))
+
+# %% [markdown]
 # ## Verdict
 
 # %% tags=["remove-input"]
@@ -109,7 +114,7 @@ Markdown(size.sentence)
 # A curve *agrees* with C1 if the whole 95% interval of its essential sparsity lies at or above 30%, *differs* if it lies below,
 # and is *inconclusive* otherwise; the verdict is the least favourable one of all curves that count. It is always taken
 # with a tolerance of one point, as in the paper. C3 *agrees* if essential sparsities of two tasks lie further apart than those
-# of two models, by the whole 95% interval of the difference; a model on one task with one seed cannot tell.
+# of two models, by the whole 95% interval of the difference; it takes two models with three seeds whose curves fall on the same two tasks.
 #
 # **What would change our mind.** Longer fine-tuning on all training examples, as in the paper's Table 1, could let pruned models
 # recover more, or dense ones learn more that pruning then costs: the paper's models and data are the `paper` scale of this

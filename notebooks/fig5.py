@@ -17,7 +17,8 @@
 #
 # **What is done here.** Of each M consecutive weights in a row the N largest stay {cite:p}`zhou2021learning`; then the model is fine-tuned as
 # in [Figure 2](fig2.ipynb). Beside each pattern stands unstructured magnitude pruning at the same sparsity, with the same seed,
-# head and data order.
+# head and data order. At lab scale the models are a public encoder and, as the paper's is a decoder, a small OPT that was pre-trained here,
+# on little text ([Methods](../book/methods.md)).
 
 # %% tags=["remove-input", "setup"]
 from importlib.util import find_spec
@@ -89,7 +90,7 @@ drawing.draw(found, lambda c: f"M = {c.one.pattern.split(':')[1]}", asked.sparsi
 drawing.table(found, {"pattern": lambda c: c.one.pattern}).style.hide(axis="index")
 
 # %% tags=["remove-input"]
-Markdown(drawing.tally(found))
+Markdown(f"{drawing.tally(found)} {curve_drawing.unfalling(study, ways[fig5.M4])}")
 
 # %% [markdown]
 # ## Verdict

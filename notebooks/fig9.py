@@ -71,7 +71,7 @@ drawing.table(named, {}).style.hide(axis="index")
 # ## Tickets less one-shot
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig9-differences", "caption": "Score of the lottery ticket less that of the one-shot mask at the same sparsity, the seeds paired, with 95% intervals over seeds and evaluation examples. The shaded band is one point either way: an interval within it says that the two are equivalent. A colour is a model, if there are several. Each panel has its own vertical scale."}, "image": {"alt": "A panel for each task: the difference in points with error bars against the sparsity, with a shaded band of one point either way.", "align": "center"}}
-drawing.draw(found, fig9.model_of(found), sparsity);
+drawing.draw(found, asked=sparsity);
 
 # %% tags=["remove-input"]
 panels.of_curves(
@@ -81,7 +81,7 @@ panels.of_curves(
 )
 
 # %% tags=["remove-input"]
-drawing.table(found, fig9.columns(study, records, found)).style.hide(axis="index")
+drawing.table(found, {"steps for the ticket": fig9.steps(study, records)}).style.hide(axis="index")
 
 # %% tags=["remove-input"]
 Markdown(drawing.tally(found))

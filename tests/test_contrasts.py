@@ -92,7 +92,7 @@ def test_c10_wants_three_seeds_of_both():
 
 def study_of(figure, **changes):
     lab = figures.study(figure, "lab")
-    return dataclasses.replace(lab, models=("m",), tasks=("t", "u"), parts={}, **changes)
+    return dataclasses.replace(lab, **{"models": ("m",), "tasks": ("t", "u"), "parts": {}, **changes})
 
 
 @pytest.mark.parametrize(("drop", "outcome"), [(0.0, "agrees"), (4.0, "differs"), (1.0, "inconclusive")])
@@ -101,6 +101,25 @@ def test_c6_is_about_the_lightest_patterns(drop, outcome):
     light = ("3:4", "6:8")
     accuracy = lambda task, p, seed: 80 - (drop if p.pattern in light else 25 * p.sparsity)  # noqa: E731
     assert verdicts.c6(study, records(accuracy, study)).outcome == outcome
+
+
+def test_c6_names_the_model_where_there_are_several():
+    one, other, both = (study_of("fig5", models=models, tasks=("t",)) for models in (("m",), ("n",), ("m", "n")))
+    found = records(lambda *_: 80, one) | records(lambda task, p, seed: 80 - 4 * (p.pattern == "3:4"), other)
+    verdict = verdicts.c6(both, found)
+    assert verdict.outcome == "differs" and "differs for n on t (3:4)" in verdict.reason
+    assert verdict.measured.endswith("points (n on t, 3:4)")
+
+
+def test_a_figure_of_several_models_has_a_colour_for_each():
+    study = study_of("fig5", models=("m", "n"), tasks=("t",))
+    pairs = [(Pruning(pattern=pattern), Pruning()) for pattern in ("3:4", "2:4")]
+    found = contrasts(study, records(lambda *_: 80, study), pairs)
+    figure = drawing.draw(found, lambda c: c.one.pattern)
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == ["m, 3:4", "m, 2:4", "n, 3:4", "n, 2:4", "±1 point"]
+    (ax,) = figure.axes
+    assert len({container.lines[0].get_color() for container in ax.containers}) == 4
 
 
 def shares(study, output):
@@ -142,8 +161,9 @@ def test_c3_compares_tasks_with_models(knees, outcome):
         part = dataclasses.replace(study, models=(model,))
         found |= records(lambda task, p, seed, model=model: turning_at(knees)(task, p, seed, model), part)
     assert verdicts.c3(study, curves(study, found)).outcome == outcome
-    one = dataclasses.replace(study, parts={"n": Part(tasks=("t",), seeds=(0,))})
-    assert verdicts.c3(one, curves(one, found)).outcome == "not tested at this scale"
+    for part in (Part(tasks=("t",)), Part(seeds=(0,))):
+        one = dataclasses.replace(study, parts={"n": part})
+        assert verdicts.c3(one, curves(one, found)).outcome == "not tested at this scale"
 
 
 def alike(study, cosine):

@@ -180,6 +180,16 @@ def test_the_range_counts_complete_curves_and_says_where_it_is_a_bound():
     assert drawing.range_text(STUDY, curves(STUDY, found)) == "not known yet"
 
 
+def test_curves_that_never_fall_are_named():
+    found = records(lambda _: 90.0)
+    assert drawing.unfalling(STUDY, curves(STUDY, found)).startswith(
+        "With up to 90% of the weights gone the loss stays within ε for m on t:"
+    )
+    assert drawing.unfalling(STUDY, curves(STUDY, records(knee_at(0.5)))) == ""
+    del found[STUDY.trial("m", "t", Pruning(0.5), 1).id]
+    assert drawing.unfalling(STUDY, curves(STUDY, found)) == ""
+
+
 @pytest.mark.parametrize(("tasks", "seeds"), [("", "all"), ("all", "x"), ("all", "-1"), ("all", 1.5)])
 def test_wrong_parameters_are_refused(tasks, seeds):
     with pytest.raises(InputError):

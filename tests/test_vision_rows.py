@@ -164,14 +164,15 @@ def test_figure_9_tells_the_rows_apart_by_colour_panel_and_name():
     pairs = [(ticket, Pruning(ticket.sparsity)) for ticket in SMALL.ways[fig9.LOTTERY]]
     everything = both(0, 2)
     found = contrasts(SMALL, everything, pairs)
-    figure = drawing.draw(found, fig9.model_of(found))
+    figure = drawing.draw(found)
     assert [ax.get_title() for ax in figure.axes] == ["t", "cifar10"]
     drawn = [[c for c in ax.containers if len(c.lines[0].get_xdata())] for ax in figure.axes]
     assert [len(each) for each in drawn] == [1, 1]
     assert drawn[0][0].lines[0].get_color() != drawn[1][0].lines[0].get_color()
-    assert drawing.table(found, fig9.columns(SMALL, everything, found))["model"].tolist() == [TEXT] * 2 + [IMAGES] * 2
+    assert figure.legends[0].get_texts()[0].get_text() == TEXT
+    assert drawing.table(found, {})["model"].tolist() == [TEXT] * 2 + [IMAGES] * 2
     one = [c for c in found if c.model == TEXT]
-    assert fig9.model_of(one)(one[0]) == "" and "model" not in fig9.columns(SMALL, everything, one)
+    assert "model" not in drawing.table(one, {})
 
 
 def test_the_lists_of_vision_are_in_step():

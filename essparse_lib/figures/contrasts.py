@@ -21,11 +21,13 @@ def draw(
     Bars are 95% intervals; the shaded band is the margin within which two ways are taken to perform alike.
 
     Args:
-        name: what a contrast is called in the legend; empty for no legend.
+        name: what a contrast is called in the legend, after its model where there are several; if empty, no legend.
         asked: a sparsity to mark.
     """
     tasks = list(dict.fromkeys(c.task for c in found))
-    names = list(dict.fromkeys(name(c) for c in found))
+    several = _several(found)
+    labels = [", ".join(filter(None, (c.model if several else "", name(c)))) for c in found]
+    names = list(dict.fromkeys(labels))
     colours = style.colours(names)
     figure, axes = style.panels(max(1, len(tasks)))
     for task, ax in zip(tasks, axes, strict=False):
@@ -33,7 +35,8 @@ def draw(
         ax.axhspan(-MARGIN, MARGIN, color=style.GUIDE, alpha=0.15, linewidth=0)
         ax.axhline(0, color=style.GUIDE, linewidth=1)
         for place, label in enumerate(names):
-            own = sorted((c for c in found if c.task == task and name(c) == label), key=lambda c: c.one.sparsity)
+            here = (c for c, own in zip(found, labels, strict=True) if c.task == task and own == label)
+            own = sorted(here, key=lambda c: c.one.sparsity)
             shift = 1.2 * (place - (len(names) - 1) / 2)  # side by side, in points of sparsity
             ax.errorbar(
                 [100 * c.one.sparsity + shift for c in own],
@@ -58,13 +61,17 @@ def draw(
 
 
 def table(found: Sequence[Contrast], columns: Mapping[str, Callable[[Contrast], str]]) -> pd.DataFrame:
-    """A row a difference: task, sparsity, the given columns, the difference with interval, how they stand."""
+    """A row a difference: model where there are several, task, sparsity, the given columns, difference, how they stand.
+
+    Differences have their 95% intervals.
+    """
     import pandas as pd
 
-    titles = ["task", "sparsity", *columns, "difference", "verdict", "seeds"]
+    titles = [*(["model"] if _several(found) else []), "task", "sparsity", *columns, "difference", "verdict", "seeds"]
     return pd.DataFrame(
         [
             {
+                "model": c.model,
                 "task": c.task,
                 "sparsity": f"{c.one.sparsity:.0%}",
                 **{title: tell(c) for title, tell in columns.items()},
@@ -76,6 +83,10 @@ def table(found: Sequence[Contrast], columns: Mapping[str, Callable[[Contrast], 
         ],
         columns=titles,
     )
+
+
+def _several(found: Sequence[Contrast]) -> bool:
+    return len({c.model for c in found}) > 1
 
 
 def tally(found: Sequence[Contrast]) -> str:

@@ -13,6 +13,7 @@ from ..study.essential import EPSILON, essential_sparsity, turning_point
 from ..study.grid import Study
 from ..study.store import Record
 from ..study.trial import Pruning
+from ..study.verdict import places
 from . import style
 
 if TYPE_CHECKING:
@@ -240,6 +241,21 @@ def sparsity_text(curve: Curve, found: Estimate, learned: bool) -> str:
         return "none"
     at_least = "≥ " if found.value >= curve.levels[-1] else ""
     return at_least + found.text(digits=0, scale=100)
+
+
+def unfalling(study: Study, found: Sequence[Curve], epsilon: float = EPSILON) -> str:
+    """In words which complete curves never fall by more than ε, and what follows; empty if all do."""
+    end = max(study.sparsities)
+    counted = [curve for curve in found if curve.complete(study) and curve.learned()]
+    lasting = [curve for curve in counted if essential_sparsity(curve, epsilon).value >= end]
+    if not lasting:
+        return ""
+    where = places((curve.model, curve.task) for curve in lasting)
+    return (
+        f"With up to {end:.0%} of the weights gone the loss stays within ε {where}: what is left of the blocks is "
+        "enough there, with the embeddings, which are not pruned. Where the essential sparsity ends cannot be told, "
+        "only that it lies no lower."
+    )
 
 
 def range_text(study: Study, found: Sequence[Curve], epsilon: float = EPSILON) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..pretrained import from_scratch
 from ..study.grid import TENTHS, Part, Study, swept
 from . import language
 
@@ -17,6 +18,8 @@ def _ways(sparsities: tuple[float, ...]) -> dict[str, tuple]:
     }
 
 
+LAB_MODELS = ("minilm-l6", "mpnet-base", language.LAB_OPT)
+
 STUDIES = {
     "tiny": Study(
         "fig2",
@@ -31,11 +34,15 @@ STUDIES = {
     "lab": Study(
         "fig2",
         "lab",
-        ("minilm-l6", "mpnet-base"),
+        LAB_MODELS,
         language.LAB_TASKS,
         language.LAB,
         _ways(TENTHS),
-        parts={"mpnet-base": Part(tasks=("movie-reviews",), seeds=(0,), ways=("one-shot",))},
+        parts={
+            "mpnet-base": Part(tasks=("movie-reviews",), seeds=(0,), ways=("one-shot",)),
+            language.LAB_OPT: Part(tasks=language.LAB_FEW, ways=("one-shot",), training=language.LAB_SCRATCH),
+        },
+        pretrained=from_scratch("lab", LAB_MODELS),
     ),
     "paper": Study("fig2", "paper", language.PAPER_MODELS, language.PAPER_TASKS, language.TABLE_1, _ways(TENTHS)),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ..pretrained import from_scratch
 from ..study.curves import Curve, Estimate, curves
 from ..study.emergence import on_text
 from ..study.essential import EPSILON
@@ -35,7 +36,7 @@ STUDIES = {
         vision.LAB_TASKS,
         vision.LAB,
         {"one-shot": swept(TENTHS)},
-        pretrained=vision.from_scratch("lab", vision.LAB_MODELS),
+        pretrained=from_scratch("lab", vision.LAB_MODELS),
     ),
     "paper": Study("fig3", "paper", vision.PAPER_MODELS, vision.PAPER_TASKS, vision.TABLE_1),
 }
@@ -47,11 +48,16 @@ VISION, LANGUAGE, SCRATCH = "vision", "language", "language, from scratch here"
 
 def language(scale: str, records: Mapping[str, Record]) -> list[Turn]:
     """How Figure 2's curves turn at a scale; at lab scale also those of Figure 8's models that read all of the text."""
-    studies = {LANGUAGE: fig2.STUDIES[scale]}
+    studies = [fig2.STUDIES[scale]]
     if scale == "lab":
         whole = fig8.STUDIES[scale]
-        studies[SCRATCH] = whole.narrowed(models=[p.model for p in on_text(whole) if p.fraction == 1])
-    return [turn for kind, study in studies.items() for turn in turns(study, curves(study, records), kind)]
+        studies.append(whole.narrowed(models=[p.model for p in on_text(whole) if p.fraction == 1]))
+    return [
+        turn
+        for study in studies
+        for curve in curves(study, records)
+        for turn in turns(study, [curve], SCRATCH if curve.model in study.pretrained else LANGUAGE)
+    ]
 
 
 def draw(found: Sequence[Curve], asked: Sequence[drawing.Point] = (), epsilon: float = EPSILON) -> Figure:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..study.grid import Study
+from ..pretrained import from_scratch
+from ..study.grid import Part, Study
 from ..study.trial import Pruning
 from . import language
 
@@ -14,8 +15,19 @@ WAYS = {
     FREE: tuple(Pruning(s) for s in (0.25, 0.5, 0.75)),
 }
 
+LAB_MODELS = ("minilm-l6", language.LAB_OPT)
+
 STUDIES = {
     "tiny": Study("fig5", "tiny", ("tiny-opt",), language.TINY_TASKS, language.TINY, WAYS, seeds=(0, 1)),
-    "lab": Study("fig5", "lab", ("minilm-l6",), language.LAB_FEW, language.LAB, WAYS),
+    "lab": Study(
+        "fig5",
+        "lab",
+        LAB_MODELS,
+        language.LAB_FEW,
+        language.LAB,
+        WAYS,
+        parts={language.LAB_OPT: Part(training=language.LAB_SCRATCH)},
+        pretrained=from_scratch("lab", LAB_MODELS),
+    ),
     "paper": Study("fig5", "paper", ("opt-350m",), ("mnli", "qnli", "rte", "sst2"), language.TABLE_1, WAYS),
 }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..pretrained import from_scratch
 from ..study.curves import Curve
 from ..study.effects import task_means
 from ..study.essential import EPSILON, essential_sparsity
@@ -37,7 +38,7 @@ def _study(
         training,
         {"one-shot": swept(sparsities)},
         measured={"zeros": (0.0,)},
-        pretrained=vision.from_scratch(scale, models),
+        pretrained=from_scratch(scale, models),
         **options,
     )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
+from ..pretrained import from_scratch
 from ..study.emergence import RELATIVE
 from ..study.grid import Study
 from ..study.paper import MORE_ZEROS
@@ -34,7 +35,7 @@ def _study(scale: str, models: tuple[str, ...]) -> Study:
         {"one-shot": ()},
         seeds=(0,),
         measured={"distribution": (0.0,), "zeros": (0.0,)},
-        pretrained=vision.from_scratch(scale, models),
+        pretrained=from_scratch(scale, models),
     )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
+from ..pretrained import from_scratch
 from ..study.contrasts import Contrast
 from ..study.grid import Study, swept
 from ..study.store import Record
@@ -20,7 +21,7 @@ def ways(sparsities: tuple[float, ...]) -> dict[str, tuple]:
 
 
 def _study(scale: str, models: tuple[str, ...], tasks: tuple[str, ...], training: Mapping, **options) -> vision.Rows:
-    return vision.Rows("fig9", scale, models, tasks, training, pretrained=vision.from_scratch(scale, models), **options)
+    return vision.Rows("fig9", scale, models, tasks, training, pretrained=from_scratch(scale, models), **options)
 
 
 #: A row for language, and one for vision.
@@ -48,19 +49,6 @@ STUDIES: dict[str, Study] = {
         ways=ways(SPARSITIES),
     ),
 }
-
-
-def model_of(found: Sequence[Contrast]) -> Callable[[Contrast], str]:
-    """What tells the rows apart in a figure: the model, where there are several."""
-    several = len({contrast.model for contrast in found}) > 1
-    return lambda contrast: contrast.model if several else ""
-
-
-def columns(study: Study, records: Mapping[str, Record], found: Sequence[Contrast]) -> dict:
-    """What the table tells beside the differences: the model, where there are several, and what a ticket costs."""
-    name = model_of(found)
-    model = {"model": name} if any(name(contrast) for contrast in found) else {}
-    return {**model, "steps for the ticket": steps(study, records)}
 
 
 def steps(study: Study, records: Mapping[str, Record]) -> Callable[[Contrast], str]:

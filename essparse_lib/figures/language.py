@@ -36,6 +36,9 @@ LAB_SCRATCH = {
     task: replace(LAB[task], learning_rate=1e-3, max_train=4000) for task in ("bbc-news", "wiki-topics", "*")
 }
 
+#: A decoder, as the paper's OPTs are; trained here.
+LAB_OPT = "opt-2x128"
+
 LAB_TASKS = ("movie-reviews", "bbc-news", "wiki-topics", "rte", "sst2", "cola")
 
 #: Of unlike difficulty: where much is run at every sparsity, these stand for all.

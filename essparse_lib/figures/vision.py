@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..pretrained import PRETRAINED
 from ..study.grid import Study
 from ..study.measurement import Measurement
-from ..study.pretraining import FromScratch
 from ..study.store import Record
 from ..study.trial import Training
 from . import fig8_tables
@@ -62,11 +60,6 @@ PAPER_MODELS = ("vit-base-patch16-224", "vit-large-patch16-224")
 
 _TASKS = {*PAPER_TASKS, *LAB_TASKS, *TINY_TASKS}
 _MODELS = {*TINY_MODELS, *PAPER_MODELS, *(m for own in BY_OBJECTIVE.values() for each in own.values() for m in each)}
-
-
-def from_scratch(scale: str, models: Iterable[str]) -> dict[str, FromScratch]:
-    """How those of the models that are trained here are trained."""
-    return {model: PRETRAINED[scale][model] for model in models if model in PRETRAINED[scale]}
 
 
 def objectives(study: Study) -> dict[str, tuple[str, ...]]:

@@ -6,11 +6,13 @@ import math
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import correlation, fmean
-from typing import Literal
+from typing import Literal, TypeVar
 
 from .curves import Estimate
 
 Outcome = Literal["agrees", "differs", "inconclusive", "not tested at this scale"]
+
+_What = TypeVar("_What")
 
 #: Fewer seeds than this decide nothing.
 SEEDS = 3
@@ -54,15 +56,15 @@ def above_zero(estimate: Estimate) -> Outcome:
     return "agrees" if estimate.low > 0 else "differs" if estimate.high < 0 else "inconclusive"
 
 
-def by_outcome(judged: Iterable[tuple[Outcome, str]]) -> dict[Outcome, list[str]]:
-    """What came out, and for which names.
+def by_outcome(judged: Iterable[tuple[Outcome, _What]]) -> dict[Outcome, list[_What]]:
+    """What came out, and for what.
 
     >>> by_outcome([("agrees", "rte"), ("differs", "sst2"), ("agrees", "cola")])
     {'agrees': ['rte', 'cola'], 'differs': ['sst2']}
     """
-    found: dict[Outcome, list[str]] = {}
-    for outcome, name in judged:
-        found.setdefault(outcome, []).append(name)
+    found: dict[Outcome, list[_What]] = {}
+    for outcome, what in judged:
+        found.setdefault(outcome, []).append(what)
     return found
 
 
@@ -83,6 +85,20 @@ def listing(names: Sequence[str]) -> str:
     ('rte', 'rte, sst2 and cola')
     """
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def places(found: Iterable[tuple[str, str]], several: bool = True) -> str:
+    """Tasks in a sentence, each with its model where there are several.
+
+    >>> places([("bert", "rte"), ("opt", "rte"), ("bert", "sst2")])
+    'for bert on rte and sst2, for opt on rte'
+    >>> places([("bert", "rte"), ("bert", "sst2")], several=False)
+    'on rte and sst2'
+    """
+    tasks: dict[str, list[str]] = {}
+    for model, task in found:
+        tasks.setdefault(model, []).append(task)
+    return ", ".join(f"{f'for {model} ' if several else ''}on {listing(own)}" for model, own in tasks.items())
 
 
 def difference(more: Sequence[float], less: Sequence[float]) -> Estimate:

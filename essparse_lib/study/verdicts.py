@@ -15,7 +15,7 @@ from .grid import Study
 from .paper import ALIKE_BELOW, COSINES, ESSENTIAL_RANGE
 from .store import Record
 from .trial import Pruning
-from .verdict import SEEDS, Outcome, Verdict, against, by_outcome, least, listing, untested
+from .verdict import SEEDS, Outcome, Verdict, against, by_outcome, least, listing, places, untested
 
 #: The essential range, as C11 takes it: up to 40%.
 _INSIDE = ESSENTIAL_RANGE[0] + 0.1 + 1e-9
@@ -45,18 +45,18 @@ def c1(study: Study, curves: Sequence[Curve]) -> Verdict:
     if not counted:
         return Verdict("C1", "inconclusive", "no dense model learned its task")
     knees = [(c, essential_sparsity(c)) for c in counted]
-    outcomes = by_outcome((against(knee, threshold), _name(study, c)) for c, knee in knees)
-    parts = [f"{o} on {listing(tasks)}" for o, tasks in outcomes.items()]
-    left_out = [_name(study, c) for c in complete if not c.learned()]
-    if left_out:
-        parts.append(f"not counted: {listing(left_out)}, where the dense model does not beat the commonest class")
-    few = [c for c in curves if c.model not in whole]
-    if few:
-        parts.append(f"not counted for want of seeds: {listing([_name(study, c) for c in few])}")
+    outcomes = by_outcome((against(knee, threshold), (c.model, c.task)) for c, knee in knees)
+    several = len(study.models) > 1
+    parts = [f"{o} {places(where, several)}" for o, where in outcomes.items()]
+    if left_out := [(c.model, c.task) for c in complete if not c.learned()]:
+        told = places(left_out, several)
+        parts.append(f"not counted {told}, where the dense model does not beat the commonest class")
+    if few := [(c.model, c.task) for c in curves if c.model not in whole]:
+        parts.append(f"not counted {places(few, several)}, for want of seeds")
     rule = f"a loss of at most {EPSILON:g} point with {threshold:.0%} of the prunable weights gone"
-    several, last = len({c.model for c in counted}) > 1, max(study.sparsities)
+    last = max(study.sparsities)
     measured = " to ".join(
-        f"{'≥ ' if k.value >= last else ''}{k.text(0, 100)}% ({_name(study, c) if several else c.task})"
+        f"{'≥ ' if k.value >= last else ''}{k.text(0, 100)}% ({_name(counted, c)})"
         for c, k in (extreme(knees, key=lambda pair: pair[1].value) for extreme in (min, max))
     )
     return Verdict("C1", least(outcomes), f"{rule}: {'; '.join(parts)}", measured)
@@ -109,7 +109,7 @@ def c3(study: Study, curves: Sequence[Curve]) -> Verdict:
 
     Compares how far essential sparsities of one model on two tasks lie apart with how far those of two models on one
     task do, both in the mean over all pairs. Agrees if the first exceeds the second by its whole 95% interval. Curves
-    that do not fall by the last sparsity turn nowhere that is known, and are not counted.
+    that do not fall by the last sparsity turn nowhere that is known, and are not counted; models must share two tasks.
     """
     if study.scale == "tiny":
         return untested("C3")
@@ -122,7 +122,7 @@ def c3(study: Study, curves: Sequence[Curve]) -> Verdict:
         if kind is not None:
             pair = found[one, here], found[other, there]
             apart[kind].append((abs(pair[0][0] - pair[1][0]), np.abs(pair[0][1] - pair[1][1])))
-    if not all(apart.values()):
+    if not apart["task"] or len(apart["model"]) < 2:
         return Verdict(
             "C3",
             "not tested at this scale",
@@ -155,20 +155,21 @@ def c6(study: Study, records: Mapping[str, Record]) -> Verdict:
     enough = [c for c in found if c.learned and c.seeds >= SEEDS]
     if len({(c.model, c.task) for c in enough}) < sum(len(study.tasks_of(m)) for m in study.models):
         return Verdict("C6", "inconclusive" if enough else "not tested at this scale", "records are missing")
-    outcomes = by_outcome((against(c.difference, -EPSILON), f"{c.task} ({c.one.pattern})") for c in enough)
-    parts = "; ".join(f"{o} on {listing(names)}" for o, names in outcomes.items())
+    judged = ((against(c.difference, -EPSILON), (c.model, f"{c.task} ({c.one.pattern})")) for c in enough)
+    outcomes = by_outcome(judged)
+    parts = "; ".join(f"{o} {places(where, len(study.models) > 1)}" for o, where in outcomes.items())
     rule = f"a loss of at most {EPSILON:g} point with {lightest:.0%} gone"
     return Verdict("C6", least(outcomes), f"{rule}: {parts}", _greatest_loss(enough))
 
 
 def _greatest_loss(drops: Sequence[Contrast]) -> str:
-    return f"at worst {_told(min(drops, key=lambda c: c.difference.value))}"
+    return f"at worst {_told(drops, min(drops, key=lambda c: c.difference.value))}"
 
 
-def _told(contrast: Contrast) -> str:
-    """A difference in words, with where it was found."""
+def _told(counted: Sequence[Contrast], contrast: Contrast) -> str:
+    """One of several differences in words, with where it was found."""
     how = contrast.one.pattern or f"{contrast.one.sparsity:.4g}"
-    return f"{contrast.difference.text()} points ({contrast.task}, {how})"
+    return f"{contrast.difference.text()} points ({_name(counted, contrast)}, {how})"
 
 
 def c10(study: Study, records: Mapping[str, Record]) -> Verdict:
@@ -191,7 +192,7 @@ def c10(study: Study, records: Mapping[str, Record]) -> Verdict:
     parts = [_name_first(whole, model, _tally([c for c in counted if c.model == model])) for model in whole]
     parts += [_not_counted(lacking)] if lacking else []
     rule = f"within {MARGIN:g} point of each other below {ALIKE_BELOW:.0%}"
-    measured = f"at most {_told(max(counted, key=lambda c: abs(c.difference.value)))}"
+    measured = f"at most {_told(counted, max(counted, key=lambda c: abs(c.difference.value)))}"
     return Verdict("C10", least(outcomes), f"{rule}: {'; '.join(parts)}", measured)
 
 
@@ -273,5 +274,6 @@ def _alike(contrast: Contrast) -> Outcome:
     return "differs" if beyond else "inconclusive"
 
 
-def _name(study: Study, curve: Curve) -> str:
-    return curve.task if len(study.models) == 1 else f"{curve.model} on {curve.task}"
+def _name(counted: Sequence[Curve] | Sequence[Contrast], of: Curve | Contrast) -> str:
+    """Where one of several was found: its model too, where they have more than one."""
+    return of.task if len({each.model for each in counted}) == 1 else f"{of.model} on {of.task}"
