@@ -51,7 +51,7 @@ beside = trial.Pruning(asked.sparsity)
 study = live.checked(parameters.narrowed(figures.study("fig5", scale), model, tasks, seeds))
 
 # %% [markdown]
-# The records of this study are read. If the pattern asked for has none, it is run now, on one task and with one seed.
+# The records of this study are read. If the pattern asked for has none, it is run now, of each model on one task and with one seed.
 
 # %%
 records = store.results(scale).records()
@@ -71,15 +71,16 @@ drawing.table(named, {"pattern": lambda c: c.one.pattern, "against": lambda c: s
 # %% [markdown]
 # ## Patterns and unstructured pruning
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "fig5-curves", "caption": "Change of the score against the dense model, for patterns of M = 4 (thick line, with 95% interval; thin lines single seeds), of M = 8, and for unstructured pruning of the same sparsities. The dashed horizontal line lies one point below the dense model, the dotted one at always saying the commonest class."}, "image": {"alt": "A panel for each task: three lines of the change in points at 25, 50 and 75% of the weights removed.", "align": "center"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig5-curves", "caption": "Change of the score against the dense model, for patterns of M = 4 (thick line, with 95% interval; thin lines single seeds), of M = 8 (dotted), and for unstructured pruning of the same sparsities (dashed); a colour is a model. The grey dashed line lies one point below the dense model; marks at the bottom are essential sparsities with their intervals."}, "image": {"alt": "A panel for each task: three lines for each model of the change in points at 25, 50 and 75% of the weights removed.", "align": "center"}}
 ways = {way: curves.curves(study, records, way) for way in study.ways}
 curve_drawing.draw(ways[fig5.M4], beside={way: own for way, own in ways.items() if way != fig5.M4});
 
 # %% tags=["remove-input"]
+kinds = panels.by_model_and_way(ways)
 panels.of_curves(
-    ways,
-    "A line for each task and kind of pattern: the change from the dense model against the share of the weights removed.",
-    shown=[fig5.M4],
+    kinds,
+    "A line for each task, model and kind of pattern: the change from the dense model against the share of the weights removed.",
+    shown=[kind for kind in kinds if kind.endswith(fig5.M4)],
     start=50,
 )
 

@@ -57,7 +57,7 @@ found = curves.curves(study, records)
 decides, *beside = fig6.comparisons(study)
 
 # %% tags=["remove-input"]
-Markdown(vision.missing(study, records))
+Markdown(summary.missing(study, records))
 
 # %% [markdown]
 # ## What the pre-trainings learned

@@ -50,7 +50,7 @@ named = [] if models == "all" else [asked for asked in study.measurements() if a
 records |= live.run([*live.wanted(study, records, [], []), *named], scale)
 
 # %% tags=["remove-input"]
-Markdown(vision.missing(study, records))
+Markdown(summary.missing(study, records))
 
 # %% [markdown]
 # ## Layer by layer

@@ -65,7 +65,7 @@ found = curves.curves(study, records)
 scores = emergence.score_effects(study, found)
 
 # %% tags=["remove-input"]
-Markdown("\n\n".join(dict.fromkeys((fig8_tables.missing(study, records), fig8_tables.missing(watched, looks)))))
+Markdown("\n\n".join(dict.fromkeys((summary.missing(study, records), summary.missing(watched, looks)))))
 
 # %% [markdown]
 # ## The pre-trainings

@@ -1,5 +1,6 @@
 """Panels: what their chart and their table are made of."""
 
+import dataclasses
 import json
 import math
 
@@ -111,6 +112,20 @@ def test_lines_need_be_no_curves():
 
 
 TRAINING = {"*": Training(learning_rate=1e-3, epochs=1, batch_size=8, max_length=16)}
+
+
+def test_lines_that_could_not_be_told_apart_are_refused():
+    with pytest.raises(ValueError, match="same name and kind"):
+        panels.of_curves({"M = 4": [curve(model="bert"), curve(model="opt")]}, "words")
+
+
+def test_ways_of_several_models_are_told_apart_and_dense_models_alone_are_left_out():
+    bert, opt = curve(model="bert"), curve(model="opt")
+    alone = dataclasses.replace(opt, prunings=opt.prunings[:1], levels=opt.levels[:1])
+    assert panels.by_model_and_way({"random": [bert, alone]}) == {"random": [bert]}
+    both = panels.by_model_and_way({"M = 4": [bert, opt], "M = 8": [bert]})
+    assert both == {"bert, M = 4": [bert], "opt, M = 4": [opt], "bert, M = 8": [bert]}
+    assert panels.of_curves(both, "words").kinds == list(both)
 
 
 def test_the_first_page_shows_the_first_model_and_its_block():

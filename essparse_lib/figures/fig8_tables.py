@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..study.asked import Asked
 from ..study.effects import Effect, most_lost
 from ..study.emergence import Series, by_reading, compared, loss_effect, on_text
 from ..study.essential import EPSILON
@@ -19,15 +18,6 @@ from ..study.store import Record
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-def missing(study: Study, records: Mapping[str, Record]) -> str:
-    """What of the study has no record, in a sentence."""
-    kinds: dict[str, Sequence[Asked]] = {"pre-trainings": study.pretrainings(), "fine-tunings": study.trials()}
-    kinds["checkpoints"] = study.measurements()
-    lacking = {kind: sum(one.id not in records for one in asked) for kind, asked in kinds.items()}
-    parts = [f"{count:,} of {len(kinds[kind]):,} {kind}" for kind, count in lacking.items() if count]
-    return f"Without a record: {', '.join(parts)}." if parts else "All that this study asks for has a record."
 
 
 def nowhere(runs: Sequence[Series]) -> str:
@@ -62,8 +52,9 @@ def cost_of_pruning(scores: Mapping[float, Effect]) -> str:
         return told
     return (
         f"{told} No model loses more than a point at any sparsity: with {1 - last:.0%} of these weights left they "
-        "fine-tune as well or better, so that these tasks do not need what the blocks learned in pre-training. How far "
-        "such models can be pruned, and whether more text makes that easier, these curves cannot tell."
+        "fine-tune as well or better, so that what is left of the blocks, with the embeddings, is enough for these "
+        "tasks. Whether they need anything that the blocks learned would take models with random blocks to tell. How "
+        "far such models can be pruned, and whether more text makes that easier, these curves cannot tell."
     )
 
 

@@ -10,6 +10,7 @@ import html
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy as np
 from ..study.curves import Curve, Estimate
 from ..study.essential import EPSILON, essential_sparsity
 from . import style
+from .panel_chart import BOOK, chart
 
 if TYPE_CHECKING:
     import altair as alt
@@ -79,28 +81,31 @@ class Panel:
     unit: str = "%"
     digits: int = 1
 
+    def __post_init__(self) -> None:
+        if len({(line.name, line.kind) for line in self.lines}) < len(self.lines):
+            raise ValueError("two lines have the same name and kind, and could not be told apart")
+
     def chart(self) -> alt.LayerChart:
         """The chart with Altair's own slider and choice, for a live notebook."""
-        return _chart(self, bound=True)
+        return chart(self, bound=True)
 
     def data(self) -> dict[str, Any]:
         """What the book's panel is made of, as plain data."""
-        gap = self._gap()
         return {
-            "spec": {**_chart(self, bound=False).to_dict(), "config": _BOOK},
+            "spec": {**chart(self, bound=False).to_dict(), "config": BOOK},
             "words": self.words,
             "across": self.across,
             "unit": self.unit,
-            "slider": {"from": 0, "to": self._last(), "step": self.step or gap, "start": self.start},
-            "gap": gap,
-            "names": self._names(),
-            "kinds": self._kinds(),
-            "shown": list(self.shown) or self._kinds(),
-            "readings": self._readings(),
+            "slider": {"from": 0, "to": self.last, "step": self.step or self.gap, "start": self.start},
+            "gap": self.gap,
+            "names": self.names,
+            "kinds": self.kinds,
+            "shown": list(self.shown) or self.kinds,
+            "readings": self.readings,
             "interval": self.interval,
             "legends": self.legends,
             "mark": self.mark if any(line.marks for line in self.lines) else None,
-            "colours": dict(zip(self._names(), self._colours(), strict=True)),
+            "colours": self.colours,
         }
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
@@ -108,24 +113,35 @@ class Panel:
         bundle = dict(shown[0] if isinstance(shown, tuple) else shown)
         return {**bundle, MIME: self.data(), "text/plain": self.words}
 
-    def _names(self) -> list[str]:
+    @cached_property
+    def names(self) -> list[str]:
+        """Those of its lines, each once."""
         return list(dict.fromkeys(line.name for line in self.lines))
 
-    def _kinds(self) -> list[str]:
+    @cached_property
+    def kinds(self) -> list[str]:
+        """Those of its lines, each once."""
         return list(dict.fromkeys(line.kind for line in self.lines))
 
-    def _readings(self) -> list[str]:
+    @cached_property
+    def readings(self) -> list[str]:
+        """What can be read off any of its lines."""
         return list(dict.fromkeys(reading for line in self.lines for reading in line.readings))
 
-    def _colours(self) -> list[str]:
+    @cached_property
+    def colours(self) -> dict[str, str]:
+        """By name, as ``#rrggbb``."""
         from matplotlib.colors import to_hex
 
-        return [to_hex(colour) for colour in style.colours(self._names()).values()]
+        return {name: to_hex(colour) for name, colour in style.colours(self.names).items()}
 
-    def _last(self) -> float:
+    @cached_property
+    def last(self) -> float:
+        """The largest place of any line."""
         return max((place for line in self.lines for place in line.across), default=100)
 
-    def _gap(self) -> float:
+    @cached_property
+    def gap(self) -> float:
         """The smallest distance of two places of one line."""
         gaps = [float(np.diff(sorted(line.across)).min()) for line in self.lines if len(line.across) > 1]
         return round(min(gaps, default=10.0), 6)
@@ -147,6 +163,14 @@ def of_curves(kinds: Mapping[str, Sequence[Curve]], words: str, name: str = "tas
 def by_model(found: Sequence[Curve]) -> dict[str, list[Curve]]:
     """Curves, by the names of their models."""
     return {model: [c for c in found if c.model == model] for model in dict.fromkeys(c.model for c in found)}
+
+
+def by_model_and_way(ways: Mapping[str, Sequence[Curve]]) -> dict[str, list[Curve]]:
+    """Curves that pruning made, by model and way; by the way alone where all are of one model."""
+    curves = {way: [curve for curve in own if len(curve.levels) > 1] for way, own in ways.items()}
+    several = len({curve.model for own in curves.values() for curve in own}) > 1
+    named = {(model, way): own for way, found in curves.items() for model, own in by_model(found).items()}
+    return {f"{model}, {way}" if several else way: own for (model, way), own in named.items()}
 
 
 def book_html(data: Mapping[str, Any]) -> str:
@@ -180,120 +204,3 @@ def _of_curve(curve: Curve, name: str, kind: str) -> Line:
         dict.fromkeys((CHANGE, PERCENT, SCORE), seeds),
         {reading: mark for reading, mark in marks.items() if not np.isnan(mark.value)},
     )
-
-
-def _rows(panel: Panel) -> list[dict[str, Any]]:
-    """A row for each line, reading and place."""
-    return [
-        {
-            "name": line.name,
-            "kind": line.kind,
-            "reading": reading,
-            "across": place,
-            **_plain(estimate, panel),
-            **({"seeds": line.seeds[reading][i]} if reading in line.seeds else {}),
-        }
-        for line in panel.lines
-        for reading, estimates in line.readings.items()
-        for i, (place, estimate) in enumerate(zip(line.across, estimates, strict=True))
-        if not np.isnan(estimate.value)
-    ]
-
-
-def _marks(panel: Panel) -> list[dict[str, Any]]:
-    return [
-        {"name": line.name, "kind": line.kind, "reading": reading, **_plain(mark, panel)}
-        for line in panel.lines
-        for reading, mark in line.marks.items()
-    ]
-
-
-def _plain(estimate: Estimate, panel: Panel) -> dict[str, Any]:
-    """Its numbers for the chart, and its words for whoever reads."""
-    text = estimate.text(panel.digits)
-    if not panel.interval:
-        return {"value": _rounded(estimate.value), "text": text.split(" [")[0]}
-    numbers = {"value": estimate.value, "low": estimate.low, "high": estimate.high}
-    return {**{key: _rounded(x) for key, x in numbers.items()}, "text": text}
-
-
-def _rounded(value: float) -> float | None:
-    return None if np.isnan(value) else float(f"{value:.6g}")
-
-
-def _chart(panel: Panel, bound: bool) -> alt.LayerChart:
-    """The chart; ``bound`` to controls of its own, or to be moved by the book's."""
-    import altair as alt
-
-    names, kinds, readings, gap = panel._names(), panel._kinds(), panel._readings(), panel._gap()
-    low, high = 0, panel._last()
-    slider = alt.binding_range(min=low, max=high, step=panel.step or gap, name=f"at ({panel.unit.strip()}) ")
-    choice = alt.binding_select(options=readings, name="reading ")
-    asked = alt.param(name="place", value=panel.start, **({"bind": slider} if bound else {}))
-    reading = alt.param(name="reading", value=readings[0] if readings else "", **({"bind": choice} if bound else {}))
-    lists = [alt.param(name="names", value=names), alt.param(name="kinds", value=list(panel.shown) or kinds)]
-
-    wanted = "datum.reading == reading && indexof(names, datum.name) >= 0 && indexof(kinds, datum.kind) >= 0"
-    base = alt.Chart().transform_filter(wanted)  # of the layers' data, which is written once
-    above = alt.Legend(title=None, orient="top", columns=4)
-    colours = alt.Scale(domain=names, range=panel._colours())
-    colour = alt.Color("name:N", scale=colours, legend=above if bound and len(names) > 1 else None)
-    patterns = alt.Scale(domain=kinds, range=[_DASHES[i % len(_DASHES)] for i in range(len(kinds))])
-    dashes = alt.StrokeDash("kind:N", scale=patterns, legend=above if bound and len(kinds) > 1 else None)
-    across = alt.X("across:Q", title=panel.across, scale=alt.Scale(domain=[low, high], nice=False))
-    up = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False))
-    titles = {"name:N": "name", "kind:N": "kind", "across:Q": f"at ({panel.unit.strip()})"}
-    titles["text:N"] = f"value [{panel.interval}]" if panel.interval else "value"
-    titles |= {"seeds:N": "seeds"} if any(line.seeds for line in panel.lines) else {}
-    told = [alt.Tooltip(field, title=title) for field, title in titles.items()]
-    plain = {"detail": ["name:N", "kind:N"], "color": colour}
-    layers: list[Any] = [
-        base.mark_line(strokeWidth=1.8).encode(x=across, y=up, strokeDash=dashes, **plain),
-        base.mark_point(filled=True, size=28, opacity=1).encode(x=across, y=up, tooltip=told, **plain),
-        base.transform_filter(f"datum.across - place <= {gap / 2} && place - datum.across < {gap / 2}")
-        .mark_point(filled=True, size=110, opacity=1)
-        .encode(x=across, y=up, tooltip=told, **plain),
-        alt.Chart(alt.Data(values=[{}]))
-        .mark_rule(strokeWidth=1.5, strokeDash=[2, 2])
-        .transform_calculate(across="place")
-        .encode(x=across),
-    ]
-    if panel.interval:
-        band = base.mark_area(opacity=0.13, aria=False)
-        layers.insert(0, band.encode(x=across, y=alt.Y("low:Q", title=None), y2="high:Q", **plain))
-    lines = alt.layer(*layers, data=alt.Data(values=_rows(panel)))
-    if marks := _marks(panel):
-        # at the bottom, one above the other
-        rank = f"indexof({json.dumps(names)}, datum.name) + {len(names)} * indexof(kinds, datum.kind)"
-        place = alt.Y("rank:Q", scale=alt.Scale(domain=[-0.7, 24], zero=False), axis=None)
-        spots = alt.Chart().transform_filter(wanted).transform_calculate(rank=rank)
-        said = [*told[:2], alt.Tooltip("text:N", title=f"{panel.mark} (%)")]
-        plain |= {"y": place, "tooltip": said}
-        spans = spots.mark_rule(strokeWidth=3, opacity=0.45).encode(x="low:Q", x2="high:Q", **plain)
-        ticks = spots.mark_tick(orient="vertical", thickness=2.5, size=9).encode(x="value:Q", **plain)
-        chart = alt.layer(lines, alt.layer(spans, ticks, data=alt.Data(values=marks))).resolve_scale(y="independent")
-    else:
-        chart = lines
-    return chart.add_params(asked, reading, *lists).properties(width="container", height=300, description=panel.words)
-
-
-_DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3])
-
-#: In the book all that is not data has the colour of the page's text, light or dark.
-_BOOK = {
-    "background": "transparent",
-    "font": "sans-serif",
-    "view": {"stroke": None},
-    "axis": {
-        "labelColor": "currentColor",
-        "titleColor": "currentColor",
-        "domainColor": "currentColor",
-        "tickColor": "currentColor",
-        "gridColor": "currentColor",
-        "gridOpacity": 0.12,
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "titleFontWeight": "normal",
-    },
-    "rule": {"color": "currentColor"},
-}

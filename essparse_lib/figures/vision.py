@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..study.grid import Study
 from ..study.measurement import Measurement
-from ..study.store import Record
 from ..study.trial import Training
-from . import fig8_tables
 
 #: The paper's Table 1. It trains on 45,000 of CIFAR's 50,000 images, on 55,000 of Fashion-MNIST's 60,000 and on 90,000
 #: of Tiny-ImageNet's 100,000.
@@ -86,8 +83,3 @@ class Rows(Study):
     def measurements(self) -> list[Measurement]:
         """All that is measured, of those models that are tried on any task."""
         return [asked for asked in super().measurements() if self.tasks_of(asked.model)]
-
-
-def missing(study: Study, records: Mapping[str, Record]) -> str:
-    """What of the study has no record, in a sentence."""
-    return fig8_tables.missing(study, records).replace("checkpoints", "measurements of weights")

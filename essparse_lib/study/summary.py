@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from .asked import Asked
 from .grid import Study
 from .store import Record
+from .trial import Trial
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +26,23 @@ _PLURALS = {
 def used(study: Study, records: Mapping[str, Record]) -> list[Record]:
     """The study's records, in the order of what is asked."""
     return [records[trial.id] for trial in study.asked() if trial.id in records]
+
+
+def missing(study: Study, records: Mapping[str, Record]) -> str:
+    """What of the study has no record, in a sentence; of several ways to prune, those that lack some are named."""
+    kinds: dict[str, Sequence[Asked]] = {
+        "pre-trainings": study.pretrainings(),
+        "fine-tunings": study.trials(),
+        "measurements": study.measurements(),
+    }
+    parts = []
+    for kind, asked in kinds.items():
+        lacking = [one for one in asked if one.id not in records]
+        prunings = {one.pruning for one in lacking if isinstance(one, Trial)}
+        ways = [way for way, own in study.ways.items() if prunings & set(own)] if len(study.ways) > 1 else []
+        named = f" ({', '.join(ways)})" if ways else ""
+        parts += [f"{len(lacking):,} of {len(asked):,} {kind}{named}"] if lacking else []
+    return f"Without a record: {', '.join(parts)}." if parts else "All that this study asks for has a record."
 
 
 def fingerprint(records: Iterable[Record]) -> str:

@@ -126,7 +126,9 @@ def c3(study: Study, curves: Sequence[Curve]) -> Verdict:
         return Verdict(
             "C3",
             "not tested at this scale",
-            f"it takes two models with {SEEDS} seeds on the same two tasks, and losses beyond {EPSILON:g} point",
+            f"it takes two tasks on which the curves of two models with {SEEDS} seeds both fall by more than "
+            f"{EPSILON:g} point; curves that never fall are left out",
+            "no two models fall on the same two tasks" if counted else "",
         )
     means = {kind: (fmean(v for v, _ in pairs), np.mean([r for _, r in pairs], 0)) for kind, pairs in apart.items()}
     excess = estimate(means["task"][0] - means["model"][0], means["task"][1] - means["model"][1])
