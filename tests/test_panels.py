@@ -59,6 +59,12 @@ def test_a_curve_is_read_in_three_ways():
     assert data["slider"] == {"from": 0, "to": 90, "step": 30, "start": 40.0} and data["gap"] == 30
 
 
+def test_the_mark_of_a_curve_that_never_falls_is_a_bound():
+    marks = rows(panels.of_curves({"one-shot": [curve(drop=(0.0, 0.0, 0.0, 0.0)), curve("sst2")]}, "words").data())[1]
+    texts = {mark["name"]: mark["text"] for mark in marks if mark["reading"] == panels.CHANGE}
+    assert texts["rte"] == "≥ 90.0 [90.0, 90.0]" and texts["sst2"].startswith("37.5 [")
+
+
 def test_a_task_that_was_not_learned_has_no_mark():
     data = panels.of_curves({"one-shot": [curve(majority=90.0)]}, "words").data()
     assert data["mark"] is None and rows(data)[1] == []

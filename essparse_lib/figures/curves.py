@@ -239,8 +239,7 @@ def sparsity_text(curve: Curve, found: Estimate, learned: bool) -> str:
         return "not learned"
     if np.isnan(found.value) or len(curve.levels) < 3:
         return "none"
-    at_least = "≥ " if found.value >= curve.levels[-1] else ""
-    return at_least + found.text(digits=0, scale=100)
+    return found.text(digits=0, scale=100, last=curve.levels[-1])
 
 
 def unfalling(study: Study, found: Sequence[Curve], epsilon: float = EPSILON) -> str:

@@ -56,15 +56,15 @@ def _rows(panel: Panel) -> list[dict[str, Any]]:
 
 def _marks(panel: Panel) -> list[dict[str, Any]]:
     return [
-        {"name": line.name, "kind": line.kind, "reading": reading, **_plain(mark, panel)}
+        {"name": line.name, "kind": line.kind, "reading": reading, **_plain(mark, panel, max(line.across))}
         for line in panel.lines
         for reading, mark in line.marks.items()
     ]
 
 
-def _plain(estimate: Estimate, panel: Panel) -> dict[str, Any]:
-    """Its numbers for the chart, and its words for whoever reads."""
-    text = estimate.text(panel.digits)
+def _plain(estimate: Estimate, panel: Panel, last: float = np.inf) -> dict[str, Any]:
+    """Its numbers for the chart, and its words for whoever reads; from ``last`` on with ≥."""
+    text = estimate.text(panel.digits, last=last)
     if not panel.interval:
         return {"value": _rounded(estimate.value), "text": text.split(" [")[0]}
     numbers = {"value": estimate.value, "low": estimate.low, "high": estimate.high}

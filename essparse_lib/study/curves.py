@@ -32,10 +32,10 @@ class Estimate:
         """Of a drop, the change."""
         return Estimate(-self.value, -self.high, -self.low)
 
-    def text(self, digits: int = 1, scale: float = 1.0) -> str:
-        """Such as ``0.8 [−0.3, 1.9]``."""
+    def text(self, digits: int = 1, scale: float = 1.0, last: float = np.inf) -> str:
+        """Such as ``0.8 [−0.3, 1.9]``; with ``≥`` before it from ``last`` on, beyond which nothing was looked at."""
         value, low, high = (_number(scale * x, digits) for x in (self.value, self.low, self.high))
-        return f"{value} [{low}, {high}]"
+        return f"{'≥ ' if self.value >= last else ''}{value} [{low}, {high}]"
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ def c1(study: Study, curves: Sequence[Curve]) -> Verdict:
     rule = f"a loss of at most {EPSILON:g} point with {threshold:.0%} of the prunable weights gone"
     last = max(study.sparsities)
     measured = " to ".join(
-        f"{'≥ ' if k.value >= last else ''}{k.text(0, 100)}% ({_name(counted, c)})"
+        f"{k.text(0, 100, last)}% ({_name(counted, c)})"
         for c, k in (extreme(knees, key=lambda pair: pair[1].value) for extreme in (min, max))
     )
     return Verdict("C1", least(outcomes), f"{rule}: {'; '.join(parts)}", measured)
