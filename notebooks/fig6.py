@@ -118,6 +118,8 @@ Markdown(verdict.sentence)
 # them lies below; *inconclusive* otherwise. The pre-trained model is the unit: two models that differ in their seed alone differ as well. The comparisons after
 # equal time and with masked images are told, and decide nothing. [Figure 7](fig7.ipynb) has the zeros by every reading.
 #
+# On CIFAR-10 the supervised models have an advantage that is none of pruning: they have seen its training images' classes. Fashion-MNIST and ELPV are new to all.
+#
 # **What the controlled comparison adds.** Where the paper's two models differ in objective, images, labels and length of training at once, here they differ in the
 # objective alone. What it cannot say is what happens on a million images: the two objectives may part only there.
 #

@@ -12,6 +12,7 @@ from transformers import AutoModelForImageClassification, ViTForImageClassificat
 from essparse_lib import pretrain as pretraining
 from essparse_lib import pretrained
 from essparse_lib.errors import InputError
+from essparse_lib.figures import vision
 from essparse_lib.pretrained import PRETRAINED
 from essparse_lib.pruning.prunable import prunable
 from essparse_lib.run import run
@@ -240,6 +241,11 @@ def test_the_methods_page_states_the_settings():
         assert row in page
     assert dino.learning_rate == 1e-3 and "| learning rate | 1e-3, warm-up" in page
     assert dino.images == 10.24 * 50_000  # the passes over CIFAR-10's training images
+    assert len({replace(t, max_length=0) for t in vision.LAB.values()}) == 1
+    tuning = vision.LAB["*"]
+    assert (tuning.epochs, tuning.batch_size, tuning.learning_rate) == (3, 32, 5e-4)
+    assert "for 3 epochs on 2,000 training images of each task, in batches of 32 at a rate of 5e-4" in page
+    assert (tuning.max_train, tuning.max_test) == (2000, 2000) and "on 2,000 test images (ELPV: all 624)" in page
     of = ("model", "objective")
     assert replace(supervised, **{name: getattr(dino, name) for name in of}) == dino
     assert replace(supervised, **{name: getattr(masked, name) for name in of}) == masked
