@@ -64,6 +64,7 @@ def pretrain(asked: FromScratch, folder: Path, deadline: float | None = None) ->
         "parameters": sum(p.numel() for p in objective.model(trained.module).parameters()),
         **found,
     }
+    provenance["peak_memory_bytes"] = device.peak_memory(devices.device)  # that of the metrics as well
     if devices.is_main_process:
         _save(objective, trained.module, folder)
         provenance["weights"] = sha256(folder / "model.safetensors")[:16]

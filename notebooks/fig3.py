@@ -112,6 +112,8 @@ verdict = replace(verdicts.c1(study, found), claim="C1 in vision")
 Markdown(verdict.sentence)
 
 # %% [markdown]
+# The models learned the classes of `cifar10` in their pre-training, from 25 times as many labels as the fine-tuning has; the other tasks are new to them.
+#
 # C4 *agrees* if the mean slope of the curves in vision, as a share of what there is to lose, exceeds that of the curves in language by the whole 95%
 # interval; it *differs* if it lies below by the whole interval, and is *inconclusive* otherwise. The unit is the curve, one model on one task. Curves of one
 # model, or on one task, have more in common than the interval allows for. The rule for C1 is that of [Figure 2](fig2.ipynb).

@@ -67,14 +67,22 @@ fig6.quality_table(study, records).style.hide(axis="index")
 
 # %% [markdown]
 # Accuracies on the test images, in percent. *k-NN*: by the classes of the nearest training images, as the features of the model place them, with nothing
-# trained; beside it the same on the pixels themselves, and on the features of the model before its training. *Linear probe*: a linear classifier on the
-# features. *Own head*: of the classifier that a supervised model was trained with. While they were pre-trained the self-supervised models saw no label.
+# trained. *Linear probe*: a linear classifier on the features. The features are the class token's, with which all models are fine-tuned as well; *patches*: the mean over
+# the patches, which is all that hidden images teach directly; *random weights*: of the model before its training; *pixels*: the images themselves.
+# *Own head*: of the classifier that a supervised model was trained with. While they were pre-trained the self-supervised models saw no label.
+
+# %% tags=["remove-input"]
+fig6.cost_table(study, records).style.hide(axis="index")
+
+# %% [markdown]
+# *Supervised for as long* has so many steps as take DINO's time in turns on a quiet machine (`benchmarks/vision.py`); minutes here are those of machines that had other work as well.
 
 # %% tags=["remove-input"]
 Markdown(fig6.published())
 
 # %% [markdown]
-# These {cite:p}`hassani2021escaping` have seven and six blocks where ours have four, and were trained with strong augmentation.
+# These {cite:p}`hassani2021escaping` have seven and six blocks where ours have four, and were trained with strong augmentation. The copy of CIFAR-10 that our records
+# were made with is not the original to the last bit ([Data](../book/data.md)).
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig6-learning", "caption": "What was looked at while the models were pre-trained, against the images seen: a panel a quantity, a colour an objective, a line style a seed. Entropies, in nats, are DINO's alone. Had it collapsed, its teacher would say the same of every image: both entropies would be 0, or both as large as can be, which is the dotted line, and the k-NN accuracy would fall."}, "image": {"alt": "A panel for each quantity, such as k-NN accuracy, against images seen, with a line for each pre-training.", "align": "center"}}
 fig6.draw_learning(study, records);
@@ -82,7 +90,7 @@ fig6.draw_learning(study, records);
 # %% [markdown]
 # ## Drop against sparsity
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "fig6-curves", "caption": "Change of the score against the dense model as one-shot magnitude pruning removes more, after fine-tuning: the mean over the tasks that every model learned, if there are several, and each task. A line is one pre-trained model, the mean of its fine-tunings, with their 95% interval; colours are objectives, line styles pre-training seeds. The dashed grey line lies \u03b5 below the dense model, the vertical one is the point asked for. Each panel has its own vertical scale."}, "image": {"alt": "Panels of the change from the dense model against the percentage of weights removed: supervised, DINO and other pre-trainings in different colours, two lines each.", "align": "center"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig6-curves", "caption": "Change of the score against the dense model as one-shot magnitude pruning removes more, after fine-tuning: the mean over the tasks that every model learned and none was pre-trained to tell, if there are several, and each task. A line is one pre-trained model, the mean of its fine-tunings, with their 95% interval; colours are objectives, line styles pre-training seeds. The dashed grey line lies \u03b5 below the dense model, the vertical one is the point asked for. Each panel has its own vertical scale."}, "image": {"alt": "Panels of the change from the dense model against the percentage of weights removed: supervised, DINO and other pre-trainings in different colours, two lines each.", "align": "center"}}
 fig6.draw(study, found, sparsity, epsilon);
 
 # %% tags=["remove-input"]
@@ -102,7 +110,7 @@ fig6.essential_table(study, found, epsilon).style.hide(axis="index")
 fig6.effect_table(study, found)
 
 # %% [markdown]
-# Differences between the means of the models of one objective and those of another, over the tasks that all of them learned: of the drop in points, where a
+# Differences between the means of the models of one objective and those of another, over the tasks that all of them learned and none was pre-trained to tell: of the drop in points, where a
 # negative number says that the first are more robust, and of the essential sparsity in points of sparsity, where a positive one does. Brackets are
 # 95% intervals from the spread between pre-trainings, of which there are few.
 #
@@ -113,15 +121,15 @@ verdict = supervision.c7(study, records, found, decides, beside)
 Markdown(verdict.sentence)
 
 # %% [markdown]
-# *Agrees* if both the essential sparsity (the mean over the tasks that all models compared have learned) and the zeros (weights below a hundredth of their
+# *Agrees* if both the essential sparsity (the mean over the tasks that all models compared have learned, and none was pre-trained to tell) and the zeros (weights below a hundredth of their
 # matrix's standard deviation) of the DINO models exceed those of the supervised ones by the whole 95% interval, after equally many images; *differs* if one of
 # them lies below; *inconclusive* otherwise. The pre-trained model is the unit: two models that differ in their seed alone differ as well. The comparisons after
 # equal time and with masked images are told, and decide nothing. [Figure 7](fig7.ipynb) has the zeros by every reading.
 #
-# On CIFAR-10 the supervised models have an advantage that is none of pruning: they have seen its training images' classes. Fashion-MNIST and ELPV are new to all.
+# CIFAR-10 decides nothing: the supervised models have learned its classes from 25 times as many labels as the fine-tuning has, and pruning takes that from them. Fashion-MNIST and ELPV are new to all.
 #
 # **What the controlled comparison adds.** Where the paper's two models differ in objective, images, labels and length of training at once, here they differ in the
-# objective alone. What it cannot say is what happens on a million images: the two objectives may part only there.
+# objective and what belongs to it: the views that it takes of an image, and, in DINO, that a moving average of the weights is kept ([Figure 7](fig7.ipynb) says what this does to the zeros). What it cannot say is what happens on a million images: the two objectives may part only there.
 #
 # **What would change our mind.** More pre-trainings of each objective: two on a side show a difference only if it is several times as large as what another
 # seed does. Longer ones, on more images. The paper's two checkpoints are the `paper` scale of this notebook; as there is one of each, they cannot

@@ -69,7 +69,7 @@ fig7.draw(study, records);
 fig7.zero_table(study, records).style.hide(axis="index")
 
 # %% tags=["remove-input"]
-Markdown(fig7.sentence(study, records))
+Markdown(f"{fig7.sentence(study, records)} {fig7.averaging(study, records)}")
 
 # %% [markdown]
 # Percent of the prunable weights, the mean over the models of each way to pre-train. The surplus is that of the means; brackets are the range over all pairs of

@@ -151,6 +151,15 @@ def test_records_of_other_weights_or_data_are_not_mixed(name):
         curves(STUDY, found)
 
 
+def test_records_of_other_data_are_refused_with_where_both_came_from():
+    hub = {"data": "one", "data_from": "the hub"}
+    found = {i: replace(record, provenance=hub) for i, record in records(knee_at(0.5)).items()}
+    odd = STUDY.trial("m", "t", Pruning(0.3), 2).id
+    found[odd] = replace(found[odd], provenance={"data": "another", "data_from": "a mirror"})
+    with pytest.raises(InputError, match=r"made with other data \(a mirror against the hub\)$"):
+        curves(STUDY, found)
+
+
 def test_a_score_of_nothing_has_no_relative_drop():
     learned = records(knee_at(0.5)).items()
     flat = {i: replace(r, metrics={"matthews": 0.0}, predictions="0" * EXAMPLES) for i, r in learned}

@@ -23,7 +23,7 @@ from essparse_lib.tasks import Splits, Task, get
 from essparse_lib.tasks.images import Images
 from essparse_lib.training import checkpoints, device, scratch
 from essparse_lib.training.dynamics import measured_steps
-from essparse_lib.training.features import linear_accuracy, neighbours_accuracy
+from essparse_lib.training.features import last_states, linear_accuracy, neighbours_accuracy
 from essparse_lib.training.image_objectives import ImageObjective
 from essparse_lib.training.loop import LOOK_EVERY
 
@@ -110,10 +110,18 @@ def test_measures_are_of_the_models_they_name(tmp_path):
     assert points["accuracy"] > 95
     assert points["linear_probe"] >= points["knn"] >= points["knn_random"]
     torch.manual_seed(objective.asked.seed)
-    before = objective.model(objective.module())
-    assert points["knn_random"] == round(
-        objective._accuracy(neighbours_accuracy, before, objective.train, objective.test), 2
-    )
+    models = {"": objective.model(found.module), "_random": objective.model(objective.module())}
+    sides = [(torch.from_numpy(part.pixels), part.labels) for part in (objective.train, objective.test)]
+    for what, model in models.items():
+        tokens, patches = zip(*(last_states(model, pixels, objective.prepared) for pixels, _ in sides), strict=True)
+        (_, known), (_, told) = sides
+        assert points["knn" + what] == round(neighbours_accuracy(tokens[0], known, tokens[1], told), 2)
+        if model is models[""]:
+            assert points["linear_probe_patches"] == round(linear_accuracy(patches[0], known, patches[1], told), 2)
+    states = models[""](objective.prepared(sides[1][0])).last_hidden_state.detach()
+    given = last_states(models[""], sides[1][0], objective.prepared)
+    for mine, theirs in zip(given, (states[:, 0], states[:, 1:].mean(1)), strict=True):
+        assert np.allclose(mine, theirs.numpy(), atol=1e-5)
     pixels = [part.pixels.reshape(len(part), 3, -1) / 255 for part in (objective.train, objective.test)]
     mean, std = (np.array(v)[None, :, None] for v in (objective.mean, objective.std))
     known, told = (((p - mean) / std).reshape(len(p), -1) for p in pixels)

@@ -141,6 +141,22 @@ def test_a_task_that_a_model_has_not_learned_is_not_counted():
     assert "not counted: b, which not every model learned" in judged(found).reason
 
 
+def test_a_task_that_supervised_models_were_pre_trained_to_tell_is_told_and_not_counted():
+    study = study_of(tasks=("cifar10", "b"))
+    knees = {"dino": 0.3, "supervised": 0.3, "long": 0.3, "masked": 0.3}
+    far = tunings(turning({**knees, "dino": 0.5}), study)
+    found = tunings(turning(knees), study) | zeros_of(study, {"dino": 1200, "": 1000})
+    found |= {t.id: far[t.id] for t in study.trials() if t.task == "cifar10"}
+    first, *_ = fig6.comparisons(study)
+    there = curves(study, found)
+    assert learned(study, there, first.models) == ["b"]
+    assert learned(study, there, first.more) == ["b", "cifar10"][::-1]  # of DINO alone it is as good as any
+    verdict = judged(found, study)
+    assert verdict.outcome == "inconclusive"
+    assert "not counted: cifar10, whose classes the supervised models were pre-trained to tell" in verdict.reason
+    assert "on b" in verdict.reason and "cifar10, which not every model learned" not in verdict.reason
+
+
 def test_models_that_learned_nothing_tell_nothing():
     found = tunings(turning({"": 0}, learned=False), STUDY) | zeros_of(STUDY, {"dino": 1200, "": 1000})
     verdict = judged(found)
@@ -254,11 +270,10 @@ def test_the_table_of_quality_tells_what_each_has_learned_and_cost():
     found = {first.id: trained(first, accuracy=70.0), third.id: trained(third)}
     table = fig6.quality_table(STUDY, found)
     assert len(table) == 8
-    row = table.iloc[0]
-    assert (row["pre-training"], row["images seen"], row["k-NN"], row["of pixels"]) == (
-        "supervised", "384,000", "60.0", "35.0",
-    )  # fmt: skip
-    assert (row["own head"], row["minutes"], row["parameters"]) == ("70.0", "30.0", "1.80 M")
+    row, cost = table.iloc[0], fig6.cost_table(STUDY, found).iloc[0]
+    assert (row["pre-training"], row["k-NN"], row["k-NN, pixels"]) == ("supervised", "60.0", "35.0")
+    assert (row["own head"], row["linear probe, patches"]) == ("70.0", "—")
+    assert (cost["images seen"], cost["minutes"], cost["parameters"]) == ("384,000", "30.0", "1.80 M")
     assert table.iloc[2]["own head"] == "—" and table.iloc[1]["outcome"] == "no record"
     assert "90.94% by ViT-Lite-6/4 (3.2 M parameters, 10 million images seen)" in fig6.published()
 

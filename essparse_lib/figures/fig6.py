@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -134,36 +134,58 @@ def _legend(figure: Figure, study: Study, own: Mapping[str, Mapping[str, Any]]) 
     style.line_legend(figure, {**named, **(lines if seeds > 1 else {})})
 
 
+#: What tells how much a model has learned, in percent, as it is called in a table.
+_LEARNED = {
+    "k-NN": "knn",
+    "k-NN, patches": "knn_patches",
+    "k-NN, random weights": "knn_random",
+    "k-NN, pixels": "knn_pixels",
+    "linear probe": "linear_probe",
+    "linear probe, patches": "linear_probe_patches",
+    "linear probe, random weights": "linear_probe_random",
+    "own head": "accuracy",
+}
+
+
 def quality_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
-    """A row a pre-training: what it saw, what it has learned, and what it cost."""
+    """A row a pre-training: what it has learned."""
+    return _by_pretraining(study, records, _quality)
+
+
+def cost_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
+    """A row a pre-training: what it saw, and what it cost."""
+    return _by_pretraining(study, records, _cost)
+
+
+def _by_pretraining(
+    study: Study,
+    records: Mapping[str, Record],
+    tell: Callable[[FromScratch, Mapping[str, float], Mapping[str, Any]], Mapping[str, str]],
+) -> pd.DataFrame:
     import pandas as pd
 
     ways = {model: way for way, models in vision.objectives(study).items() for model in models}
-    rows = [_quality(asked, ways.get(asked.model, "—"), records.get(asked.id)) for asked in study.pretrainings()]
+    rows = []
+    for asked in study.pretrainings():
+        record = records.get(asked.id)
+        told = tell(asked, record.metrics if record else {}, record.provenance if record else {})
+        outcome = record.status if record else "no record"
+        rows.append({"pre-training": ways[asked.model], "seed": str(asked.seed), **told, "outcome": outcome})
     return pd.DataFrame(rows)
 
 
-def _quality(asked: FromScratch, way: str, record: Record | None) -> dict[str, str]:
-    metrics, notes = (record.metrics, record.provenance) if record else ({}, {})
+def _quality(asked: FromScratch, metrics: Mapping[str, float], notes: Mapping[str, Any]) -> dict[str, str]:
+    return {title: f"{metrics[name]:.1f}" if name in metrics else "—" for title, name in _LEARNED.items()}
 
-    def score(name: str) -> str:
-        return f"{metrics[name]:.1f}" if name in metrics else "—"
 
+def _cost(asked: FromScratch, metrics: Mapping[str, float], notes: Mapping[str, Any]) -> dict[str, str]:
     images = asked.images if isinstance(asked, ImagePretraining) else 0
     return {
-        "pre-training": way,
-        "seed": str(asked.seed),
         "steps": f"{asked.steps:,}",
         "images seen": f"{images:,}",
-        "k-NN": score("knn"),
-        "of pixels": score("knn_pixels"),
-        "of random weights": score("knn_random"),
-        "linear probe": score("linear_probe"),
-        "own head": score("accuracy"),
         "parameters": f"{metrics['parameters'] / 1e6:.2f} M" if "parameters" in metrics else "—",
         "minutes": f"{notes['seconds'] / 60:.1f}" if "seconds" in notes else "—",
         "device": str(notes.get("device", "—")),
-        "outcome": record.status if record else "no record",
     }
 
 

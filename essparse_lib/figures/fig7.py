@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
@@ -212,6 +213,21 @@ def surplus(study: Study, records: Mapping[str, Record], reading: str = RELATIVE
     """How many percent more zeros DINO has by one reading, such as ``+12.3%``; words where this is not known."""
     value = excess(zero_shares(study, records).get(reading, {}), compared(study)).value
     return "not known yet" if np.isnan(value) else f"{value:+.1f}%".replace("-", "−")
+
+
+def averaging(study: Study, records: Mapping[str, Record]) -> str:
+    """What being an average does to the zeros of DINO's teachers, in words; empty where no record tells."""
+    asked = [p for p in study.pretrainings() if p.id in records and "student_zeros" in records[p.id].metrics]
+    kept = zero_shares(study, records).get(RELATIVE, {})
+    own = {p.model: records[p.id].metrics["student_zeros"] for p in asked if p.model in kept}
+    if not own:
+        return ""
+    teachers, students = fmean(kept[model] for model in own), fmean(own.values())
+    return (
+        f"What is kept of DINO is the teacher, a moving average of the student. {RELATIVE.capitalize()} lie "
+        f"{teachers:.3f}% of the teachers' weights and {students:.3f}% of the students'; of a normal distribution "
+        f"it is {100 * math.erf(0.01 / math.sqrt(2)):.3f}%."
+    )
 
 
 def sentence(study: Study, records: Mapping[str, Record]) -> str:

@@ -233,7 +233,10 @@ def _check_alike(records: Sequence[Record]) -> None:
     for record in records:
         for name in ("weights", "data"):
             if record.provenance.get(name) != first.provenance.get(name):
-                raise InputError(f"the records of {record.trial} and of {first.trial} were made with other {name}")
+                sources = [str(each.provenance.get(f"{name}_from", "")) for each in (record, first)]
+                told = f" ({' against '.join(sources)})" if all(sources) else ""
+                both = f"the records of {record.trial} and of {first.trial}"
+                raise InputError(f"{both} were made with other {name}{told}")
         if record.labels != first.labels:
             raise InputError(f"the records of {record.trial} and of {first.trial} have other labels")
 

@@ -14,6 +14,7 @@ from .emergence import RELATIVE
 from .essential import resampled_essential
 from .grid import Study
 from .paper import MORE_ZEROS
+from .pretraining import ImagePretraining
 from .store import Record
 from .verdict import Outcome, Verdict
 
@@ -41,10 +42,19 @@ class Comparison:
 def learned(study: Study, found: Sequence[Curve], models: Sequence[str]) -> list[str]:
     """The study's tasks on which each of these models has all records, and learned the task without pruning.
 
-    Where a model has learned nothing, pruning costs it nothing, and it would seem the most robust of all.
+    Where a model has learned nothing, pruning costs it nothing, and it would seem the most robust of all. Left out is
+    a task whose classes some of the models have ``seen`` in their pre-training: pruning takes from them what the few
+    examples of the fine-tuning cannot give back, and the others never had.
     """
     good = {(c.model, c.task) for c in found if c.complete(study) and c.learned()}
-    return [task for task in study.tasks if models and all((model, task) in good for model in models)]
+    whole = [task for task in study.tasks if models and all((model, task) in good for model in models)]
+    return [task for task in whole if task not in seen(study, models)]
+
+
+def seen(study: Study, models: Sequence[str]) -> set[str]:
+    """The tasks whose classes some of these models were pre-trained to tell."""
+    found = (study.pretrained[model] for model in models if model in study.pretrained)
+    return {p.task for p in found if isinstance(p, ImagePretraining) and p.objective == "supervised"}
 
 
 def essential_effect(
@@ -146,7 +156,7 @@ def c7(
     the second by the whole interval; differs if one of them lies below by the whole interval; is inconclusive
     otherwise, and always so where there is one pre-training each, as at paper scale: what the objective does cannot
     then be told from what another seed does, nor, in the paper, from what other images do. How each task stands is
-    told, and decides nothing.
+    told, and decides nothing; so is a task whose classes the supervised models have ``seen``.
 
     Args:
         found: the study's curves.
@@ -170,7 +180,8 @@ def c7(
         return Verdict("C7", outcome, f"{of - len(there)} of the {of} models compared lack records")
     tasks = learned(study, found, compared.models)
     if not tasks:
-        return Verdict("C7", "inconclusive", "there is no task that all models learned without pruning")
+        lacking = "there is no task that all models learned without pruning, and that none was pre-trained to tell"
+        return Verdict("C7", "inconclusive", lacking)
     essential = essential_effect(study, found, compared).difference
     more_zeros = effect(zeros[RELATIVE], compared.more, compared.less).difference
     outcomes = [verdict.above_zero(estimate) for estimate in (essential, more_zeros)]
@@ -185,7 +196,9 @@ def c7(
         + ", ".join(f"{words} on {verdict.listing(by_task[o])}" for o, words in told.items() if o in by_task),
         *(_beside(study, found, zeros, other) for other in beside),
     ]
-    unlearned = [task for task in study.tasks if task not in tasks]
+    known = seen(study, compared.models)
+    parts += [_seen(study, found, compared, task) for task in study.tasks if task in known]
+    unlearned = [task for task in study.tasks if task not in (*tasks, *known)]
     parts += [f"not counted: {verdict.listing(unlearned)}, which not every model learned"] if unlearned else []
     sizes = len(compared.more), len(compared.less)
     if sum(sizes) > 2:
@@ -203,6 +216,14 @@ def _beside(study: Study, found: Sequence[Curve], zeros: Mapping[str, Mapping[st
     if math.isnan(essential.value) or math.isnan(share.value):
         return f"{other.name}: records are missing"
     return f"{other.name}: essential sparsity {_told(essential, 0, 100)} points, zeros {_told(share, 3)} percent"
+
+
+def _seen(study: Study, found: Sequence[Curve], compared: Comparison, task: str) -> str:
+    essential = essential_effect(study, found, compared, [task]).difference
+    return (
+        f"not counted: {task}, whose classes the supervised models were pre-trained to tell, with a difference of "
+        f"{_told(essential, 0, 100)} points of sparsity"
+    )
 
 
 def _as_excess(percent: Estimate) -> str:

@@ -15,10 +15,10 @@ _NEIGHBOURS, _TEMPERATURE = 20, 0.07
 
 
 @torch.no_grad()
-def class_tokens(
+def last_states(
     model: nn.Module, pixels: torch.Tensor, prepared: Callable[[torch.Tensor], torch.Tensor], batch_size: int = 250
-) -> np.ndarray:
-    """The last hidden state of the class token, in fp32.
+) -> tuple[np.ndarray, np.ndarray]:
+    """The last hidden state of the class token, and the mean of those of the patches, in fp32.
 
     Args:
         model: a ViT of transformers without a head, on any device.
@@ -26,13 +26,15 @@ def class_tokens(
         prepared: what the model takes of a batch of these.
 
     Returns:
-        shape (images, width).
+        both of shape (images, width).
     """
-    device, found = next(model.parameters()).device, []
+    device, tokens, patches = next(model.parameters()).device, [], []
     with evaluating(model):
         for part in pixels.split(batch_size):
-            found.append(model(pixel_values=prepared(part.to(device))).last_hidden_state[:, 0].float().cpu())
-    return torch.cat(found).numpy()
+            states = model(pixel_values=prepared(part.to(device))).last_hidden_state.float().cpu()
+            tokens.append(states[:, 0])
+            patches.append(states[:, 1:].mean(1))
+    return torch.cat(tokens).numpy(), torch.cat(patches).numpy()
 
 
 def neighbours_accuracy(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,9 @@ from ..tasks import Task, fixed_part
 from ..tasks.images import Images
 from . import device
 from .dino import Dino
+from .dynamics import weights_now
 from .evaluate import classify
-from .features import class_tokens, linear_accuracy, neighbours_accuracy
+from .features import last_states, linear_accuracy, neighbours_accuracy
 from .pictures import Preprocessing, encode, normalised
 from .views import cropped, shifted
 
@@ -67,6 +68,7 @@ class ImageObjective:
         if not (isinstance(splits.train, Images) and isinstance(splits.test, Images)):
             raise InputError(f"task {task.name!r} has no images: name one that has, such as cifar10")
         self.asked, self.classes, self.train, self.test = asked, len(task.classes), splits.train, splits.test
+        self.origin = splits.origin
         self.channels, self.side, width = self.train.shape
         if self.side != width or self.side % asked.patch:
             raise InputError(f"patch {asked.patch} is not allowed: it does not divide images of {self.side} × {width}")
@@ -146,33 +148,44 @@ class ImageObjective:
             each, mean = module.entropies(self.held_out["large"])
             found = {"teacher_entropy": round(each, 4), "entropy_of_mean": round(mean, 4)}
         if step in {round(self.asked.steps * part / 10) for part in range(11)}:
-            found["knn"] = round(self._accuracy(neighbours_accuracy, self.model(module), *self._looked_up), 2)
+            known, told = self._looked_up
+            features = (self._states(self.model(module), images)[0] for images in (known, told))
+            found["knn"] = round(_judged(neighbours_accuracy, features, known, told), 2)
         return found
 
     def described(self) -> dict[str, Any]:
-        """How many images, of what shape, with the mean and standard deviation of each channel in [0, 1]."""
-        counts = {"train": len(self.train), "test": len(self.test)}
+        """How many images, of what shape and where from, with each channel's mean and standard deviation in [0, 1]."""
+        counts = {"train": len(self.train), "test": len(self.test), "from": self.origin}
         return {"images": {**counts, "shape": list(self.train.shape), "mean": self.mean, "std": self.std}}
 
     def metrics(self, trained: Trained) -> dict[str, float]:
         """Images seen, and in points how much of the test images' classes the model tells.
 
-        ``knn``: 20 nearest of all training images; ``knn_pixels``, ``knn_random``: the same by the pixels themselves
-        and by the model before training; ``linear_probe``; ``accuracy``: of its own head, if supervised.
+        ``knn``: 20 nearest of all training images, by the class token; ``linear_probe``: a logistic regression on it;
+        both also ``…_patches``, by the mean over the patches, and ``…_random``, by the class token before training;
+        ``knn_pixels``: by the pixels themselves; ``accuracy``: of its own head, if supervised. And of DINO
+        ``student_zeros``, the percentage of the student's prunable weights that lie below a hundredth of their
+        matrix's standard deviation: the teacher, which is kept, is a mean of students, and another distribution.
         """
         torch.manual_seed(self.asked.seed)
         before = self.model(self.module()).to(self._pixels.device)
         after = self.model(trained.module)
-        nearest = partial(self._accuracy, neighbours_accuracy)
-        points = {
-            "knn": nearest(after, self.train, self.test),
-            "knn_random": nearest(before, self.train, self.test),
-            "knn_pixels": nearest(None, self.train, self.test),
-            "linear_probe": self._accuracy(linear_accuracy, after, self.train, self.test),
-        }
+        both = self.train, self.test
+        (own, patches), (random, _) = (
+            zip(*(self._states(model, images) for images in both), strict=True) for model in (after, before)
+        )
+        points = {"knn_pixels": _judged(neighbours_accuracy, map(self._flat, both), *both)}
+        for what, features in {"": own, "_patches": patches, "_random": random}.items():
+            for name, judge in (("knn", neighbours_accuracy), ("linear_probe", linear_accuracy)):
+                points[name + what] = _judged(judge, features, *both)
         if isinstance(trained.module, ViTForImageClassification):
             points["accuracy"] = self._own_accuracy(trained.module)
-        return {"images": self.asked.images, **{name: round(value, 2) for name, value in points.items()}}
+        found = {"images": self.asked.images, **{name: round(value, 2) for name, value in points.items()}}
+        if isinstance(trained.module, Dino):
+            now = weights_now(trained.module.student)
+            size = sum(count for *_, count in now["places"])
+            found["student_zeros"] = round(100 * sum(now["zeros"]["below 0.01 sd"]) / size, 4)
+        return found
 
     def save(self, module: nn.Module, folder: Path) -> None:
         """Save the ViT without a head, in fp16, and what it wants of its pixels."""
@@ -185,16 +198,11 @@ class ImageObjective:
         wishes = ViTImageProcessorPil(size=self.side, image_mean=self.mean, image_std=self.std)
         wishes.save_pretrained(folder)
 
-    def _accuracy(self, judge: Callable[..., float], model: nn.Module | None, known: Images, told: Images) -> float:
-        """How well features of some images tell the classes of others; without a model, by the pixels themselves."""
-        given = [part for images in (known, told) for part in (self._features(model, images), images.labels)]
-        return judge(*given)
+    def _states(self, model: nn.Module, images: Images) -> tuple[np.ndarray, np.ndarray]:
+        return last_states(model, torch.from_numpy(images.pixels), self.prepared)
 
-    def _features(self, model: nn.Module | None, images: Images) -> np.ndarray:
-        pixels = torch.from_numpy(images.pixels)
-        if model is None:
-            return self.prepared(pixels).flatten(1).numpy()
-        return class_tokens(model, pixels, self.prepared)
+    def _flat(self, images: Images) -> np.ndarray:
+        return self.prepared(torch.from_numpy(images.pixels)).flatten(1).numpy()
 
     @cached_property
     def _looked_up(self) -> tuple[Images, Images]:
@@ -209,6 +217,12 @@ class ImageObjective:
     @cached_property
     def _labels(self) -> torch.Tensor:
         return torch.from_numpy(self.train.labels).to(self._pixels.device)
+
+
+def _judged(judge: Callable[..., float], features: Iterable[np.ndarray], known: Images, told: Images) -> float:
+    """How well features of some images, the first ones, tell the classes of others."""
+    of_known, of_told = features
+    return judge(of_known, known.labels, of_told, told.labels)
 
 
 def _labelled(objective: ImageObjective, images: torch.Tensor, classes: torch.Tensor, *_: Any) -> Batch:
