@@ -152,6 +152,19 @@ def quality_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
     return _by_pretraining(study, records, _quality)
 
 
+def lifted(study: Study, records: Mapping[str, Record]) -> str:
+    """How far each way's nearest neighbours lie above those of pixels and of random weights, in words."""
+    scores = {p.model: records[p.id].metrics for p in study.pretrainings() if p.id in records}
+    parts = []
+    for way, models in vision.objectives(study).items():
+        own = [scores[model] for model in models if "knn" in scores.get(model, {})]
+        if own:
+            pixels, random = (fmean(m["knn"] - m[name] for m in own) for name in ("knn_pixels", "knn_random"))
+            parts.append(f"{way} {pixels:+.1f} and {random:+.1f}".replace("-", "−"))
+    told = f"In points above those of pixels, and of random weights, nearest neighbours tell: {'; '.join(parts)}."
+    return told if parts else ""
+
+
 def cost_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
     """A row a pre-training: what it saw, and what it cost."""
     return _by_pretraining(study, records, _cost)
