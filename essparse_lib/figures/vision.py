@@ -18,7 +18,9 @@ TABLE_1 = {
     "tiny-imagenet": Training(epochs=5, batch_size=64, learning_rate=2e-5, max_train=90_000),
 }
 
-#: Table 1 shrunk to what two cores do in a few hours, alike for every task.
+#: Table 1 shrunk to what two cores do in a few hours, alike for every task. The rate is the one of 1e-4, 2e-4, 5e-4 and
+#: 1e-3 with which a supervised and a DINO model did best without pruning, on a seed that is not in the study and on
+#: training images that were set aside.
 _LAB = Training(epochs=3, batch_size=32, learning_rate=5e-4, max_train=2000, max_test=2000)
 
 PAPER_TASKS = ("cifar10", "cifar100", "tiny-imagenet")
