@@ -45,6 +45,8 @@ def pretrain(asked: FromScratch, folder: Path, deadline: float | None = None) ->
     if not trained.diverged and len(trained.losses) < asked.steps:
         return None
     values = {"dynamics": trained.dynamics.plain(), **objective.described()}
+    with devices.autocast():
+        found = {} if trained.diverged else objective.metrics(trained)
     provenance = {
         **made_with(devices.device),
         "data": objective.content,
@@ -55,8 +57,6 @@ def pretrain(asked: FromScratch, folder: Path, deadline: float | None = None) ->
     if trained.diverged:
         return Record(asked, "diverged", values=values, reason=trained.diverged, provenance=provenance)
     tail = trained.losses[-max(1, len(trained.losses) // 100) :]
-    with devices.autocast():
-        found = objective.metrics(trained)
     metrics = {
         "held_out_loss": trained.dynamics.held_out[-1],
         "final_loss": round(sum(tail) / len(tail), 5),
@@ -64,7 +64,6 @@ def pretrain(asked: FromScratch, folder: Path, deadline: float | None = None) ->
         "parameters": sum(p.numel() for p in objective.model(trained.module).parameters()),
         **found,
     }
-    provenance["peak_memory_bytes"] = device.peak_memory(devices.device)  # that of the metrics as well
     if devices.is_main_process:
         _save(objective, trained.module, folder)
         provenance["weights"] = sha256(folder / "model.safetensors")[:16]

@@ -70,8 +70,8 @@ def measured_point(curve: Curve, sparsity: float, relative: bool = False) -> Poi
     Args:
         relative: the drop in percent of the dense score.
     """
-    places = np.flatnonzero(np.isclose(curve.levels, sparsity))
-    return _point_at(curve, int(places[0]), relative) if len(places) else None
+    there = np.flatnonzero(np.isclose(curve.levels, sparsity))
+    return _point_at(curve, int(there[0]), relative) if len(there) else None
 
 
 def _point_at(curve: Curve, place: int, relative: bool = False, live: bool = False) -> Point:
@@ -245,8 +245,7 @@ def sparsity_text(curve: Curve, found: Estimate, learned: bool) -> str:
 def unfalling(study: Study, found: Sequence[Curve], epsilon: float = EPSILON) -> str:
     """In words which complete curves never fall by more than ε, and what follows; empty if all do."""
     end = max(study.sparsities)
-    counted = [curve for curve in found if curve.complete(study) and curve.learned()]
-    lasting = [curve for curve in counted if essential_sparsity(curve, epsilon).value >= end]
+    lasting = [curve for curve in _counted(study, found) if essential_sparsity(curve, epsilon).value >= end]
     if not lasting:
         return ""
     where = places((curve.model, curve.task) for curve in lasting)
@@ -259,10 +258,13 @@ def unfalling(study: Study, found: Sequence[Curve], epsilon: float = EPSILON) ->
 
 def range_text(study: Study, found: Sequence[Curve], epsilon: float = EPSILON) -> str:
     """The smallest and the largest essential sparsity of the complete curves that learned, such as ``27% to 54%``."""
-    counted = [curve for curve in found if curve.complete(study) and curve.learned()]
-    if not counted:
+    values = [essential_sparsity(curve, epsilon).value for curve in _counted(study, found)]
+    if not values:
         return "not known yet"
-    values = [essential_sparsity(curve, epsilon).value for curve in counted]
     end = max(study.sparsities)
     low, high = (f"{'at least ' if value >= end else ''}{value:.0%}" for value in (min(values), max(values)))
     return low if low == high else f"{low} to {high}"
+
+
+def _counted(study: Study, found: Sequence[Curve]) -> list[Curve]:
+    return [curve for curve in found if curve.complete(study) and curve.learned()]

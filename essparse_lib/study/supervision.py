@@ -47,8 +47,9 @@ def learned(study: Study, found: Sequence[Curve], models: Sequence[str]) -> list
     examples of the fine-tuning cannot give back, and the others never had.
     """
     good = {(c.model, c.task) for c in found if c.complete(study) and c.learned()}
-    whole = [task for task in study.tasks if models and all((model, task) in good for model in models)]
-    return [task for task in whole if task not in seen(study, models)]
+    known = seen(study, models)
+    new = [task for task in study.tasks if task not in known]
+    return [task for task in new if models and all((model, task) in good for model in models)]
 
 
 def seen(study: Study, models: Sequence[str]) -> set[str]:
