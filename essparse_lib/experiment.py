@@ -178,11 +178,14 @@ def _tuned(dense: Trial) -> tuple[dict[str, torch.Tensor], list[float]]:
 
 
 def _fresh(trial: Trial) -> nn.Module:
-    """The pre-trained model with a new head."""
+    """The pre-trained model with a new head, still on the CPU."""
     from . import models, tasks
+    from .training import device
 
     task = tasks.get(trial.task)
-    return models.with_head(trial.model, task.head, len(task.classes), trial.seed)
+    model = models.with_head(trial.model, task.head, len(task.classes), trial.seed)
+    device.suit_attention(model, device.accelerator().device)
+    return model
 
 
 def prepare(trial: Trial) -> None:

@@ -16,6 +16,8 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from filelock import FileLock
+from torch import nn
+from transformers import PreTrainedModel
 
 
 def has_bf16() -> bool:
@@ -81,6 +83,17 @@ def keep_memory(kept: bool = True) -> None:
     mallopt = ctypes.CDLL(None).mallopt
     mallopt(_MMAP_MAX, 0 if kept else 65_536)
     mallopt(_TRIM_THRESHOLD, -1 if kept else 131_072)
+
+
+def suit_attention(model: nn.Module, where: torch.device) -> None:
+    """Have a model of transformers attend by plain matrix products if it will run on a CPU, and as is usual elsewhere.
+
+    On rows as short as ours and on small models these are faster there than the fused kernels, in bf16 about twice
+    (benchmarks/attention.py). What comes out differs by rounding alone.
+    """
+    for part in model.modules() if where.type == "cpu" else ():
+        if isinstance(part, PreTrainedModel):
+            part.set_attn_implementation("eager")
 
 
 def description(device: torch.device) -> dict[str, str | int]:

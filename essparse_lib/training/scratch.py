@@ -136,9 +136,7 @@ def fresh(asked: FromScratch, objective: Objective, where: torch.device) -> nn.M
     """
     torch.manual_seed(asked.seed)
     module = objective.module()
-    for part in module.modules() if where.type == "cpu" else ():
-        if isinstance(part, PreTrainedModel):  # on short rows and small models, faster there than the fused kernels
-            part.set_attn_implementation("eager")
+    device.suit_attention(module, where)
     return module
 
 
