@@ -72,6 +72,13 @@ def writing(path: Path) -> Iterator[IO[bytes]]:
             temporary.unlink(missing_ok=True)
 
 
+def share(folder: Path) -> None:
+    """Let others read the files in a folder: safetensors makes some that their owner alone may read."""
+    for file in folder.rglob("*"):
+        if file.is_file():
+            file.chmod(0o644)
+
+
 @contextmanager
 def locked(path: Path, wait: bool = True) -> Iterator[bool]:
     """Hold the exclusive lock named ``path``; the system releases it if the process is killed.
@@ -109,6 +116,7 @@ def built(folder: Path, make: Callable[[Path], None]) -> Path:
                     target = Path(temporary) / "made"
                     target.mkdir()
                     make(target)
+                    share(target)
                     target.replace(folder)
             except OSError as error:
                 if not disk_refuses(error):  # it may be of what is read

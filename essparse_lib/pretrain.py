@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import InputError, unknown
-from .files import cache_folder, sha256, writable
+from .files import cache_folder, sha256, share, writable
 from .pretrained import PRETRAINED, SCALES, folder_of, store_of
 from .provenance import finished, made_with
 from .study.pretraining import FromScratch, ImagePretraining, Pretraining
@@ -150,5 +150,6 @@ def _save(objective: Objective, module: nn.Module, folder: Path) -> None:
             made = Path(temporary) / "model"
             with quiet():
                 objective.save(module, made)
+            share(made)
             shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed before it wrote its record
             made.replace(folder)

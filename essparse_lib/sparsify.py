@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from . import models
 from .errors import InputError, check_pattern, check_sparsity, unknown
-from .files import writable, writing
+from .files import share, writable, writing
 from .pruning.allocation import SCOPES
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
             _save_tokenizer(name, made)
             with writing(made / "essparse.json") as file:
                 file.write(json.dumps(done, indent=1).encode())
+            share(made)
             if out.exists():
                 out.rmdir()
             made.replace(out)  # the whole model or nothing

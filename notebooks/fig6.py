@@ -40,7 +40,7 @@ from IPython.display import Markdown
 
 from essparse_lib import figures, live
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import fig6, panels, parameters, style, vision
+from essparse_lib.figures import fig6, fig6_learned, panels, parameters, style, vision
 from essparse_lib.study import cost, curves, store, summary, supervision
 
 style.apply()
@@ -63,7 +63,7 @@ Markdown(summary.missing(study, records))
 # ## What the pre-trainings learned
 
 # %% tags=["remove-input"]
-fig6.quality_table(study, records).style.hide(axis="index")
+fig6_learned.quality_table(study, records).style.hide(axis="index")
 
 # %% [markdown]
 # Accuracies on the test images, in percent. *k-NN*: by the classes of the nearest training images, as the features of the model place them, with nothing
@@ -72,26 +72,26 @@ fig6.quality_table(study, records).style.hide(axis="index")
 # *Own head*: of the classifier that a supervised model was trained with. While they were pre-trained the self-supervised models saw no label.
 
 # %% tags=["remove-input"]
-Markdown(fig6.lifted(study, records))
+Markdown(fig6_learned.lifted(study, records))
 
 # %% [markdown]
 # Ten passes over 50,000 images are few for learning without labels: DINO's authors took hundreds, over 1.3 million. So DINO is compared here as it is after as much training, not after enough.
 
 # %% tags=["remove-input"]
-fig6.cost_table(study, records).style.hide(axis="index")
+fig6_learned.cost_table(study, records).style.hide(axis="index")
 
 # %% [markdown]
 # *Supervised for as long* has so many steps as take DINO's time in turns on a quiet machine (`benchmarks/vision.py`); minutes here are those of machines that had other work as well.
 
 # %% tags=["remove-input"]
-Markdown(fig6.published())
+Markdown(fig6_learned.published())
 
 # %% [markdown]
 # These {cite:p}`hassani2021escaping` have seven and six blocks where ours have four, and were trained with strong augmentation. The copy of CIFAR-10 that our records
 # were made with is not the original to the last bit ([Data](../book/data.md)).
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig6-learning", "caption": "What was looked at while the models were pre-trained, against the images seen: a panel a quantity, a colour an objective, a line style a seed. Entropies, in nats, are DINO's alone. Had it collapsed, its teacher would say the same of every image: both entropies would be 0, or both as large as can be, which is the dotted line, and the k-NN accuracy would fall."}, "image": {"alt": "A panel for each quantity, such as k-NN accuracy, against images seen, with a line for each pre-training.", "align": "center"}}
-fig6.draw_learning(study, records);
+fig6_learned.draw_learning(study, records);
 
 # %% [markdown]
 # ## Drop against sparsity
@@ -109,7 +109,13 @@ panels.of_curves(
 # %% tags=["remove-input"]
 fig6.essential_table(study, found, epsilon).style.hide(axis="index")
 
+# %% tags=["remove-input"]
+Markdown(fig6_learned.learned_again(study, records, found))
+
 # %% [markdown]
+# The fine-tuning is the same for all models and tasks: a new head, a few thousand images as they are, and the rate that suits models that must learn their task anew. It teaches
+# those that know it nothing, and takes some of it away.
+#
 # ## What the objective does
 
 # %% tags=["remove-input"]

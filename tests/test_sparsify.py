@@ -23,6 +23,7 @@ def test_a_pruned_model_loads_with_the_exact_share_of_zeros(name, tmp_path):
     assert zeros == int(0.37 * size) and f"{zeros:,} of {size:,}" in said
     assert json.loads((tmp_path / "out" / "essparse.json").read_text())["pruned"] == zeros
     assert models.tokenizer_of(str(tmp_path / "out"))("good film")["input_ids"]
+    assert {file.stat().st_mode & 0o777 for file in (tmp_path / "out").iterdir()} == {0o644}
 
 
 def test_the_surviving_weights_and_the_head_are_kept(tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,6 @@ from ..study.curves import Curve
 from ..study.effects import task_means
 from ..study.essential import EPSILON, essential_sparsity
 from ..study.grid import TENTHS, Study, swept
-from ..study.pretraining import FromScratch, ImagePretraining
-from ..study.store import Record
 from ..study.supervision import Comparison, drop_effects, essential_effect, learned
 from . import curves as drawing
 from . import style, vision
@@ -47,19 +45,6 @@ STUDIES = {
     "tiny": _study("tiny", vision.TINY_TASKS[:1], vision.TINY, (0.5, 0.9), seeds=(0, 1)),
     "lab": _study("lab", vision.LAB_TASKS, vision.LAB),
     "paper": _study("paper", vision.PAPER_TASKS, vision.TABLE_1),
-}
-
-#: CIFAR-10 accuracy, in percent, of ViTs of patches of 4 pixels that others trained from random weights on its training
-#: images alone: name, parameters, epochs, accuracy. Source: Hassani et al. 2021, arXiv 2104.05704, the table of its
-#: authors' repository.
-PUBLISHED = (("ViT-Lite-6/4", 3_191_000, 200, 90.94), ("ViT-Lite-7/4", 3_717_000, 200, 91.38))
-CIFAR_10 = 50_000
-
-#: What is looked at while a model is pre-trained, as it is called in a figure.
-_PROBES = {
-    "knn": "k-NN accuracy (%)",
-    "teacher_entropy": "entropy of the teacher's outputs",
-    "entropy_of_mean": "entropy of their mean",
 }
 
 
@@ -112,7 +97,7 @@ def draw(study: Study, found: Sequence[Curve], asked: float | None = None, epsil
             _line(ax, curve, own[curve.model])
     for model, change in means.items():
         axes[0].plot([100 * s for s in study.sparsities], change, **own[model])
-    _legend(figure, study, own)
+    legend(figure, study, own)
     return figure
 
 
@@ -124,7 +109,8 @@ def _line(ax: Axes, curve: Curve, look: Mapping[str, Any]) -> None:
     ax.plot(percent, -drop, **look)
 
 
-def _legend(figure: Figure, study: Study, own: Mapping[str, Mapping[str, Any]]) -> None:
+def legend(figure: Figure, study: Study, own: Mapping[str, Mapping[str, Any]]) -> None:
+    """Which colour is which objective and, where there are several, which line which pre-training."""
     groups = vision.objectives(study)
     named = {way: own[models[0]] for way, models in groups.items()}
     seeds = max((len(models) for models in groups.values()), default=0)
@@ -132,108 +118,6 @@ def _legend(figure: Figure, study: Study, own: Mapping[str, Mapping[str, Any]]) 
         f"pre-training {i + 1}": {"color": "0.2", "linestyle": line} for i, line in enumerate(style.SEED_LINES[:seeds])
     }
     style.line_legend(figure, {**named, **(lines if seeds > 1 else {})})
-
-
-#: What tells how much a model has learned, in percent, as it is called in a table.
-_LEARNED = {
-    "k-NN": "knn",
-    "k-NN, patches": "knn_patches",
-    "k-NN, random weights": "knn_random",
-    "k-NN, pixels": "knn_pixels",
-    "linear probe": "linear_probe",
-    "linear probe, patches": "linear_probe_patches",
-    "linear probe, random weights": "linear_probe_random",
-    "own head": "accuracy",
-}
-
-
-def quality_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
-    """A row a pre-training: what it has learned."""
-    return _by_pretraining(study, records, _quality)
-
-
-def lifted(study: Study, records: Mapping[str, Record]) -> str:
-    """How far each way's nearest neighbours lie above those of pixels and of random weights, in words."""
-    scores = {p.model: records[p.id].metrics for p in study.pretrainings() if p.id in records}
-    parts = []
-    for way, models in vision.objectives(study).items():
-        own = [scores[model] for model in models if "knn" in scores.get(model, {})]
-        if own:
-            pixels, random = (fmean(m["knn"] - m[name] for m in own) for name in ("knn_pixels", "knn_random"))
-            parts.append(f"{way} {pixels:+.1f} and {random:+.1f}".replace("-", "−"))
-    told = f"In points above those of pixels, and of random weights, nearest neighbours tell: {'; '.join(parts)}."
-    return told if parts else ""
-
-
-def cost_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
-    """A row a pre-training: what it saw, and what it cost."""
-    return _by_pretraining(study, records, _cost)
-
-
-def _by_pretraining(
-    study: Study,
-    records: Mapping[str, Record],
-    tell: Callable[[FromScratch, Mapping[str, float], Mapping[str, Any]], Mapping[str, str]],
-) -> pd.DataFrame:
-    import pandas as pd
-
-    ways = {model: way for way, models in vision.objectives(study).items() for model in models}
-    rows = []
-    for asked in study.pretrainings():
-        record = records.get(asked.id)
-        told = tell(asked, record.metrics if record else {}, record.provenance if record else {})
-        outcome = record.status if record else "no record"
-        rows.append({"pre-training": ways[asked.model], "seed": str(asked.seed), **told, "outcome": outcome})
-    return pd.DataFrame(rows)
-
-
-def _quality(asked: FromScratch, metrics: Mapping[str, float], notes: Mapping[str, Any]) -> dict[str, str]:
-    return {title: f"{metrics[name]:.1f}" if name in metrics else "—" for title, name in _LEARNED.items()}
-
-
-def _cost(asked: FromScratch, metrics: Mapping[str, float], notes: Mapping[str, Any]) -> dict[str, str]:
-    images = asked.images if isinstance(asked, ImagePretraining) else 0
-    return {
-        "steps": f"{asked.steps:,}",
-        "images seen": f"{images:,}",
-        "parameters": f"{metrics['parameters'] / 1e6:.2f} M" if "parameters" in metrics else "—",
-        "minutes": f"{notes['seconds'] / 60:.1f}" if "seconds" in notes else "—",
-        "device": str(notes.get("device", "—")),
-    }
-
-
-def draw_learning(study: Study, records: Mapping[str, Record]) -> Figure:
-    """What shows that a pre-training learns, and that DINO does not collapse, against images seen: a panel a probe.
-
-    Dotted is the largest entropy that there can be, that of a teacher that tells no image from another.
-    """
-    found = {p.model: records[p.id].values.get("dynamics", {}) for p in study.pretrainings() if p.id in records}
-    own = looks(study)
-    probes = list(dict.fromkeys(name for each in found.values() for name in each.get("probes", {})))
-    if not probes:
-        return style.note()
-    figure, axes = style.titled([_PROBES.get(name, name) for name in probes], "", "images seen")
-    batch = {p.model: p.batch_size for p in study.pretrainings()}
-    dino = {p.outputs for p in study.pretrainings() if isinstance(p, ImagePretraining) and p.objective == "dino"}
-    for name, ax in zip(probes, axes, strict=True):
-        for outputs in dino if "entropy" in name else ():
-            ax.axhline(np.log(outputs), color=style.GUIDE, linestyle=":", linewidth=1)
-        for model, dynamics in found.items():
-            values = dynamics.get("probes", {}).get(name, [])
-            seen = [(batch[model] * at, v) for at, v in zip(dynamics["at"], values, strict=False) if v is not None]
-            if seen and model in own:
-                ax.plot(*zip(*seen, strict=True), **own[model])
-    _legend(figure, study, own)
-    return figure
-
-
-def published() -> str:
-    """What others reached with models of such sizes, in a sentence."""
-    parts = [
-        f"{accuracy:.2f}% by {name} ({size / 1e6:.1f} M parameters, {epochs * CIFAR_10 / 1e6:.0f} million images seen)"
-        for name, size, epochs, accuracy in PUBLISHED
-    ]
-    return f"Published accuracies on CIFAR-10 of vision transformers trained on it alone: {' and '.join(parts)}."
 
 
 def essential_table(study: Study, found: Sequence[Curve], epsilon: float = EPSILON) -> pd.DataFrame:

@@ -129,9 +129,7 @@ def kept(name: str, content: str, make: Callable[[], Images]) -> Images:
 
     def save(folder: Path) -> None:
         images = make()
-        file = folder / "images.safetensors"
-        save_file({"pixels": images.pixels, "labels": images.labels}, file)
-        file.chmod(0o644)  # safetensors makes files that their owner alone may read
+        save_file({"pixels": images.pixels, "labels": images.labels}, folder / "images.safetensors")
 
     file = built(cache_folder() / "images" / f"{name}-{content[:16]}", save) / "images.safetensors"
     try:

@@ -1,0 +1,154 @@
+"""What Figure 6 tells of the pre-trainings themselves: what they learned, what they saw and what they cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..study import verdict
+from ..study.curves import Curve
+from ..study.grid import Study
+from ..study.pretraining import ImagePretraining
+from ..study.store import Record
+from . import style, vision
+from .fig6 import legend, looks
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+#: CIFAR-10 accuracy, in percent, of ViTs of patches of 4 pixels that others trained from random weights on its training
+#: images alone: name, parameters, epochs, accuracy. Source: Hassani et al. 2021, arXiv 2104.05704, the table of its
+#: authors' repository.
+PUBLISHED = (("ViT-Lite-6/4", 3_191_000, 200, 90.94), ("ViT-Lite-7/4", 3_717_000, 200, 91.38))
+CIFAR_10 = 50_000
+
+#: What is looked at while a model is pre-trained, as it is called in a figure.
+_PROBES = {
+    "knn": "k-NN accuracy (%)",
+    "teacher_entropy": "entropy of the teacher's outputs",
+    "entropy_of_mean": "entropy of their mean",
+}
+
+
+#: What tells how much a model has learned, in percent, as it is called in a table.
+_LEARNED = {
+    "k-NN": "knn",
+    "k-NN, patches": "knn_patches",
+    "k-NN, random weights": "knn_random",
+    "k-NN, pixels": "knn_pixels",
+    "linear probe": "linear_probe",
+    "linear probe, patches": "linear_probe_patches",
+    "linear probe, random weights": "linear_probe_random",
+    "own head": "accuracy",
+}
+
+
+def quality_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
+    """A row a pre-training: what it has learned."""
+    import pandas as pd
+
+    rows = []
+    for names, _, record in _pretrainings(study, records):
+        known = record.metrics if record else {}
+        told = {title: f"{known[name]:.1f}" if name in known else "—" for title, name in _LEARNED.items()}
+        rows.append({**names, **told})
+    return pd.DataFrame(rows)
+
+
+def lifted(study: Study, records: Mapping[str, Record]) -> str:
+    """How far each way's nearest neighbours lie above those of pixels and of random weights, in words."""
+    scores = {p.model: records[p.id].metrics for p in study.pretrainings() if p.id in records}
+    parts = []
+    for way, models in vision.objectives(study).items():
+        own = [scores[model] for model in models if "knn" in scores.get(model, {})]
+        if own:
+            pixels, random = (fmean(m["knn"] - m[name] for m in own) for name in ("knn_pixels", "knn_random"))
+            parts.append(f"{way} {pixels:+.1f} and {random:+.1f}".replace("-", "−"))
+    told = f"In points above those of pixels, and of random weights, nearest neighbours tell: {'; '.join(parts)}."
+    return told if parts else ""
+
+
+def cost_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
+    """A row a pre-training: what it saw, what it cost, and what came of it."""
+    import pandas as pd
+
+    rows = []
+    for names, asked, record in _pretrainings(study, records):
+        known, notes = (record.metrics, record.provenance) if record else ({}, {})
+        told = {
+            "steps": f"{asked.steps:,}",
+            "images seen": f"{asked.images:,}",
+            "parameters": f"{known['parameters'] / 1e6:.2f} M" if "parameters" in known else "—",
+            "minutes": f"{notes['seconds'] / 60:.1f}" if "seconds" in notes else "—",
+            "device": str(notes.get("device", "—")),
+            "outcome": record.status if record else "no record",
+        }
+        rows.append({**names, **told})
+    return pd.DataFrame(rows)
+
+
+def _pretrainings(
+    study: Study, records: Mapping[str, Record]
+) -> Iterator[tuple[dict[str, str], ImagePretraining, Record | None]]:
+    """Each of a study's pre-trainings: how a table names it, what was asked, and its record."""
+    ways = {model: way for way, models in vision.objectives(study).items() for model in models}
+    for asked in study.pretrainings():
+        if isinstance(asked, ImagePretraining):
+            yield {"pre-training": ways[asked.model], "seed": str(asked.seed)}, asked, records.get(asked.id)
+
+
+def draw_learning(study: Study, records: Mapping[str, Record]) -> Figure:
+    """What shows that a pre-training learns, and that DINO does not collapse, against images seen: a panel a probe.
+
+    Dotted is the largest entropy that there can be, that of a teacher that tells no image from another.
+    """
+    found = {p.model: records[p.id].values.get("dynamics", {}) for p in study.pretrainings() if p.id in records}
+    own = looks(study)
+    probes = list(dict.fromkeys(name for each in found.values() for name in each.get("probes", {})))
+    if not probes:
+        return style.note()
+    figure, axes = style.titled([_PROBES.get(name, name) for name in probes], "", "images seen")
+    batch = {p.model: p.batch_size for p in study.pretrainings()}
+    dino = {p.outputs for p in study.pretrainings() if isinstance(p, ImagePretraining) and p.objective == "dino"}
+    for name, ax in zip(probes, axes, strict=True):
+        for outputs in dino if "entropy" in name else ():
+            ax.axhline(np.log(outputs), color=style.GUIDE, linestyle=":", linewidth=1)
+        for model, dynamics in found.items():
+            values = dynamics.get("probes", {}).get(name, [])
+            seen = [(batch[model] * at, v) for at, v in zip(dynamics["at"], values, strict=False) if v is not None]
+            if seen and model in own:
+                ax.plot(*zip(*seen, strict=True), **own[model])
+    legend(figure, study, own)
+    return figure
+
+
+def published() -> str:
+    """What others reached with models of such sizes, in a sentence."""
+    parts = [
+        f"{accuracy:.2f}% by {name} ({size / 1e6:.1f} M parameters, {epochs * CIFAR_10 / 1e6:.0f} million images seen)"
+        for name, size, epochs, accuracy in PUBLISHED
+    ]
+    return f"Published accuracies on CIFAR-10 of vision transformers trained on it alone: {' and '.join(parts)}."
+
+
+def learned_again(study: Study, records: Mapping[str, Record], found: Sequence[Curve]) -> str:
+    """What a new head and the fine-tuning make of the classes that models were pre-trained to tell, in words."""
+    own = {
+        p: records[p.id].metrics["accuracy"]
+        for p in study.pretrainings()
+        if isinstance(p, ImagePretraining) and p.id in records and "accuracy" in records[p.id].metrics
+    }
+    dense = {(curve.model, curve.task): curve.dense().value for curve in found}
+    both = {p: (accuracy, dense[p.model, p.task]) for p, accuracy in own.items() if (p.model, p.task) in dense}
+    if not both:
+        return ""
+    before, after = (fmean(values) for values in zip(*both.values(), strict=True))
+    return (
+        f"On {verdict.listing(sorted({p.task for p in both}))}, whose classes they were pre-trained to tell, the "
+        f"supervised models reach {after:.1f}% once they are fine-tuned; with the heads of their pre-training it was "
+        f"{before:.1f}%."
+    )
