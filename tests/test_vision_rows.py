@@ -7,7 +7,7 @@ import pytest
 from matplotlib import pyplot
 from test_contrasts import alike, records, ticket_better_by
 
-from essparse_lib import figures
+from essparse_lib import catalogue, figures, tasks
 from essparse_lib.figures import contrasts as drawing
 from essparse_lib.figures import fig9, fig10, language, vision
 from essparse_lib.study import verdicts
@@ -44,6 +44,14 @@ def test_each_model_is_tried_on_the_tasks_of_its_kind(figure, scale):
     assert {m.model for m in study.measurements()} == ({text, images} if figure == "fig10" else set())
     for asked in study.measurements():
         assert {trial.task for trial in asked.trials} == set(study.tasks_of(asked.model))
+
+
+def test_every_named_model_and_task_has_its_kind_here_too():
+    study = figures.study("fig9", "lab")  # this wing cannot ask the catalogue
+    study = dataclasses.replace(study, models=(*catalogue.MODELS,), tasks=(*tasks.TASKS,))
+    for model in catalogue.MODELS.values():
+        for task in study.tasks_of(model.name):
+            assert (tasks.get(task).head == "image-classification") == (model.reads == "images")
 
 
 def test_each_task_is_trained_as_its_row_is():
