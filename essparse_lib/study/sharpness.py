@@ -117,11 +117,11 @@ def c4(study: Study, vision: Sequence[Turn], language: Sequence[Turn]) -> Verdic
 
 def left_out(found: Iterable[Turn]) -> list[str]:
     """Which curves do not count, and why, a sentence a reason."""
-    names: dict[str, list[str]] = {}
+    curves: dict[str, list[tuple[str, str]]] = {}
     for turn in found:
         if turn.why_not:
-            names.setdefault(turn.why_not, []).append(turn.name)
-    return [f"not counted: {verdict.listing(own)} ({why})" for why, own in names.items()]
+            curves.setdefault(turn.why_not, []).append((turn.model, turn.task))
+    return [f"not counted, {why}: the curves {verdict.places(own)}" for why, own in curves.items()]
 
 
 def _against(kind: str, vision: Sequence[Turn], language: Sequence[Turn]) -> str:
