@@ -86,8 +86,12 @@ Markdown(f"With the 98% of the introduction: *{stricter.outcome}*; {stricter.rea
 # *Agrees* if at every sparsity up to 40% the cosine of every pair (ticket and one-shot, two tickets) lies above 96%, and the mean falls from each
 # sparsity to the next, in each model whose records are all there; *differs* otherwise. The similarities are counted, not estimated; seeds and tasks vary.
 #
-# **What would change our mind.** Longer training moves weights further: on full training sets (the `paper` scale of this notebook) tickets of two
-# tasks may drift apart that 1,500 examples leave together.
+# **What would change our mind.** A ticket parts from the one-shot mask as far as training moves the weights. Longer training moves them further: on full training
+# sets (the `paper` scale of this notebook) tickets of two tasks may drift apart that 1,500 examples leave together. So does a higher rate, and a model that was
+# pre-trained for so short a time needs one: whether it is this, or what the models read, that sets their masks apart here is not told.
+
+# %% tags=["remove-input"]
+Markdown(fig10.rates(study))
 
 # %% [markdown]
 # ## Where the numbers come from

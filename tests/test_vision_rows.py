@@ -70,6 +70,11 @@ def test_narrowing_keeps_models_to_their_kind():
     assert {m.model for m in masks.measurements()} == {IMAGES}
 
 
+def test_the_rates_by_which_tickets_are_found_are_told():
+    told = fig10.rates(figures.study("fig10", "lab"))
+    assert told == f"Learning rates of the fine-tuning: {TEXT} with 0.0001, {IMAGES} with 0.0005."
+
+
 def test_the_model_that_is_trained_here_is_trained_first():
     assert [p.model for p in LAB.pretrainings()] == [IMAGES]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..study import verdict
 from ..study.curves import Estimate
 from ..study.grid import Study
 from ..study.measurement import Measurement
@@ -196,6 +197,15 @@ def table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
             for sparsity, found in tables(study, records, model).items()
         ]
     )
+
+
+def rates(study: Study) -> str:
+    """With which learning rate each model is fine-tuned while its tickets are found, in a sentence."""
+    found: dict[str, set[float]] = {}
+    for trial in study.trials():
+        found.setdefault(trial.model, set()).add(trial.training.learning_rate)
+    told = (f"{model} with {verdict.listing([f'{rate:g}' for rate in sorted(own)])}" for model, own in found.items())
+    return f"Learning rates of the fine-tuning: {', '.join(told)}."
 
 
 def _row(sparsity: float, found: np.ndarray) -> dict[str, str]:
