@@ -62,7 +62,7 @@ fig10.draw(study, records, [s for s in study.measured["mask-similarity"] if s <=
 # %% [markdown]
 # ## Beside chance
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "fig10-chance", "caption": "Left: cosine of what two masks keep, against sparsity; the dotted lines are the 96% and 98% of the paper. Right: overlap of what they remove (Jaccard index). Points are pairs of masks, lines their means, the dashed line is what unrelated masks have. A row is a model."}, "image": {"alt": "Two panels against sparsity: the cosine falls slowly from near one and stays above the falling line of chance; the overlap of the removed weights lies far above its line of chance.", "align": "center"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig10-chance", "caption": "Left: cosine of what two masks keep, against sparsity; the dotted lines are the 96% and 98% of the paper. Right: overlap of what they remove (Jaccard index). Points are pairs of masks, lines their means, the dashed line is what unrelated masks have. A row is a model."}, "image": {"alt": "Two panels for each model, against sparsity: the cosine falls slowly and stays above the falling line of chance; the overlap of the removed weights lies above its line of chance.", "align": "center"}}
 fig10.draw_against_null(study, records);
 
 # %% tags=["remove-input"]
@@ -86,9 +86,10 @@ Markdown(f"With the 98% of the introduction: *{stricter.outcome}*; {stricter.rea
 # *Agrees* if at every sparsity up to 40% the cosine of every pair (ticket and one-shot, two tickets) lies above 96%, and the mean falls from each
 # sparsity to the next, in each model whose records are all there; *differs* otherwise. The similarities are counted, not estimated; seeds and tasks vary.
 #
-# **What would change our mind.** A ticket parts from the one-shot mask as far as training moves the weights. Longer training moves them further: on full training
-# sets (the `paper` scale of this notebook) tickets of two tasks may drift apart that 1,500 examples leave together. So does a higher rate, and a model that was
-# pre-trained for so short a time needs one: whether it is this, or what the models read, that sets their masks apart here is not told.
+# **What would change our mind.** A ticket parts from the one-shot mask as far as training moves the weights. Longer training moves them further: the tickets of the model of
+# language, found on 1,500 examples, may drift apart on full training sets (the `paper` scale of this notebook). So does a higher rate, and the vision transformer, pre-trained
+# for a short time, was given one: whether its masks are less alike for the rate, for the short pre-training or because it is a model of images cannot be told here. The same
+# model at a lower rate, or one that was pre-trained for longer, could tell.
 
 # %% tags=["remove-input"]
 Markdown(fig10.rates(study))

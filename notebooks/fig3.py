@@ -112,15 +112,15 @@ verdict = replace(verdicts.c1(study, found), claim="C1 in vision")
 Markdown(verdict.sentence)
 
 # %% [markdown]
-# The models learned the classes of `cifar10` in their pre-training, from 25 times as many labels as the fine-tuning has; the other tasks are new to them.
+# The models learned the classes of `cifar10` in their pre-training, from 25 times as many labels as the fine-tuning has; the other tasks are new to them. Its
+# curves count here all the same, unlike in [Figure 6](fig6.ipynb), where models that know the classes meet models that do not.
 #
 # C4 *agrees* if the mean slope of the curves in vision, as a share of what there is to lose, exceeds that of the curves in language by the whole 95%
 # interval; it *differs* if it lies below by the whole interval, and is *inconclusive* otherwise. The unit is the curve, one model on one task. Curves of one
-# model, or on one task, have more in common than the interval allows for. The rule for C1 is that of [Figure 2](fig2.ipynb).
+# model, or on one task, have more in common than the interval allows for: at lab scale those in vision are of two pre-trainings of one architecture on the same tasks. The rule for C1 is that of [Figure 2](fig2.ipynb).
 #
-# The fairest comparison is with the models of language that were trained here, from random weights, as the vision transformers are; but a curve
-# without a bend does not count, and the table says how many of theirs have one. What is left is the public model, which was distilled from a larger one and
-# then trained on a billion pairs of sentences.
+# The fairest comparison would be with the models of language that were trained here, from random weights, as the vision transformers are. A curve without a bend does not
+# count; as far as theirs have none in the table, vision is held against the public model alone, which was distilled from a larger one and then trained on a billion pairs of sentences.
 #
 # **What would change our mind.** More models on both sides: a slope may be the task's, the model's or its size's as well as the modality's. The paper's ViTs,
 # at 86 and 307 million parameters and pre-trained on millions of images, are the `paper` scale of this notebook.

@@ -90,7 +90,7 @@ Markdown(fig6_learned.published())
 # These {cite:p}`hassani2021escaping` have seven and six blocks where ours have four, and were trained with strong augmentation. The copy of CIFAR-10 that our records
 # were made with is not the original to the last bit ([Data](../book/data.md)).
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "fig6-learning", "caption": "What was looked at while the models were pre-trained, against the images seen: a panel a quantity, a colour an objective, a line style a seed. Entropies, in nats, are DINO's alone. Had it collapsed, its teacher would say the same of every image: both entropies would be 0, or both as large as can be, which is the dotted line, and the k-NN accuracy would fall."}, "image": {"alt": "A panel for each quantity, such as k-NN accuracy, against images seen, with a line for each pre-training.", "align": "center"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig6-learning", "caption": "What was looked at while the models were pre-trained, against the images seen: a panel a quantity, a colour an objective, a line style a seed. Entropies, in nats, are DINO's alone. Had it collapsed, its teacher would say the same of every image: both entropies would be 0, or both as large as can be, which is the dotted line, and the k-NN accuracy would fall. While a model is trained, this accuracy is that of 500 test images among 2,000 training images, and lower than in the table, which takes all."}, "image": {"alt": "A panel for each quantity, such as k-NN accuracy, against images seen, with a line for each pre-training.", "align": "center"}}
 fig6_learned.draw_learning(study, records);
 
 # %% [markdown]
@@ -113,8 +113,8 @@ fig6.essential_table(study, found, epsilon).style.hide(axis="index")
 Markdown(fig6_learned.learned_again(study, records, found))
 
 # %% [markdown]
-# The fine-tuning is the same for all models and tasks: a new head, a few thousand images as they are, and the rate that suits models that must learn their task anew. It teaches
-# those that know it nothing, and takes some of it away.
+# The fine-tuning is the same for all models and tasks: a new head, at most 2,000 images as they are, and the rate that suits models that must learn their task anew. Models that
+# know the classes already may end below what they knew.
 #
 # ## What the objective does
 
@@ -138,7 +138,8 @@ Markdown(verdict.sentence)
 # them lies below; *inconclusive* otherwise. The pre-trained model is the unit: two models that differ in their seed alone differ as well. The comparisons after
 # equal time and with masked images are told, and decide nothing. [Figure 7](fig7.ipynb) has the zeros by every reading.
 #
-# CIFAR-10 decides nothing: the supervised models have learned its classes from 25 times as many labels as the fine-tuning has, and pruning takes that from them. Fashion-MNIST and ELPV are new to all.
+# CIFAR-10 decides nothing, whichever way it points: the supervised models have learned its classes already, from 25 times as many labels as the fine-tuning has, and the others have not.
+# A difference there may be that of the labels. The verdict tells it all the same. Fashion-MNIST and ELPV are new to all.
 #
 # **What the controlled comparison adds.** Where the paper's two models differ in objective, images, labels and length of training at once, here they differ in the
 # objective and what belongs to it: the views that it takes of an image, and, in DINO, that a moving average of the weights is kept ([Figure 7](fig7.ipynb) says what this does to the zeros). What it cannot say is what happens on a million images: the two objectives may part only there.

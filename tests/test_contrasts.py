@@ -184,8 +184,8 @@ def alike(study, cosine):
 @pytest.mark.parametrize(
     ("cosine", "outcome", "said"),
     [
-        (lambda s: 0.999 - 0.05 * s, "agrees", "holds at 10%, 20%, 30% and 40%"),
-        (lambda s: 0.999 - 0.15 * s, "differs", "holds at 10% and 20%"),
+        (lambda s: 0.999 - 0.05 * s, "agrees", "at sparsities of 10%, 20%, 30% and 40%"),
+        (lambda s: 0.999 - 0.15 * s, "differs", "at sparsities of 10% and 20%"),
         (lambda s: 0.97, "differs", "does not fall"),
     ],
 )

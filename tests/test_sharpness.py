@@ -62,8 +62,8 @@ def test_a_share_decides_and_not_the_points():
 
 def test_the_reason_names_the_slopes_and_their_difference():
     text = judged(7, 3).reason
-    assert "18% in vision (4 curves) and 8% in language (4 curves): 10 [" in text
-    assert "in points 4.0 [" in text
+    assert "18% in vision (4 curves) and 8% in language (4 curves): vision less language 10 [" in text
+    assert "in points of the score 4.0 [" in text
 
 
 def test_two_kinds_of_language_are_told_apart():
@@ -72,8 +72,8 @@ def test_two_kinds_of_language_are_told_apart():
         LANGUAGE, "own", bending({"m": 5, "n": 5.2})
     )
     text = c4(VISION, vision, both).reason
-    assert "against public alone 10 [" in text and "against own alone 5 [" in text
-    assert "alone" not in judged(7, 3).reason
+    assert "against public: 10 [" in text and "against own: 5 [" in text
+    assert "against" not in judged(7, 3).reason
 
 
 def test_what_does_not_count_is_named_with_its_reason():

@@ -282,7 +282,7 @@ def test_the_table_of_quality_tells_what_each_has_learned_and_cost():
 def test_what_pre_training_adds_to_pixels_and_to_random_weights_is_told():
     first, _, third = STUDY.pretrainings()[:3]
     found = {p.id: trained(p, knn=60.0, knn_pixels=35.0, knn_random=knn) for p, knn in ((first, 20.0), (third, 61.5))}
-    told = f"tell: {vision.SUPERVISED} +25.0 and +40.0; {vision.DINO} +25.0 and −1.5."
+    told = f"by: {vision.SUPERVISED} +25.0 and +40.0; {vision.DINO} +25.0 and −1.5."
     assert fig6_learned.lifted(STUDY, found).endswith(told)
     assert fig6_learned.lifted(STUDY, {}) == ""
 

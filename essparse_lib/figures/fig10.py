@@ -79,7 +79,7 @@ def draw(study: Study, records: Mapping[str, Record], sparsities: Sequence[float
         first += rows[model]
         for ax in places[len(own) :]:
             ax.set_visible(False)
-        _maps(places, own, names(study, records, model), columns, least, f"{model}, " if len(maps) > 1 else "")
+        _maps(places, own, names(study, records, model), columns, least, f"{model}\n" if len(maps) > 1 else "")
     figure.suptitle("cosine similarity of masks (%)", fontsize=10)
     return figure
 
@@ -130,7 +130,8 @@ def draw_against_null(study: Study, records: Mapping[str, Record]) -> Figure:
     for model, axes in zip(models, grid, strict=True):
         for ax, (measure, title) in zip(axes, titles.items(), strict=True):
             _against_null(ax, study, records, model, measure)
-            ax.set(title=f"{model}: {title}" if len(models) > 1 else title, xlabel="sparsity (%)")
+            ax.set(xlabel="sparsity (%)")
+            ax.set_title(f"{model}:\n{title}" if len(models) > 1 else title, fontsize=10)
     grid[0][0].legend(fontsize=9)
     return figure
 
@@ -204,7 +205,7 @@ def rates(study: Study) -> str:
     found: dict[str, set[float]] = {}
     for trial in study.trials():
         found.setdefault(trial.model, set()).add(trial.training.learning_rate)
-    told = (f"{model} with {verdict.listing([f'{rate:g}' for rate in sorted(own)])}" for model, own in found.items())
+    told = (f"{verdict.listing([f'{rate:g}' for rate in sorted(own)])} for {model}" for model, own in found.items())
     return f"Learning rates of the fine-tuning: {', '.join(told)}."
 
 

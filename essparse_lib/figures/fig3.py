@@ -43,7 +43,7 @@ STUDIES = {
 
 #: What the curves in vision are held against: models that others pre-trained on text, and those trained here as the
 #: vision models are, from random weights on as little text as can be had.
-VISION, LANGUAGE, SCRATCH = "vision", "language", "language, from scratch here"
+VISION, LANGUAGE, SCRATCH = "vision", "public models of language", "models of language trained here"
 
 
 def language(scale: str, records: Mapping[str, Record]) -> list[Turn]:

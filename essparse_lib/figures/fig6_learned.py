@@ -68,7 +68,7 @@ def lifted(study: Study, records: Mapping[str, Record]) -> str:
         if own:
             pixels, random = (fmean(m["knn"] - m[name] for m in own) for name in ("knn_pixels", "knn_random"))
             parts.append(f"{way} {pixels:+.1f} and {random:+.1f}".replace("-", "−"))
-    told = f"In points above those of pixels, and of random weights, nearest neighbours tell: {'; '.join(parts)}."
+    told = f"In points, the k-NN accuracy lies above that of pixels, and of random weights, by: {'; '.join(parts)}."
     return told if parts else ""
 
 

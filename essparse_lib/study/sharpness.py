@@ -105,13 +105,13 @@ def c4(study: Study, vision: Sequence[Turn], language: Sequence[Turn]) -> Verdic
     parts = [
         "after its turn a curve loses, of what there is to lose, per further tenth of the weights "
         + " and ".join(f"{fmean(own):.0f}% in {kind} ({len(own)} curves)" for kind, own in counted.items())
-        + f": {share.text(0)} more in vision",
-        f"in points {points.text()} more",
+        + f": vision less language {share.text(0)} points of that share",
+        f"in points of the score {points.text()}",
     ]
     kinds = list(dict.fromkeys(turn.kind for turn in language))
     parts += [_against(kind, vision, [t for t in language if t.kind == kind]) for kind in kinds if len(kinds) > 1]
     parts += left_out([*vision, *language])
-    measured = f"{share.text(0)}% of what there is to lose, per tenth, more in vision"
+    measured = f"vision less language: {share.text(0)} percent of what there is to lose, per tenth"
     return Verdict("C4", verdict.above_zero(share), "; ".join(parts), measured)
 
 
@@ -126,5 +126,5 @@ def left_out(found: Iterable[Turn]) -> list[str]:
 
 def _against(kind: str, vision: Sequence[Turn], language: Sequence[Turn]) -> str:
     if not slopes(language):
-        return f"against {kind} alone nothing can be said"
-    return f"against {kind} alone {sharper(vision, language).text(0)}"
+        return f"against {kind}: nothing, as no curve counts"
+    return f"against {kind}: {sharper(vision, language).text(0)}"

@@ -43,8 +43,8 @@ def learned(study: Study, found: Sequence[Curve], models: Sequence[str]) -> list
     """The study's tasks on which each of these models has all records, and learned the task without pruning.
 
     Where a model has learned nothing, pruning costs it nothing, and it would seem the most robust of all. Left out is
-    a task whose classes some of the models have ``seen`` in their pre-training: pruning takes from them what the few
-    examples of the fine-tuning cannot give back, and the others never had.
+    a task whose classes some of the models have ``seen`` in their pre-training, from many more labels than the
+    fine-tuning has: a difference may be that of the labels, whichever way it points.
     """
     good = {(c.model, c.task) for c in found if c.complete(study) and c.learned()}
     known = seen(study, models)

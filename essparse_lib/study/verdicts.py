@@ -222,8 +222,9 @@ def c11(study: Study, records: Mapping[str, Record], cosine: float = COSINES[0])
     parts = [_name_first(whole, model, reason) for model, (_, reason) in judged.items()]
     parts += [_not_counted(lacking)] if lacking else []
     agrees = all(holds for holds, _ in judged.values())
-    inside = [min(values) for alike in found.values() for s, values in alike.items() if s <= _INSIDE]
-    measured = f"cosine at least {min(inside):.1%} up to 40%"
+    least_of = {m: min(v for s, own in alike.items() if s <= _INSIDE for v in own) for m, alike in found.items()}
+    told = ", ".join(f"{value:.1%}{f' ({model})' if len(whole) > 1 else ''}" for model, value in least_of.items())
+    measured = f"cosine at least {told} up to 40%"
     return Verdict("C11", "agrees" if agrees else "differs", "; ".join(parts), measured)
 
 
@@ -233,11 +234,11 @@ def _above(found: Mapping[float, Sequence[float]], cosine: float) -> tuple[bool,
     above = [s for s, values in inside.items() if min(values) > cosine]
     means = [fmean(found[s]) for s in sorted(found)]
     falls = all(later < earlier for earlier, later in pairwise(means))
-    holds = f"holds at {listing([f'{s:.0%}' for s in above])}" if above else "holds at none"
-    lowest = ", ".join(f"{s:.0%}: {min(values):.3f}" for s, values in sorted(inside.items()))
+    where = f"at sparsities of {listing([f'{s:.0%}' for s in above])}" if above else "at no sparsity up to 40%"
+    lowest = listing([f"{100 * min(values):.1f}" for _, values in sorted(inside.items())])
     return (
         len(above) == len(inside) and falls,
-        f"a cosine above {cosine:.0%} {holds} of the sparsities up to 40% (least cosine {lowest}); "
+        f"all cosines lie above {cosine:.0%} {where} (the least are {lowest}%); "
         f"the mean {'falls' if falls else 'does not fall'} at every step",
     )
 
