@@ -17,7 +17,6 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 from filelock import FileLock
 from torch import nn
-from transformers import PreTrainedModel
 
 
 def has_bf16() -> bool:
@@ -91,6 +90,8 @@ def suit_attention(model: nn.Module, where: torch.device) -> None:
     On rows as short as ours and on small models these are faster there than the fused kernels, in bf16 about twice
     (benchmarks/attention.py). What comes out differs by rounding alone.
     """
+    from transformers import PreTrainedModel
+
     for part in model.modules() if where.type == "cpu" else ():
         if isinstance(part, PreTrainedModel):
             part.set_attn_implementation("eager")
