@@ -110,6 +110,7 @@ def _maps(
             yticklabels=labels if place % columns == 0 else False,
         )
         ax.set_title(f"{title}sparsity {sparsity:.0%}; by chance {1 - sparsity:.0%}", fontsize=10)
+        ax.tick_params(axis="x", rotation=90)  # seaborn would leave some level, where names run into each other
         ax.tick_params(axis="y", rotation=0)
 
 
