@@ -10,20 +10,19 @@ import pytest
 import essparse_lib
 
 PACKAGE = Path(essparse_lib.__file__).parent
-BENCH = sorted(
-    ".".join(("essparse_lib", *path.relative_to(PACKAGE).with_suffix("").parts))
-    for folder in ("pruning", "training")
-    for path in (PACKAGE / folder).glob("*.py")
-    if path.stem != "__init__"
+EXAMPLES = sorted(
+    ".".join(("essparse_lib", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
+    for path in PACKAGE.rglob("*.py")
+    if ">>>" in path.read_text(encoding="utf-8")
 )
 #: What the pruning core is to its users; the study's names come with the notebooks that use them.
 CORE = [n for n, home in essparse_lib._HOME.items() if home.startswith("pruning.") or home == "training.lottery"]
 
 
-@pytest.mark.parametrize("name", BENCH)
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_examples_run(name):
     results = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
-    assert not results.failed
+    assert results.attempted and not results.failed
 
 
 @pytest.mark.parametrize("name", CORE)

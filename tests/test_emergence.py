@@ -1,7 +1,6 @@
 """What is said of C8 and C9 follows the records of watched pre-trainings, and changes with them."""
 
 import dataclasses
-import doctest
 import math
 
 import numpy as np
@@ -419,7 +418,3 @@ def test_rank_correlation_is_that_of_the_ranks():
 
 def test_an_interval_that_touches_zero_is_not_above_it():
     assert verdict.above_zero(verdict.difference([1.0, 1.0], [1.0, 1.0])) == "inconclusive"
-
-
-def test_examples_run():
-    assert not doctest.testmod(verdict).failed

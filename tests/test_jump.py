@@ -1,6 +1,5 @@
 """Jumps in made-up series: smooth growth has none beyond chance, whatever its noise; a step on top of it is found."""
 
-import doctest
 import math
 import time
 from dataclasses import replace
@@ -361,7 +360,3 @@ def test_it_is_fast():
     for seed in range(20):
         find_jump(FINE, np.random.default_rng(seed).normal(size=len(FINE)))
     assert time.process_time() - start < 20 * 0.2
-
-
-def test_examples_run():
-    assert not doctest.testmod(jump).failed

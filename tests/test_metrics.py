@@ -1,6 +1,5 @@
 """Scores against scikit-learn's, and where they degenerate."""
 
-import doctest
 import warnings
 
 import numpy as np
@@ -9,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, matthews_corrcoef
 
-from essparse_lib.study import metrics
 from essparse_lib.study.metrics import (
     MEANS,
     METRICS,
@@ -133,7 +131,3 @@ def test_the_ends_and_simple_fractions_of_shares():
 def test_a_metric_is_one_of_classes_or_a_mean():
     assert set(MEANS).isdisjoint(METRICS)
     assert "f1" in MEANS
-
-
-def test_examples_run():
-    assert not doctest.testmod(metrics).failed

@@ -11,6 +11,7 @@ from essparse_lib import figures
 from essparse_lib.figures import fig3
 from essparse_lib.study.curves import curves
 from essparse_lib.study.grid import Part, Study
+from essparse_lib.study.pretraining import ImagePretraining
 from essparse_lib.study.sharpness import INCOMPLETE, STRAIGHT, UNLEARNED, c4, sharper, slopes, turns
 from essparse_lib.study.store import results
 from essparse_lib.study.trial import Pruning, Training
@@ -74,6 +75,21 @@ def test_two_kinds_of_language_are_told_apart():
     text = c4(VISION, vision, both).reason
     assert "against public: 10 [" in text and "against own: 5 [" in text
     assert "against" not in judged(7, 3).reason
+
+
+def test_the_difference_without_what_the_pre_training_taught_is_told_beside():
+    """On the task whose classes it knows, a model falls much more steeply: it counts, and the rest is told as well."""
+    known = ImagePretraining("v", "supervised", 4, 192, 3, "b", 4, 64, 100, 1e-3)
+    study = dataclasses.replace(VISION, pretrained={"v": known})
+    steep = {"a": bending({"v": 5, "w": 5.2}), "b": bending({"v": 9, "w": 9.2})}
+    found = [
+        turn for task, accuracy in steep.items() for turn in turned(study.narrowed(tasks=[task]), "vision", accuracy)
+    ]
+    language = turned(LANGUAGE, "language", bending({"m": 5, "n": 5.2}))
+    told = c4(study, found, language).reason
+    assert slopes(found) == pytest.approx([12.5, 13, 22.5, 23], abs=0.2)
+    assert "without b, whose classes models knew from their pre-training: 0 [" in told
+    assert "whose classes models knew" not in c4(VISION, found, language).reason
 
 
 def test_what_does_not_count_is_named_with_its_reason():

@@ -1,7 +1,6 @@
 """Answers scored as SQuAD v1.1 scores them, and questions from every source in its real format."""
 
 import dataclasses
-import doctest
 import json
 import re
 import string
@@ -17,7 +16,7 @@ from pyarrow import parquet
 from essparse_lib import tasks
 from essparse_lib.errors import InputError
 from essparse_lib.sources import tiny
-from essparse_lib.tasks import Answer, Question, Questions, Splits, Task, answers, bigbench, fixed_part
+from essparse_lib.tasks import Answer, Question, Questions, Splits, Task, bigbench, fixed_part
 from essparse_lib.tasks.answers import exact_match, f1, normalised
 
 
@@ -93,10 +92,6 @@ def test_scores_are_those_of_the_official_rules(given_, right):
     exact, overlap = official(given_, right)
     assert exact_match(given_, right) == exact
     assert f1(given_, right) == pytest.approx(overlap)
-
-
-def test_examples_run():
-    assert not doctest.testmod(answers).failed
 
 
 def asked(number=0, context="Paris lies on the Seine", right=(("Seine", 18),)):

@@ -157,7 +157,7 @@ def effect_table(study: Study, found: Sequence[Curve]) -> pd.DataFrame:
             cells["essential sparsity"] = essential.difference.text(0, 100)
             for side, models in (("first", compared.more), ("second", compared.less)):
                 cells[f"essential sparsity of the {side}"] = f"{100 * fmean(essential.values[m] for m in models):.0f}"
-        columns[compared.name] = {what: cell.removesuffix(" [nan, nan]") for what, cell in cells.items()}
+        columns[compared.name] = cells
     names = list(dict.fromkeys(what for cells in columns.values() for what in cells))
     return pd.DataFrame(
         {name: [cells.get(what, "—") for what in names] for name, cells in columns.items()}, index=names

@@ -33,9 +33,16 @@ class Estimate:
         return Estimate(-self.value, -self.high, -self.low)
 
     def text(self, digits: int = 1, scale: float = 1.0, last: float = np.inf) -> str:
-        """Such as ``0.8 [−0.3, 1.9]``; with ``≥`` before it from ``last`` on, beyond which nothing was looked at."""
+        """Such as ``0.8 [−0.3, 1.9]``, or ``0.8`` alone where the interval is unknown (NaN).
+
+        With ``≥`` before it from ``last`` on, beyond which nothing was looked at.
+
+        >>> Estimate(0.8, -0.3, 1.9).text(), Estimate(0.8, np.nan, np.nan).text(), Estimate(1, 1, 1).text(last=1)
+        ('0.8 [−0.3, 1.9]', '0.8', '≥ 1.0 [1.0, 1.0]')
+        """
         value, low, high = (_number(scale * x, digits) for x in (self.value, self.low, self.high))
-        return f"{'≥ ' if self.value >= last else ''}{value} [{low}, {high}]"
+        interval = "" if np.isnan(self.low) and np.isnan(self.high) else f" [{low}, {high}]"
+        return f"{'≥ ' if self.value >= last else ''}{value}{interval}"
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from . import verdict
 from .bend import Bend, bend
 from .curves import Curve, Estimate
 from .grid import Study
+from .supervision import seen
 from .verdict import SEEDS, Outcome, Verdict
 
 #: Why a curve does not count.
@@ -81,7 +82,8 @@ def c4(study: Study, vision: Sequence[Turn], language: Sequence[Turn]) -> Verdic
     if it lies below by the whole interval; is inconclusive otherwise. Curves of one model on several tasks, and of
     several models on one, count as independent, which makes the interval narrower than it should be. Left out are
     curves of fewer than three seeds, those that lack records, those whose dense model has not learned the task, and
-    those without a bend: where nothing turns, nothing turns sharply or bluntly.
+    those without a bend: where nothing turns, nothing turns sharply or bluntly. Curves on tasks whose classes a model
+    knew from its pre-training count; the difference without them is told beside.
 
     Args:
         study: that of vision; all of its curves must be there.
@@ -109,7 +111,12 @@ def c4(study: Study, vision: Sequence[Turn], language: Sequence[Turn]) -> Verdic
         f"in points of the score {points.text()}",
     ]
     kinds = list(dict.fromkeys(turn.kind for turn in language))
-    parts += [_against(kind, vision, [t for t in language if t.kind == kind]) for kind in kinds if len(kinds) > 1]
+    by_kind = {kind: [turn for turn in language if turn.kind == kind] for kind in kinds}
+    parts += [f"against {kind}: {_less(vision, own)}" for kind, own in by_kind.items() if len(kinds) > 1]
+    known = sorted(seen(study, study.models))
+    if known:
+        new = _less([turn for turn in vision if turn.task not in known], language)
+        parts.append(f"without {verdict.listing(known)}, whose classes models knew from their pre-training: {new}")
     parts += left_out([*vision, *language])
     measured = f"vision less language: {share.text(0)} percent of what there is to lose, per tenth"
     return Verdict("C4", verdict.above_zero(share), "; ".join(parts), measured)
@@ -124,7 +131,7 @@ def left_out(found: Iterable[Turn]) -> list[str]:
     return [f"not counted, {why}: the curves {verdict.places(own)}" for why, own in curves.items()]
 
 
-def _against(kind: str, vision: Sequence[Turn], language: Sequence[Turn]) -> str:
-    if not slopes(language):
-        return f"against {kind}: nothing, as no curve counts"
-    return f"against {kind}: {sharper(vision, language).text(0)}"
+def _less(vision: Sequence[Turn], language: Sequence[Turn]) -> str:
+    if not slopes(vision) or not slopes(language):
+        return "nothing, as no curve counts"
+    return sharper(vision, language).text(0)

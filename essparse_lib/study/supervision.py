@@ -191,8 +191,8 @@ def c7(
     )
     told: dict[Outcome, str] = {"agrees": "higher", "differs": "lower", "inconclusive": "undecided"}
     parts = [
-        f"{compared.name}: essential sparsity {_told(essential, 0, 100)} points of sparsity, zeros {RELATIVE} "
-        f"{_told(more_zeros, 3)} percent of the weights{_as_excess(excess(zeros[RELATIVE], compared))}",
+        f"{compared.name}: essential sparsity {essential.text(0, 100)} points of sparsity, zeros {RELATIVE} "
+        f"{more_zeros.text(3)} percent of the weights{_as_excess(excess(zeros[RELATIVE], compared))}",
         "task by task, essential sparsity is "
         + ", ".join(f"{words} on {verdict.listing(by_task[o])}" for o, words in told.items() if o in by_task),
         *(_beside(study, found, zeros, other) for other in beside),
@@ -216,14 +216,14 @@ def _beside(study: Study, found: Sequence[Curve], zeros: Mapping[str, Mapping[st
     share = effect(zeros.get(RELATIVE, {}), other.more, other.less).difference
     if math.isnan(essential.value) or math.isnan(share.value):
         return f"{other.name}: records are missing"
-    return f"{other.name}: essential sparsity {_told(essential, 0, 100)} points, zeros {_told(share, 3)} percent"
+    return f"{other.name}: essential sparsity {essential.text(0, 100)} points, zeros {share.text(3)} percent"
 
 
 def _seen(study: Study, found: Sequence[Curve], compared: Comparison, task: str) -> str:
     essential = essential_effect(study, found, compared, [task]).difference
     return (
         f"not counted: {task}, whose classes the supervised models were pre-trained to tell, with a difference of "
-        f"{_told(essential, 0, 100)} points of sparsity"
+        f"{essential.text(0, 100)} points of sparsity"
     )
 
 
@@ -231,9 +231,4 @@ def _as_excess(percent: Estimate) -> str:
     if math.isnan(percent.value):
         return ""
     more = Estimate(percent.value, math.nan, math.nan)
-    return f", {_told(more, 1)}% more (in the paper {MORE_ZEROS:.2f}%, by a reading that it does not state)"
-
-
-def _told(difference: Estimate, digits: int, scale: float = 1.0) -> str:
-    """A difference with its interval, or without one where there is none."""
-    return difference.text(digits, scale).removesuffix(" [nan, nan]")
+    return f", {more.text(1)}% more (in the paper {MORE_ZEROS:.2f}%, by a reading that it does not state)"
