@@ -10,7 +10,7 @@ from test_contrasts import alike, records, ticket_better_by
 from essparse_lib import catalogue, figures, tasks
 from essparse_lib.figures import contrasts as drawing
 from essparse_lib.figures import fig9, fig10, language, vision
-from essparse_lib.study import verdicts
+from essparse_lib.study import summary, verdicts
 from essparse_lib.study.contrasts import contrasts
 from essparse_lib.study.grid import TENTHS
 from essparse_lib.study.trial import Pruning, Training
@@ -113,7 +113,8 @@ def test_c10_does_not_count_a_task_that_was_not_learned():
     assert verdicts.c10(SMALL, found | flat).reason.endswith(f"{IMAGES}: no task learned")
 
 
-MASKS = figures.study("fig10", "lab")
+CONTROLLED = figures.study("fig10", "lab")
+MASKS = dataclasses.replace(CONTROLLED, control=None)
 
 
 def compared(text, images):
@@ -131,7 +132,7 @@ def test_c11_judges_each_model_by_itself():
     assert verdicts.c11(MASKS, compared(falling(0.05), falling(0.06))).outcome == "agrees"
     verdict = verdicts.c11(MASKS, compared(falling(0.05), falling(0.15)))
     assert verdict.outcome == "differs"
-    text, images = verdict.reason.split(f"; {IMAGES}: ")
+    text, images = verdict.reason.split(f"; for {IMAGES}: ")
     assert "lie above 96% at sparsities of 10%, 20%, 30% and 40%" in text and "at sparsities of 10% and 20%" in images
 
 
@@ -144,6 +145,40 @@ def test_c11_is_not_spoilt_by_a_row_that_lacks_records():
     assert verdict.reason == f"{before.reason}; not counted: {IMAGES}, whose records are missing"
     (first,) = (m for m in MASKS.measurements() if m.model == IMAGES and m.sparsity == 0.1 and m.trials[0].seed == 0)
     assert verdicts.c11(MASKS, {i: r for i, r in found.items() if i != first.id}).outcome == "agrees"
+
+
+def test_the_control_of_figure_10_changes_the_rate_alone():
+    control = CONTROLLED.control
+    assert control.measurements() and {t.training.learning_rate for t in control.trials()} == {1e-4}
+    for slower in control.trials():
+        usual = CONTROLLED.trial(slower.model, slower.task, slower.pruning, slower.seed)
+        faster = dataclasses.replace(slower.training, learning_rate=usual.training.learning_rate)
+        assert usual != slower and usual == dataclasses.replace(slower, training=faster)
+    assert {t.model for t in control.trials()} == {IMAGES} and max(control.sparsities) == 0.4
+
+
+def test_a_control_is_asked_for_with_its_study_and_narrowed_with_it():
+    whole, own = len(CONTROLLED.asked()), len(CONTROLLED.control.asked())
+    assert whole == len(MASKS.asked()) + own
+    assert summary.missing(CONTROLLED, {}).split("of ")[2].startswith(f"{len(CONTROLLED.trials()) + 30} fine-tunings")
+    one_seed = CONTROLLED.narrowed(seeds=[1])
+    assert {t.seed for t in one_seed.control.trials()} == {1} and len(one_seed.control.asked()) == own / 3
+    assert CONTROLLED.narrowed().control == CONTROLLED.control
+    assert CONTROLLED.narrowed(models=[IMAGES]).control is CONTROLLED.narrowed(tasks=["cifar10"]).control is None
+
+
+@pytest.mark.parametrize(("steepness", "where"), [(0.05, "of 10%, 20%, 30% and 40%"), (0.15, "of 10% and 20%")])
+def test_c11_tells_what_the_control_gives_and_does_not_count_it(steepness, where):
+    found = compared(falling(0.05), falling(0.06)) | alike(CONTROLLED.control, falling(steepness))
+    verdict, before = verdicts.c11(CONTROLLED, found), verdicts.c11(MASKS, found)
+    assert (verdict.outcome, verdict.measured) == (before.outcome, before.measured)
+    told = verdict.reason.removeprefix(
+        f"{before.reason}; not counted: {IMAGES} fine-tuned at a learning rate of 0.0001"
+    )
+    assert told.startswith(f": all cosines lie above 96% at sparsities {where} (the least are ")
+    assert verdicts.c11(CONTROLLED, compared(falling(0.05), falling(0.06))).reason.endswith(
+        "0.0001: records are missing"
+    )
 
 
 def test_masks_of_two_models_are_never_averaged():

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .grid import Study
-from .pretraining import Pretraining
+from .pretraining import FromScratch, Pretraining
 from .trial import Trial
 
 #: FLOP/s. An assumption: a tenth of what an H100 can do in bf16, since batches of 16 or 32 short texts do not fill it.
@@ -166,9 +166,10 @@ class Cost:
 
 def expected(*studies: Study) -> Cost:
     """What studies cost together if none of their trials has a record; what several of them need counts once."""
-    trials = list(dict.fromkeys(trial for study in studies for trial in study.trials()))
+    asked = list(dict.fromkeys(one for study in studies for one in study.asked()))
+    trials = [one for one in asked if isinstance(one, Trial)]
     distinct = trainings(trials)
-    models = list(dict.fromkeys(asked for study in studies for asked in study.pretrainings()))
+    models = [one for one in asked if isinstance(one, FromScratch)]
     shapes = {**SHAPES, **{asked.model: Shape(asked.layers, asked.hidden) for asked in models}}
     read = [asked for asked in models if isinstance(asked, Pretraining)]
     known = all(trial.model in shapes and trial.task in SIZES for trial in trials) and len(read) == len(models)

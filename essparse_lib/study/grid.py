@@ -46,6 +46,7 @@ class Study:
         parts: by model, what it takes part in, where that is not everything.
         measured: by kind of measurement, the sparsities at which each model is measured.
         pretrained: by model, how it is trained from scratch, for the models that the study watches in that.
+        control: a study that changes one thing, asked for with this one; no verdict counts it.
     """
 
     figure: str
@@ -58,6 +59,7 @@ class Study:
     parts: Mapping[str, Part] = field(default_factory=dict)
     measured: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     pretrained: Mapping[str, FromScratch] = field(default_factory=dict)
+    control: Study | None = None
 
     @property
     def main(self) -> str:
@@ -115,8 +117,9 @@ class Study:
         return [self.pretrained[model] for model in self.models if model in self.pretrained]
 
     def asked(self) -> list[Asked]:
-        """All pre-trainings, then all trials, then all measurements."""
-        return [*self.pretrainings(), *self.trials(), *self.measurements()]
+        """All pre-trainings, then all trials, then all measurements; then what the control asks for."""
+        own = [*self.pretrainings(), *self.trials(), *self.measurements()]
+        return own + (self.control.asked() if self.control else [])
 
     def _trials(self) -> Iterator[Trial]:
         for seed in self.seeds:
@@ -135,7 +138,8 @@ class Study:
     ) -> Study:
         """The study on other models, tasks or seeds, trained as the scale has it; None keeps what there is.
 
-        A model that is named takes part in all that is left, trained as the study has it for that model.
+        A model that is named takes part in all that is left, trained as the study has it for that model. A control
+        stays, on the same seeds, unless models or tasks are named.
 
         Raises:
             InputError: nothing is left, or a seed is no whole number of 0 or more.
@@ -146,6 +150,7 @@ class Study:
             tasks=self.tasks if tasks is None else tuple(dict.fromkeys(tasks)),
             seeds=self.seeds if seeds is None else tuple(dict.fromkeys(check_seed(s) for s in seeds)),
             parts=self.parts if models is None else {m: Part(training=p.training) for m, p in self.parts.items()},
+            control=self.control.narrowed(seeds=seeds) if self.control and models is None and tasks is None else None,
         )
         for name in ("models", "tasks", "seeds"):
             if not getattr(chosen, name):

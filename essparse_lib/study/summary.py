@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from .asked import Asked
+from . import verdict
 from .grid import Study
+from .measurement import Measurement
+from .pretraining import FromScratch
 from .store import Record
 from .trial import Trial
 
@@ -30,13 +32,10 @@ def used(study: Study, records: Mapping[str, Record]) -> list[Record]:
 
 def missing(study: Study, records: Mapping[str, Record]) -> str:
     """What of the study has no record, in a sentence; of several ways to prune, those that lack some are named."""
-    kinds: dict[str, Sequence[Asked]] = {
-        "pre-trainings": study.pretrainings(),
-        "fine-tunings": study.trials(),
-        "measurements": study.measurements(),
-    }
+    kinds = {"pre-trainings": FromScratch, "fine-tunings": Trial, "measurements": Measurement}
     parts = []
-    for kind, asked in kinds.items():
+    for kind, of in kinds.items():
+        asked = [one for one in study.asked() if isinstance(one, of)]
         lacking = [one for one in asked if one.id not in records]
         prunings = {one.pruning for one in lacking if isinstance(one, Trial)}
         ways = [way for way, own in study.ways.items() if prunings & set(own)] if len(study.ways) > 1 else []
@@ -67,7 +66,7 @@ def provenance(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
     kinds = dict.fromkeys(_PLURALS[asked.kind_of_record] for asked in study.asked())
     rows = {
         "scale": study.scale,
-        "records": f"{len(found)} of {len(study.asked())} {' and '.join(kinds)}"
+        "records": f"{len(found)} of {len(study.asked())} {verdict.listing(list(kinds))}"
         + "".join(f", {count} {state}" for state, count in states.items() if state != "ok"),
         "fingerprint of the records": fingerprint(found) if found else "—",
         "code revision": each("code"),

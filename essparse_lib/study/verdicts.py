@@ -209,7 +209,7 @@ def c11(study: Study, records: Mapping[str, Record], cosine: float = COSINES[0])
 
     Similarities are exact. Agrees if those of all tickets with the one-shot mask, and of all tickets with each
     other, lie above at every sparsity up to 40%, and their mean falls from each sparsity to the next; in every model
-    whose records are all there. The others are named and not counted.
+    whose records are all there. The others are named and not counted; so is what the study's control gives.
     """
     if study.scale == "tiny":
         return untested("C11")
@@ -221,11 +221,18 @@ def c11(study: Study, records: Mapping[str, Record], cosine: float = COSINES[0])
     judged = {model: _above(alike, cosine) for model, alike in found.items()}
     parts = [_name_first(whole, model, reason) for model, (_, reason) in judged.items()]
     parts += [_not_counted(lacking)] if lacking else []
+    parts += [_controlled(study.control, records, cosine)] if study.control else []
     agrees = all(holds for holds, _ in judged.values())
     least_of = {m: min(v for s, own in alike.items() if s <= _INSIDE for v in own) for m, alike in found.items()}
     told = ", ".join(f"{value:.1%}{f' ({model})' if len(whole) > 1 else ''}" for model, value in least_of.items())
     measured = f"cosine at least {told} up to 40%"
     return Verdict("C11", "agrees" if agrees else "differs", "; ".join(parts), measured)
+
+
+def _controlled(control: Study, records: Mapping[str, Record], cosine: float) -> str:
+    rates = listing([f"{rate:g}" for rate in sorted({trial.training.learning_rate for trial in control.trials()})])
+    reason = c11(control, records, cosine).reason
+    return f"not counted: {listing(control.models)} fine-tuned at a learning rate of {rates}: {reason}"
 
 
 def _above(found: Mapping[float, Sequence[float]], cosine: float) -> tuple[bool, str]:
@@ -263,7 +270,7 @@ def _whole(study: Study, complete: Callable[[str], bool]) -> tuple[list[str], li
 
 
 def _name_first(models: Sequence[str], model: str, text: str) -> str:
-    return f"{model}: {text}" if len(models) > 1 else text
+    return f"for {model}: {text}" if len(models) > 1 else text
 
 
 def _not_counted(models: Sequence[str]) -> str:
