@@ -239,10 +239,24 @@ def test_a_panel_for_each_task_a_colour_for_each_objective_and_a_line_for_each_s
         assert len({to_rgb(line.get_color()) for line in lines}) == 4
         assert {line.get_linestyle() for line in lines} == {"-", "--"}
         assert any(list(line.get_xdata()) == [40, 40] for line in ax.get_lines())
-    looks = fig6.looks(STUDY)
+    looks = fig6.looks(STUDY, STUDY.models)
     mean = figure.axes[0].get_lines()
     own = [line for line in mean if to_rgb(line.get_color()) == to_rgb(looks["vit-4x192-dino-0"]["color"])]
     assert own[0].get_ydata() == pytest.approx([0, 0, 0, -12], abs=0.2)
+
+
+def test_the_legend_names_what_is_drawn_and_nothing_else():
+    whole = curves(STUDY, everything())
+    for models, named in (
+        (STUDY.models, [*vision.BY_OBJECTIVE["lab"], "pre-training 1", "pre-training 2"]),
+        (
+            [*DINO.models, EQUAL_TIME.less[1]],
+            ["supervised", "DINO", "supervised for as long", "pre-training 1", "pre-training 2"],
+        ),
+        ([DINO.more[1]], ["DINO"]),
+    ):
+        (legend,) = fig6.draw(STUDY, [curve for curve in whole if curve.model in models]).legends
+        assert [text.get_text() for text in legend.get_texts()] == named
 
 
 def test_the_tables_tell_each_model_and_each_comparison():
@@ -317,5 +331,5 @@ def test_without_records_words_stand_in_the_figures_place():
 
 def test_models_of_no_objective_are_not_drawn():
     study = STUDY.narrowed(models=["someone/vit"])
-    assert fig6.looks(study) == {} and vision.objectives(study) == {}
+    assert fig6.looks(study, study.models) == {} and vision.objectives(study) == {}
     assert fig6.comparisons(study)[0].models == ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import cycle
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -60,14 +60,15 @@ def comparisons(study: Study) -> list[Comparison]:
     return [found[0], *(each for each in found[1:] if each.more and each.less)]
 
 
-def looks(study: Study) -> dict[str, dict[str, Any]]:
-    """Colour of the objective and line of the pre-training seed, by model."""
+def looks(study: Study, drawn: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Colour of the objective and line of the pre-training seed, by model, for those that are drawn."""
     groups = vision.objectives(study)
     colours = style.colours(list(vision.BY_OBJECTIVE["lab"]))  # the same at every scale
     return {
         model: {"color": colours[way], "linestyle": line, "linewidth": 1.4}
         for way, models in groups.items()
         for model, line in zip(models, cycle(style.SEED_LINES), strict=False)
+        if model in drawn
     }
 
 
@@ -80,7 +81,7 @@ def draw(study: Study, found: Sequence[Curve], asked: float | None = None, epsil
     Args:
         asked: a sparsity to mark.
     """
-    own = looks(study)
+    own = looks(study, {curve.model for curve in found if len(curve.levels) > 1})
     drawn = [curve for curve in found if curve.model in own and len(curve.levels) > 1]
     if not drawn:
         return style.note()
@@ -111,13 +112,15 @@ def _line(ax: Axes, curve: Curve, look: Mapping[str, Any]) -> None:
 
 def legend(figure: Figure, study: Study, own: Mapping[str, Mapping[str, Any]]) -> None:
     """Which colour is which objective and, where there are several, which line which pre-training."""
-    groups = vision.objectives(study)
-    named = {way: own[models[0]] for way, models in groups.items()}
-    seeds = max((len(models) for models in groups.values()), default=0)
+    groups = vision.objectives(study).items()
+    named = {way: {**own[m], "linestyle": "-"} for way, models in groups for m in models if m in own}
+    drawn = {look["linestyle"] for look in own.values()}
     lines = {
-        f"pre-training {i + 1}": {"color": "0.2", "linestyle": line} for i, line in enumerate(style.SEED_LINES[:seeds])
+        f"pre-training {i}": {"color": "0.2", "linestyle": line}
+        for i, line in enumerate(style.SEED_LINES, 1)
+        if line in drawn
     }
-    style.line_legend(figure, {**named, **(lines if seeds > 1 else {})})
+    style.line_legend(figure, {**named, **(lines if len(lines) > 1 else {})})
 
 
 def essential_table(study: Study, found: Sequence[Curve], epsilon: float = EPSILON) -> pd.DataFrame:
