@@ -113,8 +113,8 @@ Markdown(verdict.sentence)
 
 # %% [markdown]
 # The models learned the classes of `cifar10` in their pre-training, from 25 times as many labels as the fine-tuning has; the other tasks are new to them. Its
-# curves count here all the same, unlike in [Figure 6](fig6.ipynb), where models that know the classes meet models that do not; the sentence above gives the
-# difference without them as well.
+# curves count here all the same, unlike in [Figure 6](fig6.ipynb), where models that know the classes meet models that do not; the sentence on C4 gives
+# the difference without them as well, once it has one.
 #
 # C4 *agrees* if the mean slope of the curves in vision, as a share of what there is to lose, exceeds that of the curves in language by the whole 95%
 # interval; it *differs* if it lies below by the whole interval, and is *inconclusive* otherwise. The unit is the curve, one model on one task. Curves of one

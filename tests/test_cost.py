@@ -108,6 +108,13 @@ def test_all_that_is_pruned_after_training_needs_the_dense_training_alone():
     assert cost.gpu_hours(study(after=after)) == pytest.approx(cost.gpu_hours(study()) + evaluations)
 
 
+def test_a_control_is_paid_for_with_its_study():
+    slower = replace(study(), training={"*": replace(TABLE_1, learning_rate=1e-5)})
+    both = replace(study(), control=slower)
+    assert cost.expected(both).trainings == 2 * cost.expected(study()).trainings
+    assert cost.gpu_hours(both) == pytest.approx(2 * cost.gpu_hours(study()))
+
+
 def test_a_sweep_of_tickets_needs_one_training_a_sparsity():
     tickets = swept((0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7), method="lottery")
     assert cost.expected(study(lottery=tickets)).trainings == 1 + 7

@@ -44,7 +44,7 @@ def test_figure_2_trains_tiny_models_from_nothing(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("notebook", "claim", "images"), [("fig1", "C2", 2), ("fig5", "C6", 2), ("fig9", "C10", 1), ("fig10", "C11", 2)]
+    ("notebook", "claim", "images"), [("fig1", "C2", 2), ("fig5", "C6", 2), ("fig9", "C10", 1), ("fig10", "C11", 3)]
 )
 def test_each_figure_is_drawn_from_committed_records(notebook, claim, images, tmp_path, monkeypatch):
     text, drawn = run(tmp_path, monkeypatch, notebook)

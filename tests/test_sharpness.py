@@ -88,8 +88,10 @@ def test_the_difference_without_what_the_pre_training_taught_is_told_beside():
     language = turned(LANGUAGE, "language", bending({"m": 5, "n": 5.2}))
     told = c4(study, found, language).reason
     assert slopes(found) == pytest.approx([12.5, 13, 22.5, 23], abs=0.2)
-    assert "without b, whose classes models knew from their pre-training: 0 [" in told
+    assert "that share without b, whose classes models knew beforehand: 0 [" in told
     assert "whose classes models knew" not in c4(VISION, found, language).reason
+    other = study.narrowed(tasks=["a"])
+    assert "whose classes models knew" not in c4(other, [turn for turn in found if turn.task == "a"], language).reason
 
 
 def test_what_does_not_count_is_named_with_its_reason():

@@ -167,6 +167,15 @@ def test_a_control_is_asked_for_with_its_study_and_narrowed_with_it():
     assert CONTROLLED.narrowed(models=[IMAGES]).control is CONTROLLED.narrowed(tasks=["cifar10"]).control is None
 
 
+def test_the_page_tells_what_the_control_changes_and_what_that_does_to_the_dense_models():
+    found = records(lambda *_: 80.0, CONTROLLED) | records(lambda *_: 70.0, CONTROLLED.control)
+    told = fig10.controlled(CONTROLLED, found)
+    assert f"0.0005 for {IMAGES}. Here: 0.0001 for {IMAGES}." in told
+    assert "Without pruning it then scores 70.0 [" in told and "on cifar10 (80.0 [" in told
+    assert fig10.controlled(CONTROLLED, {}).endswith(f"Here: 0.0001 for {IMAGES}.")
+    assert fig10.controlled(MASKS, found) == "This study has no such run."
+
+
 @pytest.mark.parametrize(("steepness", "where"), [(0.05, "of 10%, 20%, 30% and 40%"), (0.15, "of 10% and 20%")])
 def test_c11_tells_what_the_control_gives_and_does_not_count_it(steepness, where):
     found = compared(falling(0.05), falling(0.06)) | alike(CONTROLLED.control, falling(steepness))

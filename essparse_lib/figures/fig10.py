@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..study import verdict
-from ..study.curves import Estimate
+from ..study.curves import Estimate, curves
 from ..study.grid import Study
 from ..study.measurement import Measurement
 from ..study.paper import COSINES
@@ -215,11 +215,28 @@ def table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
 
 def rates(study: Study) -> str:
     """With which learning rate each model is fine-tuned while its tickets are found, in a sentence."""
+    return f"Learning rates of the fine-tuning: {_rates(study)}."
+
+
+def _rates(study: Study) -> str:
     found: dict[str, set[float]] = {}
     for trial in study.trials():
         found.setdefault(trial.model, set()).add(trial.training.learning_rate)
     told = (f"{verdict.listing([f'{rate:g}' for rate in sorted(own)])} for {model}" for model, own in found.items())
-    return f"Learning rates of the fine-tuning: {', '.join(told)}."
+    return ", ".join(told)
+
+
+def controlled(study: Study, records: Mapping[str, Record]) -> str:
+    """What the control changes, and what it does to the models without any pruning, in a sentence."""
+    if study.control is None:
+        return "This study has no such run."
+    usual = {(curve.model, curve.task): curve.dense().text() for curve in curves(study, records)}
+    told = [
+        f"{curve.dense().text()} on {curve.task} ({usual.get((curve.model, curve.task), '—')} at its own rate)"
+        for curve in curves(study.control, records)
+    ]
+    dense = f" Without pruning it then scores {verdict.listing(told)}." if told else ""
+    return f"{rates(study)} Here: {_rates(study.control)}.{dense}"
 
 
 def _row(sparsity: float, found: np.ndarray) -> dict[str, str]:

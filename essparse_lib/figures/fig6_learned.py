@@ -107,7 +107,7 @@ def draw_learning(study: Study, records: Mapping[str, Record]) -> Figure:
     Dotted is the largest entropy that there can be, that of a teacher that tells no image from another.
     """
     found = {p.model: records[p.id].values.get("dynamics", {}) for p in study.pretrainings() if p.id in records}
-    own = looks(study, found)
+    own = looks(study, {model for model, each in found.items() if each.get("probes")})
     probes = list(dict.fromkeys(name for each in found.values() for name in each.get("probes", {})))
     if not probes:
         return style.note()

@@ -113,10 +113,10 @@ def c4(study: Study, vision: Sequence[Turn], language: Sequence[Turn]) -> Verdic
     kinds = list(dict.fromkeys(turn.kind for turn in language))
     by_kind = {kind: [turn for turn in language if turn.kind == kind] for kind in kinds}
     parts += [f"against {kind}: {_less(vision, own)}" for kind, own in by_kind.items() if len(kinds) > 1]
-    known = sorted(seen(study, study.models))
+    known = sorted(seen(study, study.models) & {turn.task for turn in vision})
     if known:
         new = _less([turn for turn in vision if turn.task not in known], language)
-        parts.append(f"without {verdict.listing(known)}, whose classes models knew from their pre-training: {new}")
+        parts.append(f"that share without {verdict.listing(known)}, whose classes models knew beforehand: {new}")
     parts += left_out([*vision, *language])
     measured = f"vision less language: {share.text(0)} percent of what there is to lose, per tenth"
     return Verdict("C4", verdict.above_zero(share), "; ".join(parts), measured)

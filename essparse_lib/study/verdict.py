@@ -81,10 +81,10 @@ def least(outcomes: Container[Outcome]) -> Outcome:
 def listing(names: Sequence[str]) -> str:
     """Names in a sentence.
 
-    >>> listing(["rte"]), listing(["rte", "sst2", "cola"])
-    ('rte', 'rte, sst2 and cola')
+    >>> listing(["rte"]), listing(["rte", "sst2", "cola"]), listing([])
+    ('rte', 'rte, sst2 and cola', '')
     """
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def places(found: Iterable[tuple[str, str]], several: bool = True) -> str:
