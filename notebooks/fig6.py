@@ -142,7 +142,8 @@ Markdown(verdict.sentence)
 # A difference there may be that of the labels. The verdict tells it all the same. Fashion-MNIST and ELPV are new to all.
 #
 # **What the controlled comparison adds.** Where the paper's two models differ in objective, images, labels and length of training at once, here they differ in the
-# objective and what belongs to it: the views that it takes of an image, and, in DINO, that a moving average of the weights is kept ([Figure 7](fig7.ipynb) says what this does to the zeros). What it cannot say is what happens on a million images: the two objectives may part only there.
+# objective and what belongs to it: the views that it takes of an image, and, in DINO, that a moving average of the weights is kept ([Figure 7](fig7.ipynb) says what this does to the zeros). The two kinds of supervised models differ in
+# the length of their training alone: how far the two comparisons with DINO lie apart, in essential sparsity and in zeros, is what that length does by itself. What it cannot say is what happens on a million images: the two objectives may part only there.
 #
 # **What would change our mind.** More pre-trainings of each objective: two on a side show a difference only if it is several times as large as what another
 # seed does. Longer ones, on more images. The paper's two checkpoints are the `paper` scale of this notebook; as there is one of each, they cannot
