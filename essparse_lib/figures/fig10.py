@@ -219,18 +219,16 @@ def rates(study: Study) -> str:
 
 
 def _rates(study: Study) -> str:
-    found: dict[str, set[float]] = {}
-    for trial in study.trials():
-        found.setdefault(trial.model, set()).add(trial.training.learning_rate)
-    told = (f"{verdict.listing([f'{rate:g}' for rate in sorted(own)])} for {model}" for model, own in found.items())
-    return ", ".join(told)
+    models = dict.fromkeys(trial.model for trial in study.trials())
+    return ", ".join(f"{verdict.rates(t for t in study.trials() if t.model == model)} for {model}" for model in models)
 
 
 def controlled(study: Study, records: Mapping[str, Record]) -> str:
     """What the control changes, and what it does to the models without any pruning, in a sentence."""
     if study.control is None:
         return "This study has no such run."
-    usual = {(curve.model, curve.task): curve.dense().text() for curve in curves(study, records)}
+    own = replace(study, models=study.control.models)
+    usual = {(curve.model, curve.task): curve.dense().text() for curve in curves(own, records)}
     told = [
         f"{curve.dense().text()} on {curve.task} ({usual.get((curve.model, curve.task), '—')} at its own rate)"
         for curve in curves(study.control, records)

@@ -81,8 +81,9 @@ def draw(study: Study, found: Sequence[Curve], asked: float | None = None, epsil
     Args:
         asked: a sparsity to mark.
     """
-    own = looks(study, {curve.model for curve in found if len(curve.levels) > 1})
-    drawn = [curve for curve in found if curve.model in own and len(curve.levels) > 1]
+    pruned = [curve for curve in found if len(curve.levels) > 1]
+    own = looks(study, {curve.model for curve in pruned})
+    drawn = [curve for curve in pruned if curve.model in own]
     if not drawn:
         return style.note()
     tasks = learned(study, drawn, list(dict.fromkeys(curve.model for curve in drawn)))

@@ -144,14 +144,16 @@ class Study:
         Raises:
             InputError: nothing is left, or a seed is no whole number of 0 or more.
         """
-        again = self.seeds if seeds is None else tuple(dict.fromkeys(check_seed(s) for s in seeds))
+        chosen_seeds = self.seeds if seeds is None else tuple(dict.fromkeys(check_seed(s) for s in seeds))
         chosen = replace(
             self,
             models=self.models if models is None else tuple(dict.fromkeys(models)),
             tasks=self.tasks if tasks is None else tuple(dict.fromkeys(tasks)),
-            seeds=again,
+            seeds=chosen_seeds,
             parts=self.parts if models is None else {m: Part(training=p.training) for m, p in self.parts.items()},
-            control=replace(self.control, seeds=again) if self.control and models is None and tasks is None else None,
+            control=replace(self.control, seeds=chosen_seeds)
+            if self.control and models is None and tasks is None
+            else None,
         )
         for name in ("models", "tasks", "seeds"):
             if not getattr(chosen, name):

@@ -33,9 +33,9 @@ def used(study: Study, records: Mapping[str, Record]) -> list[Record]:
 def missing(study: Study, records: Mapping[str, Record]) -> str:
     """What of the study has no record, in a sentence; of several ways to prune, those that lack some are named."""
     kinds = {"pre-trainings": FromScratch, "fine-tunings": Trial, "measurements": Measurement}
-    parts = []
+    parts, everything = [], study.asked()
     for kind, of in kinds.items():
-        asked = [one for one in study.asked() if isinstance(one, of)]
+        asked = [one for one in everything if isinstance(one, of)]
         lacking = [one for one in asked if one.id not in records]
         prunings = {one.pruning for one in lacking if isinstance(one, Trial)}
         ways = [way for way, own in study.ways.items() if prunings & set(own)] if len(study.ways) > 1 else []

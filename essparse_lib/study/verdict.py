@@ -9,6 +9,7 @@ from statistics import correlation, fmean
 from typing import Literal, TypeVar
 
 from .curves import Estimate
+from .trial import Trial
 
 Outcome = Literal["agrees", "differs", "inconclusive", "not tested at this scale"]
 
@@ -85,6 +86,11 @@ def listing(names: Sequence[str]) -> str:
     ('rte', 'rte, sst2 and cola', '')
     """
     return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
+def rates(trials: Iterable[Trial]) -> str:
+    """With which learning rates trials train, in a sentence."""
+    return listing([f"{rate:g}" for rate in sorted({trial.training.learning_rate for trial in trials})])
 
 
 def places(found: Iterable[tuple[str, str]], several: bool = True) -> str:

@@ -15,7 +15,7 @@ from .grid import Study
 from .paper import ALIKE_BELOW, COSINES, ESSENTIAL_RANGE
 from .store import Record
 from .trial import Pruning
-from .verdict import SEEDS, Outcome, Verdict, against, by_outcome, least, listing, places, untested
+from .verdict import SEEDS, Outcome, Verdict, against, by_outcome, least, listing, places, rates, untested
 
 #: The essential range, as C11 takes it: up to 40%.
 _INSIDE = ESSENTIAL_RANGE[0] + 0.1 + 1e-9
@@ -230,9 +230,10 @@ def c11(study: Study, records: Mapping[str, Record], cosine: float = COSINES[0])
 
 
 def _controlled(control: Study, records: Mapping[str, Record], cosine: float) -> str:
-    rates = listing([f"{rate:g}" for rate in sorted({trial.training.learning_rate for trial in control.trials()})])
     reason = c11(control, records, cosine).reason
-    return f"not counted: {listing(control.models)} fine-tuned at a learning rate of {rates}: {reason}"
+    return (
+        f"not counted: {listing(control.models)} fine-tuned at a learning rate of {rates(control.trials())}: {reason}"
+    )
 
 
 def _above(found: Mapping[float, Sequence[float]], cosine: float) -> tuple[bool, str]:
