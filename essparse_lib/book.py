@@ -136,12 +136,15 @@ def _execute(source: Path, target: Path, root: Path) -> str:
     """
     import papermill
     from papermill.exceptions import PapermillException
+    from traitlets.config import Config
 
     os.environ["PYTHONPATH"] = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])])
     parameters = {"live_tasks": "none"} if "live_tasks" in papermill.inspect_notebook(str(source)) else {}
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / source.name
         shutil.copyfile(source, copy)
+        # Kernels that start at the same time may be given the same port, and one then fails; files are each one's own.
+        sockets = {"transport": "ipc", "connection_file": f"{folder}/kernel.json"} if os.name == "posix" else {}
         try:
             papermill.execute_notebook(
                 str(copy),
@@ -150,6 +153,7 @@ def _execute(source: Path, target: Path, root: Path) -> str:
                 cwd=str(source.parent),
                 kernel_name="python3",
                 progress_bar=False,
+                config=Config(KernelManager=sockets),
                 extra_arguments=["--log-level=CRITICAL"],  # a kernel told to end reports that as an error
             )
         except PapermillException as error:

@@ -155,6 +155,12 @@ def test_a_notebook_is_executed_again_only_if_something_changed(small, tmp_path,
         book._executed(small, tmp_path / "kept")
 
 
+def test_kernels_talk_over_files_as_ports_may_be_given_twice(small, tmp_path):
+    (small / "notebooks/one.ipynb").write_text(notebook("print(get_ipython().kernel.parent.transport)"))
+    executed = book._executed(small, tmp_path / "kept")
+    assert "ipc" in executed["one.ipynb"].read_text()
+
+
 def test_a_broken_notebook_is_one_clear_line(small, tmp_path):
     (small / "notebooks/broken.ipynb").write_text(notebook("1 / 0"))
     with pytest.raises(InputError, match=r"^notebook notebooks/broken\.ipynb fails: ZeroDivisionError.*$") as error:
