@@ -40,7 +40,7 @@ from IPython.display import Markdown
 
 from essparse_lib import figures, live
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import fig6, fig6_learned, panels, parameters, style, vision
+from essparse_lib.figures import fig6, fig6_learned, parameters, style, vision
 from essparse_lib.study import cost, curves, store, summary, supervision
 
 style.apply()
@@ -87,7 +87,7 @@ fig6_learned.cost_table(study, records).style.hide(axis="index")
 Markdown(fig6_learned.published())
 
 # %% [markdown]
-# These {cite:p}`hassani2021escaping` have seven and six blocks where ours have four, and were trained with strong augmentation. The copy of CIFAR-10 that our records
+# These {cite:p}`hassani2021escaping` have six and seven blocks where ours have four, and were trained with strong augmentation. The copy of CIFAR-10 that our records
 # were made with is not the original to the last bit ([Data](../book/data.md)).
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig6-learning", "caption": "What was looked at while the models were pre-trained, against the images seen: a panel a quantity, a colour an objective, a line style a seed. Entropies, in nats, are DINO's alone. Had it collapsed, its teacher would say the same of every image: both entropies would be 0, or both as large as can be, which is the dotted line, and the k-NN accuracy would fall. While a model is trained, this accuracy is that of 500 test images among 2,000 training images, and lower than in the table, which takes all."}, "image": {"alt": "A panel for each quantity, such as k-NN accuracy, against images seen, with a line for each pre-training.", "align": "center"}}
@@ -100,9 +100,10 @@ fig6_learned.draw_learning(study, records);
 fig6.draw(study, found, sparsity, epsilon);
 
 # %% tags=["remove-input"]
-panels.of_curves(
-    panels.by_model(found),
-    "A line for each task and model: the change from the dense model against the share of the weights removed.",
+fig6.panel(
+    study,
+    found,
+    "A line for each pre-trained model and task: the change from the dense model against the share of the weights removed.",
     start=100 * sparsity,
 )
 

@@ -126,7 +126,7 @@ fig8.draw_scores(study, found, sparsity);
 panels.of_curves(
     {task: [curve for curve in found if curve.task == task] for task in study.tasks},
     "A line for each pre-trained model and task: its change from the dense model against the share of the weights removed.",
-    name="model",
+    name=lambda curve: curve.model,
     legends=("Models", "Tasks"),
     shown=study.tasks[:1],
     start=100 * sparsity,

@@ -6,7 +6,7 @@ import math
 import matplotlib as mpl
 import pytest
 from matplotlib import pyplot
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 from test_emergence import tunings
 
 from essparse_lib import figures
@@ -259,6 +259,18 @@ def test_the_legend_names_what_is_drawn_and_nothing_else():
         assert [text.get_text() for text in legend.get_texts()] == named
 
 
+def test_the_panel_has_the_colours_of_the_figure_and_begins_with_one_task():
+    study = study_of(tasks=("cifar10", "a", "b"))  # the supervised models know the classes of the first
+    seen = curves(study, tunings(turning({"": 0.4}), study))
+    data = fig6.panel(study, seen, "words", start=40.0).data()
+    assert data["shown"] == ["a, pre-training 1", "a, pre-training 2"] and len(data["kinds"]) == 6
+    assert data["names"] == list(vision.BY_OBJECTIVE["lab"])
+    looks = fig6.looks(study, study.models)
+    drawn = {vision.ways(study)[model]: to_hex(look["color"]) for model, look in looks.items()}
+    assert data["colours"] == drawn
+    assert fig6.panel(study, [], "words", start=40.0) is None
+
+
 def test_the_tables_tell_each_model_and_each_comparison():
     found = everything()
     seen = curves(STUDY, found)
@@ -312,14 +324,14 @@ def test_what_the_fine_tuning_makes_of_known_classes_is_told():
     assert not fig6_learned.learned_again(study, heads, [])
 
 
-def test_probes_are_drawn_against_the_images_seen():
+def test_probes_are_drawn_against_millions_of_images():
     asked = STUDY.pretrainings()[2]
     figure = fig6_learned.draw_learning(STUDY, {asked.id: trained(asked)})
     assert [ax.get_title() for ax in figure.axes] == ["k-NN accuracy (%)", "entropy of the teacher's outputs"]
     (line,) = figure.axes[0].get_lines()
     limit, _ = figure.axes[1].get_lines()
     assert limit.get_ydata()[0] == pytest.approx(math.log(1024))
-    assert line.get_xdata().tolist() == [0, 384_000] and line.get_ydata().tolist() == [20, 60]
+    assert line.get_xdata().tolist() == [0, 0.384] and line.get_ydata().tolist() == [20, 60]
 
 
 def test_without_records_words_stand_in_the_figures_place():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from itertools import cycle
+from itertools import cycle, zip_longest
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from ..study.essential import EPSILON, essential_sparsity
 from ..study.grid import TENTHS, Study, swept
 from ..study.supervision import Comparison, drop_effects, essential_effect, learned
 from . import curves as drawing
-from . import style, vision
+from . import panels, style, vision
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,6 +109,26 @@ def _line(ax: Axes, curve: Curve, look: Mapping[str, Any]) -> None:
     low, high = np.nanquantile(resampled, (0.025, 0.975), axis=0)
     ax.fill_between(percent, -high, -low, color=look["color"], alpha=0.1, linewidth=0)
     ax.plot(percent, -drop, **look)
+
+
+def panel(study: Study, found: Sequence[Curve], words: str, start: float) -> panels.Panel | None:
+    """The curves, with the colours of ``draw``; at first those of one task, which counts if any does."""
+    groups, ways = vision.objectives(study), vision.ways(study)
+    known = learned(study, found, list(dict.fromkeys(curve.model for curve in found)))
+    kinds = {
+        f"{task}, pre-training {i}": [curve for curve in found if curve.task == task and curve.model in models]
+        for task in study.tasks
+        for i, models in enumerate(zip_longest(*groups.values()), 1)
+    }
+    first = (known or study.tasks)[0]
+    return panels.of_curves(
+        kinds,
+        words,
+        name=lambda curve: ways[curve.model],
+        legends=("Pre-trainings", "Lines"),
+        shown=[kind for kind in kinds if kind.startswith(f"{first},")],
+        start=start,
+    )
 
 
 def legend(figure: Figure, study: Study, own: Mapping[str, Mapping[str, Any]]) -> None:

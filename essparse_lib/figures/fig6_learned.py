@@ -95,14 +95,14 @@ def _pretrainings(
     study: Study, records: Mapping[str, Record]
 ) -> Iterator[tuple[dict[str, str], ImagePretraining, Record | None]]:
     """Each of a study's pre-trainings: how a table names it, what was asked, and its record."""
-    ways = {model: way for way, models in vision.objectives(study).items() for model in models}
+    ways = vision.ways(study)
     for asked in study.pretrainings():
         if isinstance(asked, ImagePretraining):
             yield {"pre-training": ways[asked.model], "seed": str(asked.seed)}, asked, records.get(asked.id)
 
 
 def draw_learning(study: Study, records: Mapping[str, Record]) -> Figure:
-    """What shows that a pre-training learns, and that DINO does not collapse, against images seen: a panel a probe.
+    """What shows that a pre-training learns, and that DINO does not collapse, by millions of images: a panel a probe.
 
     Dotted is the largest entropy that there can be, that of a teacher that tells no image from another.
     """
@@ -111,15 +111,15 @@ def draw_learning(study: Study, records: Mapping[str, Record]) -> Figure:
     probes = list(dict.fromkeys(name for each in found.values() for name in each.get("probes", {})))
     if not probes:
         return style.note()
-    figure, axes = style.titled([_PROBES.get(name, name) for name in probes], "", "images seen")
-    batch = {p.model: p.batch_size for p in study.pretrainings()}
+    figure, axes = style.titled([_PROBES.get(name, name) for name in probes], "", "images seen (millions)")
+    millions = {p.model: p.batch_size / 1e6 for p in study.pretrainings()}
     dino = {p.outputs for p in study.pretrainings() if isinstance(p, ImagePretraining) and p.objective == "dino"}
     for name, ax in zip(probes, axes, strict=True):
         for outputs in dino if "entropy" in name else ():
             ax.axhline(np.log(outputs), color=style.GUIDE, linestyle=":", linewidth=1)
         for model, dynamics in found.items():
             values = dynamics.get("probes", {}).get(name, [])
-            seen = [(batch[model] * at, v) for at, v in zip(dynamics["at"], values, strict=False) if v is not None]
+            seen = [(millions[model] * at, v) for at, v in zip(dynamics["at"], values, strict=False) if v is not None]
             if seen and model in own:
                 ax.plot(*zip(*seen, strict=True), **own[model])
     legend(figure, study, own)

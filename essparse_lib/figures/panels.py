@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -147,16 +147,21 @@ class Panel:
         return round(min(gaps, default=10.0), 6)
 
 
-def of_curves(kinds: Mapping[str, Sequence[Curve]], words: str, name: str = "task", **rest: Any) -> Panel | None:
+def of_curves(
+    kinds: Mapping[str, Sequence[Curve]],
+    words: str,
+    name: Callable[[Curve], str] = lambda curve: curve.task,
+    **rest: Any,
+) -> Panel | None:
     """A panel of curves of performance against sparsity; None, which a notebook does not show, if there are none.
 
     Args:
         kinds: curves by what they have in common and the others have not, such as the way to prune.
         words: the chart in words.
-        name: which attribute of a curve names its colour: ``task`` or ``model``.
+        name: what its colour says of a curve.
         rest: as ``Panel`` takes it.
     """
-    lines = [_of_curve(curve, getattr(curve, name), kind) for kind, own in kinds.items() for curve in own]
+    lines = [_of_curve(curve, name(curve), kind) for kind, own in kinds.items() for curve in own]
     return Panel(lines, style.SPARSITY, words, **rest) if lines else None
 
 

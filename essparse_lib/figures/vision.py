@@ -67,6 +67,11 @@ def objectives(study: Study) -> dict[str, tuple[str, ...]]:
     return {way: models for way, models in found.items() if models}
 
 
+def ways(study: Study) -> dict[str, str]:
+    """How each of a study's models was pre-trained, by model."""
+    return {model: way for way, models in objectives(study).items() for model in models}
+
+
 @dataclass(frozen=True)
 class Rows(Study):
     """A study with a row for language and one for vision.
