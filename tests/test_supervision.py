@@ -284,7 +284,8 @@ def test_the_tables_tell_each_model_and_each_comparison():
 
 
 def trained(asked, **metrics):
-    dynamics = {"at": [0, 1000, 3000], "probes": {"knn": [20.0, None, 60.0], "teacher_entropy": [6.0, 5.0, 5.5]}}
+    probes = {"knn": [20.0, None, 60.0], "teacher_entropy": [6.0, 5.0, 5.5]}
+    dynamics = {"at": [0, 1000, 3000], "held_out": [3.0, 2.0, 1.0], "probes": probes}
     known = {"knn": 60.0, "knn_pixels": 35.0, "knn_random": 30.0, "linear_probe": 65.4, "parameters": 1.8e6, **metrics}
     return Record(
         asked, "ok", known, values={"dynamics": dynamics}, provenance={"seconds": 1800.0, "device": "cpu, 1 thread"}
@@ -324,14 +325,21 @@ def test_what_the_fine_tuning_makes_of_known_classes_is_told():
     assert not fig6_learned.learned_again(study, heads, [])
 
 
-def test_probes_are_drawn_against_millions_of_images():
-    asked = STUDY.pretrainings()[2]
-    figure = fig6_learned.draw_learning(STUDY, {asked.id: trained(asked)})
-    assert [ax.get_title() for ax in figure.axes] == ["k-NN accuracy (%)", "entropy of the teacher's outputs"]
-    (line,) = figure.axes[0].get_lines()
-    limit, _ = figure.axes[1].get_lines()
+def test_probes_and_losses_are_drawn_against_millions_of_images():
+    one_each = {p.objective: p for p in STUDY.pretrainings() if "long" not in p.model}
+    figure = fig6_learned.draw_learning(STUDY, {p.id: trained(p) for p in one_each.values()})
+    by_title = {ax.get_title(): ax for ax in figure.axes if ax.get_visible()}
+    assert list(by_title)[:2] == ["k-NN accuracy (%)", "entropy of the teacher's outputs"]
+    lines = by_title["k-NN accuracy (%)"].get_lines()
+    assert len(lines) == 3
+    assert lines[0].get_xdata() == pytest.approx([0, 0.384]) and lines[0].get_ydata().tolist() == [20, 60]
+    limit, *_ = by_title["entropy of the teacher's outputs"].get_lines()
     assert limit.get_ydata()[0] == pytest.approx(math.log(1024))
-    assert line.get_xdata().tolist() == [0, 0.384] and line.get_ydata().tolist() == [20, 60]
+    losses = ["loss, supervised (nats)", "loss, DINO (nats)", "error, hidden pixels (sd)"]
+    assert list(by_title)[2:] == losses
+    for title in losses:  # each in a unit of its own, so in a panel of its own
+        (line,) = by_title[title].get_lines()
+        assert line.get_xdata() == pytest.approx([0, 0.128, 0.384]) and line.get_ydata().tolist() == [3.0, 2.0, 1.0]
 
 
 def test_without_records_words_stand_in_the_figures_place():

@@ -26,11 +26,17 @@ if TYPE_CHECKING:
 PUBLISHED = (("ViT-Lite-6/4", 3_191_000, 200, 90.94), ("ViT-Lite-7/4", 3_717_000, 200, 91.38))
 CIFAR_10 = 50_000
 
-#: What is looked at while a model is pre-trained, as it is called in a figure.
+#: What is looked at while a model is pre-trained, as it is called in a figure: probes by their name, and the loss on
+#: held-out images by the objective whose loss it is.
 _PROBES = {
     "knn": "k-NN accuracy (%)",
     "teacher_entropy": "entropy of the teacher's outputs",
     "entropy_of_mean": "entropy of their mean",
+}
+_LOSSES = {
+    "supervised": "loss, supervised (nats)",
+    "dino": "loss, DINO (nats)",
+    "masked": "error, hidden pixels (sd)",
 }
 
 
@@ -102,28 +108,39 @@ def _pretrainings(
 
 
 def draw_learning(study: Study, records: Mapping[str, Record]) -> Figure:
-    """What shows that a pre-training learns, and that DINO does not collapse, by millions of images: a panel a probe.
+    """What shows that a pre-training learns, and that DINO does not collapse, by millions of images: a panel a look.
 
     Dotted is the largest entropy that there can be, that of a teacher that tells no image from another.
     """
-    found = {p.model: records[p.id].values.get("dynamics", {}) for p in study.pretrainings() if p.id in records}
-    own = looks(study, {model for model, each in found.items() if each.get("probes")})
-    probes = list(dict.fromkeys(name for each in found.values() for name in each.get("probes", {})))
-    if not probes:
+    asked = [p for p in study.pretrainings() if isinstance(p, ImagePretraining) and p.id in records]
+    found = {p: looked for p in asked if (looked := _looked_at(p, records[p.id]))}
+    titles = [t for t in (*_PROBES.values(), *_LOSSES.values()) if any(t in looked for looked in found.values())]
+    if not titles:
         return style.note()
-    figure, axes = style.titled([_PROBES.get(name, name) for name in probes], "", "images seen (millions)")
-    millions = {p.model: p.batch_size / 1e6 for p in study.pretrainings()}
-    dino = {p.outputs for p in study.pretrainings() if isinstance(p, ImagePretraining) and p.objective == "dino"}
-    for name, ax in zip(probes, axes, strict=True):
-        for outputs in dino if "entropy" in name else ():
+    own = looks(study, {p.model for p in found})
+    figure, axes = style.titled(titles, "", "images seen (millions)")
+    dino = {p.outputs for p in found if p.objective == "dino"}
+    for title, ax in zip(titles, axes, strict=True):
+        for outputs in dino if "entropy" in title else ():
             ax.axhline(np.log(outputs), color=style.GUIDE, linestyle=":", linewidth=1)
-        for model, dynamics in found.items():
-            values = dynamics.get("probes", {}).get(name, [])
-            seen = [(millions[model] * at, v) for at, v in zip(dynamics["at"], values, strict=False) if v is not None]
-            if seen and model in own:
-                ax.plot(*zip(*seen, strict=True), **own[model])
+        for p, looked in found.items():
+            if title in looked:
+                steps, values = zip(*looked[title], strict=True)
+                ax.plot([step * p.batch_size / 1e6 for step in steps], values, **own[p.model])
     legend(figure, study, own)
     return figure
+
+
+def _looked_at(asked: ImagePretraining, record: Record) -> dict[str, list[tuple[int, float]]]:
+    """By what it is called in a figure, what was found while a model was pre-trained, and after how many steps."""
+    dynamics = record.values.get("dynamics", {})
+    found = {_PROBES[name]: values for name, values in dynamics.get("probes", {}).items()}
+    found[_LOSSES[asked.objective]] = dynamics.get("held_out", [])
+    seen = {
+        title: [(at, value) for at, value in zip(dynamics.get("at", []), values, strict=False) if value is not None]
+        for title, values in found.items()
+    }
+    return {title: pairs for title, pairs in seen.items() if pairs}
 
 
 def published() -> str:
