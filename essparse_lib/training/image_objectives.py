@@ -14,11 +14,12 @@ from torch import nn
 from transformers import PreTrainedModel, ViTConfig, ViTForImageClassification, ViTForMaskedImageModeling, ViTModel
 
 from ..errors import InputError
+from ..pruning.prunable import weights
+from ..pruning.zeros import NOTHING, zeros
 from ..tasks import Task, fixed_part
 from ..tasks.images import Images
 from . import device
 from .dino import Dino
-from .dynamics import weights_now
 from .evaluate import classify
 from .features import last_states, linear_accuracy, neighbours_accuracy
 from .pictures import Preprocessing, encode, normalised
@@ -182,9 +183,8 @@ class ImageObjective:
             points["accuracy"] = self._own_accuracy(trained.module)
         found = {"images": self.asked.images, **{name: round(value, 2) for name, value in points.items()}}
         if isinstance(trained.module, Dino):
-            now = weights_now(trained.module.student)
-            size = sum(count for *_, count in now["places"])
-            found["student_zeros"] = round(100 * sum(now["zeros"]["below 0.01 sd"]) / size, 4)
+            student = sum(zeros(weights(trained.module.student)).values(), NOTHING)
+            found["student_zeros"] = round(100 * student.below_deviations[0.01] / student.weights, 4)
         return found
 
     def save(self, module: nn.Module, folder: Path) -> None:
