@@ -53,7 +53,7 @@ sparsity = check_sparsity(sparsity)
 study = live.checked(parameters.narrowed(figures.study("fig3", scale), model, tasks, seeds))
 
 # %% [markdown]
-# The records of this study are read, and those of the studies of language at the same scale.
+# The records of this study are read, and at the same scale those of the studies of language and of vision models that were trained for longer.
 
 # %%
 records = store.results(scale).records()
@@ -62,7 +62,8 @@ records |= fresh
 found = curves.curves(study, records)
 asked = drawing.points(study, records, sparsity, live=fresh)
 seen = sharpness.turns(study, found, fig3.VISION)
-read = fig3.language(scale, records)
+longer, read = fig3.longer(study, records), fig3.language(scale, records)
+all_turns = [*seen, *sharpness.uncounted(longer), *read]
 
 # %% [markdown]
 # ## The point asked for
@@ -95,16 +96,16 @@ drawing.table(found, epsilon).style.hide(axis="index")
 # always saying the commonest class.
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig3-turns", "caption": "Slope of each curve after the point where it turns, per tenth of the weights: left in points, right in percent of what the dense model scores above always saying the commonest class. Bars are 95% intervals over seeds and evaluation examples, dashed lines the means of the curves that count; hollow points do not count. A curve without a bend has no row."}, "image": {"alt": "Two panels of horizontal error bars, a row for each model and task, vision and language in different colours: the slope after the turn in points, and as a share of what can be lost.", "align": "center"}}
-fig3.draw_turns([*seen, *read]);
+fig3.draw_turns(all_turns);
 
 # %% tags=["remove-input"]
-fig3.table([*seen, *read]).style.hide(axis="index")
+fig3.table(all_turns).style.hide(axis="index")
 
 # %% [markdown]
 # ## Verdict
 
 # %% tags=["remove-input"]
-sharp = sharpness.c4(study, seen, read)
+sharp = sharpness.c4(study, seen, read, longer)
 Markdown(sharp.sentence)
 
 # %% tags=["remove-input"]
@@ -114,7 +115,7 @@ Markdown(verdict.sentence)
 # %% [markdown]
 # The models learned the classes of `cifar10` in their pre-training, from 25 times as many labels as the fine-tuning has; the other tasks are new to them. Its
 # curves count here all the same, unlike in [Figure 6](fig6.ipynb), where models that know the classes meet models that do not; the sentence on C4 gives
-# the difference without them as well, once it has one.
+# the difference without them as well, once it has one. It also says what it would be with models that learned the same classes for longer, which [Figure 6](fig6.ipynb) tells of.
 #
 # C4 *agrees* if the mean slope of the curves in vision, as a share of what there is to lose, exceeds that of the curves in language by the whole 95%
 # interval; it *differs* if it lies below by the whole interval, and is *inconclusive* otherwise. The unit is the curve, one model on one task. Curves of one

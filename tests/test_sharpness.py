@@ -12,7 +12,7 @@ from essparse_lib.figures import fig3
 from essparse_lib.study.curves import curves
 from essparse_lib.study.grid import Part, Study
 from essparse_lib.study.pretraining import ImagePretraining
-from essparse_lib.study.sharpness import INCOMPLETE, STRAIGHT, UNLEARNED, c4, sharper, slopes, turns
+from essparse_lib.study.sharpness import INCOMPLETE, STRAIGHT, UNLEARNED, c4, sharper, slopes, turns, uncounted
 from essparse_lib.study.store import results
 from essparse_lib.study.trial import Pruning, Training
 
@@ -92,6 +92,17 @@ def test_the_difference_without_what_the_pre_training_taught_is_told_beside():
     assert "whose classes models knew" not in c4(VISION, found, language).reason
     other = study.narrowed(tasks=["a"])
     assert "whose classes models knew" not in c4(other, [turn for turn in found if turn.task == "a"], language).reason
+
+
+def test_what_other_vision_models_would_say_is_told_and_decides_nothing():
+    language = turned(LANGUAGE, "language", bending({"m": 3, "n": 3.2}))
+    vision = turned(VISION, "vision", bending({"v": 7, "w": 7.2}))
+    blunter = turned(VISION, "longer ones", bending({"v": 1, "w": 1.2}))
+    verdict = c4(VISION, vision, language, blunter)
+    assert verdict.outcome == "agrees" and "with longer ones in their place: −5 [" in verdict.reason
+    assert "in their place" not in c4(VISION, vision, language).reason
+    assert slopes(uncounted(blunter)) == [] and len(slopes(blunter)) == 4
+    assert fig3.table(uncounted(blunter))["counts"].tolist() == ["no: told beside"] * 4
 
 
 def test_what_does_not_count_is_named_with_its_reason():
@@ -193,3 +204,10 @@ def test_the_committed_curves_of_language_turn():
     assert {kinds[model] for model in ("opt-2x128", "bert-2x128-100-0", "bert-2x128-100-1")} == {fig3.SCRATCH}
     assert len(slopes(found)) >= 3
     assert all(1 < share < 100 for share in slopes(found))
+
+
+def test_the_committed_curves_of_models_trained_for_longer_turn():
+    found = fig3.longer(figures.study("fig3", "lab"), results("lab").records())
+    assert {turn.model for turn in found} == {"vit-4x192-long-0", "vit-4x192-long-1"}
+    assert {turn.kind for turn in found} == {fig3.LONGER} and slopes(found)
+    assert fig3.longer(figures.study("fig3", "paper"), {}) == []

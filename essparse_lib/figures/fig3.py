@@ -13,7 +13,7 @@ from ..study.grid import TENTHS, Study, swept
 from ..study.sharpness import Turn, turns
 from ..study.store import Record
 from . import curves as drawing
-from . import fig2, fig8, style, vision
+from . import fig2, fig6, fig8, style, vision
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,8 +42,10 @@ STUDIES = {
 }
 
 #: What the curves in vision are held against: models that others pre-trained on text, and those trained here as the
-#: vision models are, from random weights on as little text as can be had.
+#: vision models are, from random weights on as little text as can be had. And beside them, vision models that have seen
+#: their images more often.
 VISION, LANGUAGE, SCRATCH = "vision", "public models of language", "models of language trained here"
+LONGER = "vision models trained for longer"
 
 
 def language(scale: str, records: Mapping[str, Record]) -> list[Turn]:
@@ -58,6 +60,15 @@ def language(scale: str, records: Mapping[str, Record]) -> list[Turn]:
         for curve in curves(study, records)
         for turn in turns(study, [curve], SCRATCH if curve.model in study.pretrained else LANGUAGE)
     ]
+
+
+def longer(study: Study, records: Mapping[str, Record]) -> list[Turn]:
+    """How the curves turn, on the study's tasks, of Figure 6's models that were supervised for longer, if any."""
+    models = vision.BY_OBJECTIVE[study.scale].get(vision.LONGER)
+    if not models:
+        return []
+    others = fig6.STUDIES[study.scale].narrowed(models, study.tasks)
+    return turns(others, curves(others, records), LONGER)
 
 
 def draw(found: Sequence[Curve], asked: Sequence[drawing.Point] = (), epsilon: float = EPSILON) -> Figure:

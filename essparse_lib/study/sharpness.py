@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from . import verdict
@@ -14,7 +14,7 @@ from .supervision import seen
 from .verdict import SEEDS, Outcome, Verdict
 
 #: Why a curve does not count.
-INCOMPLETE, UNLEARNED, STRAIGHT = "records are missing", "not learned", "no bend"
+INCOMPLETE, UNLEARNED, STRAIGHT, BESIDE = "records are missing", "not learned", "no bend", "told beside"
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,11 @@ def _turn(study: Study, curve: Curve, kind: str) -> Turn:
     return Turn(kind, curve.model, curve.task, turn, why)
 
 
+def uncounted(found: Iterable[Turn]) -> list[Turn]:
+    """The same turns, as what is told beside those that count."""
+    return [replace(turn, why_not=turn.why_not or BESIDE) for turn in found]
+
+
 def sharper(vision: Sequence[Turn], language: Sequence[Turn], points: bool = False) -> Estimate:
     """Mean slope after the turn in vision less that in language, over the curves that count, with a 95% t-interval.
 
@@ -69,7 +74,7 @@ def slopes(found: Iterable[Turn], points: bool = False) -> list[float]:
     return [(each.slope if points else each.share).value for each in bends]
 
 
-def c4(study: Study, vision: Sequence[Turn], language: Sequence[Turn]) -> Verdict:
+def c4(study: Study, vision: Sequence[Turn], language: Sequence[Turn], beside: Sequence[Turn] = ()) -> Verdict:
     """C4: the turn is sharper in vision than in language.
 
     *Sharp* is the slope after the turning point, in percent per tenth of sparsity of what the dense model scores above
@@ -89,6 +94,7 @@ def c4(study: Study, vision: Sequence[Turn], language: Sequence[Turn]) -> Verdic
         study: that of vision; all of its curves must be there.
         vision: its turns.
         language: those of one or of several studies of language at the same scale.
+        beside: those of other models of vision, which decide nothing: what they would say is told.
     """
     if study.scale == "tiny":
         return verdict.untested("C4")
@@ -110,13 +116,13 @@ def c4(study: Study, vision: Sequence[Turn], language: Sequence[Turn]) -> Verdic
         + f": vision less language {share.text(0)} points of that share",
         f"in points of the score {points.text()}",
     ]
-    kinds = list(dict.fromkeys(turn.kind for turn in language))
-    by_kind = {kind: [turn for turn in language if turn.kind == kind] for kind in kinds}
-    parts += [f"against {kind}: {_less(vision, own)}" for kind, own in by_kind.items() if len(kinds) > 1]
+    by_kind = _by_kind(language)
+    parts += [f"against {kind}: {_less(vision, own)}" for kind, own in by_kind.items() if len(by_kind) > 1]
     known = sorted(seen(study, study.models) & {turn.task for turn in vision})
     if known:
         new = _less([turn for turn in vision if turn.task not in known], language)
         parts.append(f"that share without {verdict.listing(known)}, whose classes models knew beforehand: {new}")
+    parts += [f"with {kind} in their place: {_less(own, language)}" for kind, own in _by_kind(beside).items()]
     parts += left_out([*vision, *language])
     measured = f"vision less language: {share.text(0)} percent of what there is to lose, per tenth"
     return Verdict("C4", verdict.above_zero(share), "; ".join(parts), measured)
@@ -129,6 +135,10 @@ def left_out(found: Iterable[Turn]) -> list[str]:
         if turn.why_not:
             curves.setdefault(turn.why_not, []).append((turn.model, turn.task))
     return [f"not counted, {why}: the curves {verdict.places(own)}" for why, own in curves.items()]
+
+
+def _by_kind(found: Sequence[Turn]) -> dict[str, list[Turn]]:
+    return {kind: [turn for turn in found if turn.kind == kind] for kind in dict.fromkeys(turn.kind for turn in found)}
 
 
 def _less(vision: Sequence[Turn], language: Sequence[Turn]) -> str:
