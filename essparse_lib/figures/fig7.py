@@ -202,7 +202,8 @@ def zero_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
 
 
 def _percent(values: Sequence[float]) -> str:
-    return f"{fmean(values):.4g}" if values else "—"
+    """Four digits, and no exponent: a weight of two million is a small share, and the column is to be compared."""
+    return np.format_float_positional(fmean(values), 4, unique=False, fractional=False, trim="-") if values else "—"
 
 
 def _known(text: str) -> str:
