@@ -311,6 +311,9 @@ def test_what_pre_training_adds_to_pixels_and_to_random_weights_is_told():
     found = {p.id: trained(p, knn=60.0, knn_pixels=35.0, knn_random=knn) for p, knn in ((first, 20.0), (third, 61.5))}
     told = f"by: {vision.SUPERVISED} +25.0 and +40.0; {vision.DINO} +25.0 and −1.5."
     assert fig6_learned.lifted(STUDY, found).endswith(told)
+    patches = {first.id: trained(first, knn_patches=31.0), third.id: trained(third)}
+    told = f"That of the patches lies above that of pixels by: {vision.SUPERVISED} −4.0."
+    assert fig6_learned.lifted(STUDY, patches).endswith(told)
     assert fig6_learned.lifted(STUDY, {}) == ""
 
 

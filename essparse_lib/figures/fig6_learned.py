@@ -67,15 +67,27 @@ def quality_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
 
 def lifted(study: Study, records: Mapping[str, Record]) -> str:
     """How far each way's nearest neighbours lie above those of pixels and of random weights, in words."""
+    pixels, random, patches = (
+        _above(study, records, *pair)
+        for pair in (("knn", "knn_pixels"), ("knn", "knn_random"), ("knn_patches", "knn_pixels"))
+    )
+    if not pixels:
+        return ""
+    both = "; ".join(f"{way} {pixels[way]} and {random[way]}" for way in pixels)
+    told = f"In points, the k-NN accuracy lies above that of pixels, and of random weights, by: {both}."
+    means = "; ".join(f"{way} {points}" for way, points in patches.items())
+    return f"{told} That of the patches lies above that of pixels by: {means}." if means else told
+
+
+def _above(study: Study, records: Mapping[str, Record], metric: str, other: str) -> dict[str, str]:
+    """By way to pre-train, the mean of one metric less another, over the models that have both; signed."""
     scores = {p.model: records[p.id].metrics for p in study.pretrainings() if p.id in records}
-    parts = []
+    found = {}
     for way, models in vision.objectives(study).items():
-        own = [scores[model] for model in models if "knn" in scores.get(model, {})]
+        own = [m for model in models if {metric, other} <= (m := scores.get(model, {})).keys()]
         if own:
-            pixels, random = (fmean(m["knn"] - m[name] for m in own) for name in ("knn_pixels", "knn_random"))
-            parts.append(f"{way} {pixels:+.1f} and {random:+.1f}".replace("-", "−"))
-    told = f"In points, the k-NN accuracy lies above that of pixels, and of random weights, by: {'; '.join(parts)}."
-    return told if parts else ""
+            found[way] = f"{fmean(m[metric] - m[other] for m in own):+.1f}".replace("-", "−")
+    return found
 
 
 def cost_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
