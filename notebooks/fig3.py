@@ -95,7 +95,7 @@ drawing.table(found, epsilon).style.hide(axis="index")
 # classes has much more to lose than one of two. So the slope is also given as a share of all that there is to lose: what the dense model scores above
 # always saying the commonest class.
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "fig3-turns", "caption": "Slope of each curve after the point where it turns, per tenth of the weights: left in points, right in percent of what the dense model scores above always saying the commonest class. Bars are 95% intervals over seeds and evaluation examples, dashed lines the means of the curves that count; hollow points do not count. A curve without a bend has no row."}, "image": {"alt": "Two panels of horizontal error bars, a row for each model and task, vision and language in different colours: the slope after the turn in points, and as a share of what can be lost.", "align": "center"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig3-turns", "caption": "Slope of each curve after the point where it turns, per tenth of the weights: left in points, right in percent of what the dense model scores above always saying the commonest class. Bars are 95% intervals over seeds and evaluation examples, dashed lines the means of the curves that count. Hollow points do not count: among them are the vision models that were trained for longer, which are told beside. A curve without a bend has no row."}, "image": {"alt": "Two panels of horizontal error bars, a row for each model and task, vision, vision models trained for longer and language in different colours: the slope after the turn in points, and as a share of what can be lost.", "align": "center"}}
 fig3.draw_turns(all_turns);
 
 # %% tags=["remove-input"]
@@ -133,6 +133,9 @@ Markdown(verdict.sentence)
 summary.provenance(study, records)
 
 # %% [markdown]
+# C4 also rests on the records of the models of language, and of the vision models that were trained for longer. Where those come from stands on the pages of
+# [Figure 2](fig2.ipynb), [Figure 8](fig8.ipynb) and [Figure 6](fig6.ipynb), and `essparse run fig2`, `fig8` and `fig6` make them.
+#
 # To run it again: `essparse run fig3`, then `papermill notebooks/fig3.ipynb out.ipynb -p sparsity 0.4`.
 
 # %% tags=["remove-input"]

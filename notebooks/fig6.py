@@ -18,7 +18,7 @@
 # the 1.3 million of ImageNet-1k, for as long as their authors chose. What differs between them may be the objective, or the images, or the training.
 # At lab scale the objectives meet on the same architecture, the same training images of CIFAR-10 and the same number of images seen, each with two seeds.
 # DINO looks at several views of each image and takes longer for it, so a third kind of model is trained with labels for as long as DINO takes. A fourth
-# fills in hidden patches {cite:p}`xie2022simmim`: it shows whether it is self-supervision that matters, or DINO.
+# fills in hidden patches {cite:p}`xie2022simmim`: it hints at whether it is self-supervision that matters, or DINO.
 
 # %% tags=["remove-input", "setup"]
 from importlib.util import find_spec
@@ -90,13 +90,13 @@ Markdown(fig6_learned.published())
 # These {cite:p}`hassani2021escaping` have six and seven blocks where ours have four, and were trained with strong augmentation. The copy of CIFAR-10 that our records
 # were made with is not the original to the last bit ([Data](../book/data.md)).
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "fig6-learning", "caption": "What was looked at while the models were pre-trained, against the images seen: a panel a quantity, a colour an objective, a line style a seed. Entropies, in nats, are DINO's alone. Had it collapsed, its teacher would say the same of every image: both entropies would be 0, or both as large as can be, which is the dotted line, and the k-NN accuracy would fall. While a model is trained, this accuracy is that of 500 test images among 2,000 training images, and lower than in the table, which takes all. Losses are those of 256 test images, each objective's in a unit of its own: the mean absolute error of hidden pixels in standard deviations of the channel."}, "image": {"alt": "A panel for each quantity, such as k-NN accuracy and each objective's loss, against images seen, with a line for each pre-training.", "align": "center"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig6-learning", "caption": "What was looked at while the models were pre-trained, against the images seen: a panel a quantity, a colour an objective, a line style a seed. Entropies, in nats, are DINO's alone. Had it collapsed, its teacher would say the same of every image: both entropies would be 0, or both as large as can be, which is the dotted line, and the k-NN accuracy would fall. While a model is trained, this accuracy is that of 500 test images among 2,000 training images, and mostly lower than in the table, which takes all; it is by the class token, which filling in hidden patches does not teach directly. Losses are those of 256 test images, each objective's in a unit of its own: the mean absolute error of hidden pixels in standard deviations of the channel."}, "image": {"alt": "A panel for each quantity, such as k-NN accuracy and each objective's loss, against images seen, with a line for each pre-training.", "align": "center"}}
 fig6_learned.draw_learning(study, records);
 
 # %% [markdown]
 # ## Drop against sparsity
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "fig6-curves", "caption": "Change of the score against the dense model as one-shot magnitude pruning removes more, after fine-tuning: the mean over the tasks that every model learned and none was pre-trained to tell, if there are several, and each task. A line is one pre-trained model, the mean of its fine-tunings, with their 95% interval; colours are objectives, line styles pre-training seeds. The dashed grey line lies \u03b5 below the dense model, the vertical one is the point asked for. Each panel has its own vertical scale."}, "image": {"alt": "Panels of the change from the dense model against the percentage of weights removed: supervised, DINO and other pre-trainings in different colours, two lines each.", "align": "center"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig6-curves", "caption": "Change of the score against the dense model as one-shot magnitude pruning removes more, after fine-tuning: the mean over the tasks that every model learned and none was pre-trained to tell, if there are several, and each task. A line is one pre-trained model, the mean of its fine-tunings, with their 95% interval but for the mean over tasks; colours are objectives, line styles pre-training seeds. The dashed grey line lies \u03b5 below the dense model, the vertical one is the point asked for. Each panel has its own vertical scale."}, "image": {"alt": "Panels of the change from the dense model against the percentage of weights removed: supervised, DINO and other pre-trainings in different colours, two lines each.", "align": "center"}}
 fig6.draw(study, found, sparsity, epsilon);
 
 # %% tags=["remove-input"]
@@ -137,14 +137,14 @@ Markdown(verdict.sentence)
 # *Agrees* if both the essential sparsity (the mean over the tasks that all models compared have learned, and none was pre-trained to tell) and the zeros (weights below a hundredth of their
 # matrix's standard deviation) of the DINO models exceed those of the supervised ones by the whole 95% interval, after equally many images; *differs* if one of
 # them lies below; *inconclusive* otherwise. The pre-trained model is the unit: two models that differ in their seed alone differ as well. The comparisons after
-# equal time and with masked images are told, and decide nothing. [Figure 7](fig7.ipynb) has the zeros by every reading.
+# equal time, with masked images, and of the two lengths of supervised training are told, and decide nothing. [Figure 7](fig7.ipynb) has the zeros by every reading.
 #
 # CIFAR-10 decides nothing, whichever way it points: the supervised models have learned its classes already, from 25 times as many labels as the fine-tuning has, and the others have not.
 # A difference there may be that of the labels. The verdict tells it all the same. Fashion-MNIST and ELPV are new to all.
 #
 # **What the controlled comparison adds.** Where the paper's two models differ in objective, images, labels and length of training at once, here they differ in the
 # objective and what belongs to it: the views that it takes of an image, and, in DINO, that a moving average of the weights is kept ([Figure 7](fig7.ipynb) says what this does to the zeros). The two kinds of supervised models differ in
-# the length of their training alone: how far the two comparisons with DINO lie apart, in essential sparsity and in zeros, is what that length does by itself. What it cannot say is what happens on a million images: the two objectives may part only there.
+# the length of their training alone: the comparison of these two tells, as far as its intervals allow, what that length does by itself. What all this cannot say is what happens on a million images: the two objectives may part only there.
 #
 # **What would change our mind.** More pre-trainings of each objective: two on a side show a difference only if it is several times as large as what another
 # seed does. Longer ones, on more images. The paper's two checkpoints are the `paper` scale of this notebook; as there is one of each, they cannot

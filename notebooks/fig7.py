@@ -73,10 +73,10 @@ Markdown(f"{fig7.sentence(study, records)} {fig7.averaging(study, records)}")
 
 # %% [markdown]
 # Percent of the prunable weights, the mean over the models of each way to pre-train. The surplus is that of the means; brackets are the range over all pairs of
-# models, one of each, and no confidence interval. Rows below 0.01% count a handful of weights: with `MinMaxScaler` and a threshold of 0.001 hardly more than the most negative weight of each layer or model. The paper's number is one pair's. "sd" is the standard deviation of the weight's own matrix.
+# models, one of each, and no confidence interval. Rows below 0.01% count few weights: with `MinMaxScaler` and a threshold of 0.001 hardly more than the most negative weight of each layer or model. The paper's number is one pair's. "sd" is the standard deviation of the weight's own matrix.
 #
-# C7 is judged on the page of [Figure 6](fig6.ipynb), by the essential sparsity and by the zeros below a hundredth of the standard deviation: this changes with the shape of the
-# distribution alone, as magnitude pruning does, and not with the size of all weights together.
+# C7 is judged on the page of [Figure 6](fig6.ipynb), by the essential sparsity and by the zeros below a hundredth of the standard deviation: this changes with the shape of each matrix's
+# distribution alone. Like what pruning takes, it does not depend on the size of all weights together; unlike that, where all matrices are ranked together, neither on how large one matrix is against another.
 #
 # **What would change our mind.** The authors' definition of a zero weight. The paper's two checkpoints are the `paper` scale of this notebook, which takes minutes on any machine
 # that can fetch them: `-p models "google/vit-base-patch16-224,facebook/dino-vitb16"` looks at them, or at any two others, on the spot.

@@ -14,6 +14,7 @@ from essparse_lib.study.grid import Part, Study
 from essparse_lib.study.pretraining import ImagePretraining
 from essparse_lib.study.sharpness import INCOMPLETE, STRAIGHT, UNLEARNED, c4, sharper, slopes, turns, uncounted
 from essparse_lib.study.store import results
+from essparse_lib.study.supervision import seen
 from essparse_lib.study.trial import Pruning, Training
 
 mpl.use("agg")
@@ -73,7 +74,7 @@ def test_two_kinds_of_language_are_told_apart():
         LANGUAGE, "own", bending({"m": 5, "n": 5.2})
     )
     text = c4(VISION, vision, both).reason
-    assert "against public: 10 [" in text and "against own: 5 [" in text
+    assert "that share against public: 10 [" in text and "that share against own: 5 [" in text
     assert "against" not in judged(7, 3).reason
 
 
@@ -99,8 +100,9 @@ def test_what_other_vision_models_would_say_is_told_and_decides_nothing():
     vision = turned(VISION, "vision", bending({"v": 7, "w": 7.2}))
     blunter = turned(VISION, "longer ones", bending({"v": 1, "w": 1.2}))
     verdict = c4(VISION, vision, language, blunter)
-    assert verdict.outcome == "agrees" and "with longer ones in their place: −5 [" in verdict.reason
-    assert "in their place" not in c4(VISION, vision, language).reason
+    told = "that share, on all tasks again, with longer ones in place of those above (4 of 4 curves): −5 ["
+    assert verdict.outcome == "agrees" and told in verdict.reason
+    assert "in place of" not in c4(VISION, vision, language).reason
     assert slopes(uncounted(blunter)) == [] and len(slopes(blunter)) == 4
     assert fig3.table(uncounted(blunter))["counts"].tolist() == ["no: told beside"] * 4
 
@@ -210,4 +212,9 @@ def test_the_committed_curves_of_models_trained_for_longer_turn():
     found = fig3.longer(figures.study("fig3", "lab"), results("lab").records())
     assert {turn.model for turn in found} == {"vit-4x192-long-0", "vit-4x192-long-1"}
     assert {turn.kind for turn in found} == {fig3.LONGER} and slopes(found)
+    study = figures.study("fig3", "lab")
+    assert {t.task for t in fig3.longer(study.narrowed(tasks=["elpv"]), results("lab").records())} == {"elpv"}
+    counted = study.narrowed(models=["vit-4x192-long-0"])  # which are then no longer told beside
+    assert {t.model for t in fig3.longer(counted, results("lab").records())} == {"vit-4x192-long-1"}
+    assert seen(counted, counted.models) == {"cifar10"}
     assert fig3.longer(figures.study("fig3", "paper"), {}) == []

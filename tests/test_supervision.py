@@ -57,7 +57,7 @@ def study_of(models=None, tasks=("a", "b"), **changes):
 
 
 STUDY = study_of()
-DINO, EQUAL_TIME, MASKED = fig6.comparisons(STUDY)
+DINO, EQUAL_TIME, LENGTH, MASKED = fig6.comparisons(STUDY)
 
 
 @pytest.fixture(autouse=True)
@@ -269,6 +269,12 @@ def test_the_panel_has_the_colours_of_the_figure_and_begins_with_one_task():
     drawn = {vision.ways(study)[model]: to_hex(look["color"]) for model, look in looks.items()}
     assert data["colours"] == drawn
     assert fig6.panel(study, [], "words", start=40.0) is None
+    # neither follows from whose records are there, nor from what is learned by models that decide nothing
+    turned = turning({"": 0.4})
+    found = tunings(lambda model, s: 50.0 if "masked" in model else turned(model, s), study)
+    late = [curve for curve in curves(study, found) if (curve.model, curve.task) != (study.models[0], "cifar10")]
+    other = fig6.panel(study, late, "words", start=40.0).data()
+    assert other["names"] != data["names"] and other["colours"] == drawn and other["shown"] == data["shown"]
 
 
 def test_the_tables_tell_each_model_and_each_comparison():
@@ -278,7 +284,7 @@ def test_the_tables_tell_each_model_and_each_comparison():
     assert essential["model"].tolist() == list(STUDY.models)
     assert essential.loc[0, "pre-training"] == "supervised" and " [" in essential.loc[0, "a, essential sparsity %"]
     effects = fig6.effect_table(STUDY, seen)
-    assert list(effects) == [DINO.name, EQUAL_TIME.name, MASKED.name]
+    assert list(effects) == [DINO.name, EQUAL_TIME.name, LENGTH.name, MASKED.name]
     assert effects.loc["essential sparsity", DINO.name].startswith("18 [")
     assert effects.loc["drop at 60%", DINO.name].startswith("−6.0 [")
 
@@ -340,8 +346,10 @@ def test_probes_and_losses_are_drawn_against_millions_of_images():
     assert limit.get_ydata()[0] == pytest.approx(math.log(1024))
     losses = ["loss, supervised (nats)", "loss, DINO (nats)", "error, hidden pixels (sd)"]
     assert list(by_title)[2:] == losses
-    for title in losses:  # each in a unit of its own, so in a panel of its own
-        (line,) = by_title[title].get_lines()
+    looks = fig6.looks(STUDY, STUDY.models)
+    for title, p in zip(losses, (one_each[o] for o in ("supervised", "dino", "masked")), strict=True):
+        (line,) = by_title[title].get_lines()  # each in a unit of its own, so in a panel of its own
+        assert to_rgb(line.get_color()) == to_rgb(looks[p.model]["color"])
         assert line.get_xdata() == pytest.approx([0, 0.128, 0.384]) and line.get_ydata().tolist() == [3.0, 2.0, 1.0]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ..pretrained import from_scratch
+from ..pretrained import images
 from ..study.curves import Curve, Estimate, curves
 from ..study.emergence import on_text
 from ..study.essential import EPSILON
@@ -36,7 +36,7 @@ STUDIES = {
         vision.LAB_TASKS,
         vision.LAB,
         {"one-shot": swept(TENTHS)},
-        pretrained=from_scratch("lab", vision.LAB_MODELS),
+        pretrained=images("lab"),  # also of those that may be named
     ),
     "paper": Study("fig3", "paper", vision.PAPER_MODELS, vision.PAPER_TASKS, vision.TABLE_1),
 }
@@ -63,8 +63,11 @@ def language(scale: str, records: Mapping[str, Record]) -> list[Turn]:
 
 
 def longer(study: Study, records: Mapping[str, Record]) -> list[Turn]:
-    """How the curves turn, on the study's tasks, of Figure 6's models that were supervised for longer, if any."""
-    models = vision.BY_OBJECTIVE[study.scale].get(vision.LONGER)
+    """How the curves turn, on the study's tasks, of Figure 6's models that were supervised for longer, if any.
+
+    One that the study itself has is left out.
+    """
+    models = [m for m in vision.BY_OBJECTIVE[study.scale].get(vision.LONGER, ()) if m not in study.models]
     if not models:
         return []
     others = fig6.STUDIES[study.scale].narrowed(models, study.tasks)

@@ -48,12 +48,17 @@ STUDIES = {
 }
 
 
+#: Their colours are the same at every scale.
+_WAYS = list(vision.BY_OBJECTIVE["lab"])
+
+
 def comparisons(study: Study) -> list[Comparison]:
     """What is held against what, as far as the study has the models; the first decides C7."""
     groups = vision.objectives(study)
     pairs = {
         "DINO less supervised, after equally many images": (vision.DINO, vision.SUPERVISED),
         "DINO less supervised, after equal time": (vision.DINO, vision.LONGER),
+        "supervised for as long less supervised": (vision.LONGER, vision.SUPERVISED),
         "masked images less supervised, after equally many images": (vision.MASKED, vision.SUPERVISED),
     }
     found = [Comparison(name, groups.get(a, ()), groups.get(b, ())) for name, (a, b) in pairs.items()]
@@ -63,7 +68,7 @@ def comparisons(study: Study) -> list[Comparison]:
 def looks(study: Study, drawn: Collection[str]) -> dict[str, dict[str, Any]]:
     """Colour of the objective and line of the pre-training seed, by model, for those that are drawn."""
     groups = vision.objectives(study)
-    colours = style.colours(list(vision.BY_OBJECTIVE["lab"]))  # the same at every scale
+    colours = style.colours(_WAYS)
     return {
         model: {"color": colours[way], "linestyle": line, "linewidth": 1.4}
         for way, models in groups.items()
@@ -112,20 +117,21 @@ def _line(ax: Axes, curve: Curve, look: Mapping[str, Any]) -> None:
 
 
 def panel(study: Study, found: Sequence[Curve], words: str, start: float) -> panels.Panel | None:
-    """The curves, with the colours of ``draw``; at first those of one task, which counts if any does."""
+    """The curves, with the colours of ``draw``; at first those of one task, which counts in C7 if any does."""
     groups, ways = vision.objectives(study), vision.ways(study)
-    known = learned(study, found, list(dict.fromkeys(curve.model for curve in found)))
+    counted = learned(study, found, comparisons(study)[0].models)
     kinds = {
         f"{task}, pre-training {i}": [curve for curve in found if curve.task == task and curve.model in models]
         for task in study.tasks
         for i, models in enumerate(zip_longest(*groups.values()), 1)
     }
-    first = (known or study.tasks)[0]
+    first = next(iter([*counted, *(curve.task for curve in found)]), "")
     return panels.of_curves(
         kinds,
         words,
         name=lambda curve: ways[curve.model],
         legends=("Pre-trainings", "Lines"),
+        palette=_WAYS,
         shown=[kind for kind in kinds if kind.startswith(f"{first},")],
         start=start,
     )

@@ -67,6 +67,7 @@ class Panel:
         unit: of places on the axis.
         digits: of the numbers in the table.
         legends: what names and kinds are called where they are turned on and off.
+        palette: the names that colours are given to, in their order; those of the lines, if none is named.
     """
 
     lines: Sequence[Line]
@@ -78,6 +79,7 @@ class Panel:
     mark: str = "essential sparsity"
     interval: str = "95%"
     legends: tuple[str, str] = ("Tasks", "Lines")
+    palette: Sequence[str] = ()
     unit: str = "%"
     digits: int = 1
 
@@ -133,7 +135,8 @@ class Panel:
         """By name, as ``#rrggbb``."""
         from matplotlib.colors import to_hex
 
-        return {name: to_hex(colour) for name, colour in style.colours(self.names).items()}
+        found = style.colours(self.palette or self.names)
+        return {name: to_hex(found[name]) for name in self.names}
 
     @cached_property
     def last(self) -> float:

@@ -25,8 +25,8 @@ from .verdict import Outcome, Verdict
 LOOKS = 12
 
 #: The reading of zero by which C9 is judged: against each matrix's own standard deviation, so that it changes with the
-#: shape of the distribution alone, as magnitude pruning does. And the absolute one that is told beside it: where
-#: weights grow, fewer of them are small, though none is dearer to remove.
+#: shape of the distributions alone, and not, as pruning does not either, with the size of all weights together. And the
+#: absolute one that is told beside it: where weights grow, fewer of them are small, though none is dearer to remove.
 RELATIVE, ABSOLUTE = "below 0.01 sd", "below 0.001"
 
 #: The names that the MultiBERTs' checkpoints have on the hub.

@@ -117,12 +117,16 @@ def c4(study: Study, vision: Sequence[Turn], language: Sequence[Turn], beside: S
         f"in points of the score {points.text()}",
     ]
     by_kind = _by_kind(language)
-    parts += [f"against {kind}: {_less(vision, own)}" for kind, own in by_kind.items() if len(by_kind) > 1]
+    parts += [f"that share against {kind}: {_less(vision, own)}" for kind, own in by_kind.items() if len(by_kind) > 1]
     known = sorted(seen(study, study.models) & {turn.task for turn in vision})
     if known:
         new = _less([turn for turn in vision if turn.task not in known], language)
         parts.append(f"that share without {verdict.listing(known)}, whose classes models knew beforehand: {new}")
-    parts += [f"with {kind} in their place: {_less(own, language)}" for kind, own in _by_kind(beside).items()]
+    parts += [
+        f"that share, on all tasks again, with {kind} in place of those above ({len(slopes(own))} of {len(own)} "
+        f"curves): {_less(own, language)}"
+        for kind, own in _by_kind(beside).items()
+    ]
     parts += left_out([*vision, *language])
     measured = f"vision less language: {share.text(0)} percent of what there is to lose, per tenth"
     return Verdict("C4", verdict.above_zero(share), "; ".join(parts), measured)
