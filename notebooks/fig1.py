@@ -86,7 +86,7 @@ drawing.table(drops, {}).drop(columns=["sparsity"]).style.hide(axis="index")
 
 # %% tags=["remove-input"]
 verdict = verdicts.c2(study, records)
-Markdown(verdict.sentence)
+Markdown(verdict.text)
 
 # %% [markdown]
 # The drop *agrees* on a task if the whole 95% interval of the loss lies at or below one point, and *differs* if it lies above. The

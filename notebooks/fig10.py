@@ -92,7 +92,7 @@ fig10.table(study.control, records).style.hide(axis="index") if study.control el
 
 # %% tags=["remove-input"]
 verdict = verdicts.c11(study, records)
-Markdown(verdict.sentence)
+Markdown(verdict.text)
 
 # %% tags=["remove-input"]
 stricter = verdicts.c11(study, records, 0.98)
@@ -104,7 +104,7 @@ Markdown(f"With the 98% of the introduction: *{stricter.outcome}*; {stricter.rea
 #
 # **What would change our mind.** A ticket parts from the one-shot mask as far as training moves the weights. Longer training moves them further: the tickets of the model of
 # language, found on 1,500 examples, may drift apart on full training sets (the `paper` scale of this notebook). So does a higher rate, and the vision transformer was given
-# one: the sentence on C11 says what its masks are like at the language model's. What is left between the two models may be due to their size, their tasks, the
+# one: the verdict on C11 says what its masks are like at the language model's. What is left between the two models may be due to their size, their tasks, the
 # number of steps, the short pre-training, or to images.
 
 # %% [markdown]

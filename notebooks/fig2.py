@@ -108,11 +108,11 @@ Markdown(drawing.unfalling(study, found, epsilon))
 
 # %% tags=["remove-input"]
 verdict = verdicts.c1(study, found)
-Markdown(verdict.sentence)
+Markdown(verdict.text)
 
 # %% tags=["remove-input"]
 size = verdicts.c3(study, found)
-Markdown(size.sentence)
+Markdown(size.text)
 
 # %% [markdown]
 # A curve *agrees* with C1 if the whole 95% interval of its essential sparsity lies at or above 30%, *differs* if it lies below,

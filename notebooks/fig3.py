@@ -106,15 +106,15 @@ fig3.table(all_turns).style.hide(axis="index")
 
 # %% tags=["remove-input"]
 sharp = sharpness.c4(study, seen, read, longer)
-Markdown(sharp.sentence)
+Markdown(sharp.text)
 
 # %% tags=["remove-input"]
 verdict = replace(verdicts.c1(study, found), claim="C1 in vision")
-Markdown(verdict.sentence)
+Markdown(verdict.text)
 
 # %% [markdown]
 # The models learned the classes of `cifar10` in their pre-training, from 25 times as many labels as the fine-tuning has; the other tasks are new to them. Its
-# curves count here all the same, unlike in [Figure 6](fig6.ipynb), where models that know the classes meet models that do not; the sentence on C4 gives
+# curves count here all the same, unlike in [Figure 6](fig6.ipynb), where models that know the classes meet models that do not; the verdict on C4 gives
 # the difference without them as well, once it has one. It also says what it would be with models that learned the same classes for longer, which [Figure 6](fig6.ipynb) tells of.
 #
 # C4 *agrees* if the mean slope of the curves in vision, as a share of what there is to lose, exceeds that of the curves in language by the whole 95%

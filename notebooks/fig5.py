@@ -98,7 +98,7 @@ Markdown(f"{drawing.tally(found)} {curve_drawing.unfalling(study, ways[fig5.M4])
 
 # %% tags=["remove-input"]
 verdict = verdicts.c6(study, records)
-Markdown(verdict.sentence)
+Markdown(verdict.text)
 
 # %% [markdown]
 # A task *agrees* with C6 if the lightest patterns tried, which remove a quarter of the weights, lose at most one point by the whole

@@ -131,7 +131,7 @@ fig6.effect_table(study, found)
 
 # %% tags=["remove-input"]
 verdict = supervision.c7(study, records, found, decides, beside)
-Markdown(verdict.sentence)
+Markdown(verdict.text)
 
 # %% [markdown]
 # *Agrees* if both the essential sparsity (the mean over the tasks that all models compared have learned, and none was pre-trained to tell) and the zeros (weights below a hundredth of their

@@ -168,11 +168,11 @@ fig8_tables.effect_table(study, emergence.zero_effects(study, trained), "zero if
 
 # %% tags=["remove-input"]
 abrupt = emergence.c8(watched, looks)
-Markdown(abrupt.sentence)
+Markdown(abrupt.text)
 
 # %% tags=["remove-input"]
 volume = emergence.c9(study, records, found)
-Markdown(volume.sentence)
+Markdown(volume.text)
 
 # %% [markdown]
 # By one reading C8 *agrees* if the count rises abruptly in every pre-training, *differs* if it does so in none, and is *inconclusive* otherwise (the last column

@@ -95,7 +95,7 @@ Markdown(drawing.tally(found))
 
 # %% tags=["remove-input"]
 verdict = verdicts.c10(study, records)
-Markdown(verdict.sentence)
+Markdown(verdict.text)
 
 # %% [markdown]
 # *Agrees* if every difference below 50% sparsity has its whole 95% interval within one point of zero; *differs* if one lies wholly beyond one point;

@@ -286,7 +286,7 @@ def c9(study: Study, records: Mapping[str, Record], found: Sequence[Curve] | Non
     parts = [f"{words}: {verdict.listing(outcomes[o])}" for o, words in told.items() if o in outcomes]
     sizes = verdict.listing([f"{zeros[reading].difference.text(3)} ({reading})" for reading in (RELATIVE, ABSOLUTE)])
     parts.append(f"zeros differ by {sizes} percent of the weights")
-    parts.append(f"dense scores by {scores[0.0].difference.text()} points")
+    parts.append(f"dense scores differ by {scores[0.0].difference.text()} points")
     if most_lost(scores) <= EPSILON:
         parts.append("no model loses more than a point at any sparsity, so that which prunes better cannot be told")
     times = verdict.reach(len(more), len(less))

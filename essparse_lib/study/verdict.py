@@ -25,7 +25,7 @@ class Verdict:
 
     Attributes:
         claim: its name, such as ``C1``.
-        reason: why, in a sentence.
+        reason: why, in clauses with semicolons between them.
         measured: the numbers that decide, in a few words, with their intervals; empty where there are none.
     """
 
@@ -35,9 +35,18 @@ class Verdict:
     measured: str = ""
 
     @property
-    def sentence(self) -> str:
-        """All of it, in Markdown."""
-        return f"**{self.claim}: {self.outcome}.** {self.reason[0].upper()}{self.reason[1:]}."
+    def text(self) -> str:
+        """All of it, in Markdown: a sentence, or a list where there are more than two clauses.
+
+        >>> Verdict("C1", "differs", "no; none").text
+        '**C1: differs.** No; none.'
+        >>> Verdict("C1", "differs", "no; none; never").text
+        '**C1: differs.**\\n\\n- No.\\n- None.\\n- Never.'
+        """
+        clauses = self.reason.split("; ")
+        sentences = [f"{c[0].upper()}{c[1:]}." for c in (clauses if len(clauses) > 2 else [self.reason])]
+        said = f" {sentences[0]}" if len(sentences) == 1 else "".join(["\n", *(f"\n- {s}" for s in sentences)])
+        return f"**{self.claim}: {self.outcome}.**{said}"
 
 
 def untested(claim: str) -> Verdict:

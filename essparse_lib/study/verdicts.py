@@ -201,7 +201,7 @@ def c10(study: Study, records: Mapping[str, Record]) -> Verdict:
 def _tally(found: Sequence[Contrast]) -> str:
     outcomes = by_outcome((_alike(c), c.task) for c in found)
     counts = (f"{len(names)} of {len(found)} differences: {outcome}" for outcome, names in outcomes.items())
-    return "; ".join(counts) or "no task learned"
+    return ", ".join(counts) or "no task learned"
 
 
 def c11(study: Study, records: Mapping[str, Record], cosine: float = COSINES[0]) -> Verdict:
@@ -246,8 +246,8 @@ def _above(found: Mapping[float, Sequence[float]], cosine: float) -> tuple[bool,
     lowest = listing([f"{100 * min(values):.1f}" for _, values in sorted(inside.items())])
     return (
         len(above) == len(inside) and falls,
-        f"all cosines lie above {cosine:.0%} {where} (the least are {lowest}%); "
-        f"the mean {'falls' if falls else 'does not fall'} at every step",
+        f"all cosines lie above {cosine:.0%} {where} (the least are {lowest}%), "
+        f"and the mean {'falls' if falls else 'does not fall'} at every step",
     )
 
 
