@@ -125,7 +125,7 @@ fig6.effect_table(study, found)
 # %% [markdown]
 # Differences between the means of the models of one objective and those of another, over the tasks that all of them learned and none was pre-trained to tell: of the drop in points, where a
 # negative number says that the first are more robust, and of the essential sparsity in points of sparsity, where a positive one does. Brackets are
-# 95% intervals from the spread between pre-trainings, of which there are few.
+# 95% intervals from the spread between pre-trainings, of which there are few; of so many intervals one or two miss zero by chance alone.
 #
 # ## Verdict
 
@@ -144,10 +144,16 @@ Markdown(verdict.text)
 #
 # **What the controlled comparison adds.** Where the paper's two models differ in objective, images, labels and length of training at once, here they differ in the
 # objective and what belongs to it: the views that it takes of an image, and, in DINO, that a moving average of the weights is kept ([Figure 7](fig7.ipynb) says what this does to the zeros). The two kinds of supervised models differ in
-# the length of their training alone: the comparison of these two tells, as far as its intervals allow, what that length does by itself. What all this cannot say is what happens on a million images: the two objectives may part only there.
+# the length of their training alone: the comparison of these two tells, as far as its intervals allow, what that length does by itself. The models
+# of hidden patches show whether another kind of self-supervision points the same way as DINO; where the two point different ways, what decides is not self-supervision as such.
+# What all this cannot say is what happens on a million images: the objectives may part only there.
+#
+# And to lose little is not always to be robust: a model that takes little from its pre-training into a task has little of it to lose, and what it scores once it is fine-tuned does not
+# say how much that was.
 #
 # **What would change our mind.** More pre-trainings of each objective: two on a side show a difference only if it is several times as large as what another
-# seed does. Longer ones, on more images. The paper's two checkpoints are the `paper` scale of this notebook; as there is one of each, they cannot
+# seed does. Longer ones, on more images. Models that are fine-tuned from random weights: how little these lose would say
+# how much of what the others lose was learned in pre-training. The paper's two checkpoints are the `paper` scale of this notebook; as there is one of each, they cannot
 # tell the objective from the rest.
 #
 # ## Where the numbers come from
