@@ -145,7 +145,7 @@ Markdown(verdict.text)
 # **What the controlled comparison adds.** Where the paper's two models differ in objective, images, labels and length of training at once, here they differ in the
 # objective and what belongs to it: the views that it takes of an image, and, in DINO, that a moving average of the weights is kept ([Figure 7](fig7.ipynb) says what this does to the zeros). The two kinds of supervised models differ in
 # the length of their training alone: the comparison of these two tells, as far as its intervals allow, what that length does by itself. The models
-# of hidden patches show whether another kind of self-supervision points the same way as DINO; where the two point different ways, what decides is not self-supervision as such.
+# of hidden patches tell, as far as theirs do, whether another kind of self-supervision points the same way as DINO; where the two part, what decides is not self-supervision as such.
 # What all this cannot say is what happens on a million images: the objectives may part only there.
 #
 # And to lose little is not always to be robust: a model that takes little from its pre-training into a task has little of it to lose, and what it scores once it is fine-tuned does not
