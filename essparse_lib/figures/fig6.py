@@ -58,7 +58,7 @@ def comparisons(study: Study) -> list[Comparison]:
     pairs = {
         "DINO less supervised, after equally many images": (vision.DINO, vision.SUPERVISED),
         "DINO less supervised, after equal time": (vision.DINO, vision.LONGER),
-        "supervised for as long less supervised": (vision.LONGER, vision.SUPERVISED),
+        "longer less shorter supervised training": (vision.LONGER, vision.SUPERVISED),
         "masked images less supervised, after equally many images": (vision.MASKED, vision.SUPERVISED),
     }
     found = [Comparison(name, groups.get(a, ()), groups.get(b, ())) for name, (a, b) in pairs.items()]
