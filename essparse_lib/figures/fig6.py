@@ -48,10 +48,6 @@ STUDIES = {
 }
 
 
-#: Their colours are the same at every scale.
-_WAYS = list(vision.BY_OBJECTIVE["lab"])
-
-
 def comparisons(study: Study) -> list[Comparison]:
     """What is held against what, as far as the study has the models; the first decides C7."""
     groups = vision.objectives(study)
@@ -68,7 +64,7 @@ def comparisons(study: Study) -> list[Comparison]:
 def looks(study: Study, drawn: Collection[str]) -> dict[str, dict[str, Any]]:
     """Colour of the objective and line of the pre-training seed, by model, for those that are drawn."""
     groups = vision.objectives(study)
-    colours = style.colours(_WAYS)
+    colours = style.colours(vision.WAYS)
     return {
         model: {"color": colours[way], "linestyle": line, "linewidth": 1.4}
         for way, models in groups.items()
@@ -131,7 +127,7 @@ def panel(study: Study, found: Sequence[Curve], words: str, start: float) -> pan
         words,
         name=lambda curve: ways[curve.model],
         legends=("Pre-trainings", "Lines"),
-        palette=_WAYS,
+        palette=vision.WAYS,
         shown=[kind for kind in kinds if kind.startswith(f"{first},")],
         start=start,
     )

@@ -146,7 +146,7 @@ def draw_learning(study: Study, records: Mapping[str, Record]) -> Figure:
 def _looked_at(asked: ImagePretraining, record: Record) -> dict[str, list[tuple[int, float]]]:
     """By what it is called in a figure, what was found while a model was pre-trained, and after how many steps."""
     dynamics = record.values.get("dynamics", {})
-    found = {_PROBES[name]: values for name, values in dynamics.get("probes", {}).items()}
+    found = {title: dynamics.get("probes", {}).get(name, []) for name, title in _PROBES.items()}
     found[_LOSSES[asked.objective]] = dynamics.get("held_out", [])
     seen = {
         title: [(at, value) for at, value in zip(dynamics.get("at", []), values, strict=False) if value is not None]

@@ -138,7 +138,7 @@ def draw(study: Study, records: Mapping[str, Record]) -> Figure:
     columns = {way: own for way, own in columns.items() if own}
     if not columns:
         return style.note()
-    colours = style.colours(list(vision.BY_OBJECTIVE["lab"]))
+    colours = style.colours(vision.WAYS)
     figure, grid = plt.subplots(
         len(READINGS),
         len(columns),

@@ -53,6 +53,9 @@ BY_OBJECTIVE: dict[str, dict[str, tuple[str, ...]]] = {
     "paper": {SUPERVISED: ("vit-base-patch16-224",), DINO: ("dino-vitb16",)},
 }
 
+#: All of them, in the order of their colours, which are the same at every scale.
+WAYS = tuple(BY_OBJECTIVE["lab"])
+
 TINY_MODELS = ("tiny-vit", "tiny-dino")
 LAB_MODELS = BY_OBJECTIVE["lab"][SUPERVISED]
 PAPER_MODELS = ("vit-base-patch16-224", "vit-large-patch16-224")
