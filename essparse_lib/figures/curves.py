@@ -112,7 +112,8 @@ def draw(
     ticks at the bottom are the essential sparsity with its interval, crosses trials that diverged or failed.
 
     Args:
-        beside: curves of other ways by their names, drawn as thin broken lines of their means.
+        beside: curves of other ways by their names, drawn as thin broken lines of their means, with dots where
+            they were measured: records may be missing between them.
         relative: all in percent of the dense score, not in points; so must be ``asked`` and ε.
     """
     beside = {way: [c for c in curves_ if len(c.levels) > 1] for way, curves_ in (beside or {}).items()}
@@ -127,7 +128,8 @@ def draw(
             _curve(ax, curve, colours[curve.model], epsilon, len(models), relative)
         for line, others in zip(_BESIDE, beside.values(), strict=False):
             for curve in (c for c in others if c.task == task):
-                ax.plot(100 * curve.levels, -curve.drops(relative)[0], line, color=colours[curve.model], linewidth=1)
+                change = -curve.drops(relative)[0]
+                ax.plot(100 * curve.levels, change, f".{line}", color=colours[curve.model], linewidth=1, markersize=4)
         for point in (p for p in asked if p.task == task):
             _point(ax, point)
         ax.set_ylim(*_limits([c for c in found if c.task == task], [p for p in asked if p.task == task], relative))
