@@ -26,16 +26,17 @@ import torch
 import transformers
 from torch import nn
 
-from essparse_lib import models, tasks
+from essparse_lib import tasks
+from essparse_lib.models import loading
 from essparse_lib.pruning.blocks import blocks, restored
-from essparse_lib.pruning.calibrated import Amount, calibration, keep_within_rows
+from essparse_lib.pruning.calibrated import Amount, calibration_windows, keep_within_rows
 from essparse_lib.pruning.magnitude import global_magnitude
 from essparse_lib.pruning.masks import Mask
-from essparse_lib.pruning.prunable import weights
+from essparse_lib.pruning.prunable import prunable_weights
 from essparse_lib.pruning.sparsegpt import Reconstruction, sparsegpt
 from essparse_lib.pruning.wanda import wanda
 from essparse_lib.training import device
-from essparse_lib.training.language import perplexity
+from essparse_lib.training.perplexity import perplexity
 
 _TASK = "wiki-topics"
 _BLOCK = 32  # weights that 4-bit formats quantise together
@@ -51,7 +52,7 @@ def magnitude_by_row(model: nn.Module, amount: Amount) -> Mask:
 def sides(model: nn.Module, tokens: torch.Tensor) -> dict[str, Callable[[], Mask | Reconstruction]]:
     """What is compared, by its name in the table."""
     return {
-        "magnitude, global, 50%": lambda: global_magnitude(weights(model), 0.5),
+        "magnitude, global, 50%": lambda: global_magnitude(prunable_weights(model), 0.5),
         "magnitude, by row, 50%": lambda: magnitude_by_row(model, 0.5),
         "Wanda, 50%": lambda: wanda(model, tokens, sparsity=0.5),
         "SparseGPT, 50%": lambda: sparsegpt(model, tokens, sparsity=0.5),
@@ -71,7 +72,7 @@ def measured(model: nn.Module, found: Mask | Reconstruction, windows: torch.Tens
 def distinct(model: nn.Module) -> float:
     """Of 32 consecutive weights, how many magnitudes differ, on average: 32 where nothing was quantised."""
     counts = []
-    for weight in weights(model).values():
+    for weight in prunable_weights(model).values():
         sorted_blocks = weight.abs().flatten()[: weight.numel() // _BLOCK * _BLOCK].view(-1, _BLOCK).sort().values
         counts.append((sorted_blocks.diff() != 0).sum(1).float() + 1)
     return float(torch.cat(counts).mean())
@@ -80,8 +81,8 @@ def distinct(model: nn.Module) -> float:
 def windows(name: str, part: str, sequences: int, length: int, seed: int) -> torch.Tensor:
     """Windows of the articles of ``train`` or ``test``."""
     examples = getattr(tasks.get(_TASK).splits(), part)
-    return calibration(
-        "\n\n".join(text for (text,) in examples.texts), models.tokenizer_of(name), sequences, length, seed
+    return calibration_windows(
+        "\n\n".join(text for (text,) in examples.texts), loading.tokenizer_of(name), sequences, length, seed
     )
 
 
@@ -105,12 +106,12 @@ def main(options: argparse.Namespace) -> None:
     device.use_threads(options.threads)
     tokens = windows(options.model, "train", options.sequences, options.length, options.seed)
     held_out = windows(options.model, "test", options.eval_tokens // options.length, options.length, options.seed)
-    model = models.complete(options.model).float().to(device.accelerator().device)
+    model = loading.complete(options.model).float().to(device.accelerator().device)
     about = device.description(next(model.parameters()).device)
     print(f"{about['device']}, {about['threads']} threads, fp32, torch {torch.__version__}")
-    print(f"{options.model}: {sum(w.numel() for w in weights(model).values()):,} prunable weights", end="; ")
+    print(f"{options.model}: {sum(w.numel() for w in prunable_weights(model).values()):,} prunable weights", end="; ")
     print(f"calibrated on {len(tokens)} x {options.length} tokens, evaluated on {len(held_out)} x {options.length}")
-    weight_file = models.locate(options.model).gguf
+    weight_file = loading.locate(options.model).gguf
     if weight_file:
         print(f"The weights are dequantised from {weight_file}: of {_BLOCK} consecutive ones {distinct(model):.1f}")
         print("magnitudes differ on average, so magnitude's choice among the equal ones is by position alone.")

@@ -16,8 +16,8 @@ import transformers
 from torch import nn
 from torch.utils.data import Dataset
 
-from essparse_lib.study.pretraining import ImagePretraining, Pretraining
-from essparse_lib.training import device, scratch
+from essparse_lib.specs.pretraining import ImagePretraining, TextPretraining
+from essparse_lib.training import device, pretrain
 
 #: Options that all of them have, as ``command.parser`` takes them; the least that each may be, for ``command.check``.
 SETTINGS = (
@@ -62,10 +62,10 @@ class Ticking(transformers.TrainerCallback):
 
 
 #: What is trained from random weights.
-Asked = Pretraining | ImagePretraining
+Spec = TextPretraining | ImagePretraining
 
 
-def by_us(asked: Asked, objective: scratch.Objective, clock: Clock, looks: Collection[int] = ()) -> nn.Module:
+def by_us(asked: Spec, objective: pretrain.Objective, clock: Clock, looks: Collection[int] = ()) -> nn.Module:
     """Train as a study does, for as many steps as the clock takes; returns what was trained.
 
     Args:
@@ -79,16 +79,16 @@ def by_us(asked: Asked, objective: scratch.Objective, clock: Clock, looks: Colle
     make, asked = objective.batch, replace(asked, steps=clock.steps)
     with (
         tempfile.TemporaryDirectory() as folder,
-        mock.patch.object(scratch, "measured_steps", lambda _: looks),
+        mock.patch.object(pretrain, "measured_steps", lambda _: looks),
         mock.patch.object(objective, "batch", batch),
     ):
-        trained = scratch.pretrain(asked, objective, device.accelerator(), Path(folder) / "state.safetensors")
+        trained = pretrain.pretrain(asked, objective, device.accelerator(), Path(folder) / "state.safetensors")
     assert not trained.diverged, trained.diverged
     return trained.module
 
 
 def by_trainer(
-    asked: Asked, module: nn.Module, data: Dataset | torch.Tensor, collate: Callable, clock: Clock, **changed: Any
+    asked: Spec, module: nn.Module, data: Dataset | torch.Tensor, collate: Callable, clock: Clock, **changed: Any
 ) -> nn.Module:
     """Train the same number of steps by transformers.Trainer, with the same optimizer; returns what was trained.
 

@@ -23,7 +23,7 @@ import pretrain
 from clock import Clock
 
 from essparse_lib.errors import unknown
-from essparse_lib.pretrained import texts
+from essparse_lib.records.pretrained import texts
 from essparse_lib.training import device
 
 _MODELS = {asked.architecture: asked for asked in texts("lab").values()}

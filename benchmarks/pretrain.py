@@ -45,9 +45,9 @@ import transformers
 from clock import Clock
 
 from essparse_lib.corpora.packed import Packed
-from essparse_lib.pretrained import texts
-from essparse_lib.study.pretraining import Pretraining
-from essparse_lib.training import device, scratch
+from essparse_lib.records.pretrained import texts
+from essparse_lib.specs.pretraining import TextPretraining
+from essparse_lib.training import device, pretrain
 from essparse_lib.training.dynamics import measured_steps, weights_now
 from essparse_lib.training.text_objectives import LANGUAGE_MODELS, TextObjective
 
@@ -70,7 +70,7 @@ class Text:
 class Case:
     """What all sides run: a configuration, and blocks of random tokens, each of which begins with [CLS]."""
 
-    asked: Pretraining
+    asked: TextPretraining
     tokenizer: transformers.PreTrainedTokenizerBase
     train: np.ndarray
     held_out: np.ndarray
@@ -130,7 +130,7 @@ def trainer_with_ours(case: Case, timer: Clock) -> torch.nn.Module:
     def collate(blocks: list[torch.Tensor]) -> dict[str, torch.Tensor]:
         return kind.batch(torch.stack(blocks), case.asked.masked, case.tokenizer, chance)
 
-    module = scratch.fresh(case.asked, objective(case), device.accelerator().device)
+    module = pretrain.fresh(case.asked, objective(case), device.accelerator().device)
     return clock.by_trainer(case.asked, module, case.rows, collate, timer)
 
 
@@ -141,7 +141,7 @@ _SIDES: dict[str, Callable[[Case, Clock], torch.nn.Module]] = {
 }
 
 
-def model_flops(asked: Pretraining) -> int:
+def model_flops(asked: TextPretraining) -> int:
     """Floating-point operations of a step's matrix products, forward and backward, by the formula above."""
     blocks = 12 * asked.layers * asked.hidden**2
     attention = 12 * asked.layers * asked.hidden * asked.length

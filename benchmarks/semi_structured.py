@@ -31,7 +31,7 @@ from torch import nn
 
 from essparse_lib.pruning.hardware import library, to_semi_structured
 from essparse_lib.pruning.n_m import n_m
-from essparse_lib.pruning.prunable import weights
+from essparse_lib.pruning.prunable import prunable_weights
 
 _DEVICE = torch.device("cuda")
 #: Outputs and inputs: attention and feed-forward of BERT-base, of OPT-1.3B, and of 7-billion-parameter models.
@@ -104,7 +104,7 @@ def encoder(options: argparse.Namespace, dtype: torch.dtype) -> None:
 
     config = BertConfig()
     dense = BertModel(config, add_pooling_layer=False).eval().to(_DEVICE, dtype)
-    sparse = pruned(dense, weights(dense))
+    sparse = pruned(dense, prunable_weights(dense))
     print(f"\n{'encoder':<16}{'batch':>8}{'dense, µs':>12}{'2:4, µs':>12}{'ratio':>9}")
     for batch in options.batches:
         ids = torch.randint(config.vocab_size, (batch, options.length), device=_DEVICE)

@@ -12,7 +12,7 @@ authors  as in the paper's code: torch.nn.utils.prune, every text padded to 256 
 Trainer  transformers.Trainer at its best: texts cut as ours, batches grouped by length and padded to their longest,
          bf16 where the device has it, fused AdamW, large evaluation batches, nothing logged or saved. Its mask is made
          and held as ours is, so that only the loop is compared. (It groups nothing in epochs of under 8 batches.)
-ours     essparse_lib.experiment.execute, whole: its checks, and the record with its hashes, are in its time.
+ours     essparse_lib.runner.trial.execute, whole: its checks, and the record with its hashes, are in its time.
 
 Timed: loading the model, tokenising, pruning, training, evaluating, scoring. Not timed: imports, reading the data,
 loading the tokenizer and hashing the weights file, which a process does once. A short round of each side, not counted,
@@ -42,12 +42,14 @@ import transformers
 from torch.nn.utils import prune
 from torch.utils.data import DataLoader, TensorDataset
 
-from essparse_lib import experiment, models, tasks
+from essparse_lib import tasks
+from essparse_lib.analysis import metrics
 from essparse_lib.figures.fig2 import STUDIES
+from essparse_lib.models import loading
 from essparse_lib.pruning.magnitude import global_magnitude
-from essparse_lib.pruning.prunable import prunable, weights
-from essparse_lib.study import metrics
-from essparse_lib.study.trial import Pruning, Trial
+from essparse_lib.pruning.prunable import prunable_matrices, prunable_weights
+from essparse_lib.runner import trial
+from essparse_lib.specs.trial import Pruning, Trial
 from essparse_lib.tasks import Examples, Task
 from essparse_lib.training import device
 from essparse_lib.training.batches import Encoded, by_length, shuffled
@@ -68,12 +70,12 @@ class Case:
     def examples(self) -> tuple[Examples, Examples]:
         """What is trained on (the trial's subset) and what is evaluated on."""
         splits = self.task.splits()
-        chosen = subset(len(splits.train), self.trial.training.max_train, self.trial.seed)
+        chosen = subset(len(splits.train), self.spec.training.max_train, self.spec.seed)
         return splits.train.take(chosen.tolist()), splits.test
 
     def encoded(self) -> tuple[Encoded, Encoded]:
         """Both, cut to the trial's length and not padded."""
-        tokenizer, length = models.tokenizer_of(self.trial.model), self.trial.training.max_length
+        tokenizer, length = loading.tokenizer_of(self.spec.model), self.spec.training.max_length
         train, test = (encode(examples, tokenizer, length) for examples in self.examples())
         return train, test
 
@@ -93,7 +95,7 @@ def case(name: str, seed: int, options: argparse.Namespace) -> Case:
 
     The task gets a new name every time, so that nothing the runner keeps from trial to trial helps our side.
     """
-    whole, trial = tasks.get(name), STUDIES["lab"].trial(options.model, name, Pruning(options.sparsity), seed)
+    whole, trial = tasks.get(name), STUDIES["lab"].trial(options.model, name, Pruning(sparsity=options.sparsity), seed)
     splits = whole.splits()
     cut = replace(splits, test=splits.test.take(subset(len(splits.test), options.max_test, seed=0).tolist()))
     task = replace(whole, name=f"{name} at {perf_counter()}", load=lambda: cut, counts=None)
@@ -104,13 +106,13 @@ def case(name: str, seed: int, options: argparse.Namespace) -> Case:
 
 def authors(case: Case) -> Timing:
     """The protocol of the authors' repository."""
-    training, classes, target = case.trial.training, len(case.task.classes), device.accelerator().device
+    training, classes, target = case.spec.training, len(case.task.classes), device.accelerator().device
     started = perf_counter()
     train, test = (_padded(examples, case) for examples in case.examples())
-    model = models.classifier(case.trial.model, classes, case.trial.seed)
+    model = loading.classifier(case.spec.model, classes, case.spec.seed)
     optimizer = torch.optim.AdamW(model.to(target).parameters(), lr=training.learning_rate, eps=1e-8, weight_decay=0.0)
-    matrices = [(model.get_submodule(name.removesuffix(".weight")), "weight") for name in prunable(model)]
-    prune.global_unstructured(matrices, pruning_method=prune.L1Unstructured, amount=case.trial.pruning.sparsity)
+    matrices = [(model.get_submodule(name.removesuffix(".weight")), "weight") for name in prunable_matrices(model)]
+    prune.global_unstructured(matrices, pruning_method=prune.L1Unstructured, amount=case.spec.pruning.sparsity)
     batches = DataLoader(train, batch_size=training.batch_size, shuffle=True)
     decay = transformers.get_linear_schedule_with_warmup(optimizer, 0, training.epochs * len(batches))
     model.train()
@@ -136,8 +138,8 @@ def authors(case: Case) -> Timing:
 
 def trainer(case: Case) -> Timing:
     """transformers.Trainer with dynamic padding and our mask."""
-    training, classes, target = case.trial.training, len(case.task.classes), device.accelerator().device
-    padded, given = transformers.DataCollatorWithPadding(models.tokenizer_of(case.trial.model)), []
+    training, classes, target = case.spec.training, len(case.task.classes), device.accelerator().device
+    padded, given = transformers.DataCollatorWithPadding(loading.tokenizer_of(case.spec.model)), []
 
     def collate(rows: list[dict]) -> transformers.BatchEncoding:
         batch = padded(rows)
@@ -146,11 +148,11 @@ def trainer(case: Case) -> Timing:
 
     with tempfile.TemporaryDirectory() as folder:
         started = perf_counter()
-        (train, test), model = case.encoded(), models.classifier(case.trial.model, classes, case.trial.seed)
-        mask = global_magnitude(weights(model), case.trial.pruning.sparsity)
+        (train, test), model = case.encoded(), loading.classifier(case.spec.model, classes, case.spec.seed)
+        mask = global_magnitude(prunable_weights(model), case.spec.pruning.sparsity)
         arguments = transformers.TrainingArguments(
             folder,
-            seed=case.trial.seed,
+            seed=case.spec.seed,
             num_train_epochs=training.epochs,
             per_device_train_batch_size=training.batch_size,
             per_device_eval_batch_size=_EVALUATION_BATCH,
@@ -183,11 +185,11 @@ def ours(case: Case) -> Timing:
     """The package's own trial, as a study runs it."""
     tasks.TASKS[case.task.name] = case.task  # where a trial looks its task up
     started = perf_counter()
-    record = experiment.execute(case.trial)
+    record = trial.execute(case.spec)
     seconds = perf_counter() - started
     assert record.status == "ok", record.reason
     train, test = case.encoded()  # once more, to count its tokens
-    training, rng = case.trial.training, np.random.default_rng([case.trial.seed, 1])
+    training, rng = case.spec.training, np.random.default_rng([case.spec.seed, 1])
     batches = [(train, p) for _ in range(training.epochs) for p in shuffled(train.lengths, training.batch_size, rng)]
     batches += [(test, p) for p in by_length(test.lengths, _EVALUATION_BATCH)]
     tokens = sum(len(positions) * int(data.lengths[positions].max()) for data, positions in batches)
@@ -208,7 +210,7 @@ def _rows(data: Encoded) -> list[dict]:
 
 def _padded(examples: Examples, case: Case) -> TensorDataset:
     """Token numbers, attention and labels of examples that are all cut or padded to one length."""
-    columns, tokenizer = [list(c) for c in zip(*examples.texts, strict=True)], models.tokenizer_of(case.trial.model)
+    columns, tokenizer = [list(c) for c in zip(*examples.texts, strict=True)], loading.tokenizer_of(case.spec.model)
     inputs = tokenizer(*columns, truncation=True, max_length=_AUTHORS_LENGTH, padding="max_length", return_tensors="pt")
     return TensorDataset(inputs["input_ids"], inputs["attention_mask"], torch.tensor(examples.labels))
 

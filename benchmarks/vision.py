@@ -58,12 +58,12 @@ from torch import nn
 from torch.utils.data import Dataset, TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
 
-from essparse_lib.pretrained import images
 from essparse_lib.pruning.blocks import evaluating
-from essparse_lib.study.pretraining import IMAGE_OBJECTIVES, ImagePretraining
+from essparse_lib.records.pretrained import images
+from essparse_lib.specs.pretraining import IMAGE_OBJECTIVES, ImagePretraining
 from essparse_lib.tasks import Splits, Task
 from essparse_lib.tasks.images import Images
-from essparse_lib.training import device, scratch
+from essparse_lib.training import device, pretrain
 from essparse_lib.training.dynamics import measured_steps, weights_now
 from essparse_lib.training.image_objectives import ImageObjective
 from essparse_lib.training.views import shifted
@@ -121,7 +121,15 @@ def objectives(options: argparse.Namespace) -> dict[str, ImageObjective]:
         for count in (options.images, options.images // 5)
     )
     names, splits = tuple(map(str, range(_CLASSES))), Splits(train, test, "random numbers")
-    task = Task("the benchmark", names, lambda: splits, None, "accuracy", "", "image-classification")
+    task = Task(
+        name="the benchmark",
+        classes=names,
+        load=lambda: splits,
+        counts=None,
+        metric="accuracy",
+        source="",
+        head="image-classification",
+    )
     fields = ("layers", "hidden", "heads", "patch", "steps", "small_views", "outputs")
     asked = replace(_LAB, batch_size=options.batch, **{name: getattr(options, name) for name in fields})
     return {name: Timed(replace(asked, objective=name), task) for name in IMAGE_OBJECTIVES}
@@ -154,7 +162,7 @@ def trainer_with_ours(objective: ImageObjective) -> Side:
         return {"pixel_values": objective.prepared(shifted(objective.side)(pixels / 255)), "labels": labels}
 
     def train(timer: Clock) -> nn.Module:
-        module = scratch.fresh(asked, objective, target)
+        module = pretrain.fresh(asked, objective, target)
         return clock.by_trainer(asked, module, data, collate, timer, dataloader_pin_memory=False)
 
     return Side(asked, train, lambda positions: collate([data[i] for i in positions]))
@@ -186,7 +194,7 @@ def model_flops(objective: ImageObjective) -> int:
 
 def counted_flops(objective: ImageObjective, count: int = 4) -> float:
     """The same as torch counts it, in a step on a few images on the CPU."""
-    module = scratch.fresh(objective.asked, objective, torch.device("cpu")).train()
+    module = pretrain.fresh(objective.asked, objective, torch.device("cpu")).train()
     batch = objective.batch(np.arange(count), 0, torch.Generator())
     with FlopCounterMode(display=False) as counter:
         module(**{name: values.cpu() for name, values in batch.items()}).loss.backward()
@@ -209,7 +217,7 @@ def print_speed(sides: dict[str, Side], found: dict[str, list[float]], flops: di
 def there_and_back(objective: ImageObjective) -> Callable[[], None]:
     """What takes a model forward and backward, on a batch that is there already."""
     devices, asked = device.accelerator(), objective.asked
-    module = scratch.fresh(asked, objective, devices.device).to(devices.device).train()
+    module = pretrain.fresh(asked, objective, devices.device).to(devices.device).train()
     batch = objective.batch(np.arange(asked.batch_size), 0, torch.Generator().manual_seed(0))
 
     def call() -> None:

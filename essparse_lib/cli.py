@@ -11,7 +11,7 @@ import typer
 from .errors import InputError, unknown
 
 if TYPE_CHECKING:
-    from .study.grid import Study
+    from .specs.study import Study
 
 app = typer.Typer(
     help="Companion to 'The Emergence of Essential Sparsity': run its figures, prune models, build its book.",
@@ -38,12 +38,12 @@ def run(
     ] = "trained",
 ) -> None:
     """Run a figure's trials that have no record yet. Stopped at any moment, it goes on where it was."""
-    from . import progress
-    from .run import run as run_trials
-    from .study.store import results
+    from .records.store import results
+    from .runner import progress
+    from .runner.scheduler import run as run_trials
 
     study = _study(figure, scale, checkpoints)
-    trials, store = study.asked(), results(study.scale)
+    trials, store = study.specs(), results(study.scale)
     seconds = duration(budget)
     with progress.bar(f"{figure}, {study.scale} scale", trials, store, jobs) as report:
         left = run_trials(trials, store, jobs, seconds, retry, report)
@@ -57,7 +57,7 @@ def pretrain(
     budget: _Budget = None,
 ) -> None:
     """Train a model from random weights. Stopped at any moment, it goes on where it was a minute before."""
-    from . import pretrain as pretraining
+    from .runner import pretraining as pretraining
 
     typer.echo(pretraining.build(model, duration(budget)))
 
@@ -65,9 +65,9 @@ def pretrain(
 @app.command()
 def status() -> None:
     """Say, for every figure and scale, how many records there are, how many are missing and how long they take."""
-    from .progress import status_table
+    from .book.status import print_table
 
-    status_table()
+    print_table()
 
 
 @app.command()
@@ -88,7 +88,13 @@ def prune(
     """Remove a model's least important weights at once and save it as from_pretrained loads it."""
     from . import sparsify
 
-    typer.echo(sparsify.save_pruned(model, sparsify.Recipe(sparsity, method, scope, pattern, text, seed), out))
+    typer.echo(
+        sparsify.save_pruned(
+            model,
+            sparsify.Recipe(sparsity=sparsity, method=method, scope=scope, pattern=pattern, text=text, seed=seed),
+            out,
+        )
+    )
 
 
 @app.command()
@@ -102,7 +108,7 @@ def stats(model: _Model) -> None:
 @app.command()
 def mend(folder: Annotated[Path, typer.Argument(help="The folder that the error names, such as results/lab.")]) -> None:
     """Set damaged lines of records aside, each into <file>.damaged beside its file."""
-    from .study.store import Store
+    from .records.store import Store
 
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder: give the one that the error about the record names")
@@ -116,8 +122,8 @@ def merge(
     scale: _Scale = "lab",
 ) -> None:
     """Add the records that were made elsewhere; those of trials that have one here are left out."""
-    from .study.grid import check_scale
-    from .study.store import Store, results
+    from .records.store import Store, results
+    from .specs.study import check_scale
 
     other = folder / check_scale(scale)
     if not other.is_dir():
@@ -131,7 +137,7 @@ def book(
     out: Annotated[Path, typer.Option(help="Where the built pages go.")] = Path("_build"),
 ) -> None:
     """Execute the notebooks and build the book; prints where to open it."""
-    from .book import build
+    from .book.build import build
 
     typer.echo(f"open {build(out)}")
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import models
 from .errors import InputError, check_pattern, check_sparsity, unknown
 from .files import share, writable, writing
+from .models import loading
 from .pruning.allocation import SCOPES
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ METHODS = ("magnitude", "random", "wanda", "sparsegpt")
 _CALIBRATED = METHODS[2:]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """How to prune a model of one's own.
 
@@ -91,8 +91,8 @@ def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
         raise InputError(f"{out} is there already and not empty: name a new folder")
     from safetensors import SafetensorError
 
-    source = models.locate(name)
-    model = models.complete(name)
+    source = loading.locate(name)
+    model = loading.complete(name)
     mask = _prune(model, name, recipe)
     done = {
         "model": name,
@@ -121,8 +121,8 @@ def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
 
 def _prune(model: PreTrainedModel, name: str, recipe: Recipe) -> Mask:
     """Prune the model in place; the mask."""
-    from .pruning.calibrated import calibration
-    from .pruning.one_look import one_look
+    from .pruning.calibrated import calibration_windows
+    from .pruning.one_shot import one_look
     from .pruning.sparsegpt import sparsegpt
     from .pruning.wanda import wanda
 
@@ -130,7 +130,9 @@ def _prune(model: PreTrainedModel, name: str, recipe: Recipe) -> Mask:
         assert recipe.text is not None
         longest = getattr(model.config, "max_position_embeddings", None) or _LENGTH
         text = recipe.text.read_text(encoding="utf-8", errors="replace")
-        tokens = calibration(text, models.tokenizer_of(name), _SEQUENCES, min(_LENGTH, longest - 2), recipe.seed)
+        tokens = calibration_windows(
+            text, loading.tokenizer_of(name), _SEQUENCES, min(_LENGTH, longest - 2), recipe.seed
+        )
         amount = None if recipe.sparsity is None else check_sparsity(recipe.sparsity)
         if recipe.method == "wanda":
             mask = wanda(model, tokens, amount, recipe.pattern)
@@ -146,7 +148,7 @@ def _prune(model: PreTrainedModel, name: str, recipe: Recipe) -> Mask:
 
 def _save_tokenizer(name: str, folder: Path) -> None:
     try:
-        models.tokenizer_of(name).save_pretrained(folder)
+        loading.tokenizer_of(name).save_pretrained(folder)
     except InputError:
         pass  # a model without a tokenizer, such as one for images
 
@@ -159,10 +161,10 @@ def print_statistics(name: str) -> None:
     """
     from rich.console import Console
 
-    from .pruning.prunable import prunable
+    from .pruning.prunable import prunable_matrices
     from .pruning.statistics import NOTHING, statistics
 
-    found = statistics(prunable(models.complete(name)).values())
+    found = statistics(prunable_matrices(loading.complete(name)).values())
     total = sum(found.values(), NOTHING)
     console = Console()
     console.print(

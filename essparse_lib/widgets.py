@@ -15,15 +15,16 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from . import figures, live
+from . import figures
+from .analysis import curves as measured
+from .analysis.essential import EPSILON, essential_sparsity
 from .errors import InputError, one_line
-from .figures import curves as drawing
+from .figures import curve_plots as drawing
 from .figures import fig1, fig5, parameters, style
-from .study import curves as measured
-from .study.essential import EPSILON, essential_sparsity
-from .study.grid import Study
-from .study.store import Record, results
-from .study.trial import Pruning
+from .records.store import Record, results
+from .runner import interactive
+from .specs.study import Study
+from .specs.trial import Pruning
 
 try:
     import ipywidgets as ipw
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from .pruning.levels import Levels
-    from .pruning.prunable import Prunable
+    from .pruning.prunable import PrunableMatrix
 
 #: What ``prune_live`` offers beside the ways of Figure 2.
 N_M = "N:M pattern"
@@ -63,11 +64,11 @@ def curves(study: Study, records: Mapping[str, Record], epsilon: float = EPSILON
     if not main:
         return ipw.VBox([ipw.HTML(_lines([f"There are no records yet: run `essparse run {study.figure}`."]))])
     models, tasks = (list(dict.fromkeys(getattr(c, name) for c in main)) for name in ("model", "task"))
-    levels = sorted({how.sparsity for way in study.ways.values() for how in way})
+    levels = sorted({how.sparsity for way in study.variants.values() for how in way})
 
     model = _choice("model", [*models, *([("all", "")] if len(models) > 1 else [])])
     chosen = ipw.SelectMultiple(options=tasks, value=tasks, rows=min(6, len(tasks)), description="tasks", **_look())
-    way = _choice("pruned", list(study.ways))
+    way = _choice("pruned", list(study.variants))
     unit = _choice("drop in", [("points", False), ("% of the dense score", True)])
     sparsity = ipw.SelectionSlider(
         options=[(f"{100 * level:g}%", level) for level in levels],
@@ -112,7 +113,7 @@ def prune_live(scale: str = "lab") -> ipw.VBox:
     model = _choice("model", list(study.models))
     other = ipw.Text(description="or another", placeholder="hub id or folder", continuous_update=False, **_look())
     task = _choice("task", list(study.tasks))
-    way = _choice("pruned", [*study.ways, N_M])
+    way = _choice("pruned", [*study.variants, N_M])
     look = {"readout_format": ".0%", **_look()}
     sparsity = ipw.FloatSlider(description="sparsity", value=0.4, min=0.05, max=0.95, step=0.05, **look)
     pattern = _choice("pattern", [how.pattern for name in (fig5.M4, fig5.M8) for how in fig5.WAYS[name]])
@@ -132,7 +133,7 @@ def prune_live(scale: str = "lab") -> ipw.VBox:
             asked = here()
             own = {name: p for name, p in points.items() if (p.model, p.task) == (*asked.models, *asked.tasks)}
             told = [f"{name}. {drawing.sentence(point)}" for name, point in own.items()]
-            found = {name: measured.curves(asked, records, name) for name in study.ways}
+            found = {name: measured.curves(asked, records, name) for name in study.variants}
             main = found.pop(study.main)
             words.value = _lines(told or ([] if main else ["There are no records of it yet: press run."]))
             draw = partial(drawing.draw, main, list(own.values()), beside=found) if main or own else style.note
@@ -143,10 +144,12 @@ def prune_live(scale: str = "lab") -> ipw.VBox:
 
     def press(_: object) -> None:
         with _pressed(button), _told_in(status):
-            asked = live.checked(here(seed.value))
-            swept = study.ways.get(way.value)
+            asked = interactive.checked(here(seed.value))
+            swept = study.variants.get(way.value)
             how = replace(swept[0], sparsity=sparsity.value) if swept else Pruning(pattern=pattern.value)
-            fresh, made = live.watched(live.wanted(asked, records, [how], asked.tasks), study, records, tell)
+            fresh, made = interactive.watched(
+                interactive.wanted(asked, records, [how], asked.tasks), study, records, tell
+            )
             found = drawing.pruned_points(asked, {**records, **fresh}, how, made)
             points.update({str(asked.trial(point.model, point.task, how, seed.value)): point for point in found})
             records.update(fresh)
@@ -180,10 +183,10 @@ def block(model: str | nn.Module, block: int = 2) -> ipw.VBox:
 
     def press(_: object) -> None:
         with _pressed(button), _told_in(status):
-            from . import models  # torch is imported with it, once something is to be loaded
+            from .models import loading
 
             status.value = _lines([f"Loading {name} …"])
-            panel.children = [_weights(models.complete(name), block)]
+            panel.children = [_weights(loading.complete(name), block)]
 
     button.on_click(press)
     return panel
@@ -192,12 +195,12 @@ def block(model: str | nn.Module, block: int = 2) -> ipw.VBox:
 def _weights(model: nn.Module, number: int) -> ipw.VBox:
     from .pruning.levels import Levels
     from .pruning.magnitude import magnitude_levels
-    from .pruning.prunable import prunable, weights
+    from .pruning.prunable import prunable_matrices, prunable_weights
 
-    matrices = prunable(model)
+    matrices = prunable_matrices(model)
     depth = parameters.block([{"depth": matrix.depth} for matrix in matrices.values()], number)
     own = {name: matrix for name, matrix in matrices.items() if matrix.depth == depth}
-    sweep = magnitude_levels(weights(model), [percent / 100 for percent in range(100)])
+    sweep = magnitude_levels(prunable_weights(model), [percent / 100 for percent in range(100)])
     levels = Levels(sweep.sparsities, {name: sweep.level[name] for name in own})
 
     matrix = _choice("matrix", [(f"{m.component} ({name})", name) for name, m in own.items()])
@@ -217,7 +220,7 @@ def _weights(model: nn.Module, number: int) -> ipw.VBox:
     return _panel([matrix, percent], show, [words, picture])
 
 
-def _draw_kept(matrix: Prunable, levels: Levels, percent: int) -> Figure:
+def _draw_kept(matrix: PrunableMatrix, levels: Levels, percent: int) -> Figure:
     """The first weights of a matrix: colours for how large they are, blank where they go."""
     import matplotlib.pyplot as plt
 

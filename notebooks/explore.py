@@ -30,7 +30,7 @@ block: int = 2  # the block whose matrices are seen, from 1
 
 # %%
 from essparse_lib import figures, widgets
-from essparse_lib.study import store
+from essparse_lib.records import store
 
 study = figures.study(figure, scale)
 

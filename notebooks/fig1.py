@@ -38,23 +38,28 @@ seeds: str = "all"  # the seeds, such as "0,1"
 # %%
 from IPython.display import Markdown
 
-from essparse_lib import figures, live
+from essparse_lib import figures
+from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import contrasts as drawing
+from essparse_lib.figures import contrast_plots as drawing
 from essparse_lib.figures import fig1, parameters, style
-from essparse_lib.study import contrasts, cost, measurement, store, summary, trial, verdicts
+from essparse_lib.analysis import contrasts
+from essparse_lib.records import cost, store, summary
+from essparse_lib.specs.measurement import Measurement
+from essparse_lib.specs.trial import Pruning
+from essparse_lib.claims import verdicts
 
 style.apply()
-study = live.checked(parameters.narrowed(figures.study("fig1", scale), model, tasks, seeds))
-asked = measurement.Measurement("pruned-share", study.models[0], check_sparsity(sparsity))
+study = interactive.checked(parameters.narrowed(figures.study("fig1", scale), model, tasks, seeds))
+asked = Measurement(kind="pruned-share", model=study.models[0], sparsity=check_sparsity(sparsity))
 
 # %% [markdown]
 # The records of this study are read. What has not been measured of the model is measured now.
 
 # %%
 records = store.results(scale).records()
-todo = [*live.wanted(study, records, [], []), asked]
-records |= live.run([each for each in todo if each.id not in records], scale)
+todo = [*interactive.wanted(study, records, [], []), asked]
+records |= interactive.run([each for each in todo if each.id not in records], scale)
 matrices = records[asked.id].values["matrices"]
 
 # %% [markdown]
@@ -78,7 +83,7 @@ fig1.table(matrices).style.hide(axis="index")
 # The change after fine-tuning with these weights gone, against the dense model of the same seed.
 
 # %% tags=["remove-input"]
-drops = contrasts.contrasts(study, records, [(study.ways[study.main][0], trial.Pruning())])
+drops = contrasts.contrasts(study, records, [(study.variants[study.main][0], Pruning())])
 drawing.table(drops, {}).drop(columns=["sparsity"]).style.hide(axis="index")
 
 # %% [markdown]

@@ -37,21 +37,23 @@ seeds: str = "all"  # the seeds, such as "0,1"
 # %%
 from IPython.display import Markdown
 
-from essparse_lib import figures, live
+from essparse_lib import figures
+from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
 from essparse_lib.figures import fig10, parameters, style
-from essparse_lib.study import cost, store, summary, verdicts
+from essparse_lib.records import cost, store, summary
+from essparse_lib.claims import verdicts
 
 style.apply()
 sparsity = check_sparsity(sparsity)
-study = live.checked(parameters.narrowed(figures.study("fig10", scale), model, "all", seeds))
+study = interactive.checked(parameters.narrowed(figures.study("fig10", scale), model, "all", seeds))
 
 # %% [markdown]
 # The records of this study are read.
 
 # %%
 records = store.results(scale).records()
-records |= live.run(live.wanted(study, records, [], []), scale)
+records |= interactive.run(interactive.wanted(study, records, [], []), scale)
 
 # %% [markdown]
 # ## Every pair of masks

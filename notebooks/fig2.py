@@ -44,22 +44,26 @@ epsilon: float = 1.0  # the tolerated loss, in points
 # %%
 from IPython.display import Markdown
 
-from essparse_lib import figures, live
+from essparse_lib import figures
+from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import curves as drawing
+from essparse_lib.figures import curve_plots as drawing
 from essparse_lib.figures import fig2, panels, parameters, style
-from essparse_lib.study import cost, curves, store, summary, trial, verdicts
+from essparse_lib.records import cost, store, summary
+from essparse_lib.analysis import curves
+from essparse_lib.specs.trial import Pruning
+from essparse_lib.claims import verdicts
 
 style.apply()
 sparsity = check_sparsity(sparsity)
-study = live.checked(parameters.narrowed(figures.study("fig2", scale), model, tasks, seeds))
+study = interactive.checked(parameters.narrowed(figures.study("fig2", scale), model, tasks, seeds))
 
 # %% [markdown]
 # The records of this study are read. If the point asked for has none, it is run now, of each model on one task and with one seed.
 
 # %%
 records = store.results(scale).records()
-fresh = live.run(live.wanted(study, records, [trial.Pruning(sparsity)], parameters.live_tasks(study, live_tasks)), scale)
+fresh = interactive.run(interactive.wanted(study, records, [Pruning(sparsity=sparsity)], parameters.live_tasks(study, live_tasks)), scale)
 records |= fresh
 found = curves.curves(study, records)
 asked = drawing.points(study, records, sparsity, live=fresh)

@@ -42,28 +42,32 @@ from dataclasses import replace
 
 from IPython.display import Markdown
 
-from essparse_lib import figures, live
+from essparse_lib import figures
+from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import curves as drawing
+from essparse_lib.figures import curve_plots as drawing
 from essparse_lib.figures import fig3, panels, parameters, style
-from essparse_lib.study import cost, curves, sharpness, store, summary, trial, verdicts
+from essparse_lib.records import cost, store, summary
+from essparse_lib.analysis import curves
+from essparse_lib.claims import c04_sharper_turn_in_vision, verdicts
+from essparse_lib.specs.trial import Pruning
 
 style.apply()
 sparsity = check_sparsity(sparsity)
-study = live.checked(parameters.narrowed(figures.study("fig3", scale), model, tasks, seeds))
+study = interactive.checked(parameters.narrowed(figures.study("fig3", scale), model, tasks, seeds))
 
 # %% [markdown]
 # The records of this study are read, and at the same scale those of the studies of language and of vision models that were trained for longer.
 
 # %%
 records = store.results(scale).records()
-fresh = live.run(live.wanted(study, records, [trial.Pruning(sparsity)], parameters.live_tasks(study, live_tasks)), scale)
+fresh = interactive.run(interactive.wanted(study, records, [Pruning(sparsity=sparsity)], parameters.live_tasks(study, live_tasks)), scale)
 records |= fresh
 found = curves.curves(study, records)
 asked = drawing.points(study, records, sparsity, live=fresh)
-seen = sharpness.turns(study, found, fig3.VISION)
+seen = c04_sharper_turn_in_vision.turns(study, found, fig3.VISION)
 longer, read = fig3.longer(study, records), fig3.language(scale, records)
-all_turns = [*seen, *sharpness.uncounted(longer), *read]
+all_turns = [*seen, *c04_sharper_turn_in_vision.uncounted(longer), *read]
 
 # %% [markdown]
 # ## The point asked for
@@ -105,7 +109,7 @@ fig3.table(all_turns).style.hide(axis="index")
 # ## Verdict
 
 # %% tags=["remove-input"]
-sharp = sharpness.c4(study, seen, read, longer)
+sharp = c04_sharper_turn_in_vision.c4(study, seen, read, longer)
 Markdown(sharp.text)
 
 # %% tags=["remove-input"]

@@ -39,25 +39,29 @@ live_tasks: str = "first"  # where the pattern is run if it has no record: "firs
 # %%
 from IPython.display import Markdown
 
-from essparse_lib import figures, live
-from essparse_lib.figures import contrasts as drawing
-from essparse_lib.figures import curves as curve_drawing
+from essparse_lib import figures
+from essparse_lib.runner import interactive
+from essparse_lib.figures import contrast_plots as drawing
+from essparse_lib.figures import curve_plots as curve_drawing
 from essparse_lib.figures import fig5, panels, parameters, style
-from essparse_lib.study import contrasts, cost, curves, store, summary, trial, verdicts
+from essparse_lib.analysis import contrasts, curves
+from essparse_lib.records import cost, store, summary
+from essparse_lib.specs.trial import Pruning
+from essparse_lib.claims import verdicts
 
 style.apply()
-asked = trial.Pruning(pattern=pattern)
-beside = trial.Pruning(asked.sparsity)
-study = live.checked(parameters.narrowed(figures.study("fig5", scale), model, tasks, seeds))
+asked = Pruning(pattern=pattern)
+beside = Pruning(sparsity=asked.sparsity)
+study = interactive.checked(parameters.narrowed(figures.study("fig5", scale), model, tasks, seeds))
 
 # %% [markdown]
 # The records of this study are read. If the pattern asked for has none, it is run now, of each model on one task and with one seed.
 
 # %%
 records = store.results(scale).records()
-records |= live.run(live.wanted(study, records, [asked, beside], parameters.live_tasks(study, live_tasks)), scale)
-pairs = [(p, trial.Pruning(p.sparsity)) for way in (fig5.M4, fig5.M8) for p in study.ways[way]]
-asked_pairs = [(asked, trial.Pruning()), (asked, beside)]
+records |= interactive.run(interactive.wanted(study, records, [asked, beside], parameters.live_tasks(study, live_tasks)), scale)
+pairs = [(p, Pruning(sparsity=p.sparsity)) for way in (fig5.M4, fig5.M8) for p in study.variants[way]]
+asked_pairs = [(asked, Pruning()), (asked, beside)]
 together = contrasts.contrasts(study, records, [*pairs, *asked_pairs])  # one estimate of the noise for all
 found = [c for c in together if (c.one, c.other) in pairs]
 
@@ -72,7 +76,7 @@ drawing.table(named, {"pattern": lambda c: c.one.pattern, "against": lambda c: s
 # ## Patterns and unstructured pruning
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig5-curves", "caption": "Change of the score against the dense model, for patterns of M = 4 (thick line, with 95% interval; thin lines single seeds), of M = 8 (dotted), and for unstructured pruning of the same sparsities (dashed); a colour is a model. The grey dashed line lies one point below the dense model; marks at the bottom are essential sparsities with their intervals."}, "image": {"alt": "A panel for each task: three lines for each model of the change in points at 25, 50 and 75% of the weights removed.", "align": "center"}}
-ways = {way: curves.curves(study, records, way) for way in study.ways}
+ways = {way: curves.curves(study, records, way) for way in study.variants}
 curve_drawing.draw(ways[fig5.M4], beside={way: own for way, own in ways.items() if way != fig5.M4});
 
 # %% tags=["remove-input"]

@@ -38,21 +38,24 @@ epsilon: float = 1.0  # the tolerated loss, in points
 # %%
 from IPython.display import Markdown
 
-from essparse_lib import figures, live
+from essparse_lib import figures
+from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import fig6, fig6_learned, parameters, style, vision
-from essparse_lib.study import cost, curves, store, summary, supervision
+from essparse_lib.figures import fig6, fig6_learned, parameters, style, vision_settings
+from essparse_lib.records import cost, store, summary
+from essparse_lib.analysis import curves
+from essparse_lib.claims import c07_self_supervision
 
 style.apply()
 sparsity = check_sparsity(sparsity)
-study = live.checked(parameters.narrowed(figures.study("fig6", scale), "all", tasks, seeds))
+study = interactive.checked(parameters.narrowed(figures.study("fig6", scale), "all", tasks, seeds))
 
 # %% [markdown]
 # The records of this study are read.
 
 # %%
 records = store.results(scale).records()
-records |= live.run(live.wanted(study, records, [], []), scale)
+records |= interactive.run(interactive.wanted(study, records, [], []), scale)
 found = curves.curves(study, records)
 decides, *beside = fig6.comparisons(study)
 
@@ -81,7 +84,7 @@ Markdown(fig6_learned.lifted(study, records))
 fig6_learned.cost_table(study, records).style.hide(axis="index")
 
 # %% [markdown]
-# *Supervised for as long* has so many steps as take DINO's time in turns on a quiet machine (`benchmarks/vision.py`); minutes here are those of machines that had other work as well.
+# *Supervised for as long* has so many steps as take DINO's time in turns on a quiet machine (`benchmarks/vision_settings.py`); minutes here are those of machines that had other work as well.
 
 # %% tags=["remove-input"]
 Markdown(fig6_learned.published())
@@ -130,7 +133,7 @@ fig6.effect_table(study, found)
 # ## Verdict
 
 # %% tags=["remove-input"]
-verdict = supervision.c7(study, records, found, decides, beside)
+verdict = c07_self_supervision.c7(study, records, found, decides, beside)
 Markdown(verdict.text)
 
 # %% [markdown]

@@ -34,12 +34,13 @@ scale: str = "lab"  # "tiny", "lab" or "paper"
 # %%
 from IPython.display import Markdown
 
-from essparse_lib import figures, live
-from essparse_lib.figures import fig7, parameters, style, vision
-from essparse_lib.study import store, summary
+from essparse_lib import figures
+from essparse_lib.runner import interactive
+from essparse_lib.figures import fig7, parameters, style, vision_settings
+from essparse_lib.records import store, summary
 
 style.apply()
-study = live.checked(fig7.narrowed(figures.study("fig7", scale), models))
+study = interactive.checked(fig7.narrowed(figures.study("fig7", scale), models))
 
 # %% [markdown]
 # The records of this study are read; two models that are named are looked at now.
@@ -47,7 +48,7 @@ study = live.checked(fig7.narrowed(figures.study("fig7", scale), models))
 # %%
 records = store.results(scale).records()
 named = [] if models == "all" else [asked for asked in study.measurements() if asked.id not in records]
-records |= live.run([*live.wanted(study, records, [], []), *named], scale)
+records |= interactive.run([*interactive.wanted(study, records, [], []), *named], scale)
 
 # %% tags=["remove-input"]
 Markdown(summary.missing(study, records))

@@ -40,14 +40,17 @@ checkpoints: str = "trained"  # whose weights are watched: "trained" here, or "m
 # %%
 from IPython.display import Markdown
 
-from essparse_lib import figures, live
+from essparse_lib import figures
+from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity, unknown
 from essparse_lib.figures import fig8, fig8_tables, panels, parameters, style
-from essparse_lib.study import cost, curves, emergence, store, summary
+from essparse_lib.records import cost, store, summary
+from essparse_lib.analysis import curves
+from essparse_lib.claims import emergence
 
 style.apply()
 sparsity = check_sparsity(sparsity)
-study = live.checked(parameters.narrowed(figures.study("fig8", scale), "all", tasks, seeds))
+study = interactive.checked(parameters.narrowed(figures.study("fig8", scale), "all", tasks, seeds))
 if checkpoints not in ("trained", "multiberts"):
     raise unknown("checkpoints", checkpoints, ("trained", "multiberts"))
 
@@ -56,7 +59,7 @@ if checkpoints not in ("trained", "multiberts"):
 
 # %%
 records = store.results(scale).records()
-records |= live.run(live.wanted(study, records, [], []), scale)
+records |= interactive.run(interactive.wanted(study, records, [], []), scale)
 watched, looks = (study, records) if checkpoints == "trained" else (fig8.MULTIBERTS, store.results("paper").records())
 trained = emergence.series(study, records)
 runs = trained if watched is study else emergence.series(watched, looks)

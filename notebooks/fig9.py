@@ -39,24 +39,28 @@ live_tasks: str = "first"  # where the point is run if it has no record: "first"
 # %%
 from IPython.display import Markdown
 
-from essparse_lib import figures, live
+from essparse_lib import figures
+from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import contrasts as drawing
+from essparse_lib.figures import contrast_plots as drawing
 from essparse_lib.figures import fig9, panels, parameters, style
-from essparse_lib.study import contrasts, cost, curves, store, summary, trial, verdicts
+from essparse_lib.analysis import contrasts, curves
+from essparse_lib.records import cost, store, summary
+from essparse_lib.specs.trial import Pruning
+from essparse_lib.claims import verdicts
 
 style.apply()
 sparsity = check_sparsity(sparsity)
-asked = [trial.Pruning(sparsity, "lottery"), trial.Pruning(sparsity)]
-study = live.checked(parameters.narrowed(figures.study("fig9", scale), model, tasks, seeds))
+asked = [Pruning(sparsity=sparsity, method="lottery"), Pruning(sparsity=sparsity)]
+study = interactive.checked(parameters.narrowed(figures.study("fig9", scale), model, tasks, seeds))
 
 # %% [markdown]
 # The records of this study are read. If the point asked for has none, it is run now, on one task and with one seed.
 
 # %%
 records = store.results(scale).records()
-records |= live.run(live.wanted(study, records, asked, parameters.live_tasks(study, live_tasks)), scale)
-pairs = [(ticket, trial.Pruning(ticket.sparsity)) for ticket in study.ways[fig9.LOTTERY]]
+records |= interactive.run(interactive.wanted(study, records, asked, parameters.live_tasks(study, live_tasks)), scale)
+pairs = [(ticket, Pruning(sparsity=ticket.sparsity)) for ticket in study.variants[fig9.LOTTERY]]
 together = contrasts.contrasts(study, records, [*pairs, tuple(asked)])  # one estimate of the noise for all
 found = [c for c in together if (c.one, c.other) in pairs]
 
@@ -75,7 +79,7 @@ drawing.draw(found, asked=sparsity);
 
 # %% tags=["remove-input"]
 panels.of_curves(
-    {way: curves.curves(study, records, way) for way in study.ways},
+    {way: curves.curves(study, records, way) for way in study.variants},
     "A line for each task and kind of mask: the change from the dense model against the share of the weights removed.",
     start=100 * sparsity,
 )

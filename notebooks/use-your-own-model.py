@@ -50,14 +50,18 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 from IPython.display import Markdown
 
-from essparse_lib import Pruning, Recipe, figures, from_zeros, live, magnitude_levels, models
-from essparse_lib import prunable, random_levels, save_pruned, tasks, weights
+from essparse_lib import Pruning, Recipe, figures, from_zeros, magnitude_levels
+from essparse_lib.runner import interactive
+from essparse_lib.models import loading
+from essparse_lib import prunable_matrices, random_levels, save_pruned, tasks, prunable_weights
 from essparse_lib.errors import check_sparsity, unknown
-from essparse_lib.figures import curves as drawing
+from essparse_lib.figures import curve_plots as drawing
 from essparse_lib.figures import fig1, parameters, style
-from essparse_lib.kinds import KINDS
+from essparse_lib.runner.task_heads import TASK_HEADS
 from essparse_lib.pruning.statistics import statistics
-from essparse_lib.study import cost, curves, grid, store, summary
+from essparse_lib.records import cost, store, summary
+from essparse_lib.analysis import curves
+from essparse_lib.specs.study import TENTHS, at_sparsities
 from essparse_lib.training.device import accelerator
 from essparse_lib.training.fine_tune import fine_tune
 
@@ -68,8 +72,8 @@ if method not in sweeps:
     raise unknown("method", method, sweeps)
 # whose settings and records serve this model: Figure 8 has those that were trained from scratch
 home = "fig8" if model in figures.study("fig8", scale).models else "fig2"
-study = live.checked(figures.study(home, scale).narrowed(models=[model], tasks=[task]))
-study = replace(study, ways={"one-shot": grid.swept(study.sparsities, method)})
+study = interactive.checked(figures.study(home, scale).narrowed(models=[model], tasks=[task]))
+study = replace(study, variants={"one-shot": at_sparsities(study.sparsities, method)})
 
 # %% [markdown]
 # ## 1. Load it
@@ -78,7 +82,7 @@ study = replace(study, ways={"one-shot": grid.swept(study.sparsities, method)})
 # that follows takes any PyTorch module that is made of transformer blocks.
 
 # %%
-network = models.complete(model)
+network = loading.complete(model)
 print(type(network).__name__, f"{network.num_parameters():,} parameters")
 
 # %% [markdown]
@@ -88,7 +92,7 @@ print(type(network).__name__, f"{network.num_parameters():,} parameters")
 # walking the model's modules, under whatever names the architecture gives them.
 
 # %%
-matrices = prunable(network)
+matrices = prunable_matrices(network)
 listed = pd.DataFrame(
     {"component": m.component, "shape": " × ".join(map(str, m.weight.shape)), "weights": m.weight.numel()}
     for m in matrices.values()
@@ -110,7 +114,7 @@ Markdown(
 # the model is left as it is until a mask is applied.
 
 # %%
-sweep = sweeps[method](weights(network), sorted({*grid.TENTHS[1:], sparsity} - {0.0}))
+sweep = sweeps[method](prunable_weights(network), sorted({*TENTHS[1:], sparsity} - {0.0}))
 gone_at = {at: sweep.mask(at).count(lambda name: matrices[name].component) for at in sweep.sparsities}
 pd.DataFrame(
     {f"{at:.4g}": {part: f"{count.sparsity:.0%}" for part, count in parts.items()} for at, parts in gone_at.items()}
@@ -125,7 +129,7 @@ pd.DataFrame(
 # At the sparsity of the checkpoint, matrix by matrix.
 
 # %%
-mask = sweep.mask(sparsity) if sparsity else from_zeros(weights(network))
+mask = sweep.mask(sparsity) if sparsity else from_zeros(prunable_weights(network))
 removed = mask.count(str)
 shares = [{"depth": m.depth, "component": m.component, **vars(removed[name])} for name, m in matrices.items()]
 
@@ -144,7 +148,7 @@ fig1.table(shares).style.hide(axis="index")
 # %%
 temporary = TemporaryDirectory(ignore_cleanup_errors=True)
 folder = Path(out) if out else Path(temporary.name) / "pruned"
-said = save_pruned(model, Recipe(sparsity, method), folder)
+said = save_pruned(model, Recipe(sparsity=sparsity, method=method), folder)
 print(said.removeprefix(f"{folder}: "))
 print((folder / "essparse.json").read_text())
 
@@ -153,13 +157,13 @@ print((folder / "essparse.json").read_text())
 # beside it.
 
 # %%
-again = models.complete(str(folder))
-in_file = from_zeros(weights(again))
+again = loading.complete(str(folder))
+in_file = from_zeros(prunable_weights(again))
 unlike = sum(int((in_file.keep[name] != kept).sum()) for name, kept in mask.keep.items())
 print(f"{in_file.pruned:,} of {in_file.size:,} weights are zero; places where mask and file differ: {unlike}")
-by_place = statistics(prunable(again).values())
+by_place = statistics(prunable_matrices(again).values())
 zeros = {(part, f"block {depth + 1}"): f"{found.sparsity:.1%}" for (depth, part), found in by_place.items()}
-pd.Series(zeros).unstack(sort=False)
+pd.Series(name=zeros).unstack(sort=False)
 
 # %% [markdown]
 # The file is as large as before, and the model as fast: zeros are stored and multiplied like other numbers. Hardware gains from
@@ -173,11 +177,11 @@ pd.Series(zeros).unstack(sort=False)
 
 # %%
 practice = tasks.get("tiny-sentiment")
-kind, splits, devices = KINDS[practice.head], practice.splits(), accelerator()
+kind, splits, devices = TASK_HEADS[practice.head], practice.splits(), accelerator()
 training = replace(study.trial(model, task, Pruning(), seed=0).training, max_length=32)
 train, test = (kind.encode(part, str(folder), training.max_length) for part in (splits.train, splits.test))
-classifier = models.with_head(str(folder), practice.head, classes=len(practice.classes), seed=0)
-gone = from_zeros(weights(classifier))
+classifier = loading.with_head(str(folder), practice.head, classes=len(practice.classes), seed=0)
+gone = from_zeros(prunable_weights(classifier))
 losses = fine_tune(classifier, train, training, seed=0, devices=devices, mask=gone)
 score = kind.score(classifier, practice, test, devices)
 print(f"{len(losses)} steps, loss {losses[0]:.2f} → {losses[-1]:.2f}, accuracy {score.metrics['accuracy']:.1f}")
@@ -199,22 +203,22 @@ print(f"{gone.pruned:,} weights were gone before; {gone.drift(classifier)} have 
 
 # %%
 records = store.results(scale).records()
-needed = [*study.ways[study.main], Pruning(sparsity, method)]
-fresh = live.run(live.wanted(study, records, needed, parameters.live_tasks(study, live_tasks)), scale)
+needed = [*study.variants[study.main], Pruning(sparsity=sparsity, method=method)]
+fresh = interactive.run(interactive.wanted(study, records, needed, parameters.live_tasks(study, live_tasks)), scale)
 records |= fresh
 own = curves.curves(study, records)
-asked = drawing.pruned_points(study, records, Pruning(sparsity, method), live=fresh)
+asked = drawing.pruned_points(study, records, Pruning(sparsity=sparsity, method=method), live=fresh)
 
 # %% [markdown]
 # Beside it stand the models of [Figure 2](fig2.ipynb) that have records on this task. At lab scale these are `minilm-l6`, with half the blocks of BERT-base and half
 # its width; on one task and with one seed, `mpnet-base`, of BERT-base's size and shape; and, on four tasks, `opt-2x128`, a small decoder that was trained here.
 
 # %%
-others = replace(figures.study("fig2", scale), ways=study.ways).narrowed(tasks=[task])
+others = replace(figures.study("fig2", scale), variants=study.variants).narrowed(tasks=[task])
 beside = [curve for curve in curves.curves(others, records) if curve.model != model]
 tried = [record for record in summary.used(others, records) if "prunable" in record.metrics]
-largest = max(tried, key=lambda record: record.metrics["prunable"]).trial.model if tried else ""
-timed = [record for record in tried if record.trial.model == largest]
+largest = max(tried, key=lambda record: record.metrics["prunable"]).spec.model if tried else ""
+timed = [record for record in tried if record.spec.model == largest]
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "own-curves", "caption": "Change of the score against the dense model as pruning removes more, after fine-tuning on the task. Thick lines are means over the seeds, thin lines single seeds, bands 95% intervals over seeds and evaluation examples; the dashed line lies \u03b5 below the dense model; the marks at the bottom are essential sparsities with their intervals; the diamond is the sparsity of the checkpoint."}, "image": {"alt": "Change from the dense model in points against the percentage of weights removed, a colour for each model, with interval bands.", "align": "center"}}
 drawing.draw([*own, *beside], asked, epsilon);
@@ -239,7 +243,7 @@ minutes = sum(record.provenance.get("seconds", 0) for record in timed) / 60
 device = " and ".join(sorted({record.provenance.get("device", "") for record in timed}))
 took = f"The {len(timed)} fine-tunings of {largest} beside it took {minutes:.0f} minutes together ({device}). "
 reference = figures.study("fig2", "paper").narrowed(models=["bert-base-uncased"], tasks=["sst2"], seeds=[0])
-reference = replace(reference, ways={"one-shot": reference.ways[reference.main]})
+reference = replace(reference, variants={"one-shot": reference.variants[reference.main]})
 Markdown(
     f"**How long it takes.** {took if timed else ''}The paper's own settings are a scale of this notebook: "
     f"`-p model bert-base-uncased -p scale paper -p task sst2 -p live_tasks sst2`. {cost.sentence(reference)}"

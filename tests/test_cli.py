@@ -11,13 +11,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from essparse_lib import cli, figures, pretrain
+from essparse_lib import cli, figures
 from essparse_lib.errors import InputError
 from essparse_lib.figures import fig8
-from essparse_lib.pretrained import PRETRAINED
-from essparse_lib.study.grid import swept
-from essparse_lib.study.store import Record, Store, results_folder
-from essparse_lib.study.trial import Training
+from essparse_lib.records.pretrained import PRETRAINED
+from essparse_lib.records.store import Record, Store, results_folder
+from essparse_lib.specs.study import at_sparsities
+from essparse_lib.specs.trial import Training
 
 SCRATCH = "tiny-scratch-60-1"
 
@@ -30,8 +30,8 @@ def results(tmp_path, monkeypatch):
         figures.study("fig2", "tiny"),
         models=("tiny-bert",),
         tasks=("tiny-pairs",),
-        training={"*": Training(1, 32, 1e-3, 32, 64)},
-        ways={"one-shot": swept((0.5,))},
+        training={"*": Training(epochs=1, batch_size=32, learning_rate=1e-3, max_length=32, max_train=64)},
+        variants={"one-shot": at_sparsities((0.5,))},
         seeds=(0,),
     )
     monkeypatch.setitem(figures.STUDIES["fig2"], "tiny", reduced)
@@ -164,16 +164,18 @@ def training(monkeypatch, empty_cache):
     def train(asked, folder, deadline):
         told.calls.append((asked, deadline))
         if told.outcome == "diverged":
-            return Record(asked, "diverged", reason="the loss is NaN")
+            return Record(spec=asked, status="diverged", reason="the loss is NaN")
         if told.outcome is None:
             return None
         folder.mkdir(parents=True)
         (folder / "model.safetensors").write_bytes(told.weights)
         provenance = {"weights": hashlib.sha256(told.weights).hexdigest()[:16]}
-        return Record(asked, "ok", {"held_out_loss": 2.5}, provenance=provenance)
+        return Record(spec=asked, status="ok", metrics={"held_out_loss": 2.5}, provenance=provenance)
 
-    monkeypatch.setattr(pretrain, "prepare", lambda asked: None)
-    monkeypatch.setattr(pretrain, "pretrain", train)
+    from essparse_lib.runner import pretraining
+
+    monkeypatch.setattr(pretraining, "prepare", lambda asked: None)
+    monkeypatch.setattr(pretraining, "pretrain", train)
     return told
 
 
@@ -188,7 +190,7 @@ def test_pretrain_trains_a_model_once(essparse, training, place):
     assert essparse("pretrain", SCRATCH) == said
     assert essparse("pretrain", SCRATCH, "--budget", "1s") == said
     assert training.calls == [(PRETRAINED["tiny"][SCRATCH], None)]
-    assert [r.trial.model for r in Store(results_folder("tiny")).records().values()] == [SCRATCH]
+    assert [r.spec.model for r in Store(results_folder("tiny")).records().values()] == [SCRATCH]
 
 
 @pytest.mark.parametrize(
@@ -251,15 +253,16 @@ def test_pretrain_says_how_far_it_got(essparse, place, empty_cache, monkeypatch)
     import torch
     from safetensors.torch import save_file
 
-    from essparse_lib.training import scratch
+    from essparse_lib.runner import pretraining
+    from essparse_lib.training import pretrain
 
     def train(asked, objective, devices, kept, deadline):
         kept.parent.mkdir(parents=True)
         save_file({"losses": torch.zeros(40)}, kept, {"notes": json.dumps({"steps": 40})})
-        return scratch.Trained(None, [0.0] * 40, None, 1.0)
+        return pretrain.Trained(module=None, losses=[0.0] * 40, dynamics=None, seconds=1.0)
 
-    monkeypatch.setattr(pretrain, "prepare", lambda asked: None)
-    monkeypatch.setattr(scratch, "pretrain", train)
+    monkeypatch.setattr(pretraining, "prepare", lambda asked: None)
+    monkeypatch.setattr(pretrain, "pretrain", train)
     said = f"{SCRATCH}: 40 of 120 steps are done: run the same command to go on\n"
     assert essparse("pretrain", SCRATCH, "--budget", "15m") == (0, said, "")
     assert not place.exists()

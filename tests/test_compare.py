@@ -140,7 +140,7 @@ def test_excess_by_hand():
 
 def test_counts_of_billions_do_not_overflow():
     n = 3_100_000_001  # its square passes 64 bits
-    same = compare._Overlap(n, n - 3, n - 3, n - 3)
+    same = compare._Overlap(size=n, one=n - 3, other=n - 3, both=n - 3)
     assert compare._cosine(same).value == compare._jaccard(same).value == 1
     assert compare._jaccard(same.of_the_removed()) == Similarity(1.0, pytest.approx(1.5 / n, rel=1e-6))
 

@@ -6,24 +6,25 @@ import numpy as np
 import pytest
 
 from essparse_lib import figures
-from essparse_lib.figures import contrasts as drawing
+from essparse_lib.analysis.contrasts import Contrast, contrasts
+from essparse_lib.analysis.curves import curves
+from essparse_lib.analysis.estimate import Estimate
+from essparse_lib.claims import verdicts
+from essparse_lib.figures import contrast_plots as drawing
 from essparse_lib.figures import fig1, fig9, fig10
-from essparse_lib.study import verdicts
-from essparse_lib.study.contrasts import Contrast, contrasts
-from essparse_lib.study.curves import Estimate, curves
-from essparse_lib.study.grid import Part, Study, swept
-from essparse_lib.study.store import Record
-from essparse_lib.study.trial import Pruning, Training
+from essparse_lib.records.store import Record
+from essparse_lib.specs.study import Part, Study, at_sparsities
+from essparse_lib.specs.trial import Pruning, Training
 
 EXAMPLES = 4000
-TICKET, SHOT = Pruning(0.3, "lottery"), Pruning(0.3)
+TICKET, SHOT = Pruning(sparsity=0.3, method="lottery"), Pruning(sparsity=0.3)
 STUDY = Study(
-    "fig9",
-    "lab",
-    ("m",),
-    ("t",),
-    {"*": Training(1, 8, 1e-3, 16)},
-    {"lottery": (TICKET, Pruning(0.6, "lottery")), "one-shot": swept((0.3, 0.6))},
+    figure="fig9",
+    scale="lab",
+    models=("m",),
+    tasks=("t",),
+    training={"*": Training(epochs=1, batch_size=8, learning_rate=1e-3, max_length=16)},
+    variants={"lottery": (TICKET, Pruning(sparsity=0.6, method="lottery")), "one-shot": at_sparsities((0.3, 0.6))},
 )
 
 
@@ -36,7 +37,13 @@ def records(accuracy, study=STUDY, missing=()):
         right = rng.permutation(EXAMPLES) < EXAMPLES * accuracy(trial.task, trial.pruning, trial.seed) / 100
         digits, golden = ("".join(map(str, values)) for values in (np.where(right, labels, 1 - labels), labels))
         if (trial.pruning, trial.seed) not in missing:
-            found[trial.id] = Record(trial, "ok", {"accuracy": 100 * right.mean(), "steps": 100}, digits, golden)
+            found[trial.id] = Record(
+                spec=trial,
+                status="ok",
+                metrics={"accuracy": 100 * right.mean(), "steps": 100},
+                predictions=digits,
+                labels=golden,
+            )
     return found
 
 
@@ -70,7 +77,18 @@ def test_seeds_without_both_are_left_out_of_a_difference():
     ],
 )
 def test_equivalence_needs_the_whole_interval_within_a_point(low, high, standing):
-    assert Contrast("m", "t", TICKET, SHOT, Estimate((low + high) / 2, low, high), 3, True).standing == standing
+    assert (
+        Contrast(
+            model="m",
+            task="t",
+            one=TICKET,
+            other=SHOT,
+            difference=Estimate((low + high) / 2, low, high),
+            seeds=3,
+            learned=True,
+        ).standing
+        == standing
+    )
 
 
 @pytest.mark.parametrize(
@@ -81,7 +99,7 @@ def test_c10_follows_the_differences_below_half(points, outcome):
 
 
 def test_c10_does_not_look_at_half_and_above():
-    far = lambda task, pruning, seed: 80 - 30 * (pruning == Pruning(0.6))  # noqa: E731
+    far = lambda task, pruning, seed: 80 - 30 * (pruning == Pruning(sparsity=0.6))  # noqa: E731
     assert verdicts.c10(STUDY, records(far)).outcome == "agrees"
 
 
@@ -127,7 +145,7 @@ def shares(study, output):
     (asked,) = (m for m in study.measurements() if m.kind == "pruned-share")
     sizes = {"query": 10, "output": output}
     values = [{"name": c, "depth": 0, "component": c, "size": 100, "pruned": p, "map": [[p]]} for c, p in sizes.items()]
-    return {asked.id: Record(asked, "ok", values={"matrices": values})}
+    return {asked.id: Record(spec=asked, status="ok", values={"matrices": values})}
 
 
 @pytest.mark.parametrize(
@@ -177,7 +195,7 @@ def alike(study, cosine):
             "jaccard_removed": table,
             "independent": {"cosine": 1 - asked.sparsity, "jaccard_removed": asked.sparsity / (2 - asked.sparsity)},
         }
-        found[asked.id] = Record(asked, "ok", values=values)
+        found[asked.id] = Record(spec=asked, status="ok", values=values)
     return found
 
 
@@ -204,7 +222,9 @@ def test_records_that_are_missing_leave_a_verdict_open():
 
 
 def test_differences_are_drawn_and_listed():
-    found = contrasts(STUDY, records(ticket_better_by(2)), [(t, Pruning(t.sparsity)) for t in STUDY.ways["lottery"]])
+    found = contrasts(
+        STUDY, records(ticket_better_by(2)), [(t, Pruning(sparsity=t.sparsity)) for t in STUDY.variants["lottery"]]
+    )
     (ax,) = drawing.draw(found, asked=0.3).axes
     heights = ax.containers[0].lines[0].get_ydata()
     assert list(heights) == pytest.approx([2, 2], abs=0.05)

@@ -30,7 +30,7 @@ from essparse_lib.tasks import packaged as packaged_tasks
 
 
 def made(documents, key="", name="made"):
-    return Corpus(name, lambda: iter(documents), "made in a test", key)
+    return Corpus(name=name, load=lambda: iter(documents), source="made in a test", key=key)
 
 
 SENTENCES = ["The cat sat.", "A Cät ran, the dog sat!", "the dogs ran (and sat)"] * 40
@@ -162,7 +162,9 @@ def packages(cached, monkeypatch):
 
     def put(module, constant, filename, members):
         archive = cached(filename, members)
-        monkeypatch.setattr(module, constant, Archive("a-package", archive.filename, archive.sha256))
+        monkeypatch.setattr(
+            module, constant, Archive(package="a-package", filename=archive.filename, sha256=archive.sha256)
+        )
 
     put(packaged, "_GCIDE", "dict-gcide_1_all.deb", {"usr/share/dictd/gcide.dict.dz": gzip.compress(GCIDE.encode())})
     pages = {"secB1": "Second page.", "secA1": PAGE, "secAcon": "Contents.", "alinks": "Links.", "append1": "A list."}
@@ -234,7 +236,9 @@ def mirror(tmp_path, monkeypatch):
 
 
 def of(source, rows, joined=None):
-    return hub.Parquet(source.repository, source.files, rows, source.joined if joined is None else joined)
+    return hub.Parquet(
+        repository=source.repository, files=source.files, rows=rows, joined=source.joined if joined is None else joined
+    )
 
 
 def test_wikipedias_articles_from_several_files_in_their_order(mirror):
@@ -458,7 +462,18 @@ def synthetic(blocks):
     chunk_of = np.arange(blocks) // size
     held = np.isin(chunk_of, order[len(order) - _held_out(len(order)) :])
     train, held_out = (np.flatnonzero(k).astype(np.int64)[:, None] for k in (~held, held))
-    return Packed(Path(), train, held_out, 1, "", "", 0, 0, 0, 0)
+    return Packed(
+        tokenizer_folder=Path(),
+        train=train,
+        held_out=held_out,
+        vocabulary=1,
+        fingerprint="",
+        content="",
+        documents=0,
+        characters=0,
+        words=0,
+        tokens=0,
+    )
 
 
 FRACTIONS = (0.01, 0.1, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
@@ -520,7 +535,7 @@ def test_the_unigram_entropy_is_that_of_the_held_out_tokens():
 
 def test_a_cached_corpus_with_a_key_is_not_read_again(empty_cache):
     first = packed(made(SENTENCES, "a key"), 40, 16)
-    unread = Corpus("other name", lambda: pytest.fail("read again"), "", "a key")
+    unread = Corpus(name="other name", load=lambda: pytest.fail("read again"), source="", key="a key")
     again = packed(unread, 40, 16)
     assert (again.fingerprint, again.content) == (first.fingerprint, first.content)
     assert np.array_equal(again.train, first.train) and np.array_equal(again.held_out, first.held_out)
@@ -588,7 +603,7 @@ def test_what_is_broken_off_leaves_nothing(empty_cache):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        packed(Corpus("broken", broken, "", "a key"), 40, 16)
+        packed(Corpus(name="broken", load=broken, source="", key="a key"), 40, 16)
     assert [p.name for p in (empty_cache / "corpora").iterdir() if p.is_dir()] == [
         f"tokenizer-{fingerprint(made([], 'a key'), 40, 1)}"
     ]

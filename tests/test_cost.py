@@ -12,22 +12,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModel, BertConfig, OPTConfig
 
-from essparse_lib import experiment, figures, tasks
+from essparse_lib import figures, tasks
 from essparse_lib.figures import fig8
-from essparse_lib.pruning.prunable import weights
-from essparse_lib.study import cost
-from essparse_lib.study.grid import Study, swept
-from essparse_lib.study.trial import Pruning, Training, Trial
+from essparse_lib.pruning.prunable import prunable_weights
+from essparse_lib.records import cost
+from essparse_lib.runner import trial as trial_runner
+from essparse_lib.specs.study import Study, at_sparsities
+from essparse_lib.specs.trial import Pruning, Training, Trial
 from essparse_lib.training.lottery import rounds
 
 ROOT = Path(__file__).parents[1]
 FIGURES = ("fig1", "fig2", "fig3", "fig5", "fig6", "fig8", "fig9", "fig10")
 TABLE_1 = Training(epochs=3, batch_size=32, learning_rate=2e-5, max_length=256)
-DENSE = Trial("bert-base-uncased", "rte", 0, TABLE_1)
+DENSE = Trial(model="bert-base-uncased", task="rte", seed=0, training=TABLE_1)
 
 
 def study(task="rte", model="bert-base-uncased", training=TABLE_1, **ways):
-    return Study("fig0", "paper", (model,), (task,), {"*": training}, ways or {"none": ()}, seeds=(0,))
+    return Study(
+        figure="fig0",
+        scale="paper",
+        models=(model,),
+        tasks=(task,),
+        training={"*": training},
+        variants=ways or {"none": ()},
+        seeds=(0,),
+    )
 
 
 def opt(layers, hidden, heads):
@@ -52,7 +61,7 @@ def opt(layers, hidden, heads):
 )
 def test_a_shape_has_the_models_prunable_weights(name, config):
     with torch.device("meta"):
-        found = weights(AutoModel.from_config(config))
+        found = prunable_weights(AutoModel.from_config(config))
     assert cost.SHAPES[name].parameters == sum(weight.numel() for weight in found.values())
 
 
@@ -101,7 +110,7 @@ def test_limits_of_examples_and_of_tokens_count():
 
 
 def test_all_that_is_pruned_after_training_needs_the_dense_training_alone():
-    after = swept((0.1, 0.5, 0.9), timing="after")
+    after = at_sparsities((0.1, 0.5, 0.9), timing="after")
     assert cost.trainings(study(after=after).trials()) == [DENSE]
     assert cost.trainings([replace(DENSE, pruning=after[0])]) == [DENSE]
     evaluations = 3 * cost.evaluation_flops(DENSE, BASE) / cost.RATE / 3600
@@ -116,21 +125,21 @@ def test_a_control_is_paid_for_with_its_study():
 
 
 def test_a_sweep_of_tickets_needs_one_training_a_sparsity():
-    tickets = swept((0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7), method="lottery")
+    tickets = at_sparsities((0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7), method="lottery")
     assert cost.expected(study(lottery=tickets)).trainings == 1 + 7
     assert cost.expected(study(lottery=tickets[::-1])).trainings == 1 + 7
-    beside = cost.expected(study(lottery=tickets, one_shot=swept((0.1, 0.2))))
+    beside = cost.expected(study(lottery=tickets, one_shot=at_sparsities((0.1, 0.2))))
     assert beside.trainings == 1 + 7 + 2
 
 
 def test_a_single_ticket_needs_its_rounds():
-    ticket = replace(DENSE, pruning=Pruning(0.4, "lottery"))
+    ticket = replace(DENSE, pruning=Pruning(sparsity=0.4, method="lottery"))
     assert [t.pruning.sparsity for t in cost.trainings([ticket])] == [0.0, 0.1, 0.2, 0.3, 0.4]
 
 
 @given(st.integers(1, 99), st.sampled_from([0.05, 0.1, 0.15, 0.2, 0.3]))
 def test_tickets_are_counted_by_the_rounds_that_find_them(percent, rate):
-    ticket = replace(DENSE, pruning=Pruning(percent / 100, "lottery", rate=rate))
+    ticket = replace(DENSE, pruning=Pruning(sparsity=percent / 100, method="lottery", rate=rate))
     found = [t.pruning.sparsity for t in cost.trainings([ticket])]
     assert found == pytest.approx([0.0, *rounds(percent / 100, rate)])
 
@@ -139,12 +148,15 @@ def test_no_more_is_trained_than_is_counted_but_the_dense_model_again(empty_cach
     done = []
     monkeypatch.setattr("essparse_lib.training.fine_tune.fine_tune", lambda *_: done.append(1) or [0.0])
     training = Training(epochs=1, batch_size=16, learning_rate=1e-3, max_length=16, max_test=16)
-    ways = {"lottery": swept((0.1, 0.2, 0.3), method="lottery"), "after": swept((0.1, 0.2), timing="after")}
+    ways = {
+        "lottery": at_sparsities((0.1, 0.2, 0.3), method="lottery"),
+        "after": at_sparsities((0.1, 0.2), timing="after"),
+    }
     trials = study("tiny-sentiment", "tiny-bert", training, **ways).trials()
-    experiment._tuned.cache_clear()
+    trial_runner._tuned.cache_clear()
     for trial in trials:
-        experiment.execute(trial)
-    experiment._tuned.cache_clear()
+        trial_runner.execute(trial)
+    trial_runner._tuned.cache_clear()
     assert len(cost.trainings(trials)) == 1 + 3 <= len(done) <= 1 + 3 + 2
 
 
@@ -196,7 +208,7 @@ def test_it_is_told_without_torch():
         "import sys\n"
         "sys.modules.update(dict.fromkeys(('torch', 'transformers', 'accelerate', 'pandas', 'matplotlib')))\n"
         "from essparse_lib import figures\n"
-        "from essparse_lib.study import cost\n"
+        "from essparse_lib.records import cost\n"
         "print(cost.sentence(figures.study('fig2', 'paper')))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)

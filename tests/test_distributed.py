@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from essparse_lib.study.store import Record
+from essparse_lib.records.store import Record
 from essparse_lib.training.loop import _share
 
 #: Fine-tunes tiny-bert without dropout on 50 examples in batches of 16, so that the last batch of an epoch has 2 for
@@ -19,26 +19,29 @@ import sys
 import torch
 from accelerate import Accelerator
 from safetensors.torch import save_file
-from essparse_lib import experiment, models, tasks
+from essparse_lib import tasks
+from essparse_lib.models import loading
 from essparse_lib.pruning.magnitude import global_magnitude
-from essparse_lib.pruning.prunable import weights
-from essparse_lib.study.trial import Training
+from essparse_lib.pruning.prunable import prunable_weights
+from essparse_lib.runner import trial
+from essparse_lib.specs.trial import Training
 from essparse_lib.training.fine_tune import fine_tune
 
 torch.set_num_threads(1)
 devices = Accelerator(mixed_precision="no")
 for task, batch_size in (("tiny-sentiment", 16), ("tiny-sentiment", 7), ("tiny-questions", 16)):
-    data = experiment._encoded(task, "tiny-bert", 32, 50, 0)
-    model = models.with_head("tiny-bert", tasks.get(task).head, 2, 0).double()  # so that rounding is no difference
+    data = trial._encoded(task, "tiny-bert", 32, 50, 0)
+    model = loading.with_head("tiny-bert", tasks.get(task).head, 2, 0).double()  # so that rounding is no difference
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
-    mask = global_magnitude(weights(model), 0.5)
-    losses = fine_tune(model, data, Training(3, batch_size, 1e-3, 32), 0, devices, mask)
+    mask = global_magnitude(prunable_weights(model), 0.5)
+    training = Training(epochs=3, batch_size=batch_size, learning_rate=1e-3, max_length=32)
+    losses = fine_tune(model, data, training, 0, devices, mask)
     state = {name: value.contiguous() for name, value in model.state_dict().items()}
     state["losses"] = torch.tensor(losses)
     state["drift"] = torch.tensor(mask.drift(model))
-    state["zeros"] = torch.tensor(sum(int((w == 0).sum()) for w in weights(model).values()))
+    state["zeros"] = torch.tensor(sum(int((w == 0).sum()) for w in prunable_weights(model).values()))
     state["windows"] = torch.tensor(len(data))
     name = f"{task}-{batch_size}-{devices.num_processes}-{devices.process_index}"
     save_file(state, f"{sys.argv[1]}/{name}.safetensors")
@@ -47,16 +50,19 @@ for task, batch_size in (("tiny-sentiment", 16), ("tiny-sentiment", 7), ("tiny-q
 #: The runner on four trials, one of which diverges, as a script of a user would call it.
 RUN = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from essparse_lib.errors import InputError
-from essparse_lib.run import run
-from essparse_lib.study.store import Store
-from essparse_lib.study.trial import Pruning, Training, Trial
+from essparse_lib.runner.scheduler import run
+from essparse_lib.records.store import Store
+from essparse_lib.specs.trial import Pruning, Training, Trial
 
 store = Store(Path(sys.argv[1]) / "results")
-training = Training(2, 16, 1e-2, 32, 60)
-trials = [Trial("tiny-bert", "tiny-sentiment", 0, training, Pruning(s)) for s in (0.0, 0.5)]
-trials += [Trial("tiny-bert", "tiny-sentiment", 0, Training(1, 16, 1e30, 32, 60), Pruning(0.5))]
+training = Training(epochs=2, batch_size=16, learning_rate=1e-2, max_length=32, max_train=60)
+dense = Trial(model="tiny-bert", task="tiny-sentiment", seed=0, training=training)
+pruned = replace(dense, pruning=Pruning(sparsity=0.5))
+diverging = replace(pruned, training=replace(training, epochs=1, learning_rate=1e30))
+trials = [dense, pruned, diverging]
 try:
     run(trials, store, jobs=2)
 except InputError as error:
@@ -114,7 +120,7 @@ def test_processes_share_each_trial_and_the_main_one_writes(tmp_path):
     assert sorted(re.findall(r"left \d+ \d+, told \d", printed)) == ["left 0 0, told 0", "left 0 0, told 3"]
     (file,) = (tmp_path / "results").glob("*/*.jsonl")
     records = [Record.from_line(line) for line in file.read_bytes().splitlines()]
-    assert [(r.status, r.trial.pruning.sparsity) for r in records] == [("ok", 0.0), ("ok", 0.5), ("diverged", 0.5)]
+    assert [(r.status, r.spec.pruning.sparsity) for r in records] == [("ok", 0.0), ("ok", 0.5), ("diverged", 0.5)]
     assert [r.metrics.get("zeros") for r in records] == [0, 8192, None]
     assert {r.provenance["processes"] for r in records} == {2}
 

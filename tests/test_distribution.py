@@ -13,16 +13,18 @@ from hypothesis.extra import numpy as arrays
 from matplotlib import pyplot
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from essparse_lib import figures, models
+from essparse_lib import figures
+from essparse_lib.claims.c07_self_supervision import zero_shares
 from essparse_lib.errors import InputError
 from essparse_lib.figures import fig7
-from essparse_lib.measure import measure
+from essparse_lib.models import loading
 from essparse_lib.pruning.distribution import PROBABILITIES, SCALERS, distribution, zeros_after
-from essparse_lib.pruning.prunable import prunable
-from essparse_lib.pruning.zeros import DEVIATIONS, zeros
-from essparse_lib.study.measurement import Measurement
-from essparse_lib.study.store import Record
-from essparse_lib.study.supervision import zero_shares
+from essparse_lib.pruning.prunable import prunable_matrices
+from essparse_lib.pruning.zeros import DEVIATIONS, count_zeros
+from essparse_lib.records.store import Record
+from essparse_lib.runner.measurement import measure
+from essparse_lib.specs.measurement import Measurement
+from essparse_lib.wording import number_text
 
 mpl.use("agg")
 
@@ -91,9 +93,9 @@ def test_half_precision_is_read_as_it_is():
 
 
 def test_a_measurement_holds_every_matrix_layer_and_the_model():
-    record = measure(Measurement("distribution", "tiny-bert", 0.0))
+    record = measure(Measurement(kind="distribution", model="tiny-bert", sparsity=0.0))
     values = record.values
-    matrices = prunable(models.complete("tiny-bert"))
+    matrices = prunable_matrices(loading.complete("tiny-bert"))
     assert values["probabilities"] == list(PROBABILITIES)
     assert [(m["depth"], m["component"]) for m in values["matrices"]] == [
         (m.depth, m.component) for m in matrices.values()
@@ -108,11 +110,11 @@ def test_a_measurement_holds_every_matrix_layer_and_the_model():
 
 
 def test_the_mean_is_so_near_zero_that_standardised_zeros_are_those_below_a_share_of_the_deviation():
-    """In random weights; fitted to each matrix by itself the counts of ``zeros`` would be the same but for the mean."""
-    matrices = [m.weight for m in prunable(models.complete("tiny-bert")).values() if m.depth == 0]
+    """In random weights; fitted to each matrix by itself they would be ``count_zeros``'s but for the mean."""
+    matrices = [m.weight for m in prunable_matrices(loading.complete("tiny-bert")).values() if m.depth == 0]
     flat = {"all": torch.cat([m.detach().flatten() for m in matrices])}
     standardised = zeros_after(flat.values(), distribution(flat.values()).scaler("StandardScaler"), DEVIATIONS)
-    raw = zeros(flat)["all"].below_deviations
+    raw = count_zeros(flat)["all"].below_deviations
     assert standardised[0.1] == pytest.approx(raw[0.1], rel=0.1)
 
 
@@ -144,7 +146,7 @@ def test_normalised_quantiles_are_quantiles_of_what_is_normalised(reading, measu
     study, found = measured
     values = fig7.distributions(study, found)["tiny-bert"]
     layers = {}
-    for m in prunable(models.complete("tiny-bert")).values():
+    for m in prunable_matrices(loading.complete("tiny-bert")).values():
         layers.setdefault(m.depth, []).append(m.weight.detach().flatten())
     layers = [torch.cat(own).double().numpy() for own in layers.values()]
     if fig7.READINGS[reading] is not None:
@@ -187,7 +189,7 @@ def test_the_table_holds_every_reading_beside_the_papers(measured):
         row["supervised %"] == f"{shares['below 0.01']['tiny-bert']:.4g}" and "(the paper: 14.37)" in table.columns[-1]
     )
     ratio = shares["below 0.01"]["tiny-opt"] / shares["below 0.01"]["tiny-bert"]
-    assert row.iloc[-1] == f"{100 * (ratio - 1):.1f}".replace("-", "−")
+    assert row.iloc[-1] == number_text(100 * (ratio - 1), 1)
     assert table.loc["exact"].iloc[-1] == "—"
     assert fig7._percent([5.651e-5]) == "0.00005651"  # no exponent, that the column can be compared
     assert "the paper reports +14.37%" in fig7.sentence(study, found)

@@ -6,10 +6,11 @@ import math
 import numpy as np
 import pytest
 
-from essparse_lib.errors import InputError
-from essparse_lib.study import verdict
-from essparse_lib.study.curves import curves
-from essparse_lib.study.emergence import (
+from essparse_lib.analysis.change_point import find_change_point
+from essparse_lib.analysis.curves import curves
+from essparse_lib.analysis.effects import detectable_ratio, mean_difference, rank_correlation
+from essparse_lib.claims import verdict
+from essparse_lib.claims.emergence import (
     ABSOLUTE,
     LOOKS,
     RELATIVE,
@@ -22,11 +23,11 @@ from essparse_lib.study.emergence import (
     series,
     zero_effects,
 )
-from essparse_lib.study.grid import Study, swept
-from essparse_lib.study.jump import find_jump
-from essparse_lib.study.pretraining import Pretraining
-from essparse_lib.study.store import Record
-from essparse_lib.study.trial import Pruning, Training
+from essparse_lib.errors import InputError
+from essparse_lib.records.store import Record
+from essparse_lib.specs.pretraining import TextPretraining
+from essparse_lib.specs.study import Study, at_sparsities
+from essparse_lib.specs.trial import Pruning, Training
 
 EXAMPLES = 1000
 SIZES = {(0, "query"): 4_000, (0, "output"): 16_000, (1, "query"): 4_000, (1, "output"): 16_000}
@@ -37,15 +38,36 @@ READINGS = ("exact", "fp16", ABSOLUTE, RELATIVE)
 
 def pretraining(fraction, seed):
     name = f"m-{100 * fraction:.0f}-{seed}"
-    return Pretraining(name, "bert", 2, 16, 2, "words", 40, 16, 8, 8000, 1e-3, seed=seed, fraction=fraction)
+    return TextPretraining(
+        model=name,
+        architecture="bert",
+        layers=2,
+        hidden=16,
+        heads=2,
+        corpus="words",
+        vocabulary=40,
+        length=16,
+        batch_size=8,
+        steps=8000,
+        learning_rate=1e-3,
+        seed=seed,
+        fraction=fraction,
+    )
 
 
 def study_of(*places, **options):
     models = {p.model: p for p in (pretraining(*place) for place in places)}
-    training = {"*": Training(1, 8, 1e-3, 16)}
+    training = {"*": Training(epochs=1, batch_size=8, learning_rate=1e-3, max_length=16)}
     options = {"seeds": (0, 1, 2), **options}
     return Study(
-        "fig8", "lab", tuple(models), ("t",), training, {"one-shot": swept((0.3, 0.6))}, pretrained=models, **options
+        figure="fig8",
+        scale="lab",
+        models=tuple(models),
+        tasks=("t",),
+        training=training,
+        variants={"one-shot": at_sparsities((0.3, 0.6))},
+        pretrained=models,
+        **options,
     )
 
 
@@ -81,7 +103,9 @@ def watched(asked, zeros=None, status="ok", looks=None):
     }
     metrics = {"held_out_loss": 6.0, "unigram_entropy": 6.5} if status == "ok" else {}
     values = {"dynamics": dynamics, "text": {"tokens": 1_000_000}}
-    return Record(asked, status, metrics, values=values, provenance={"seconds": 600.0, "device": "cpu"})
+    return Record(
+        spec=asked, status=status, metrics=metrics, values=values, provenance={"seconds": 600.0, "device": "cpu"}
+    )
 
 
 def runs_of(study=STUDY, zeros=None, **by_model):
@@ -97,7 +121,9 @@ def tunings(accuracy, study=STUDY):
         share = accuracy(trial.model, trial.pruning.sparsity) + 0.2 * trial.seed
         right = np.random.default_rng([trial.seed, 7]).permutation(EXAMPLES) < EXAMPLES * share / 100
         digits, golden = ("".join(map(str, values)) for values in (np.where(right, labels, 1 - labels), labels))
-        found[trial.id] = Record(trial, "ok", {"accuracy": 100 * float(right.mean())}, digits, golden)
+        found[trial.id] = Record(
+            spec=trial, status="ok", metrics={"accuracy": 100 * float(right.mean())}, predictions=digits, labels=golden
+        )
     return found
 
 
@@ -136,7 +162,16 @@ def test_a_run_that_diverged_is_there_as_far_as_it_went():
 
 def checkpoints(*thousands, seed=0, count=None):
     models = tuple(f"google/multiberts-seed_{seed}-step_{at}k" for at in thousands)
-    study = Study("fig8", "paper", models, (), {}, {"one-shot": ()}, seeds=(0,), measured={"zeros": (0.0,)})
+    study = Study(
+        figure="fig8",
+        scale="paper",
+        models=models,
+        tasks=(),
+        training={},
+        variants={"one-shot": ()},
+        seeds=(0,),
+        measured={"zeros": (0.0,)},
+    )
     found = {}
     for at, asked in zip(thousands, study.measurements(), strict=True):
         look = watched(STUDY.pretrainings()[0], {RELATIVE: lambda _, at=at: count(at) if count else at}).values[
@@ -144,7 +179,7 @@ def checkpoints(*thousands, seed=0, count=None):
         ]
         values = {name: look[name][0] for name in ("norms", "effective")} | {"places": look["places"]}
         values["zeros"] = {reading: each[0] for reading, each in look["zeros"].items()}
-        found[asked.id] = Record(asked, "ok", values=values)
+        found[asked.id] = Record(spec=asked, status="ok", values=values)
     return study, found
 
 
@@ -173,18 +208,24 @@ def test_checkpoints_of_two_seeds_are_judged_as_trainings_are():
 
 def test_other_measurements_are_no_checkpoints():
     study = Study(
-        "fig8", "lab", ("minilm-l6",), (), {}, {"one-shot": ()}, measured={"zeros": (0.0,), "pruned-share": (0.2,)}
+        figure="fig8",
+        scale="lab",
+        models=("minilm-l6",),
+        tasks=(),
+        training={},
+        variants={"one-shot": ()},
+        measured={"zeros": (0.0,), "pruned-share": (0.2,)},
     )
-    assert series(study, {m.id: Record(m, "ok", values={"x": 1}) for m in study.measurements()}) == []
+    assert series(study, {m.id: Record(spec=m, status="ok", values={"x": 1}) for m in study.measurements()}) == []
 
 
 # C8
 
 
 def test_looks_are_as_few_as_a_jump_can_be_told_in():
-    find_jump(range(LOOKS), range(LOOKS))
+    find_change_point(range(LOOKS), range(LOOKS))
     with pytest.raises(InputError):
-        find_jump(range(LOOKS - 1), range(LOOKS - 1))
+        find_change_point(range(LOOKS - 1), range(LOOKS - 1))
 
 
 @pytest.mark.parametrize("reading", [ABSOLUTE, "fp16"])
@@ -333,7 +374,7 @@ def test_what_is_missing_leaves_c9_open():
     assert c9(STUDY, runs_of()).outcome == "not tested at this scale"
     assert c9(dataclasses.replace(STUDY, scale="tiny"), everything()).outcome == "not tested at this scale"
     found = everything()
-    del found[STUDY.trial("m-60-1", "t", Pruning(0.3), 2).id]
+    del found[STUDY.trial("m-60-1", "t", Pruning(sparsity=0.3), 2).id]
     result = c9(STUDY, found)
     assert result.outcome == "inconclusive" and "1 of the 4 models compared lack records" in result.reason
     found = everything()
@@ -361,7 +402,7 @@ def test_effects_are_means_over_models_in_percent_and_points():
     zeros = zero_effects(STUDY, series(STUDY, found))[RELATIVE]
     assert zeros.values["m-100-0"] == pytest.approx(100 * 4_000 / WEIGHTS, abs=0.01)
     assert zeros.difference.value == pytest.approx(100 * 1_000 / WEIGHTS, abs=0.01)
-    assert zeros.trend == pytest.approx(verdict.rank_correlation([(1, 4), (0.8, 3), (0.6, 1), (1, 5), (0.6, 2)]))
+    assert zeros.trend == pytest.approx(rank_correlation([(1, 4), (0.8, 3), (0.6, 1), (1, 5), (0.6, 2)]))
     dense = score_effects(STUDY, curves(STUDY, found))[0.0]
     assert dense.difference.value == pytest.approx(5, abs=0.1)
     assert dense.values["m-60-0"] == pytest.approx(75.2, abs=0.1)
@@ -376,15 +417,9 @@ def test_a_single_pre_training_has_no_interval():
 # Statistics of small samples
 
 
-@pytest.mark.parametrize(
-    ("free", "level", "known"),
-    [
-        *[(1, 0.95, 12.7062), (2, 0.95, 4.3027), (3, 0.95, 3.1824), (4, 0.95, 2.7764), (5, 0.99, 4.0321)],
-        *[(10, 0.9, 1.8125), (30, 0.95, 2.0423), (120, 0.95, 1.9799)],
-    ],
-)
-def test_quantiles_are_those_of_the_tables(free, level, known):
-    assert verdict.t_quantile(free, level) == pytest.approx(known, abs=6e-5)
+def test_the_ratio_that_shows_is_that_of_the_tables_of_t():
+    for (more, less), quantile in {(2, 1): 12.7062, (2, 2): 4.3027, (3, 2): 3.1824, (61, 61): 1.9799}.items():
+        assert detectable_ratio(more, less) == pytest.approx(quantile * math.sqrt(1 / more + 1 / less), abs=6e-5)
 
 
 @pytest.mark.parametrize("sizes", [(2, 2), (2, 3), (3, 3)])
@@ -392,7 +427,7 @@ def test_intervals_of_small_samples_hold_the_truth_as_often_as_they_say(sizes):
     rng = np.random.default_rng(0)
     held = 0
     for _ in range(4_000):
-        found = verdict.difference(*(rng.normal(1 - i, 2, size).tolist() for i, size in enumerate(sizes)))
+        found = mean_difference(*(rng.normal(1 - i, 2, size).tolist() for i, size in enumerate(sizes)))
         held += found.low <= 1 <= found.high
     assert held / 4_000 == pytest.approx(0.95, abs=0.01)
 
@@ -405,16 +440,16 @@ def test_how_often_chance_makes_one_of_the_eleven_intervals_lie_below(effect, le
     for _ in range(600):
         scores = math.sqrt(shared) * rng.normal(size=(1, 4)) + math.sqrt(1 - shared) * rng.normal(size=(10, 4))
         values = np.concatenate([rng.normal(size=(1, 4)), scores]) + effect * np.array([1, 1, 0, 0])
-        below += any(verdict.above_zero(verdict.difference(v[:2], v[2:])) == "differs" for v in values.tolist())
+        below += any(verdict.above_zero(mean_difference(v[:2], v[2:])) == "differs" for v in values.tolist())
     assert least <= below / 600 <= most
 
 
 def test_rank_correlation_is_that_of_the_ranks():
-    assert verdict.rank_correlation([(1, 1), (2, 10), (3, 100)]) == pytest.approx(1)
-    assert verdict.rank_correlation([(1, 1), (1, 2), (2, 0), (2, -1)]) == pytest.approx(-2 / math.sqrt(5))
-    assert math.isnan(verdict.rank_correlation([(1, 1), (1, 2)]))
-    assert math.isnan(verdict.rank_correlation([]))
+    assert rank_correlation([(1, 1), (2, 10), (3, 100)]) == pytest.approx(1)
+    assert rank_correlation([(1, 1), (1, 2), (2, 0), (2, -1)]) == pytest.approx(-2 / math.sqrt(5))
+    assert math.isnan(rank_correlation([(1, 1), (1, 2)]))
+    assert math.isnan(rank_correlation([]))
 
 
 def test_an_interval_that_touches_zero_is_not_above_it():
-    assert verdict.above_zero(verdict.difference([1.0, 1.0], [1.0, 1.0])) == "inconclusive"
+    assert verdict.above_zero(mean_difference([1.0, 1.0], [1.0, 1.0])) == "inconclusive"

@@ -8,16 +8,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from essparse_lib.analysis.curves import curves
+from essparse_lib.analysis.essential import crossing, essential_sparsity, monotone, turning_point
+from essparse_lib.analysis.metrics import shares_to_digits
 from essparse_lib.errors import InputError
-from essparse_lib.study.curves import curves
-from essparse_lib.study.essential import crossing, essential_sparsity, monotone, turning_point
-from essparse_lib.study.grid import TENTHS, Study
-from essparse_lib.study.metrics import shares_to_digits
-from essparse_lib.study.store import Record
-from essparse_lib.study.trial import Pruning, Training
+from essparse_lib.records.store import Record
+from essparse_lib.specs.study import TENTHS, Study
+from essparse_lib.specs.trial import Pruning, Training
 
 EXAMPLES = 4000
-STUDY = Study("fig2", "lab", ("m",), ("t",), {"*": Training(1, 8, 1e-3, 16)})
+STUDY = Study(
+    figure="fig2",
+    scale="lab",
+    models=("m",),
+    tasks=("t",),
+    training={"*": Training(epochs=1, batch_size=8, learning_rate=1e-3, max_length=16)},
+)
 
 
 def records(accuracy, seeds=STUDY.seeds, study=STUDY, noise=0.0):
@@ -33,10 +39,14 @@ def records(accuracy, seeds=STUDY.seeds, study=STUDY, noise=0.0):
         shift = rng.normal(0, noise)
         for level in study.sparsities:
             wrong = rank >= EXAMPLES * (accuracy(level) + shift * (level > 0)) / 100
-            trial = study.trial("m", "t", Pruning(level), seed)
+            trial = study.trial("m", "t", Pruning(sparsity=level), seed)
             digits = "".join(map(str, np.where(wrong, 1 - labels, labels)))
             found[trial.id] = Record(
-                trial, "ok", {"accuracy": 100 * float((~wrong).mean())}, digits, "".join(map(str, labels))
+                spec=trial,
+                status="ok",
+                metrics={"accuracy": 100 * float((~wrong).mean())},
+                predictions=digits,
+                labels="".join(map(str, labels)),
             )
     return found
 
@@ -123,29 +133,29 @@ def test_a_dip_that_recovers_is_no_end():
 
 def test_missing_and_failed_trials_leave_gaps_and_are_named():
     found = records(knee_at(0.5))
-    gone = STUDY.trial("m", "t", Pruning(0.3), 1)
-    lost = STUDY.trial("m", "t", Pruning(0.6), 2)
+    gone = STUDY.trial("m", "t", Pruning(sparsity=0.3), 1)
+    lost = STUDY.trial("m", "t", Pruning(sparsity=0.6), 2)
     del found[gone.id]
-    found[lost.id] = Record(lost, "failed", reason="out of memory")
+    found[lost.id] = Record(spec=lost, status="failed", reason="out of memory")
     result = curves(STUDY, found)[0]
     assert np.isnan(result.scores[1, 3]) and np.isnan(result.scores[2, 6])
-    assert result.unlucky == ((2, 0.6),)
+    assert result.failures == ((2, 0.6),)
     assert essential_sparsity(result).value == pytest.approx(0.5 + 1 / 60, abs=0.03)
 
 
 def test_a_diverged_trial_counts_as_knowing_nothing():
     found = records(knee_at(0.5))
-    lost = STUDY.trial("m", "t", Pruning(0.3), 2)
-    found[lost.id] = Record(lost, "diverged", reason="NaN")
+    lost = STUDY.trial("m", "t", Pruning(sparsity=0.3), 2)
+    found[lost.id] = Record(spec=lost, status="diverged", reason="NaN")
     result = curves(STUDY, found)[0]
-    assert result.scores[2, 3] == pytest.approx(50) and result.unlucky == ((2, 0.3),)
+    assert result.scores[2, 3] == pytest.approx(50) and result.failures == ((2, 0.3),)
     assert essential_sparsity(result).value < 0.35
 
 
 @pytest.mark.parametrize("name", ["weights", "data"])
 def test_records_of_other_weights_or_data_are_not_mixed(name):
     found = records(knee_at(0.5))
-    odd = STUDY.trial("m", "t", Pruning(0.3), 2).id
+    odd = STUDY.trial("m", "t", Pruning(sparsity=0.3), 2).id
     found[odd] = replace(found[odd], provenance={name: "another"})
     with pytest.raises(InputError, match=f"made with other {name}"):
         curves(STUDY, found)
@@ -154,7 +164,7 @@ def test_records_of_other_weights_or_data_are_not_mixed(name):
 def test_records_of_other_data_are_refused_with_where_both_came_from():
     hub = {"data": "one", "data_from": "the hub"}
     found = {i: replace(record, provenance=hub) for i, record in records(knee_at(0.5)).items()}
-    odd = STUDY.trial("m", "t", Pruning(0.3), 2).id
+    odd = STUDY.trial("m", "t", Pruning(sparsity=0.3), 2).id
     found[odd] = replace(found[odd], provenance={"data": "another", "data_from": "a mirror"})
     with pytest.raises(InputError, match=r"made with other data \(a mirror against the hub\)$"):
         curves(STUDY, found)
@@ -168,7 +178,7 @@ def test_a_score_of_nothing_has_no_relative_drop():
 
 def test_a_seed_without_its_dense_trial_is_left_out():
     found = records(knee_at(0.5))
-    del found[STUDY.trial("m", "t", Pruning(0.0), 1).id]
+    del found[STUDY.trial("m", "t", Pruning(sparsity=0.0), 1).id]
     assert curves(STUDY, found)[0].seeds == (0, 2)
 
 
@@ -188,7 +198,12 @@ def test_epsilon_must_be_above_zero():
 
 def test_matthews_curves_are_resampled_too():
     as_accuracy = records(knee_at(0.5)).values()
-    found = {r.trial.id: Record(r.trial, "ok", {"matthews": 0.0}, r.predictions, r.labels) for r in as_accuracy}
+    found = {
+        r.spec.id: Record(
+            spec=r.spec, status="ok", metrics={"matthews": 0.0}, predictions=r.predictions, labels=r.labels
+        )
+        for r in as_accuracy
+    }
     result = curves(STUDY, found)[0]
     assert result.scores[0, 0] == pytest.approx(80, abs=0.5)  # 2p − 1 with balanced classes
     assert result.majority == 0
@@ -202,10 +217,16 @@ def test_scores_that_each_example_has_are_averaged():
     for seed in STUDY.seeds:
         for level in (0.0, 0.5):
             values = np.random.default_rng(seed).uniform(size=500) * (1 - level)
-            trial = STUDY.trial("m", "t", Pruning(level), seed)
-            found[trial.id] = Record(trial, "ok", {"f1": 100 * values.mean()}, shares_to_digits(values), "")
-    (diverged,) = (STUDY.trial("m", "t", Pruning(0.7), 0),)
-    found[diverged.id] = Record(diverged, "diverged", reason="NaN")
+            trial = STUDY.trial("m", "t", Pruning(sparsity=level), seed)
+            found[trial.id] = Record(
+                spec=trial,
+                status="ok",
+                metrics={"f1": 100 * values.mean()},
+                predictions=shares_to_digits(values),
+                labels="",
+            )
+    (diverged,) = (STUDY.trial("m", "t", Pruning(sparsity=0.7), 0),)
+    found[diverged.id] = Record(spec=diverged, status="diverged", reason="NaN")
     (curve,) = curves(STUDY, found)
     assert (curve.metric, curve.majority, curve.learned()) == ("f1", 0.0, True)
     assert curve.scores[:, 0] == pytest.approx(

@@ -12,15 +12,16 @@ from test_emergence import AT, STUDY, checkpoints, everything, jumping, runs_of,
 from transformers import BertConfig, BertForPreTraining
 
 from essparse_lib import figures
+from essparse_lib.analysis.curves import curves
+from essparse_lib.claims.emergence import RELATIVE, c8, c9, jumps, score_effects, series, zero_effects
 from essparse_lib.figures import fig8, fig8_tables, style
-from essparse_lib.measure import measure
-from essparse_lib.pruning.prunable import weights
-from essparse_lib.run import run
-from essparse_lib.study import summary
-from essparse_lib.study.curves import curves
-from essparse_lib.study.emergence import RELATIVE, c8, c9, jumps, score_effects, series, zero_effects
-from essparse_lib.study.measurement import Measurement
-from essparse_lib.study.store import Store
+from essparse_lib.pruning.prunable import prunable_weights
+from essparse_lib.records import summary
+from essparse_lib.records.store import Store
+from essparse_lib.runner.measurement import measure
+from essparse_lib.runner.scheduler import run
+from essparse_lib.specs.measurement import Measurement
+from essparse_lib.wording import signed
 
 mpl.use("agg")
 
@@ -101,7 +102,7 @@ def test_counts_over_powers_of_ten_are_drawn_so(late, scale):
 def test_what_the_text_does_to_the_loss_is_told_beside_what_a_seed_does():
     found, last = runs_of(), {"m-100-0": 3.0, "m-100-1": 3.4, "m-60-0": 2.8, "m-60-1": 2.9}
     for record in found.values():
-        record.values["dynamics"]["held_out"] = [6.0] * (len(AT) - 1) + [last.get(record.trial.model, 5.0)]
+        record.values["dynamics"]["held_out"] = [6.0] * (len(AT) - 1) + [last.get(record.spec.model, 5.0)]
     told = fig8_tables.learned(STUDY, series(STUDY, found))
     assert "is 0.35 [" in told and "end up to 0.40 apart" in told
     one = {STUDY.pretrainings()[0].id: found[STUDY.pretrainings()[0].id]}
@@ -112,7 +113,7 @@ def test_what_the_text_does_to_the_loss_is_told_beside_what_a_seed_does():
 def test_where_pruning_costs_nothing_the_page_says_so(gained, unharmed):
     found = runs_of() | tunings(lambda model, sparsity: 70 + gained * sparsity)
     told = fig8_tables.cost_of_pruning(score_effects(STUDY, curves(STUDY, found)))
-    change = f"{0.6 * gained:+.1f}".replace("-", "−")
+    change = signed(0.6 * gained)
     assert told.startswith(f"From the dense models to those without 60% of the weights, scores change by {change} to")
     assert ("cannot tell" in told) == unharmed
     assert ("cannot be told" in c9(STUDY, found).reason) == unharmed
@@ -257,7 +258,7 @@ def saved(folder, seed, pickled=False):
     config = BertConfig(vocab_size=40, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64)
     model = BertForPreTraining(config)
     with torch.no_grad():
-        for matrix in weights(model).values():
+        for matrix in prunable_weights(model).values():
             matrix[: seed + 1, :4] = 0
     if pickled:
         config.architectures = ["BertForPreTraining"]
@@ -275,11 +276,11 @@ def test_checkpoints_in_the_hubs_layout_are_measured_and_drawn(tmp_path, monkeyp
     assert [p.name for p in (tmp_path / names[1]).glob("*.bin")] == ["pytorch_model.bin"]
     study = dataclasses.replace(fig8.MULTIBERTS, models=tuple(names))
     records = {asked.id: measure(asked) for asked in study.measurements()}
-    assert study.measurements()[0] == Measurement("zeros", names[0], 0.0)
+    assert study.measurements()[0] == Measurement(kind="zeros", model=names[0], sparsity=0.0)
     (found,) = series(study, records)
     assert found.complete and found.steps.tolist() == [0, 20_000, 40_000]
     assert found.zeros["exact"].sum(1).tolist() == [12 * 4, 12 * 8, 12 * 12]
-    first = [float(matrix.norm()) for matrix in weights(models[0]).values()]
+    first = [float(matrix.norm()) for matrix in prunable_weights(models[0]).values()]
     assert found.norms[0] == pytest.approx(first, rel=1e-4)
     figure = fig8.draw_zeros(study, [found], {})
     assert figure.axes[0].get_title() == "exact"

@@ -8,15 +8,18 @@ import pytest
 from test_essential import STUDY, knee_at, records
 from transformers import BertConfig, BertModel, OPTConfig, OPTModel
 
-from essparse_lib import catalogue, figures, live, models
+from essparse_lib import figures
+from essparse_lib.analysis.curves import curves
+from essparse_lib.analysis.estimate import Estimate
 from essparse_lib.errors import InputError
-from essparse_lib.figures import curves as drawing
-from essparse_lib.figures import language, parameters
-from essparse_lib.study.curves import Estimate, curves
-from essparse_lib.study.grid import Part, Study
-from essparse_lib.study.store import Record, results
-from essparse_lib.study.summary import fingerprint, provenance
-from essparse_lib.study.trial import Pruning, Training
+from essparse_lib.figures import curve_plots as drawing
+from essparse_lib.figures import language_settings, parameters
+from essparse_lib.models import catalogue, loading
+from essparse_lib.records.store import Record, results
+from essparse_lib.records.summary import fingerprint, provenance
+from essparse_lib.runner import interactive
+from essparse_lib.specs.study import Part, Study
+from essparse_lib.specs.trial import Pruning, Training
 
 mpl.use("agg")
 
@@ -26,13 +29,13 @@ ROOT = Path(__file__).parents[1]
 def test_every_study_of_every_figure_asks_for_something_and_for_nothing_twice():
     for by_scale in figures.STUDIES.values():
         for study in by_scale.values():
-            trials = study.asked()
+            trials = study.specs()
             assert len({t.id for t in trials}) == len(trials) > 0
 
 
 def test_every_committed_record_is_still_one_that_a_lab_study_asks_for(monkeypatch):
     monkeypatch.chdir(ROOT)
-    asked = {trial.id for by_scale in figures.STUDIES.values() for trial in by_scale["lab"].asked()}
+    asked = {trial.id for by_scale in figures.STUDIES.values() for trial in by_scale["lab"].specs()}
     kept = results("lab").records()
     assert len(kept) > 400 and not kept.keys() - asked
 
@@ -46,7 +49,9 @@ def test_figure_2_has_the_papers_tasks_with_the_settings_of_table_1():
     for task, passes in epochs.items():
         questions = task == "squad-v1.1"
         assert study.trial(study.models[0], task, Pruning(), 0).training == (
-            Training(passes, 16, 3e-5, 384) if questions else Training(passes, 32, 2e-5, 256)
+            Training(epochs=passes, batch_size=16, learning_rate=3e-5, max_length=384)
+            if questions
+            else Training(epochs=passes, batch_size=32, learning_rate=2e-5, max_length=256)
         )
 
 
@@ -69,19 +74,21 @@ def test_every_language_model_of_the_paper_scale_is_named_and_pinned():
 )
 def test_the_papers_models_take_the_heads_and_lengths_of_its_tasks(make, tmp_path, fresh_models):
     make(dict(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1)).save_pretrained(tmp_path)
-    for task in language.PAPER_TASKS:
+    for task in language_settings.PAPER_TASKS:
         head = "question-answering" if task == "squad-v1.1" else "sequence-classification"
-        models.check_fits(str(tmp_path), head, language.TABLE_1[task].max_length)
+        loading.check_fits(str(tmp_path), head, language_settings.TABLE_1[task].max_length)
 
 
 def test_squad_and_vitaminc_can_be_asked_for_at_lab_scale_and_are_in_no_study():
     study = parameters.narrowed(figures.study("fig2", "lab"), "all", "squad,vitaminc", "all")
-    assert live.checked(study) is study
+    assert interactive.checked(study) is study
     trainings = {task: study.trial("minilm-l6", task, Pruning(), 0).training for task in study.tasks}
-    assert trainings["squad"] == Training(3, 16, 1e-4, 384, max_train=1500, max_test=1000)
-    assert trainings["vitaminc"] == Training(3, 16, 1e-4, 96, max_train=6000)
+    assert trainings["squad"] == Training(
+        epochs=3, batch_size=16, learning_rate=1e-4, max_length=384, max_train=1500, max_test=1000
+    )
+    assert trainings["vitaminc"] == Training(epochs=3, batch_size=16, learning_rate=1e-4, max_length=96, max_train=6000)
     assert study.tasks_of("mpnet-base") == ()  # by its part: it is tried on one task
-    wanted = live.wanted(study, {}, [Pruning(0.4)], parameters.live_tasks(study, "first"))
+    wanted = interactive.wanted(study, {}, [Pruning(sparsity=0.4)], parameters.live_tasks(study, "first"))
     assert [(t.model, t.task, t.pruning.sparsity) for t in wanted] == [
         ("minilm-l6", "squad", 0.0),
         ("minilm-l6", "squad", 0.4),
@@ -110,21 +117,23 @@ def test_an_empty_figure_can_be_drawn():
 
 
 def test_a_point_is_told_with_its_drop_and_interval():
-    point = drawing.Point("m", "t", 0.4, Estimate(1.25, -0.5, 3.0), 3, live=False)
+    point = drawing.Point(model="m", task="t", sparsity=0.4, drop=Estimate(1.25, -0.5, 3.0), seeds=3, live=False)
     assert drawing.sentence(point) == (
         "With 0.4 of its prunable weights gone, m loses 1.2 [−0.5, 3.0] points on t (3 seeds, from records)."
     )
-    gain = drawing.Point("m", "t", 0.45, Estimate(-1.0, -3.0, 0.5), 1, live=True)
+    gain = drawing.Point(model="m", task="t", sparsity=0.45, drop=Estimate(-1.0, -3.0, 0.5), seeds=1, live=True)
     assert "gains 1.0 [−0.5, 3.0] points on t (one seed, run now)" in drawing.sentence(gain)
 
 
 def test_a_live_point_is_paired_with_its_own_seed():
     found = records(knee_at(0.5), noise=3.0)
-    trial = STUDY.trial("m", "t", Pruning(0.75), 0)
-    source = found[STUDY.trial("m", "t", Pruning(0.7), 0).id]
-    found[trial.id] = Record(trial, "ok", source.metrics, source.predictions, source.labels)
+    trial = STUDY.trial("m", "t", Pruning(sparsity=0.75), 0)
+    source = found[STUDY.trial("m", "t", Pruning(sparsity=0.7), 0).id]
+    found[trial.id] = Record(
+        spec=trial, status="ok", metrics=source.metrics, predictions=source.predictions, labels=source.labels
+    )
     (point,) = drawing.points(STUDY, found, 0.75, live={trial.id})
-    alone = curves(STUDY, {i: r for i, r in found.items() if r.trial.seed == 0})[0]
+    alone = curves(STUDY, {i: r for i, r in found.items() if r.spec.seed == 0})[0]
     assert point.live and point.seeds == 1
     assert point.drop.value == pytest.approx(alone.drops()[0][7])
 
@@ -140,7 +149,7 @@ def test_provenance_changes_with_a_record():
     found = records(knee_at(0.5))
     before = fingerprint(found.values())
     assert provenance(STUDY, found).loc["records", "value"] == "30 of 30 trials"
-    del found[STUDY.trial("m", "t", Pruning(0.5), 0).id]
+    del found[STUDY.trial("m", "t", Pruning(sparsity=0.5), 0).id]
     assert fingerprint(found.values()) != before
     assert provenance(STUDY, found).loc["records", "value"] == "29 of 30 trials"
 
@@ -157,9 +166,14 @@ def test_parameters_take_names_lists_and_numbers():
 
 
 def test_a_model_may_be_trained_otherwise_than_the_rest():
-    usual, own = Training(3, 16, 1e-4, 64), Training(3, 16, 1e-3, 64)
+    usual, own = (
+        Training(epochs=3, batch_size=16, learning_rate=1e-4, max_length=64),
+        Training(epochs=3, batch_size=16, learning_rate=1e-3, max_length=64),
+    )
     part = Part(tasks=("rte",), training={"*": own})
-    study = Study("fig2", "lab", ("m", "n"), ("rte", "cola"), {"*": usual}, parts={"n": part})
+    study = Study(
+        figure="fig2", scale="lab", models=("m", "n"), tasks=("rte", "cola"), training={"*": usual}, parts={"n": part}
+    )
     assert {(t.model, t.training) for t in study.trials()} == {("m", usual), ("n", own)}
     named = study.narrowed(models=["n"])  # which takes part in all then, but is trained as before
     assert {(t.task, t.training) for t in named.trials()} == {("rte", own), ("cola", own)}
@@ -167,16 +181,16 @@ def test_a_model_may_be_trained_otherwise_than_the_rest():
 
 def test_unknown_tasks_and_models_are_refused_wherever_they_stand():
     study = figures.study("fig2", "lab")
-    assert live.checked(study) is study
+    assert interactive.checked(study) is study
     for narrow in ({"tasks": ["rte", "mnly"]}, {"models": ["minilm-l6", "minilm-l7"]}):
         with pytest.raises(InputError, match="unknown"):
-            live.checked(study.narrowed(**narrow))
+            interactive.checked(study.narrowed(**narrow))
 
 
 def test_the_range_counts_complete_curves_and_says_where_it_is_a_bound():
     found = records(lambda _: 90.0)
     assert drawing.range_text(STUDY, curves(STUDY, found)) == "at least 90%"
-    del found[STUDY.trial("m", "t", Pruning(0.5), 1).id]
+    del found[STUDY.trial("m", "t", Pruning(sparsity=0.5), 1).id]
     assert drawing.range_text(STUDY, curves(STUDY, found)) == "not known yet"
 
 
@@ -186,7 +200,7 @@ def test_curves_that_never_fall_are_named():
         "With up to 90% of the weights gone the loss stays within ε for m on t:"
     )
     assert drawing.unfalling(STUDY, curves(STUDY, records(knee_at(0.5)))) == ""
-    del found[STUDY.trial("m", "t", Pruning(0.5), 1).id]
+    del found[STUDY.trial("m", "t", Pruning(sparsity=0.5), 1).id]
     assert drawing.unfalling(STUDY, curves(STUDY, found)) == ""
 
 
@@ -203,15 +217,15 @@ def test_a_live_task_must_be_one_of_the_figure():
 
 def test_only_what_has_no_record_is_run_live():
     found = records(knee_at(0.5))
-    assert live.wanted(STUDY, found, [Pruning(0.5)], ["t"]) == []
-    assert [t.pruning.sparsity for t in live.wanted(STUDY, found, [Pruning(0.45)], ["t"])] == [0.45]
-    assert [t.pruning.sparsity for t in live.wanted(STUDY, {}, [Pruning(0.45)], ["t"])] == [0.0, 0.45]
-    assert live.wanted(STUDY, {}, [Pruning(0.45)], []) == []
+    assert interactive.wanted(STUDY, found, [Pruning(sparsity=0.5)], ["t"]) == []
+    assert [t.pruning.sparsity for t in interactive.wanted(STUDY, found, [Pruning(sparsity=0.45)], ["t"])] == [0.45]
+    assert [t.pruning.sparsity for t in interactive.wanted(STUDY, {}, [Pruning(sparsity=0.45)], ["t"])] == [0.0, 0.45]
+    assert interactive.wanted(STUDY, {}, [Pruning(sparsity=0.45)], []) == []
 
 
 def test_at_tiny_scale_everything_missing_is_run_live():
     study = figures.study("fig2", "tiny")
-    assert len(live.wanted(study, {}, [Pruning(0.5)], [study.tasks[0]])) == len(study.trials())
+    assert len(interactive.wanted(study, {}, [Pruning(sparsity=0.5)], [study.tasks[0]])) == len(study.trials())
 
 
 def test_a_point_has_the_interval_that_its_curve_has():

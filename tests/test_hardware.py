@@ -20,7 +20,7 @@ from essparse_lib.pruning import hardware
 from essparse_lib.pruning.hardware import is_two_of_four, library, to_semi_structured
 from essparse_lib.pruning.masks import Mask
 from essparse_lib.pruning.n_m import n_m
-from essparse_lib.pruning.prunable import weights
+from essparse_lib.pruning.prunable import prunable_weights
 
 CUSPARSELT, CUTLASS = torch.sparse.SparseSemiStructuredTensorCUSPARSELT, torch.sparse.SparseSemiStructuredTensorCUTLASS
 CUDA = torch.device("cuda")
@@ -232,7 +232,7 @@ def test_whole_models(products, kind):
     else:
         model = transformers.ViTModel(transformers.ViTConfig(**size, intermediate_size=128, image_size=8, patch_size=4))
     model = model.bfloat16().eval()
-    mask = n_m(weights(model), "2:4")
+    mask = n_m(prunable_weights(model), "2:4")
     mask.apply(model)
     compressed = copy.deepcopy(model)
     to_semi_structured(compressed, mask)

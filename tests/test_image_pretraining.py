@@ -9,25 +9,38 @@ import pytest
 import torch
 from transformers import AutoModelForImageClassification, ViTForImageClassification, ViTModel
 
-from essparse_lib import pretrain as pretraining
-from essparse_lib import pretrained
 from essparse_lib.errors import InputError
-from essparse_lib.figures import vision
-from essparse_lib.pretrained import PRETRAINED
-from essparse_lib.pruning.prunable import prunable
-from essparse_lib.run import run
-from essparse_lib.study.pretraining import IMAGE_OBJECTIVES, ImagePretraining
-from essparse_lib.study.store import Record
-from essparse_lib.study.trial import Training, Trial
+from essparse_lib.figures import vision_settings
+from essparse_lib.pruning.prunable import prunable_matrices
+from essparse_lib.records import pretrained
+from essparse_lib.records.pretrained import PRETRAINED
+from essparse_lib.records.store import Record
+from essparse_lib.runner import pretraining as pretraining
+from essparse_lib.runner.scheduler import run
+from essparse_lib.specs.pretraining import IMAGE_OBJECTIVES, ImagePretraining
+from essparse_lib.specs.trial import Training, Trial
 from essparse_lib.tasks import Splits, Task, get
 from essparse_lib.tasks.images import Images
-from essparse_lib.training import checkpoints, device, scratch
+from essparse_lib.training import checkpoints, device, pretrain
 from essparse_lib.training.dynamics import measured_steps
 from essparse_lib.training.features import last_states, linear_accuracy, neighbours_accuracy
 from essparse_lib.training.image_objectives import ImageObjective
 from essparse_lib.training.loop import LOOK_EVERY
 
-QUICK = ImagePretraining("quick", "supervised", 1, 16, 2, "stripes", 4, 16, 40, 1e-2, outputs=32, small_views=2)
+QUICK = ImagePretraining(
+    model="quick",
+    objective="supervised",
+    layers=1,
+    hidden=16,
+    heads=2,
+    task="stripes",
+    patch=4,
+    batch_size=16,
+    steps=40,
+    learning_rate=1e-2,
+    outputs=32,
+    small_views=2,
+)
 
 
 def stripes(count, start=0, channels=3):
@@ -42,7 +55,15 @@ def stripes(count, start=0, channels=3):
 
 def task(train=96, channels=3):
     splits = Splits(stripes(train, 0, channels), stripes(30, 1, channels), "made here")
-    return Task("stripes", ("across", "down", "neither"), lambda: splits, None, "accuracy", "", "image-classification")
+    return Task(
+        name="stripes",
+        classes=("across", "down", "neither"),
+        load=lambda: splits,
+        counts=None,
+        metric="accuracy",
+        source="",
+        head="image-classification",
+    )
 
 
 @pytest.fixture
@@ -50,7 +71,7 @@ def trained(tmp_path):
     """``trained(asked, …)``: what ``scratch.pretrain`` makes of it, with checkpoints in this test's folder."""
 
     def train(asked, kept=tmp_path / "state.safetensors", of=None):
-        return scratch.pretrain(asked, ImageObjective(asked, of or task()), device.accelerator(), kept)
+        return pretrain.pretrain(asked, ImageObjective(asked, of or task()), device.accelerator(), kept)
 
     return train
 
@@ -59,23 +80,23 @@ def trained(tmp_path):
 def test_resumed_it_is_the_unbroken_run(trained, monkeypatch, objective, tmp_path):
     asked = replace(QUICK, objective=objective, dropout=0.1)
     whole = trained(asked, kept=tmp_path / "whole")
-    monkeypatch.setattr(scratch, "_CHECKPOINT_EVERY", 0.0)  # at every look at the losses
+    monkeypatch.setattr(pretrain, "_CHECKPOINT_EVERY", 0.0)  # at every look at the losses
 
     class Killed(Exception):
         pass
 
-    kept, order = tmp_path / "killed", scratch._positions
+    kept, order = tmp_path / "killed", pretrain._positions
 
     def dies(asked, count, step):
         if step == 27:
             raise Killed
         return order(asked, count, step)
 
-    monkeypatch.setattr(scratch, "_positions", dies)
+    monkeypatch.setattr(pretrain, "_positions", dies)
     with pytest.raises(Killed):
         trained(asked, kept=kept)
     assert checkpoints.read_notes(kept)["steps"] == LOOK_EVERY
-    monkeypatch.setattr(scratch, "_positions", order)
+    monkeypatch.setattr(pretrain, "_positions", order)
     resumed = trained(asked, kept=kept)
     assert resumed.losses == whole.losses
     one, other = ({k: v for k, v in t.dynamics.plain().items() if k != "seconds"} for t in (resumed, whole))
@@ -104,7 +125,7 @@ def test_it_learns(trained, objective, channels):
 
 def test_measures_are_of_the_models_they_name(tmp_path):
     objective = ImageObjective(replace(QUICK, steps=150), task())
-    found = scratch.pretrain(objective.asked, objective, device.accelerator(), tmp_path / "state")
+    found = pretrain.pretrain(objective.asked, objective, device.accelerator(), tmp_path / "state")
     points = objective.metrics(found)
     assert points["images"] == 150 * 16
     assert points["accuracy"] > 95
@@ -204,7 +225,12 @@ def test_a_linear_probe_tells_what_a_line_can():
 
 
 TINY = PRETRAINED["tiny"]["tiny-scratch-dino-0"]
-TRIAL = Trial(TINY.model, "tiny-shapes", 0, Training(1, 16, 1e-2, max_train=64))
+TRIAL = Trial(
+    model=TINY.model,
+    task="tiny-shapes",
+    seed=0,
+    training=Training(epochs=1, batch_size=16, learning_rate=1e-2, max_train=64),
+)
 
 
 def test_a_model_is_trained_recorded_saved_and_then_pruned(tmp_path, monkeypatch, fresh_models):
@@ -220,7 +246,7 @@ def test_a_model_is_trained_recorded_saved_and_then_pruned(tmp_path, monkeypatch
     assert record.provenance["weights"] == home.records()[TRIAL.at(0.5).id].provenance["weights"]
     saved = ViTModel.from_pretrained(folder)
     assert saved.dtype == torch.float16
-    assert len(prunable(saved)) == 6 * TINY.layers
+    assert len(prunable_matrices(saved)) == 6 * TINY.layers
     wishes = json.loads((folder / "preprocessor_config.json").read_text())
     assert wishes["image_mean"] == record.values["images"]["mean"]
     assert isinstance(AutoModelForImageClassification.from_pretrained(folder), ViTForImageClassification)
@@ -249,8 +275,8 @@ def test_the_methods_page_states_the_settings():
         assert row in page
     assert dino.learning_rate == 1e-3 and "| learning rate | 1e-3, warm-up" in page
     assert dino.images == 10.24 * 50_000  # the passes over CIFAR-10's training images
-    assert len({replace(t, max_length=0) for t in vision.LAB.values()}) == 1
-    tuning = vision.LAB["*"]
+    assert len({replace(t, max_length=0) for t in vision_settings.LAB.values()}) == 1
+    tuning = vision_settings.LAB["*"]
     assert (tuning.epochs, tuning.batch_size, tuning.learning_rate) == (3, 32, 5e-4)
     assert "for 3 epochs on 2,000 training images of each task, in batches of 32 at a rate of 5e-4" in page
     assert (tuning.max_train, tuning.max_test) == (2000, 2000) and "on 2,000 test images (ELPV: all 624)" in page

@@ -10,19 +10,20 @@ from contextlib import suppress
 
 import pytest
 
-from essparse_lib.study.store import Record, Store
+from essparse_lib.records.store import Record, Store
 
 #: The real command line on a study cut down to what ends in seconds; loky's workers import it, hence the guard.
 DRIVER = """
 from dataclasses import replace
 from essparse_lib import cli, figures
-from essparse_lib.study.grid import swept
-from essparse_lib.study.trial import Training
+from essparse_lib.specs.study import at_sparsities
+from essparse_lib.specs.trial import Training
 
 def reduce():
     figures.STUDIES["fig2"]["tiny"] = replace(
         figures.study("fig2", "tiny"), models=("tiny-bert",), tasks=("tiny-sentiment", "tiny-pairs"),
-        training={"*": Training(1, 16, 1e-3, 32, 96)}, ways={"one-shot": swept((0.3, 0.6, 0.9))}, seeds=(0, 1, 2))
+        training={"*": Training(epochs=1, batch_size=16, learning_rate=1e-3, max_length=32, max_train=96)},
+        variants={"one-shot": at_sparsities((0.3, 0.6, 0.9))}, seeds=(0, 1, 2))
 
 if __name__ == "__main__":
     reduce()
@@ -78,7 +79,7 @@ def check_complete(results):
     assert all(line.endswith(b"\n") for line in lines)
     records = [Record.from_line(line) for line in lines]
     assert len(records) == TRIALS
-    assert len({record.trial.id for record in records}) == TRIALS
+    assert len({record.spec.id for record in records}) == TRIALS
     assert {record.status for record in records} == {"ok"}
     assert len(Store(results / "tiny").records()) == TRIALS
     assert sorted(file.name for file in files) == ["tiny-pairs.jsonl", "tiny-sentiment.jsonl"]
@@ -98,8 +99,8 @@ def test_killed_ten_times_at_random_and_finished(start):
             time.sleep(rng.uniform(0, 3))
         runner.kill()
         lines = runner.lines()
-        assert kept <= {Record.from_line(line).trial.id for line in lines}  # what was written stays
-        kept = {Record.from_line(line).trial.id for line in lines}
+        assert kept <= {Record.from_line(line).spec.id for line in lines}  # what was written stays
+        kept = {Record.from_line(line).spec.id for line in lines}
         assert len(kept) == len(lines)
     assert kept  # some of the kills fell among the writing
     last = start()

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from essparse_lib.analysis import change_point
+from essparse_lib.analysis.change_point import SHARE, ChangePoint, find_change_point
 from essparse_lib.errors import InputError
-from essparse_lib.study import jump
-from essparse_lib.study.jump import SHARE, Jump, find_jump
 
 #: A run of 20,000 steps, measured every 1% and, in the first, at steps evenly spaced in their logarithm.
 FINE = np.unique(np.concatenate([np.linspace(0, 20_000, 101), np.round(np.geomspace(1, 200, 25))]))
@@ -106,8 +106,8 @@ def most_allowed(number, rate=0.05):
 def test_smooth_growth_is_no_jump(grid, name):
     steps = GRIDS[grid]
     for number, family in enumerate(NAMES):
-        found = [find_jump(steps, y) for y in smooth(steps, family, name, 1 if name == "none" else 12, number)]
-        alarms = sum(j.p < jump.ALPHA for j in found)
+        found = [find_change_point(steps, y) for y in smooth(steps, family, name, 1 if name == "none" else 12, number)]
+        alarms = sum(j.p < change_point.ALPHA for j in found)
         assert alarms <= (0 if name == "none" else most_allowed(len(found))), family
         assert not any(j.abrupt for j in found), family
 
@@ -116,7 +116,7 @@ def test_smooth_growth_is_no_jump(grid, name):
 @pytest.mark.parametrize("name", ["white 0.01", "AR 0.5", "walk 0.01", "momentum 0.5"])
 def test_p_is_a_probability_of_chance_alone(points, name):
     steps = np.linspace(0, 1000, points)
-    found = np.array([find_jump(steps, y).p for y in noise(name, steps, 1200, np.random.default_rng(1))])
+    found = np.array([find_change_point(steps, y).p for y in noise(name, steps, 1200, np.random.default_rng(1))])
     for level in (0.005, 0.02, 0.05, 0.2, 0.5):
         assert (found <= level).sum() <= most_allowed(len(found), level)
     assert found.min() < 0.05  # and not one that is always near 1
@@ -131,7 +131,7 @@ def test_a_step_of_a_quarter_is_found_where_it_is(name):
         for series in smooth(FINE, family, name, 1 if name == "none" else 3, number):
             for sign in (-1, 1):
                 after = int(np.searchsorted(FINE, rng.uniform(0.12, 0.95) * FINE[-1])) - 1
-                found = find_jump(FINE, stepped(FINE, series, after, 0.25 * sign))
+                found = find_change_point(FINE, stepped(FINE, series, after, 0.25 * sign))
                 assert found.at is not None
                 near = abs(found.at[0] - FINE[after]) <= interval and abs(found.at[1] - FINE[after + 1]) <= interval
                 right = near and np.sign(found.size) == sign and 0.2 <= found.share <= 0.3
@@ -145,7 +145,7 @@ def test_on_the_papers_grid_too(family, sign):
     rng = np.random.default_rng(3)
     for series in smooth(COARSE, family, "walk 0.002", 2, 4):
         after = int(rng.integers(11, 45))
-        found = find_jump(COARSE, stepped(COARSE, series, after, 0.4 * sign))
+        found = find_change_point(COARSE, stepped(COARSE, series, after, 0.4 * sign))
         assert found.abrupt and found.at == (COARSE[after], COARSE[after + 1])
 
 
@@ -156,7 +156,7 @@ def test_an_early_step_is_found_as_far_as_the_log_spaced_points_show_it(percent,
     after = int(np.searchsorted(time, percent / 100 + 1e-9)) - 1
     for series in (0 * time, 0.5 * time, np.log1p(FINE) / 20, 1 / (1 + np.exp(-20 * (time - 0.5)))):
         y = series + sign * (np.arange(len(time)) > after)
-        found = find_jump(FINE, y)
+        found = find_change_point(FINE, y)
         assert found.abrupt and found.at == (FINE[after], FINE[after + 1]) and np.sign(found.size) == sign
 
 
@@ -166,7 +166,7 @@ def test_bends_and_corners_are_no_jumps():
     tents = [np.where(time < warm, time / warm, (1 - time) / (1 - warm)) for warm in (0.05, 0.1)]  # the learning rate
     onsets = [np.where(time < at, 0, 1 - np.exp(-(time - at) / 0.1)) for at in (0.2, 0.5)]
     for y in (*corners, *tents, *onsets):
-        assert not find_jump(FINE, y).abrupt
+        assert not find_change_point(FINE, y).abrupt
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_the_width_from_which_a_ramp_is_not_abrupt(grid, width, least, most):
     steps = GRIDS[grid]
     starts = np.random.default_rng(6).uniform(0.2, 0.85, 30)
     ramps = [np.clip((steps / steps[-1] - start) / width, 0, 1) for start in starts]
-    assert least <= np.mean([find_jump(steps, ramp).abrupt for ramp in ramps]) <= most
+    assert least <= np.mean([find_change_point(steps, ramp).abrupt for ramp in ramps]) <= most
 
 
 @pytest.mark.parametrize(("width", "abrupt"), [(0.005, True), (0.02, True), (0.04, False), (0.1, False)])
@@ -201,14 +201,14 @@ def test_the_width_from_which_a_logistic_rise_is_not_abrupt(width, abrupt):
     time = FINE / FINE[-1]
     for middle in np.linspace(0.2, 0.8, 13) + 0.002:
         rise = 0.5 * (1 + np.tanh(math.log(9) * (time - middle) / width))  # from 10% to 90% over the width
-        assert find_jump(FINE, rise).abrupt == abrupt
+        assert find_change_point(FINE, rise).abrupt == abrupt
 
 
 @pytest.mark.parametrize("after", [lambda t: t, lambda t: 1 - np.exp(-t / 0.03), lambda t: np.exp(-t / 0.03) - 1])
 def test_a_step_with_another_course_after_it_is_found(after):
     time = FINE / FINE[-1]
     y = np.where(time > 0.455, 1 + 0.5 * after(np.maximum(time - 0.455, 0)), 0)
-    found = find_jump(FINE, y)
+    found = find_change_point(FINE, y)
     assert found.abrupt and found.at == (9000, 9200)
 
 
@@ -235,7 +235,7 @@ def test_the_size_is_that_of_ordinary_regression():
     rng = np.random.default_rng(5)
     for window in range(2, 9):
         y = 0.3 * rng.normal(size=12).cumsum() + 20.0 * (np.arange(12) > window)
-        found = find_jump(steps, y)
+        found = find_change_point(steps, y)
         gaps, errors = zip(*explicit(steps, y, window), strict=True)
         assert found.at == (steps[window], steps[window + 1])
         assert found.size == pytest.approx(min(gaps), rel=1e-6)
@@ -248,27 +248,31 @@ LEVELS = st.lists(st.integers(-1000, 1000), min_size=len(COARSE), max_size=len(C
 @given(LEVELS, st.floats(0.01, 100), st.integers(-1000, 1000))
 def test_units_do_not_matter(levels, factor, offset):
     y = np.array(levels, float)
-    one, other = find_jump(COARSE, y), find_jump(10 * COARSE, factor * (y + offset))
+    one, other = find_change_point(COARSE, y), find_change_point(10 * COARSE, factor * (y + offset))
     assert other.share == pytest.approx(one.share, abs=1e-6) and other.p == pytest.approx(one.p, abs=0.01)
     assert other.size == pytest.approx(factor * one.size, rel=1e-6, abs=1e-6 * factor)
 
 
 @given(LEVELS)
 def test_a_fall_is_a_rise_upside_down(levels):
-    one, other = find_jump(COARSE, levels), find_jump(COARSE, [-level for level in levels])
+    one, other = find_change_point(COARSE, levels), find_change_point(COARSE, [-level for level in levels])
     assert other == replace(one, size=-one.size)
     assert 0 <= one.share <= 1 and 0 < one.p <= 1
 
 
 def test_what_rounding_does_is_no_jump():
     time = FINE / FINE[-1]
-    assert find_jump(FINE, time + 1e-4 * (time > 0.5)).p > 0.05 > find_jump(FINE, time + 1e-2 * (time > 0.5)).p
-    assert not find_jump(FINE, np.float32(time)).abrupt
+    assert (
+        find_change_point(FINE, time + 1e-4 * (time > 0.5)).p
+        > 0.05
+        > find_change_point(FINE, time + 1e-2 * (time > 0.5)).p
+    )
+    assert not find_change_point(FINE, np.float32(time)).abrupt
 
 
 def test_a_clear_jump_that_is_small_is_not_abrupt():
     y = FINE / FINE[-1] + 0.1 * (FINE > 10_000)
-    found = find_jump(FINE, y)
+    found = find_change_point(FINE, y)
     assert found.at == (10_000, 10_200) and found.p < 0.01 and not found.abrupt
     assert found.share == pytest.approx(0.1 / 1.1, abs=0.01)
 
@@ -276,12 +280,12 @@ def test_a_clear_jump_that_is_small_is_not_abrupt():
 def test_a_large_jump_comes_before_a_small_one_that_is_clearer():
     later = FINE > 8_000
     y = later + 0.1 * (FINE > 14_000) + 0.01 * np.random.default_rng(0).normal(size=len(FINE)) * (FINE < 11_000)
-    assert find_jump(FINE, y).at == (8_000, 8_200)
-    assert find_jump(FINE, y - later).at == (14_000, 14_200)
+    assert find_change_point(FINE, y).at == (8_000, 8_200)
+    assert find_change_point(FINE, y - later).at == (14_000, 14_200)
 
 
 def test_the_rule_needs_both():
-    sure = Jump((1.0, 2.0), 5.0, SHARE, 0.049)
+    sure = ChangePoint(at=(1.0, 2.0), size=5.0, share=SHARE, p=0.049)
     assert sure.abrupt
     assert not replace(sure, p=0.05).abrupt and not replace(sure, share=SHARE - 0.01).abrupt
 
@@ -289,42 +293,42 @@ def test_the_rule_needs_both():
 def test_a_spike_and_two_near_jumps_are_not_one():
     """What it is documented not to see, and does not take for a jump."""
     at = np.arange(len(FINE))
-    assert not find_jump(FINE, at == 70).abrupt
-    assert not find_jump(FINE, 1.0 * (at > 70) + (at > 75)).abrupt
-    assert find_jump(FINE, 1.0 * (at > 70) + (at > 79)).abrupt
+    assert not find_change_point(FINE, at == 70).abrupt
+    assert not find_change_point(FINE, 1.0 * (at > 70) + (at > 75)).abrupt
+    assert find_change_point(FINE, 1.0 * (at > 70) + (at > 79)).abrupt
 
 
 def test_a_constant_has_no_jump():
-    assert find_jump(FINE, np.zeros(len(FINE))) == Jump(None, 0.0, 0.0, 1.0)
-    assert not find_jump(COARSE, [3.5] * 51).abrupt
+    assert find_change_point(FINE, np.zeros(len(FINE))) == ChangePoint(at=None, size=0.0, share=0.0, p=1.0)
+    assert not find_change_point(COARSE, [3.5] * 51).abrupt
 
 
 def test_one_weight_more_is_no_jump_from_nothing():
     one = (COARSE > 20_000) * 1.0
-    assert find_jump(COARSE, one).abrupt
-    assert find_jump(COARSE, one, error=1.0).p > 0.5
-    many = find_jump(COARSE, 10_000 * one, error=100.0)
+    assert find_change_point(COARSE, one).abrupt
+    assert find_change_point(COARSE, one, error=1.0).p > 0.5
+    many = find_change_point(COARSE, 10_000 * one, error=100.0)
     assert many.abrupt and many.at == (20_000, 21_000) and many.size == pytest.approx(10_000) and 0 < many.p < 0.01
 
 
 @pytest.mark.parametrize("mean", [0.3, 3, 300])
 def test_counts_of_chance_are_no_jumps(mean):
     counts = np.random.default_rng(8).poisson(mean, (100, len(COARSE)))
-    assert sum(find_jump(COARSE, y).abrupt for y in counts) <= most_allowed(100)
-    assert not any(find_jump(COARSE, y, error=math.sqrt(y.max())).abrupt for y in counts)
+    assert sum(find_change_point(COARSE, y).abrupt for y in counts) <= most_allowed(100)
+    assert not any(find_change_point(COARSE, y, error=math.sqrt(y.max())).abrupt for y in counts)
 
 
 def test_the_same_twice_whatever_was_drawn_between():
     y = np.random.default_rng(9).normal(size=len(FINE)).cumsum()
-    first = find_jump(FINE, y)
+    first = find_change_point(FINE, y)
     np.random.default_rng(0).normal()
-    jump._chance.cache_clear()
-    assert find_jump(list(FINE), list(y)) == first
+    change_point._chance.cache_clear()
+    assert find_change_point(list(FINE), list(y)) == first
 
 
 def test_twelve_points_are_enough():
-    assert find_jump(range(12), [0.0] * 6 + [1.0] * 6).abrupt
-    assert not find_jump(range(12), np.arange(12) ** 2).abrupt
+    assert find_change_point(range(12), [0.0] * 6 + [1.0] * 6).abrupt
+    assert not find_change_point(range(12), np.arange(12) ** 2).abrupt
 
 
 @pytest.mark.parametrize(
@@ -345,18 +349,18 @@ def test_twelve_points_are_enough():
 )
 def test_what_is_no_series(steps, values, message):
     with pytest.raises(InputError, match=message):
-        find_jump(steps, values)
+        find_change_point(steps, values)
 
 
 @pytest.mark.parametrize("error", [-1.0, math.nan, math.inf])
 def test_an_error_is_a_standard_deviation(error):
     with pytest.raises(InputError, match="error"):
-        find_jump(range(12), range(12), error=error)
+        find_change_point(range(12), range(12), error=error)
 
 
 def test_it_is_fast():
-    jump._chance.cache_clear()
+    change_point._chance.cache_clear()
     start = time.process_time()
     for seed in range(20):
-        find_jump(FINE, np.random.default_rng(seed).normal(size=len(FINE)))
+        find_change_point(FINE, np.random.default_rng(seed).normal(size=len(FINE)))
     assert time.process_time() - start < 20 * 0.2

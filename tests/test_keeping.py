@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils import prune
 
-from essparse_lib import models
 from essparse_lib.errors import InputError
-from essparse_lib.pruning import keeping
-from essparse_lib.pruning.keeping import fingerprint, from_torch, from_zeros, load_mask, owners, save_mask, to_torch
+from essparse_lib.models import loading
+from essparse_lib.pruning import mask_io
 from essparse_lib.pruning.magnitude import global_magnitude
+from essparse_lib.pruning.mask_io import fingerprint, from_torch, from_zeros, load_mask, owners, save_mask, to_torch
 from essparse_lib.pruning.masks import Mask
-from essparse_lib.pruning.prunable import prunable, weights
+from essparse_lib.pruning.prunable import prunable_matrices, prunable_weights
 
 shapes = st.lists(st.lists(st.integers(0, 9), max_size=3), max_size=4)
 
@@ -45,7 +45,7 @@ def saved(tmp_path):
 
 @pytest.fixture
 def bert():
-    return models.classifier("tiny-bert", 2, 0)
+    return loading.classifier("tiny-bert", 2, 0)
 
 
 # On disk
@@ -61,9 +61,9 @@ def test_there_and_back(tmp_path_factory, shapes, seed, density):
 
 
 def test_a_model_there_and_back(bert, tmp_path):
-    mask = global_magnitude(weights(bert), 0.37)
-    save_mask(mask, weights(bert), tmp_path / "mask")
-    again = load_mask(tmp_path / "mask", weights(bert))
+    mask = global_magnitude(prunable_weights(bert), 0.37)
+    save_mask(mask, prunable_weights(bert), tmp_path / "mask")
+    again = load_mask(tmp_path / "mask", prunable_weights(bert))
     assert same(again, mask)
     again.apply(bert)
     assert mask.drift(bert) == 0
@@ -165,12 +165,12 @@ def test_one_bit_that_flips_anywhere_is_noticed(saved):
 def rewritten(path, change, checked=True):
     """The file with its description changed; as one that means harm would, checksum and all."""
     with safetensors.safe_open(path, "pt") as file:
-        about = json.loads(file.metadata()[keeping._ENTRY])
+        about = json.loads(file.metadata()[mask_io._ENTRY])
     change(about)
     packed = safetensors.torch.load_file(path)
     if checked:
-        about["mask_sha256"] = keeping._checksum(about["shapes"], {n: packed[n] for n, _ in about["shapes"]})
-    path.write_bytes(safetensors.torch.save(packed, {keeping._ENTRY: json.dumps(about)}))
+        about["mask_sha256"] = mask_io._checksum(about["shapes"], {n: packed[n] for n, _ in about["shapes"]})
+    path.write_bytes(safetensors.torch.save(packed, {mask_io._ENTRY: json.dumps(about)}))
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_other_files_are_refused(tmp_path, saved):
     safetensors.torch.save_file(saved[1], other)
     with pytest.raises(InputError, match="is no mask's file"):
         load_mask(other)
-    safetensors.torch.save_file({"w": torch.ones(1)}, other, {keeping._ENTRY: '{"shapes": [["w", [2]]]}'})
+    safetensors.torch.save_file({"w": torch.ones(1)}, other, {mask_io._ENTRY: '{"shapes": [["w", [2]]]}'})
     with pytest.raises(InputError, match="is no mask's file"):
         load_mask(other)
     other.write_text("not a tensor in sight, but longer than eight bytes")
@@ -274,9 +274,9 @@ def inputs():
 
 @pytest.mark.parametrize("name", ["tiny-bert", "tiny-opt"])
 def test_to_torch_and_back(name):
-    model, plain = models.classifier(name, 2, 0).eval(), models.classifier(name, 2, 0).eval()
-    before = {name: weight.clone() for name, weight in weights(plain).items()}
-    mask = global_magnitude(weights(model), 0.6)
+    model, plain = loading.classifier(name, 2, 0).eval(), loading.classifier(name, 2, 0).eval()
+    before = {name: weight.clone() for name, weight in prunable_weights(plain).items()}
+    mask = global_magnitude(prunable_weights(model), 0.6)
     to_torch(mask, model)
     assert prune.is_pruned(model)
     assert same(from_torch(model), mask)
@@ -292,17 +292,17 @@ def test_to_torch_and_back(name):
 
 
 def test_made_final_by_torch_it_is_the_mask_applied(bert):
-    mask = global_magnitude(weights(bert), 0.3)
+    mask = global_magnitude(prunable_weights(bert), 0.3)
     to_torch(mask, bert)
     for name in mask.keep:
         prune.remove(bert.get_submodule(name.rpartition(".")[0]), "weight")
     assert not prune.is_pruned(bert)
     assert mask.drift(bert) == 0
-    assert same(from_zeros(weights(bert)), mask)
+    assert same(from_zeros(prunable_weights(bert)), mask)
 
 
 def test_a_state_read_back_from_disk_has_its_mask(bert, tmp_path):
-    mask = global_magnitude(weights(bert), 0.3)
+    mask = global_magnitude(prunable_weights(bert), 0.3)
     to_torch(mask, bert)
     safetensors.torch.save_model(bert, str(tmp_path / "model"))
     assert from_torch(safetensors.torch.load_file(tmp_path / "model")).pruned == mask.pruned
@@ -341,7 +341,7 @@ def test_a_shared_weight_is_pruned_wherever_it_is_used_and_listed_once():
     torch.manual_seed(0)
     model, plain = Net(), Net()
     plain.load_state_dict(model.state_dict())
-    mask = global_magnitude(weights(model), 0.5)
+    mask = global_magnitude(prunable_weights(model), 0.5)
     assert len(mask.keep) == 5
     to_torch(mask, model)
     mask.apply(plain)
@@ -416,4 +416,6 @@ def test_owners_are_all_modules_with_the_parameter():
     assert owners(model, "layers.1.0.weight", kept) == [(model.layers[1][0], "weight")]
     assert owners(model, "layers.2.0.weight", kept) == [(model.layers[0][0], "weight"), (model.layers[2][0], "weight")]
     assert {type(m) for m, _ in owners(model, "layers.1.1.weight", kept)} == {nn.Embedding, nn.Linear}
-    assert set(prunable(model)) == {f"layers.{b}.{i}.weight" for b, i in ((0, 0), (0, 1), (1, 0), (1, 1), (2, 1))}
+    assert set(prunable_matrices(model)) == {
+        f"layers.{b}.{i}.weight" for b, i in ((0, 0), (0, 1), (1, 0), (1, 1), (2, 1))
+    }

@@ -9,7 +9,7 @@ from transformers import OPTConfig, OPTForCausalLM
 from transformers.modeling_outputs import CausalLMOutput
 
 from essparse_lib.errors import InputError
-from essparse_lib.training.language import perplexity
+from essparse_lib.training.perplexity import perplexity
 
 
 class Bigrams(nn.Module):

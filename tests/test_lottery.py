@@ -7,7 +7,7 @@ from torch import nn
 from essparse_lib.errors import InputError
 from essparse_lib.pruning.magnitude import global_magnitude
 from essparse_lib.pruning.masks import Mask
-from essparse_lib.pruning.prunable import weights
+from essparse_lib.pruning.prunable import prunable_weights
 from essparse_lib.training.lottery import keep_round, lottery, rounds
 
 
@@ -74,9 +74,9 @@ def test_every_round_begins_at_the_start_and_holds_the_mask_so_far(net):
 def test_the_mask_is_chosen_among_the_trained_weights(net):
     train = Training()
     mask = lottery(net, train, 0.1)
-    trained = {name: w + change for (name, w), change in zip(weights(net).items(), train.change, strict=True)}
+    trained = {name: w + change for (name, w), change in zip(prunable_weights(net).items(), train.change, strict=True)}
     assert torch.equal(flat(mask), flat(global_magnitude(trained, 0.1)))
-    assert not torch.equal(flat(mask), flat(global_magnitude(weights(net), 0.1)))
+    assert not torch.equal(flat(mask), flat(global_magnitude(prunable_weights(net), 0.1)))
 
 
 def test_a_search_cut_short_goes_on_where_it_was(net, tmp_path):
@@ -94,7 +94,7 @@ def test_a_search_cut_short_goes_on_where_it_was(net, tmp_path):
 
 
 def test_a_round_whose_training_was_done_elsewhere_is_kept(net, tmp_path):
-    original = {name: w.clone() for name, w in weights(net).items()}
+    original = {name: w.clone() for name, w in prunable_weights(net).items()}
     whole = lottery(net, Training(), 0.2)
     lottery(net, Training(), 0.1, folder=tmp_path)
     trained = Net()

@@ -5,11 +5,11 @@ import torch
 import transformers
 from torch import nn
 
-from essparse_lib import models
 from essparse_lib.errors import InputError
+from essparse_lib.models import loading
 from essparse_lib.pruning.magnitude import global_magnitude
 from essparse_lib.pruning.masks import Count, Mask, measured_sparsity
-from essparse_lib.pruning.prunable import prunable, weights
+from essparse_lib.pruning.prunable import prunable_matrices, prunable_weights
 
 OPTIMIZERS = {
     "fused AdamW": lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.1, fused=True),
@@ -56,8 +56,8 @@ def steps(model, optimizer, count=50, accumulate=1, after=lambda: None):
 @pytest.mark.parametrize("accumulate", [1, 3])
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_no_removed_weight_is_ever_other_than_zero(optimizer, accumulate, net):
-    mask = global_magnitude(weights(net), 0.6)
-    before = {name: weight.clone() for name, weight in weights(net).items()}
+    mask = global_magnitude(prunable_weights(net), 0.6)
+    before = {name: weight.clone() for name, weight in prunable_weights(net).items()}
     optimizer = OPTIMIZERS[optimizer](net.parameters())
     schedule = transformers.get_linear_schedule_with_warmup(optimizer, 10, 250)
     drifts = []
@@ -70,12 +70,12 @@ def test_no_removed_weight_is_ever_other_than_zero(optimizer, accumulate, net):
             optimizer.load_state_dict(optimizer.state_dict())
 
     with mask.held(net, optimizer):
-        assert measured_sparsity(weights(net)) == (mask.pruned, 288)  # before the first step
+        assert measured_sparsity(prunable_weights(net)) == (mask.pruned, 288)  # before the first step
         losses = steps(net, optimizer, 200, accumulate, after)
     assert drifts == [0] * 200
-    assert measured_sparsity(weights(net)) == (int(0.6 * 288), 288)
+    assert measured_sparsity(prunable_weights(net)) == (int(0.6 * 288), 288)
     assert losses[-1] < losses[0]
-    moved = [(weights(net)[n] != before[n])[kept] for n, kept in mask.keep.items()]
+    moved = [(prunable_weights(net)[n] != before[n])[kept] for n, kept in mask.keep.items()]
     assert torch.cat(moved).float().mean() > 0.9  # the survivors learn
 
 
@@ -83,7 +83,7 @@ def test_survivors_move_as_if_the_removed_weights_did_not_exist(net):
     """Against the slow way: weights multiplied by the mask in the forward pass, by torch's own pruning."""
     from torch.nn.utils import prune
 
-    mask = global_magnitude(weights(net), 0.5)
+    mask = global_magnitude(prunable_weights(net), 0.5)
     other = Net()
     other.load_state_dict(net.state_dict())
     for number, block in enumerate(other.layers):
@@ -97,7 +97,7 @@ def test_survivors_move_as_if_the_removed_weights_did_not_exist(net):
 
 
 def test_after_the_block_the_mask_is_no_longer_held(net):
-    mask = global_magnitude(weights(net), 0.5)
+    mask = global_magnitude(prunable_weights(net), 0.5)
     optimizer = OPTIMIZERS["fused AdamW"](net.parameters())
     with mask.held(net, optimizer):
         steps(net, optimizer, 1)
@@ -107,7 +107,7 @@ def test_after_the_block_the_mask_is_no_longer_held(net):
 
 
 def test_an_error_within_the_block_lets_go_of_the_mask(net):
-    mask = global_magnitude(weights(net), 0.5)
+    mask = global_magnitude(prunable_weights(net), 0.5)
     optimizer = OPTIMIZERS["fused AdamW"](net.parameters())
     with pytest.raises(RuntimeError, match="stop"), mask.held(net, optimizer):
         raise RuntimeError("stop")
@@ -116,12 +116,12 @@ def test_an_error_within_the_block_lets_go_of_the_mask(net):
 
 
 def test_drift_counts_removed_weights_that_are_not_zero(net):
-    mask = global_magnitude(weights(net), 0.5)
+    mask = global_magnitude(prunable_weights(net), 0.5)
     assert mask.drift(net) == mask.pruned == 144
     mask.apply(net)
     assert mask.drift(net) == 0
     name, kept = next(iter(mask.keep.items()))
-    weight = weights(net)[name]
+    weight = prunable_weights(net)[name]
     first, second = (~kept).nonzero()[:2].tolist()
     weight[tuple(first)], weight[tuple(second)] = 1e-30, float("nan")
     weight[tuple(kept.nonzero()[0].tolist())] = 5  # a survivor may be anything
@@ -130,7 +130,7 @@ def test_drift_counts_removed_weights_that_are_not_zero(net):
 
 def test_applying_touches_removed_weights_alone(net):
     before = {name: parameter.clone() for name, parameter in net.named_parameters()}
-    mask = global_magnitude(weights(net), 0.3)
+    mask = global_magnitude(prunable_weights(net), 0.3)
     mask.apply(net)
     mask.apply(net)  # twice is once
     for name, parameter in net.named_parameters():
@@ -144,22 +144,22 @@ def test_a_weight_shared_with_a_module_outside_the_blocks_is_masked(net):
     model.embedding = nn.Embedding(12, 12)
     model.net = net
     model.embedding.weight = net.layers[1][0].weight
-    mask = global_magnitude(weights(model), 0.5)
+    mask = global_magnitude(prunable_weights(model), 0.5)
     mask.apply(model)
     assert mask.drift(model) == 0
-    assert measured_sparsity(weights(model)) == (144, 288)
+    assert measured_sparsity(prunable_weights(model)) == (144, 288)
 
 
 @pytest.mark.parametrize("act", [Mask.apply, Mask.drift])
 def test_a_mask_of_another_model_is_refused_and_nothing_is_touched(act, net):
-    mask = global_magnitude(weights(net), 0.5)
+    mask = global_magnitude(prunable_weights(net), 0.5)
     fewer = Mask({**mask.keep, "layers.2.0.weight": torch.ones(12, 12, dtype=torch.bool)})
     wider = Mask({**mask.keep, "head.weight": torch.ones(2, 12, dtype=torch.bool)})
     with pytest.raises(InputError, match=r"another model: layers\.2\.0\.weight has shape \(12, 12\) there, no such"):
         act(fewer, net)
     with pytest.raises(InputError, match=r"head\.weight has shape \(2, 12\) there, shape \(1, 12\) here"):
         act(wider, net)
-    assert measured_sparsity(weights(net)) == (0, 288)
+    assert measured_sparsity(prunable_weights(net)) == (0, 288)
 
 
 def test_a_mask_that_is_not_boolean_is_refused():
@@ -174,9 +174,9 @@ def test_size_pruned_and_sparsity_of_a_mask():
 
 
 def test_what_goes_is_counted_matrix_by_matrix_and_of_several_together():
-    model = models.classifier("tiny-bert", 2, 0)
-    matrices = prunable(model)
-    mask = global_magnitude(weights(model), 0.4)
+    model = loading.classifier("tiny-bert", 2, 0)
+    matrices = prunable_matrices(model)
+    mask = global_magnitude(prunable_weights(model), 0.4)
     single = mask.count(str)
     assert list(single) == list(matrices)
     for name, count in single.items():
@@ -223,10 +223,10 @@ def test_measured_sparsity_counts_exact_zeros():
 def test_a_pruned_model_is_saved_and_read_with_its_zeros(name, tmp_path):
     from transformers import AutoModelForSequenceClassification
 
-    model = models.classifier(name, 2, 0)
-    mask = global_magnitude(weights(model), 0.7)
+    model = loading.classifier(name, 2, 0)
+    mask = global_magnitude(prunable_weights(model), 0.7)
     mask.apply(model)
     model.save_pretrained(tmp_path)
     again = AutoModelForSequenceClassification.from_pretrained(tmp_path)
     assert mask.drift(again) == 0
-    assert measured_sparsity(weights(again)) == (mask.pruned, mask.size)
+    assert measured_sparsity(prunable_weights(again)) == (mask.pruned, mask.size)

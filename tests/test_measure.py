@@ -5,30 +5,35 @@ import base64
 import pytest
 import torch
 
-from essparse_lib import models
 from essparse_lib.errors import InputError
-from essparse_lib.experiment import one_shot, ticket
-from essparse_lib.measure import measure
+from essparse_lib.models import loading
 from essparse_lib.pruning.compare import cosine
 from essparse_lib.pruning.magnitude import global_magnitude
-from essparse_lib.pruning.prunable import prunable, weights
-from essparse_lib.run import run
-from essparse_lib.study.measurement import Measurement
-from essparse_lib.study.store import Record, Store
-from essparse_lib.study.trial import Pruning, Training, Trial
+from essparse_lib.pruning.prunable import prunable_matrices, prunable_weights
+from essparse_lib.records.store import Record, Store
+from essparse_lib.runner.measurement import measure
+from essparse_lib.runner.scheduler import run
+from essparse_lib.runner.trial import one_shot, ticket
+from essparse_lib.specs.measurement import Measurement
+from essparse_lib.specs.trial import Pruning, Training, Trial
 
-QUICK = Training(1, 16, 1e-2, 32, 64)
+QUICK = Training(epochs=1, batch_size=16, learning_rate=1e-2, max_length=32, max_train=64)
 
 
 def tickets(sparsity):
     tasks = ("tiny-sentiment", "tiny-pairs")
-    return tuple(Trial("tiny-bert", task, 0, QUICK, Pruning(sparsity, "lottery")) for task in tasks)
+    return tuple(
+        Trial(
+            model="tiny-bert", task=task, seed=0, training=QUICK, pruning=Pruning(sparsity=sparsity, method="lottery")
+        )
+        for task in tasks
+    )
 
 
 @pytest.mark.parametrize("model", ["tiny-bert", "tiny-opt"])
 def test_the_pruned_share_is_that_of_the_mask(model):
-    values = measure(Measurement("pruned-share", model, 0.215)).values
-    mask = global_magnitude(weights(models.complete(model)), 0.215)
+    values = measure(Measurement(kind="pruned-share", model=model, sparsity=0.215)).values
+    mask = global_magnitude(prunable_weights(loading.complete(model)), 0.215)
     assert {m["name"]: (m["pruned"], m["size"]) for m in values["matrices"]} == {
         name: (count.pruned, count.size) for name, count in mask.count(str).items()
     }
@@ -39,7 +44,7 @@ def test_the_pruned_share_is_that_of_the_mask(model):
 
 
 def test_similarities_are_those_of_the_masks(empty_cache):
-    asked = Measurement("mask-similarity", "tiny-bert", 0.2, tickets(0.2))
+    asked = Measurement(kind="mask-similarity", model="tiny-bert", sparsity=0.2, trials=tickets(0.2))
     values = measure(asked).values
     masks = [*(ticket(trial) for trial in asked.trials), one_shot(asked.trials[0])]
     assert values["names"] == ["tiny-sentiment", "tiny-pairs", "one-shot"]
@@ -62,8 +67,8 @@ def test_a_ticket_that_is_kept_is_not_found_anew(empty_cache, monkeypatch):
 
 def test_measurements_run_beside_trials_and_once(tmp_path, empty_cache):
     store = Store(tmp_path / "results")
-    asked = [*tickets(0.1), Measurement("mask-similarity", "tiny-bert", 0.1, tickets(0.1))]
-    asked.append(Measurement("pruned-share", "tiny-bert", 0.5))
+    asked = [*tickets(0.1), Measurement(kind="mask-similarity", model="tiny-bert", sparsity=0.1, trials=tickets(0.1))]
+    asked.append(Measurement(kind="pruned-share", model="tiny-bert", sparsity=0.5))
     assert run(asked, store) == []
     found = store.records()
     assert all(isinstance(found[each.id], Record) and found[each.id].status == "ok" for each in asked)
@@ -83,15 +88,17 @@ def test_measurements_run_beside_trials_and_once(tmp_path, empty_cache):
 )
 def test_measurements_that_make_no_sense_are_refused(arguments, message):
     with pytest.raises(InputError, match=message):
-        Measurement(*arguments)
+        Measurement(**dict(zip(("kind", "model", "sparsity", "trials"), arguments, strict=False)))
 
 
 @pytest.mark.parametrize("model", ["tiny-bert", "tiny-opt"])
 @pytest.mark.parametrize("percent", [1, 30, 99])
 def test_the_pruning_order_is_that_of_the_masks(model, percent):
-    values = measure(Measurement("pruning-order", model, 0.0)).values
-    matrices = {m.component: (name, m) for name, m in prunable(models.complete(model)).items() if m.depth == 1}
-    mask = global_magnitude(weights(models.complete(model)), percent / 100)
+    values = measure(Measurement(kind="pruning-order", model=model, sparsity=0.0)).values
+    matrices = {
+        m.component: (name, m) for name, m in prunable_matrices(loading.complete(model)).items() if m.depth == 1
+    }
+    mask = global_magnitude(prunable_weights(loading.complete(model)), percent / 100)
     assert [m["component"] for m in values["matrices"]] == list(matrices)
     for found in values["matrices"]:
         name, matrix = matrices[found["component"]]

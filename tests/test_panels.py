@@ -7,12 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from essparse_lib.figures import landing, panels
-from essparse_lib.study.curves import RESAMPLES, Curve, Estimate
-from essparse_lib.study.grid import Part, Study, swept
-from essparse_lib.study.measurement import Measurement
-from essparse_lib.study.store import Record
-from essparse_lib.study.trial import Pruning, Training
+from essparse_lib.analysis.curves import RESAMPLES, Curve
+from essparse_lib.analysis.estimate import Estimate
+from essparse_lib.book import landing
+from essparse_lib.figures import panels
+from essparse_lib.records.store import Record
+from essparse_lib.specs.measurement import Measurement
+from essparse_lib.specs.study import Part, Study, at_sparsities
+from essparse_lib.specs.trial import Pruning, Training
 
 LEVELS = (0.0, 0.3, 0.6, 0.9)
 
@@ -21,11 +23,22 @@ def curve(task="rte", drop=(0.0, 0.0, 4.0, 20.0), seeds=2, model="bert", majorit
     """Scores of 80 that fall by ``drop``; the second seed lies 2 points above the first."""
     scores = np.array([[80 + 2 * seed - d for d in drop] for seed in range(seeds)])
     resampled = scores[None] + np.linspace(-1, 1, RESAMPLES)[:, None, None]
-    prunings = tuple(Pruning(level) for level in LEVELS)
+    prunings = tuple(Pruning(sparsity=level) for level in LEVELS)
     noise = np.zeros((RESAMPLES, 4))
     names = tuple(range(seeds))
     return Curve(
-        model, task, "one-shot", "accuracy", prunings, np.array(LEVELS), names, scores, resampled, noise, majority, ()
+        model=model,
+        task=task,
+        variant="one-shot",
+        metric="accuracy",
+        prunings=prunings,
+        levels=np.array(LEVELS),
+        seeds=names,
+        scores=scores,
+        resampled=resampled,
+        noise=noise,
+        majority=majority,
+        failures=(),
     )
 
 
@@ -112,8 +125,10 @@ def test_the_book_s_element_holds_the_data_and_words_for_those_without_scripts()
 
 
 def test_lines_need_be_no_curves():
-    line = panels.Line("pairs", "bert", [10, 20], {"cosine": [Estimate(99, 98, 100), Estimate(97, 96, 98)]})
-    data = panels.Panel([line], "sparsity (%)", "words", interval="least, greatest").data()
+    line = panels.Line(
+        name="pairs", kind="bert", across=[10, 20], readings={"cosine": [Estimate(99, 98, 100), Estimate(97, 96, 98)]}
+    )
+    data = panels.Panel(lines=[line], across="sparsity (%)", words="words", interval="least, greatest").data()
     assert data["interval"] == "least, greatest" and data["slider"]["to"] == 20
 
 
@@ -135,18 +150,32 @@ def test_ways_of_several_models_are_told_apart_and_dense_models_alone_are_left_o
 
 
 def test_the_first_page_shows_the_first_model_and_its_block():
-    study = Study("fig2", "lab", ("a", "b"), ("rte",), TRAINING, {"one-shot": swept((0.5,))}, parts={"b": Part()})
+    study = Study(
+        figure="fig2",
+        scale="lab",
+        models=("a", "b"),
+        tasks=("rte",),
+        training=TRAINING,
+        variants={"one-shot": at_sparsities((0.5,))},
+        parts={"b": Part()},
+    )
     assert landing.panel(study, {}) is None
     made = {"labels": "01", "provenance": {}}
     records = [
-        Record(study.trial(model, "rte", pruning, seed), "ok", {"accuracy": 100.0}, "01", **made)
+        Record(
+            spec=study.trial(model, "rte", pruning, seed),
+            status="ok",
+            metrics={"accuracy": 100.0},
+            predictions="01",
+            **made,
+        )
         for model in ("a", "b")
-        for pruning in (Pruning(), Pruning(0.5))
+        for pruning in (Pruning(), Pruning(sparsity=0.5))
         for seed in (0, 1, 2)
     ]
-    found = {record.trial.id: record for record in records}
+    found = {record.spec.id: record for record in records}
     data = landing.panel(study, found)
     assert data["kinds"] == ["a"] and data["slider"]["step"] == 1 and "weights" not in data
-    order = Measurement("pruning-order", "a", 0.0)
-    found[order.id] = Record(order, "ok", values={"matrices": [{"component": "query"}]})
+    order = Measurement(kind="pruning-order", model="a", sparsity=0.0)
+    found[order.id] = Record(spec=order, status="ok", values={"matrices": [{"component": "query"}]})
     assert landing.panel(study, found)["weights"] == [{"component": "query"}]

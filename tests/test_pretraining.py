@@ -10,21 +10,33 @@ import pytest
 import torch
 from transformers import AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification, AutoTokenizer
 
-from essparse_lib import pretrain as pretraining
-from essparse_lib import pretrained
 from essparse_lib.errors import InputError
-from essparse_lib.pretrained import PRETRAINED
-from essparse_lib.pruning.prunable import weights
-from essparse_lib.run import missing, run
-from essparse_lib.study.pretraining import Pretraining
-from essparse_lib.study.store import Record, Store
-from essparse_lib.study.trial import Training, Trial
-from essparse_lib.training import checkpoints, device, scratch
+from essparse_lib.pruning.prunable import prunable_weights
+from essparse_lib.records import pretrained
+from essparse_lib.records.pretrained import PRETRAINED
+from essparse_lib.records.store import Record, Store
+from essparse_lib.runner import pretraining as pretraining
+from essparse_lib.runner.scheduler import missing, run
+from essparse_lib.specs.pretraining import TextPretraining
+from essparse_lib.specs.trial import Training, Trial
+from essparse_lib.training import checkpoints, device, pretrain
 from essparse_lib.training.dynamics import Dynamics, measured_steps, weights_now
 from essparse_lib.training.loop import LOOK_EVERY
 from essparse_lib.training.text_objectives import LANGUAGE_MODELS, MaskedLM, TextObjective, masked_batch
 
-QUICK = Pretraining("quick", "bert", 2, 16, 2, "words", 40, 16, 8, 60, 1e-2)
+QUICK = TextPretraining(
+    model="quick",
+    architecture="bert",
+    layers=2,
+    hidden=16,
+    heads=2,
+    corpus="words",
+    vocabulary=40,
+    length=16,
+    batch_size=8,
+    steps=60,
+    learning_rate=1e-2,
+)
 
 
 @dataclass(frozen=True)
@@ -65,7 +77,7 @@ def trained(tokenizer, tmp_path):
 
     def train(asked, kept=tmp_path / "state.safetensors", **options):
         objective = TextObjective(asked, TEXT, tokenizer)
-        return scratch.pretrain(asked, objective, device.accelerator(), kept, **options)
+        return pretrain.pretrain(asked, objective, device.accelerator(), kept, **options)
 
     return train
 
@@ -87,12 +99,12 @@ def test_it_learns_and_two_runs_are_one(trained, architecture, tmp_path):
 def test_resumed_it_is_the_unbroken_run(trained, monkeypatch, architecture, dropout, tmp_path):
     asked = replace(QUICK, architecture=architecture, dropout=dropout)
     whole = trained(asked, kept=tmp_path / "whole")
-    monkeypatch.setattr(scratch, "_CHECKPOINT_EVERY", 0.0)  # at every look at the losses
+    monkeypatch.setattr(pretrain, "_CHECKPOINT_EVERY", 0.0)  # at every look at the losses
 
     class Killed(Exception):
         pass
 
-    kept, order = tmp_path / "killed", scratch._positions
+    kept, order = tmp_path / "killed", pretrain._positions
     for at in (25, 47):
 
         def dies(asked, count, step, at=at):
@@ -100,11 +112,11 @@ def test_resumed_it_is_the_unbroken_run(trained, monkeypatch, architecture, drop
                 raise Killed
             return order(asked, count, step)
 
-        monkeypatch.setattr(scratch, "_positions", dies)
+        monkeypatch.setattr(pretrain, "_positions", dies)
         with pytest.raises(Killed):
             trained(asked, kept=kept)
         assert checkpoints.read_notes(kept)["steps"] == at - at % LOOK_EVERY
-    monkeypatch.setattr(scratch, "_positions", order)
+    monkeypatch.setattr(pretrain, "_positions", order)
     resumed = trained(asked, kept=kept)
     assert resumed.losses == whole.losses
     assert {k: v for k, v in resumed.dynamics.plain().items() if k != "seconds"} == {
@@ -118,7 +130,7 @@ def test_resumed_it_is_the_unbroken_run(trained, monkeypatch, architecture, drop
 
 def test_a_deadline_ends_it_between_steps_and_it_goes_on(trained, monkeypatch):
     times = iter([0.0] * 2 + [9e9] * 9)
-    monkeypatch.setattr(scratch.time, "time", lambda: next(times))
+    monkeypatch.setattr(pretrain.time, "time", lambda: next(times))
     part = trained(QUICK, deadline=1.0)
     assert len(part.losses) == 2 * LOOK_EVERY
     whole = trained(QUICK)
@@ -129,8 +141,8 @@ def test_a_deadline_ends_it_between_steps_and_it_goes_on(trained, monkeypatch):
 
 
 def test_nan_is_a_result_and_the_last_good_checkpoint_stays(trained, monkeypatch, tmp_path):
-    monkeypatch.setattr(scratch, "_CHECKPOINT_EVERY", 0.0)
-    monkeypatch.setattr(scratch, "measured_steps", lambda steps: [0])
+    monkeypatch.setattr(pretrain, "_CHECKPOINT_EVERY", 0.0)
+    monkeypatch.setattr(pretrain, "measured_steps", lambda steps: [0])
     batch = LANGUAGE_MODELS["bert"].batch
     calls = iter(range(1000))
 
@@ -169,7 +181,7 @@ def test_a_checkpoint_of_another_shape_or_a_damaged_one_is_refused(trained, tmp_
     kept = tmp_path / "state.safetensors"
     trained(QUICK, deadline=0.0)
     notes = checkpoints.read_notes(kept)
-    state = scratch.State(torch.nn.Linear(2, 2), None)
+    state = pretrain.State(model=torch.nn.Linear(2, 2), optimizer=None)
     with pytest.raises(InputError, match=r"checkpoint of another configuration: .* more differ; remove it"):
         checkpoints.restore(state, kept)
     kept.write_bytes(kept.read_bytes()[:100])
@@ -220,7 +232,7 @@ def test_looks_are_early_and_even():
 def test_a_look_counts_what_is_there(tokenizer):
     model = LANGUAGE_MODELS["bert"].model(QUICK, tokenizer)
     with torch.no_grad():
-        matrix = weights(model)["bert.encoder.layer.1.output.dense.weight"]
+        matrix = prunable_weights(model)["bert.encoder.layer.1.output.dense.weight"]
         matrix[:3] = 0
         matrix[3:, 0] = 1e-7
     found = weights_now(model)
@@ -275,7 +287,12 @@ def home(tmp_path, monkeypatch, fresh_models):
 
 
 TINY = PRETRAINED["tiny"]["tiny-scratch-60-0"]
-TRIAL = Trial(TINY.model, "tiny-sentiment", 0, Training(1, 16, 1e-2, 32, 64))
+TRIAL = Trial(
+    model=TINY.model,
+    task="tiny-sentiment",
+    seed=0,
+    training=Training(epochs=1, batch_size=16, learning_rate=1e-2, max_length=32, max_train=64),
+)
 
 
 def test_a_model_is_trained_recorded_saved_and_then_pruned(home):

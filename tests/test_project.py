@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from essparse_lib import figures
-from essparse_lib.study.trial import Pruning
+from essparse_lib.specs.trial import Pruning
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "essparse_lib"
@@ -28,15 +28,24 @@ EXTRAS = {name: [Requirement(r) for r in listed] for name, listed in PROJECT["op
 DECLARED = BASE + [r for listed in EXTRAS.values() for r in listed]
 REPOSITORY = PROJECT["urls"]["Repository"]
 
+#: The rooms from the ground up: none imports a room above its own, nor, of those on one floor, another.
 FLOORS = [
-    {"pruning", "sources", "study", "errors", "files", "pretrained"},
-    {"catalogue", "models", "tasks", "corpora", "training", "figures"},
-    {"experiment", "kinds", "measure", "pretrain", "run", "sparsify", "progress", "provenance", "live"}
-    | {"book", "fragments"},
-    {"cli", "widgets", "__init__"},
+    {"errors"},
+    {"files", "wording"},
+    {"sources", "specs"},
+    {"records", "tasks", "pruning"},
+    {"models", "corpora", "analysis"},
+    {"training", "claims"},
+    {"figures"},
+    {"book", "runner"},
+    {"sparsify", "widgets"},
+    {"cli", "__init__"},
 ]
-BENCH = {"pruning", "sources", "tasks", "corpora", "training", "models", "catalogue"}
-NOTEBOOK = {"study", "figures"}
+BENCH = {"pruning", "sources", "tasks", "corpora", "models", "training"}
+NOTEBOOK_WING = {"analysis", "claims", "figures", "book"}
+#: What neither wing may reach by its own imports, nor by those of what it imports.
+NOT_IN_NOTEBOOK_WING = {"torch", "transformers", "accelerate", "safetensors"}
+NOT_ON_BENCH = {"altair", "IPython", "ipywidgets", "matplotlib", "papermill", "seaborn"}
 
 
 def named(path):
@@ -72,36 +81,72 @@ def own_imports(path):
     return own
 
 
-def floor(module):
-    return next(i for i, members in enumerate(FLOORS) if module.split(".")[0] in members)
+def room(module):
+    return module.split(".")[0]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_no_import_points_upwards(path):
-    upwards = {target for target in own_imports(path) if floor(target) > floor(named(path))}
-    assert not upwards, f"{named(path)} on floor {floor(named(path)) + 1} imports {upwards}"
+def reached(start, graph):
+    """All modules that one imports, and those that these import."""
+    seen, waiting = set(), [start]
+    while waiting:
+        for target in graph[waiting.pop()] - seen:
+            seen.add(target)
+            waiting.append(target)
+    return seen
 
 
-def test_the_wings_do_not_know_each_other():
+@pytest.fixture(scope="module")
+def graph():
+    """By module, the package's modules that it imports; a package stands for its ``__init__``."""
+    modules = {named(path).removesuffix(".__init__"): path for path in MODULES}
+    found = {}
+    for name, path in modules.items():
+        own = {target for target in own_imports(path) if target != name}
+        parents = {".".join(name.split(".")[:i]) for i in range(1, name.count(".") + 1)}
+        found[name] = {target for target in own if target in modules} - parents
+    return found
+
+
+def test_no_import_points_upwards(graph):
+    floors = {name: i for i, rooms in enumerate(FLOORS) for name in rooms}
+    wrong = {
+        (module, target)
+        for module, targets in graph.items()
+        for target in targets
+        if room(module) != room(target) and floors[room(module)] <= floors[room(target)]
+    }
+    assert not wrong
+
+
+def test_there_is_no_cycle(graph):
+    cyclic = {module for module in graph if module in reached(module, graph)}
+    assert not cyclic
+
+
+def test_the_wings_do_not_know_each_other(graph):
     crossing = {
-        (named(path), target)
-        for path in MODULES
-        for target in own_imports(path)
-        for here, there in ((BENCH, NOTEBOOK), (NOTEBOOK, BENCH))
-        if named(path).split(".")[0] in here and target.split(".")[0] in there
+        (module, target)
+        for module in graph
+        for here, there in ((BENCH, NOTEBOOK_WING), (NOTEBOOK_WING, BENCH))
+        if room(module) in here
+        for target in reached(module, graph)
+        if room(target) in there
     }
-    plain_data = {("training.fine_tune", "study.trial")}
-    plain_data |= {
-        (f"training.{name}", "study.pretraining") for name in ("scratch", "text_objectives", "image_objectives")
-    }
-    assert crossing <= plain_data
+    assert not crossing
 
 
-def test_the_notebook_wing_draws_without_torch():
-    heavy = {"torch", "transformers", "accelerate", "safetensors"}
-    for path in MODULES:
-        if named(path).split(".")[0] in NOTEBOOK:
-            assert not {target.split(".")[0] for target in imports(path)} & heavy, path
+def test_neither_wing_reaches_what_the_other_needs(graph):
+    paths = {named(path).removesuffix(".__init__"): path for path in MODULES}
+    outside = {module: {target.split(".")[0] for target in imports(path)} for module, path in paths.items()}
+    wrong = {
+        (module, target, package)
+        for module in graph
+        for rooms, banned in ((NOTEBOOK_WING, NOT_IN_NOTEBOOK_WING), (BENCH, NOT_ON_BENCH))
+        if room(module) in rooms
+        for target in {module, *reached(module, graph)}
+        for package in outside[target] & banned
+    }
+    assert not wrong
 
 
 @pytest.mark.parametrize("path", MODULES, ids=named)
@@ -139,8 +184,15 @@ TORCH = ("accelerate", "torch", "transformers")
     ("without", "code"),
     [
         ((*JUPYTER, *DRAWING, *TORCH), "import essparse_lib, essparse_lib.cli"),
-        ((*JUPYTER, *DRAWING), "import essparse_lib.run, essparse_lib.models; essparse_lib.save_pruned"),
-        (TORCH, "from essparse_lib.figures import curves, style; from essparse_lib.study import verdicts, summary"),
+        (
+            (*JUPYTER, *DRAWING),
+            "import essparse_lib.runner.scheduler, essparse_lib.models.loading; essparse_lib.save_pruned",
+        ),
+        (
+            TORCH,
+            "from essparse_lib.figures import curve_plots, style; from essparse_lib.claims import verdicts; "
+            "from essparse_lib.records import summary",
+        ),
     ],
     ids=["the package", "the bench", "the notebook wing"],
 )
@@ -221,7 +273,7 @@ def test_notebooks_are_stripped_and_their_parameters_annotated(path):
 def test_the_methods_page_states_the_settings():
     text = " ".join((ROOT / "book/methods.md").read_text().split())
     lab = figures.study("fig2", "lab")
-    main = {Pruning(), *lab.ways[lab.main]}
+    main = {Pruning(), *lab.variants[lab.main]}
     runs = [t for t in lab.trials() if t.model == lab.models[0] and t.pruning in main]
     assert f"a study of {len(runs)} runs" in text and f"| seeds | {len(lab.seeds)} |" in text
     trainings = {t.training for t in lab.trials() if t.model not in lab.pretrained}

@@ -5,9 +5,9 @@ import torch
 import transformers
 from torch import nn
 
-from essparse_lib import models
 from essparse_lib.errors import InputError
-from essparse_lib.pruning.prunable import component, prunable, weights
+from essparse_lib.models import loading
+from essparse_lib.pruning.prunable import component, prunable_matrices, prunable_weights
 
 SIX = ["query", "key", "value", "attention output", "intermediate", "output"]
 WIDE = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "vocab_size": 20, "pad_token_id": 0}
@@ -57,7 +57,7 @@ class Blocks(nn.Module):
 @pytest.mark.parametrize("make", [bert, mpnet, opt, vit])
 def test_six_matrices_a_block_with_their_roles_and_depths(make):
     model = make()
-    found = list(prunable(model).values())
+    found = list(prunable_matrices(model).values())
     assert [entry.depth for entry in found] == [0] * 6 + [1] * 6 + [2] * 6
     for depth in range(3):
         block = {entry.component: tuple(entry.weight.shape) for entry in found if entry.depth == depth}
@@ -67,7 +67,7 @@ def test_six_matrices_a_block_with_their_roles_and_depths(make):
 
 
 def test_gpt2s_transposed_matrices_are_found():
-    found = list(prunable(gpt2()).values())
+    found = list(prunable_matrices(gpt2()).values())
     assert [entry.depth for entry in found] == [0] * 4 + [1] * 4 + [2] * 4
     block = {entry.component: tuple(entry.weight.shape) for entry in found[:4]}
     # query, key and value are one matrix there
@@ -76,7 +76,7 @@ def test_gpt2s_transposed_matrices_are_found():
 
 
 def test_llamas_gated_blocks_have_seven_matrices():
-    found = list(prunable(llama()).values())
+    found = list(prunable_matrices(llama()).values())
     roles = [entry.component for entry in found if entry.depth == 1]
     assert sorted(roles) == sorted([*SIX, "intermediate"])
     assert len(found) == 21
@@ -84,7 +84,7 @@ def test_llamas_gated_blocks_have_seven_matrices():
 
 def test_no_embedding_norm_bias_pooler_or_head_is_found():
     for make in (bert, mpnet, opt, vit, gpt2, llama):
-        found = prunable(make())
+        found = prunable_matrices(make())
         assert all(entry.weight.ndim == 2 for entry in found.values())
         strange = ("embed", "pooler", "classifier", "score", "lm_head", "norm", "project_", "wte", "bias")
         assert not [name for name in found if any(part in name.lower() for part in strange)]
@@ -92,21 +92,21 @@ def test_no_embedding_norm_bias_pooler_or_head_is_found():
 
 def test_berts_base_size_is_the_papers():
     with torch.device("meta"):
-        found = prunable(transformers.BertModel(transformers.BertConfig()))
+        found = prunable_matrices(transformers.BertModel(transformers.BertConfig()))
     assert sum(entry.weight.numel() for entry in found.values()) == 84_934_656
 
 
 def test_a_model_of_the_hub_is_pruned_alike_with_and_without_its_head():
     from transformers import AutoModel
 
-    with_head = prunable(models.classifier("tiny-bert", 2, 0))
-    without = prunable(AutoModel.from_pretrained(models.locate("tiny-bert").folder))
+    with_head = prunable_matrices(loading.classifier("tiny-bert", 2, 0))
+    without = prunable_matrices(AutoModel.from_pretrained(loading.locate("tiny-bert").folder))
     assert [name.removeprefix("bert.") for name in with_head] == list(without)
 
 
 def test_a_matrix_shared_by_blocks_counts_once():
     shared = nn.Linear(4, 4)
-    found = prunable(Blocks(layer(shared), layer(shared), layer()))
+    found = prunable_matrices(Blocks(layer(shared), layer(shared), layer()))
     assert list(found) == [
         "layers.0.query.weight",
         "layers.0.fc1.weight",
@@ -118,18 +118,18 @@ def test_a_matrix_shared_by_blocks_counts_once():
 
 def test_a_block_used_several_times_counts_once():
     block = layer()
-    assert list(prunable(Blocks(block, block))) == ["layers.0.query.weight", "layers.0.fc1.weight"]
+    assert list(prunable_matrices(Blocks(block, block))) == ["layers.0.query.weight", "layers.0.fc1.weight"]
 
 
 def test_tied_weights_of_different_modules_count_once():
     one, two = layer(), layer()
     two["query"].weight = one["query"].weight
-    assert len(prunable(Blocks(one, two))) == 3
+    assert len(prunable_matrices(Blocks(one, two))) == 3
 
 
 def test_lists_within_blocks_belong_to_their_block():
     experts = nn.ModuleDict({"fc1": nn.Linear(4, 8), "experts": nn.ModuleList([layer(), layer()])})
-    found = prunable(Blocks(layer(), experts))
+    found = prunable_matrices(Blocks(layer(), experts))
     assert [entry.depth for entry in found.values()] == [0, 0, 1, 1, 1, 1, 1]
 
 
@@ -137,7 +137,7 @@ def test_encoder_and_decoder_are_both_found():
     config = transformers.T5Config(
         d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2, vocab_size=20, decoder_start_token_id=0
     )
-    found = prunable(transformers.T5ForConditionalGeneration(config))
+    found = prunable_matrices(transformers.T5ForConditionalGeneration(config))
     assert len(found) == 2 * 6 + 2 * 10
     assert {"query", "key", "value", "attention output"} <= {entry.component for entry in found.values()}
 
@@ -147,13 +147,13 @@ def test_encoder_and_decoder_are_both_found():
 )
 def test_a_model_without_blocks_is_refused(model):
     with pytest.raises(InputError, match=f"{type(model).__name__} has no transformer blocks"):
-        prunable(model)
+        prunable_matrices(model)
 
 
 def test_weights_are_views_without_gradient():
     model = bert()
-    views = weights(model)
-    assert list(views) == list(prunable(model))
+    views = prunable_weights(model)
+    assert list(views) == list(prunable_matrices(model))
     assert not any(view.requires_grad for view in views.values())
     name = next(iter(views))
     views[name][0, 0] = 77

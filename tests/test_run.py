@@ -11,20 +11,21 @@ import joblib
 import pytest
 import torch
 
-from essparse_lib import experiment, tasks
-from essparse_lib import run as runner
+from essparse_lib import tasks
+from essparse_lib.analysis import metrics
 from essparse_lib.errors import InputError
 from essparse_lib.pruning.masks import Mask
-from essparse_lib.run import execute, missing, run
-from essparse_lib.study import metrics
-from essparse_lib.study.store import Record, Store
-from essparse_lib.study.trial import Pruning, Training, Trial
+from essparse_lib.records.store import Record, Store
+from essparse_lib.runner import scheduler as runner
+from essparse_lib.runner import trial as trial_runner
+from essparse_lib.runner.scheduler import execute, missing, run
+from essparse_lib.specs.trial import Pruning, Training, Trial
 from essparse_lib.training import device
 from essparse_lib.training import fine_tune as fine_tuning
 
-QUICK = Training(1, 16, 1e-2, 32, 64)
-LEARNING = Training(3, 16, 1e-2, 32, 256)
-DENSE = Trial("tiny-bert", "tiny-sentiment", 0, QUICK)
+QUICK = Training(epochs=1, batch_size=16, learning_rate=1e-2, max_length=32, max_train=64)
+LEARNING = Training(epochs=3, batch_size=16, learning_rate=1e-2, max_length=32, max_train=256)
+DENSE = Trial(model="tiny-bert", task="tiny-sentiment", seed=0, training=QUICK)
 CURVE = [DENSE.at(s) for s in (0.0, 0.3, 0.6, 0.9)]
 
 
@@ -54,7 +55,7 @@ def test_another_seed_is_another_result():
 @pytest.mark.parametrize("task", ["tiny-sentiment", "tiny-pairs"])
 @pytest.mark.parametrize("model", ["tiny-bert", "tiny-mpnet", "tiny-opt"])
 def test_every_architecture_runs_with_exactly_the_wanted_zeros(model, task):
-    record = execute(Trial(model, task, 0, QUICK, Pruning(0.37)))
+    record = execute(Trial(model=model, task=task, seed=0, training=QUICK, pruning=Pruning(sparsity=0.37)))
     assert (record.status, record.reason) == ("ok", "")
     assert record.metrics["prunable"] == 2 * (4 * 32 * 32 + 2 * 32 * 64)
     assert record.metrics["zeros"] == 6062  # ⌊0.37 · 16384⌋
@@ -66,7 +67,7 @@ def test_every_architecture_runs_with_exactly_the_wanted_zeros(model, task):
 
 @pytest.mark.parametrize("model", ["tiny-bert", "tiny-mpnet", "tiny-opt"])
 def test_every_architecture_answers_questions_with_exactly_the_wanted_zeros(model):
-    record = execute(Trial(model, "tiny-questions", 0, QUICK, Pruning(0.37)))
+    record = execute(Trial(model=model, task="tiny-questions", seed=0, training=QUICK, pruning=Pruning(sparsity=0.37)))
     assert (record.status, record.reason) == ("ok", "")
     assert record.metrics["prunable"] == 2 * (4 * 32 * 32 + 2 * 32 * 64)
     assert record.metrics["zeros"] == 6062
@@ -79,7 +80,7 @@ def test_every_architecture_answers_questions_with_exactly_the_wanted_zeros(mode
 
 
 def test_questions_are_learned_and_repeatable():
-    trial = Trial("tiny-opt", "tiny-questions", 0, replace(LEARNING, epochs=2))
+    trial = Trial(model="tiny-opt", task="tiny-questions", seed=0, training=replace(LEARNING, epochs=2))
     first, second, untaught = (
         execute(t) for t in (trial, trial, replace(trial, training=replace(LEARNING, epochs=2, learning_rate=1e-9)))
     )
@@ -92,7 +93,7 @@ def test_questions_are_learned_and_repeatable():
 
 @pytest.mark.parametrize(("task", "width"), [("tiny-sentiment", 1), ("tiny-questions", 2)])
 def test_fewer_evaluation_examples_are_the_same_ones_for_every_seed(task, width):
-    trial = Trial("tiny-bert", task, 0, QUICK)
+    trial = Trial(model="tiny-bert", task=task, seed=0, training=QUICK)
     test = tasks.get(task).splits().test
     part = tasks.fixed_part(test, 40)
     order = test.keys()
@@ -104,13 +105,13 @@ def test_fewer_evaluation_examples_are_the_same_ones_for_every_seed(task, width)
     assert sum(a == b for a, b in zip(few.predictions, cut, strict=True)) >= 0.95 * len(cut)  # a tie may be rounded
     if width == 1:
         assert few.labels == "".join(whole.labels[i] for i in chosen)
-        assert execute(replace(few.trial, seed=1)).labels == few.labels
+        assert execute(replace(few.spec, seed=1)).labels == few.labels
     assert len(few.predictions) == 40 * width
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_a_question_too_long_for_the_windows_is_refused_before_anything_is_written(store, seed):
-    trial = Trial("tiny-bert", "tiny-questions", seed, replace(QUICK, max_length=8))
+    trial = Trial(model="tiny-bert", task="tiny-questions", seed=seed, training=replace(QUICK, max_length=8))
     with pytest.raises(InputError, match="^max_length 8 is not allowed: .* has 4 tokens .* give 11 or more$"):
         run([trial], store)
     assert not store.folder.exists()
@@ -119,12 +120,12 @@ def test_a_question_too_long_for_the_windows_is_refused_before_anything_is_writt
 @pytest.mark.parametrize(
     ("pruning", "zeros"),
     [
-        (Pruning(0.37, scope="layer"), 6062),
-        (Pruning(0.37, "random", "layer"), 6062),
-        (Pruning(0.37, "random", "erk"), 6062),
+        (Pruning(sparsity=0.37, scope="layer"), 6062),
+        (Pruning(sparsity=0.37, method="random", scope="layer"), 6062),
+        (Pruning(sparsity=0.37, method="random", scope="erk"), 6062),
         (Pruning(pattern="1:4"), 12288),
-        (Pruning(0.37, timing="after"), 6062),
-        (Pruning(0.15, "lottery"), 2457),
+        (Pruning(sparsity=0.37, timing="after"), 6062),
+        (Pruning(sparsity=0.15, method="lottery"), 2457),
     ],
     ids=str,
 )
@@ -135,14 +136,14 @@ def test_every_method_runs_with_exactly_the_wanted_zeros(pruning, zeros, empty_c
 
 
 def test_a_model_pruned_after_training_was_trained_as_the_dense_one():
-    dense, after = execute(DENSE), execute(replace(DENSE, pruning=Pruning(1e-6, timing="after")))
+    dense, after = execute(DENSE), execute(replace(DENSE, pruning=Pruning(sparsity=1e-6, timing="after")))
     assert after.metrics["zeros"] == 0  # ⌊0.016⌋: nothing goes
     assert (after.predictions, after.metrics) == (dense.predictions, dense.metrics)
 
 
 def test_a_lottery_is_the_same_in_one_go_and_round_by_round(empty_cache, monkeypatch):
     def at(sparsity):
-        return replace(DENSE, training=LEARNING, pruning=Pruning(sparsity, "lottery"))
+        return replace(DENSE, training=LEARNING, pruning=Pruning(sparsity=sparsity, method="lottery"))
 
     trained = []
     before = fine_tuning.fine_tune
@@ -159,7 +160,8 @@ def test_a_lottery_is_the_same_in_one_go_and_round_by_round(empty_cache, monkeyp
 
 def test_the_lottery_is_not_one_shot_pruning(empty_cache):
     lottery, one_shot = (
-        execute(replace(DENSE, training=LEARNING, pruning=Pruning(0.3, m))) for m in ("lottery", "magnitude")
+        execute(replace(DENSE, training=LEARNING, pruning=Pruning(sparsity=0.3, method=m)))
+        for m in ("lottery", "magnitude")
     )
     assert lottery.metrics["zeros"] == one_shot.metrics["zeros"]
     assert lottery.metrics["final_loss"] != one_shot.metrics["final_loss"]
@@ -233,7 +235,7 @@ def test_error_in_training_is_recorded_and_run_again_on_request(store, monkeypat
     assert run(CURVE, store, progress=progressed.append) == []
     assert progressed == []
     assert run(CURVE, store, retry=True, progress=progressed.append) == []
-    assert [(p.record.trial, p.record.status, p.left) for p in progressed] == [
+    assert [(p.record.spec, p.record.status, p.left) for p in progressed] == [
         (CURVE[2], "ok", 1),
         (CURVE[3], "ok", 0),
     ]
@@ -286,13 +288,13 @@ def test_jobs_share_the_cores(store, monkeypatch, jobs, threads):
 
 def _slowly(trial):
     time.sleep(0.2)
-    return Record(trial, "ok", {"accuracy": 50.0})
+    return Record(spec=trial, status="ok", metrics={"accuracy": 50.0})
 
 
 def test_budget_is_kept_and_a_second_run_finishes(store, monkeypatch):
     monkeypatch.setattr(runner, "execute", _slowly)
     trials = [replace(DENSE, seed=seed) for seed in range(12)]
-    experiment.prepare(DENSE)
+    trial_runner.prepare(DENSE)
     left = run(trials, store, budget=0.9)
     assert 12 - 4 <= len(left) < 12
     done = store.records()
@@ -310,7 +312,7 @@ def test_trial_that_another_run_holds_is_left_to_it(store):
     told = []
     with store.claimed(CURVE[1]):
         assert run(CURVE[:3], store, progress=told.append) == [CURVE[1]]
-    assert [p.record and p.record.trial for p in told] == [CURVE[0], None, CURVE[2]]
+    assert [p.record and p.record.spec for p in told] == [CURVE[0], None, CURVE[2]]
     assert run(CURVE[:3], store) == []
 
 
@@ -333,7 +335,7 @@ def test_unknown_names_are_refused_before_anything_is_written(store, change, nam
 
 
 def test_model_and_task_that_cannot_be_had_are_no_failed_trials(store, monkeypatch):
-    monkeypatch.setattr(experiment, "_data", lambda task: (_ for _ in ()).throw(InputError("no network")))
+    monkeypatch.setattr(trial_runner, "_data", lambda task: (_ for _ in ()).throw(InputError("no network")))
     with pytest.raises(InputError, match="no network"):
         execute(DENSE)
 

@@ -8,20 +8,29 @@ from matplotlib import pyplot
 from test_emergence import tunings
 
 from essparse_lib import figures
+from essparse_lib.analysis.curves import curves
+from essparse_lib.claims.c04_sharper_turn_in_vision import (
+    INCOMPLETE,
+    STRAIGHT,
+    UNLEARNED,
+    c4,
+    sharper,
+    slopes,
+    turns,
+    uncounted,
+)
+from essparse_lib.claims.c07_self_supervision import seen
 from essparse_lib.figures import fig3
-from essparse_lib.study.curves import curves
-from essparse_lib.study.grid import Part, Study
-from essparse_lib.study.pretraining import ImagePretraining
-from essparse_lib.study.sharpness import INCOMPLETE, STRAIGHT, UNLEARNED, c4, sharper, slopes, turns, uncounted
-from essparse_lib.study.store import results
-from essparse_lib.study.supervision import seen
-from essparse_lib.study.trial import Pruning, Training
+from essparse_lib.records.store import results
+from essparse_lib.specs.pretraining import ImagePretraining
+from essparse_lib.specs.study import Part, Study
+from essparse_lib.specs.trial import Pruning, Training
 
 mpl.use("agg")
 
-TRAINING = {"*": Training(1, 8, 1e-3, 16)}
-VISION = Study("fig3", "lab", ("v", "w"), ("a", "b"), TRAINING)
-LANGUAGE = Study("fig2", "lab", ("m", "n"), ("s", "t"), TRAINING)
+TRAINING = {"*": Training(epochs=1, batch_size=8, learning_rate=1e-3, max_length=16)}
+VISION = Study(figure="fig3", scale="lab", models=("v", "w"), tasks=("a", "b"), training=TRAINING)
+LANGUAGE = Study(figure="fig2", scale="lab", models=("m", "n"), tasks=("s", "t"), training=TRAINING)
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +89,18 @@ def test_two_kinds_of_language_are_told_apart():
 
 def test_the_difference_without_what_the_pre_training_taught_is_told_beside():
     """On the task whose classes it knows, a model falls much more steeply: it counts, and the rest is told as well."""
-    known = ImagePretraining("v", "supervised", 4, 192, 3, "b", 4, 64, 100, 1e-3)
+    known = ImagePretraining(
+        model="v",
+        objective="supervised",
+        layers=4,
+        hidden=192,
+        heads=3,
+        task="b",
+        patch=4,
+        batch_size=64,
+        steps=100,
+        learning_rate=1e-3,
+    )
     study = dataclasses.replace(VISION, pretrained={"v": known})
     steep = {"a": bending({"v": 5, "w": 5.2}), "b": bending({"v": 9, "w": 9.2})}
     found = [
@@ -125,14 +145,14 @@ def test_what_does_not_count_is_named_with_its_reason():
 
 
 def test_a_missing_record_in_vision_leaves_the_verdict_open():
-    gone = VISION.trial("v", "a", Pruning(0.5), 1)
+    gone = VISION.trial("v", "a", Pruning(sparsity=0.5), 1)
     verdict = judged(7, 3, left=[gone])
     assert verdict.outcome == "inconclusive" and "1 of 4 curves in vision lack records of 3 seeds" in verdict.reason
     assert c4(VISION, [], turned(LANGUAGE, "language", bending({"m": 3, "n": 3}))).outcome == "not tested at this scale"
 
 
 def test_a_missing_record_in_language_takes_its_curve_out():
-    gone = LANGUAGE.trial("m", "s", Pruning(0.5), 1)
+    gone = LANGUAGE.trial("m", "s", Pruning(sparsity=0.5), 1)
     found = turned(LANGUAGE, "language", bending({"m": 3, "n": 3.2}), left=[gone])
     assert [turn.why_not for turn in found] == [INCOMPLETE, "", "", ""]
     verdict = c4(VISION, turned(VISION, "vision", bending({"v": 7, "w": 7.2})), found)
@@ -170,7 +190,7 @@ def test_figure_3_has_the_papers_models_tasks_and_settings():
 
 
 def test_slopes_are_drawn_with_intervals_and_hollow_where_they_do_not_count():
-    gone = LANGUAGE.trial("m", "s", Pruning(0.5), 1)
+    gone = LANGUAGE.trial("m", "s", Pruning(sparsity=0.5), 1)
     found = turned(VISION, "vision", bending({"v": 7, "w": 7.2}))
     found += turned(LANGUAGE, "language", bending({"m": 3, "n": 3.2}), left=[gone])
     points, shares = fig3.draw_turns(found).axes

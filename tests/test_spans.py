@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import CanineTokenizer, PreTrainedTokenizerFast
 
-from essparse_lib import models, tasks
+from essparse_lib import tasks
 from essparse_lib.errors import InputError
-from essparse_lib.models import tokenizer_of
+from essparse_lib.models import loading
+from essparse_lib.models.loading import tokenizer_of
 from essparse_lib.sources import tiny
 from essparse_lib.tasks import Answer, Question, Questions
 from essparse_lib.training import device
@@ -24,7 +25,12 @@ WORDS = "film plot actors play scene story music some every this its has".split(
 
 def about(context, text, question="good film", start=None):
     """One question whose answer is the first place of the text in the context."""
-    return Question("q", question, context, (Answer(text, context.index(text) if start is None else start),))
+    return Question(
+        id="q",
+        question=question,
+        context=context,
+        answers=(Answer(text, context.index(text) if start is None else start),),
+    )
 
 
 def windows(*questions, model="tiny-bert", max_length=12):
@@ -72,7 +78,7 @@ def test_the_answers_tokens_by_hand(text, expected):
 
 
 def test_the_first_answer_is_the_one_to_find():
-    two = Question("q", "good", "film plot film", (Answer("film", 10), Answer("film", 0)))
+    two = Question(id="q", question="good", context="film plot film", answers=(Answer("film", 10), Answer("film", 0)))
     (span,) = spans(windows(two))
     assert span == (5, 5)  # <s> good </s> film plot film
 
@@ -91,7 +97,7 @@ def test_every_model_gets_its_own_form_and_windows_follow_their_questions(model)
     assert set(batch) == {*data.inputs, "start_positions", "end_positions"}
     assert {values.dtype for values in batch.values()} == {torch.int64}
     assert batch["start_positions"].shape == (len(data),)
-    output = models.with_head(model, "question-answering", 0, 0)(**batch)
+    output = loading.with_head(model, "question-answering", 0, 0)(**batch)
     assert output.start_logits.shape == output.end_logits.shape == batch["input_ids"].shape
     assert output.loss.isfinite()
 
@@ -279,7 +285,7 @@ def test_answers_do_not_depend_on_the_batch(model):
     questions = tasks.get("tiny-questions").splits().test
     data = encode(questions, tokenizer_of(model), 32)
     assert len(data) > len(questions)
-    network = models.with_head(model, "question-answering", 0, 0)
+    network = loading.with_head(model, "question-answering", 0, 0)
     one, many = (answer(network, data, device.accelerator(), size) for size in (1, 32))
     assert len(one) == len(questions)
     assert np.mean([a == b for a, b in zip(one, many, strict=True)]) > 0.98  # rounding may decide a tie

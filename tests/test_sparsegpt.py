@@ -9,7 +9,7 @@ from essparse_lib.errors import InputError
 from essparse_lib.pruning.calibrated import keep_within_rows
 from essparse_lib.pruning.magnitude import global_magnitude
 from essparse_lib.pruning.masks import Mask
-from essparse_lib.pruning.prunable import weights
+from essparse_lib.pruning.prunable import prunable_weights
 from essparse_lib.pruning.sparsegpt import Reconstruction, reconstructed, sparsegpt
 from essparse_lib.pruning.wanda import wanda
 
@@ -232,9 +232,9 @@ def test_applying_sets_survivors_and_zeros_alone():
     net.head = nn.Linear(24, 2)
     head = net.head.weight.detach().clone()
     found = sparsegpt(net, {"x": inputs[None]}, sparsity=0.5)
-    assert torch.equal(weights(net)[NAME], weight)
+    assert torch.equal(prunable_weights(net)[NAME], weight)
     found.apply(net)
-    assert torch.equal(weights(net)[NAME], found.weights[NAME]) and torch.equal(net.head.weight, head)
+    assert torch.equal(prunable_weights(net)[NAME], found.weights[NAME]) and torch.equal(net.head.weight, head)
     assert net.layers[0].fc1.weight.requires_grad
 
 
@@ -243,4 +243,4 @@ def test_a_reconstruction_of_another_model_is_refused_and_nothing_is_touched():
     other = Reconstruction(Mask({NAME: torch.zeros(3, 3, dtype=torch.bool)}), {NAME: torch.zeros(3, 3)})
     with pytest.raises(InputError, match="another model"):
         other.apply(net)
-    assert torch.equal(weights(net)[NAME], torch.ones(2, 3))
+    assert torch.equal(prunable_weights(net)[NAME], torch.ones(2, 3))

@@ -8,21 +8,22 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModel, BertConfig, BertForMaskedLM
 
-from essparse_lib import models, sparsify
+from essparse_lib import sparsify
 from essparse_lib.errors import InputError
+from essparse_lib.models import loading
 from essparse_lib.pruning.masks import measured_sparsity
-from essparse_lib.pruning.prunable import prunable, weights
+from essparse_lib.pruning.prunable import prunable_matrices, prunable_weights
 from essparse_lib.pruning.statistics import NOTHING, statistics
 from essparse_lib.sparsify import Recipe
 
 
 @pytest.mark.parametrize("name", ["tiny-bert", "tiny-mpnet", "tiny-opt"])
 def test_a_pruned_model_loads_with_the_exact_share_of_zeros(name, tmp_path):
-    said = sparsify.save_pruned(name, Recipe(0.37), tmp_path / "out")
-    zeros, size = measured_sparsity(weights(AutoModel.from_pretrained(tmp_path / "out")))
+    said = sparsify.save_pruned(name, Recipe(sparsity=0.37), tmp_path / "out")
+    zeros, size = measured_sparsity(prunable_weights(AutoModel.from_pretrained(tmp_path / "out")))
     assert zeros == int(0.37 * size) and f"{zeros:,} of {size:,}" in said
     assert json.loads((tmp_path / "out" / "essparse.json").read_text())["pruned"] == zeros
-    assert models.tokenizer_of(str(tmp_path / "out"))("good film")["input_ids"]
+    assert loading.tokenizer_of(str(tmp_path / "out"))("good film")["input_ids"]
     assert {file.stat().st_mode & 0o777 for file in (tmp_path / "out").iterdir()} == {0o644}
 
 
@@ -30,12 +31,12 @@ def test_the_surviving_weights_and_the_head_are_kept(tmp_path):
     config = BertConfig(vocab_size=20, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
     before = BertForMaskedLM(config).to(torch.bfloat16)
     before.save_pretrained(tmp_path / "in")
-    sparsify.save_pruned(str(tmp_path / "in"), Recipe(0.5), tmp_path / "out")
+    sparsify.save_pruned(str(tmp_path / "in"), Recipe(sparsity=0.5), tmp_path / "out")
     after = BertForMaskedLM.from_pretrained(tmp_path / "out", dtype="auto")
     assert after.dtype == torch.bfloat16
     for name, weight in before.state_dict().items():
         kept = after.state_dict()[name]
-        assert torch.equal(kept, weight) or name in prunable(before)
+        assert torch.equal(kept, weight) or name in prunable_matrices(before)
         assert torch.equal(kept[kept != 0], weight[kept != 0])
 
 
@@ -62,7 +63,7 @@ def test_every_way_to_prune_leaves_its_share_of_zeros(how, text, tmp_path):
     out = tmp_path / "out"
     calibrated = {"text": text} if how.get("method") in ("wanda", "sparsegpt") else {}
     sparsify.save_pruned("tiny-opt", Recipe(**how, **calibrated), out)
-    zeros, size = measured_sparsity(weights(AutoModel.from_pretrained(out)))
+    zeros, size = measured_sparsity(prunable_weights(AutoModel.from_pretrained(out)))
     wanted = {"1:4": 0.75, "2:4": 0.5}.get(how.get("pattern"), how.get("sparsity"))
     assert zeros == int(wanted * size)
     done = json.loads((out / "essparse.json").read_text())
@@ -92,21 +93,21 @@ def test_ways_that_make_no_sense_are_refused(how, message):
 def test_a_text_too_short_is_refused_and_nothing_written(tmp_path, text):
     text.write_text("too short")
     with pytest.raises(InputError, match="the calibration text has 2 tokens"):
-        sparsify.save_pruned("tiny-opt", Recipe(0.5, "wanda", text=text), tmp_path / "out")
+        sparsify.save_pruned("tiny-opt", Recipe(sparsity=0.5, method="wanda", text=text), tmp_path / "out")
     assert [p.name for p in tmp_path.iterdir()] == ["text.txt"]
 
 
 @pytest.mark.parametrize("sparsity", ["1.0", "-0.1", "abc", "nan"])
 def test_a_wrong_sparsity_writes_nothing(sparsity, tmp_path):
     with pytest.raises(InputError, match=f"'{sparsity}' is not allowed"):
-        sparsify.save_pruned("tiny-bert", Recipe(sparsity), tmp_path / "out")
+        sparsify.save_pruned("tiny-bert", Recipe(sparsity=sparsity), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_in_use_is_left_alone(tmp_path):
     (tmp_path / "mine").write_text("x")
     with pytest.raises(InputError, match="not empty"):
-        sparsify.save_pruned("tiny-bert", Recipe(0.5), tmp_path)
+        sparsify.save_pruned("tiny-bert", Recipe(sparsity=0.5), tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]
 
 
@@ -117,15 +118,15 @@ def test_a_full_disk_is_one_clear_line_and_leaves_nothing(tmp_path, monkeypatch,
 
     monkeypatch.setattr("transformers.BertModel.save_pretrained", full)
     with pytest.raises(InputError, match="No space left on device"):
-        sparsify.save_pruned("tiny-bert", Recipe(0.5), tmp_path / "out")
+        sparsify.save_pruned("tiny-bert", Recipe(sparsity=0.5), tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_statistics_add_up():
-    model = models.complete("tiny-bert")
-    found = statistics(prunable(model).values())
+    model = loading.complete("tiny-bert")
+    found = statistics(prunable_matrices(model).values())
     total = sum(found.values(), NOTHING)
-    flat = torch.cat([w.flatten() for w in weights(model).values()])
+    flat = torch.cat([w.flatten() for w in prunable_weights(model).values()])
     assert len(found) == 12 and total.weights == flat.numel() and total.zeros == 0
     assert total.mean == pytest.approx(float(flat.abs().mean()), rel=1e-5)
 

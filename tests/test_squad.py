@@ -95,7 +95,12 @@ def test_scores_are_those_of_the_official_rules(given_, right):
 
 
 def asked(number=0, context="Paris lies on the Seine", right=(("Seine", 18),)):
-    return Question(f"q{number}", f"Where {number}?", context, tuple(Answer(*answer) for answer in right))
+    return Question(
+        id=f"q{number}",
+        question=f"Where {number}?",
+        context=context,
+        answers=tuple(Answer(*answer) for answer in right),
+    )
 
 
 def test_the_fingerprint_sees_every_part_of_a_question():
@@ -126,7 +131,15 @@ def test_answers_that_are_not_in_their_place_are_dropped_and_questions_without_a
 def test_questions_that_cannot_be_answered_are_refused(change):
     faulty = Questions([asked(0), dataclasses.replace(asked(1), **change)])
     for splits in (Splits(faulty, Questions([asked()]), ""), Splits(Questions([asked()]), faulty, "")):
-        task = Task("made", (), lambda splits=splits: splits, None, "f1", "", "question-answering")
+        task = Task(
+            name="made",
+            classes=(),
+            load=lambda splits=splits: splits,
+            counts=None,
+            metric="f1",
+            source="",
+            head="question-answering",
+        )
         with pytest.raises(InputError, match="'made' has 1 questions without a text, a context or an answer"):
             task.splits()
 
@@ -236,9 +249,11 @@ def test_squad_from_a_mirror_in_the_hubs_layout(library, hub, monkeypatch):
     if library == "pandas":
         monkeypatch.setitem(sys.modules, "datasets", None)
     splits = uncounted("squad-v1.1")
-    rome = Question("b", "Where?", "Rome, on the Tiber", (Answer("Tiber", 13), Answer("the Tiber", 9)))
+    rome = Question(
+        id="b", question="Where?", context="Rome, on the Tiber", answers=(Answer("Tiber", 13), Answer("the Tiber", 9))
+    )
     assert splits.train.items == [
-        Question("a", "Which river?", "Paris lies on the Seine", (Answer("Seine", 18),)),
+        Question(id="a", question="Which river?", context="Paris lies on the Seine", answers=(Answer("Seine", 18),)),
         rome,
     ]
     assert splits.test.items == [rome]

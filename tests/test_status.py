@@ -9,17 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from essparse_lib import figures
-from essparse_lib.catalogue import MODELS
+from essparse_lib.book import status
 from essparse_lib.corpora import packaged as corpora
 from essparse_lib.errors import InputError
-from essparse_lib.figures import status
+from essparse_lib.models.catalogue import MODELS
+from essparse_lib.records import cost
+from essparse_lib.records.store import Record, results
 from essparse_lib.sources.archives import Archive
-from essparse_lib.study import cost
-from essparse_lib.study.grid import Study, swept
-from essparse_lib.study.measurement import Measurement
-from essparse_lib.study.store import Record, results
-from essparse_lib.study.trial import Training
+from essparse_lib.specs.measurement import Measurement
+from essparse_lib.specs.study import Study, at_sparsities
+from essparse_lib.specs.trial import Training
 from essparse_lib.tasks import TASKS, bigbench, packaged, vision
+from essparse_lib.wording import duration_text
 
 ROOT = Path(__file__).parents[1]
 BOOK = ROOT / "book"
@@ -27,16 +28,24 @@ TRAINING = Training(epochs=3, batch_size=32, learning_rate=2e-5, max_length=256)
 
 
 def study(model="bert-base-uncased", seeds=(0, 1), **ways):
-    return Study("fig0", "lab", (model,), ("rte",), {"*": TRAINING}, ways or {"one-shot": swept((0.5,))}, seeds=seeds)
+    return Study(
+        figure="fig0",
+        scale="lab",
+        models=(model,),
+        tasks=("rte",),
+        training={"*": TRAINING},
+        variants=ways or {"one-shot": at_sparsities((0.5,))},
+        seeds=seeds,
+    )
 
 
 def made(asked, seconds=10.0, state="ok", device="A100"):
     reason = "" if state == "ok" else "the loss is NaN"
-    return Record(asked, state, reason=reason, provenance={"seconds": seconds, "device": device})
+    return Record(spec=asked, status=state, reason=reason, provenance={"seconds": seconds, "device": device})
 
 
 def by_id(*records):
-    return {record.trial.id: record for record in records}
+    return {record.spec.id: record for record in records}
 
 
 @pytest.fixture
@@ -61,7 +70,7 @@ def rows(text):
 
 @given(st.data())
 def test_what_is_there_and_missing_adds_up(data):
-    one, asked = study(), study().asked()
+    one, asked = study(), study().specs()
     there = data.draw(st.lists(st.sampled_from(asked), unique_by=lambda each: each.id))
     seconds = [data.draw(st.floats(1, 1e4)) for _ in there]
     found = status.standing([one], by_id(*map(made, there, seconds)))
@@ -74,24 +83,24 @@ def test_what_is_there_and_missing_adds_up(data):
         assert found.to_come == f"4 trainings, about {cost.expected(one).about} GPU hours"
     else:  # all of one model and task: each missing one takes the mean of those that are there
         assert found.left == pytest.approx((4 - len(there)) * sum(seconds) / len(seconds))
-        assert found.to_come == ("—" if len(there) == 4 else f"about {status.spell(found.left)}")
+        assert found.to_come == ("—" if len(there) == 4 else f"about {duration_text(found.left)}")
 
 
 def test_records_of_other_studies_and_scales_do_not_count():
     other = study(model="opt-125m")
-    found = status.standing([study()], by_id(*map(made, other.asked())))
+    found = status.standing([study()], by_id(*map(made, other.specs())))
     assert (found.there, found.seconds, found.devices, found.to_come[:2]) == (0, 0.0, (), "4 ")
 
 
 def test_what_two_studies_share_counts_once():
     one, more = study(seeds=(0,)), study(seeds=(0, 1))
-    found = status.standing([one, more], by_id(*map(made, more.asked())))
+    found = status.standing([one, more], by_id(*map(made, more.specs())))
     assert (found.asked, found.there, found.seconds) == (4, 4, 40.0)
     assert status.standing([one, more], {}).whole == cost.expected(more)
 
 
 def test_failures_and_devices_are_named():
-    first, second, third, _ = study().asked()
+    first, second, third, _ = study().specs()
     records = by_id(made(first), made(second, state="failed", device="H100"), made(third, state="diverged"))
     found = status.standing([study()], records)
     assert found.state == "3 of 4, 1 diverged, 1 failed"
@@ -101,20 +110,28 @@ def test_failures_and_devices_are_named():
 
 def test_a_study_that_has_not_begun_leaves_the_time_of_all_open():
     begun, idle = study(), study(model="opt-125m")
-    found = status.standing([begun, idle], by_id(*map(made, begun.asked())))
+    found = status.standing([begun, idle], by_id(*map(made, begun.specs())))
     assert (found.state, found.left, found.to_come) == ("4 of 8", None, "not known")
 
 
 def test_a_study_of_unknown_cost_says_so():
     assert status.standing([study(model="somebody/model")], {}).to_come == "4 trainings, time not known"
-    looked = Study("fig0", "lab", ("bert-base-uncased",), (), {}, {"none": ()}, measured={"zeros": (0.0,)})
+    looked = Study(
+        figure="fig0",
+        scale="lab",
+        models=("bert-base-uncased",),
+        tasks=(),
+        training={},
+        variants={"none": ()},
+        measured={"zeros": (0.0,)},
+    )
     assert status.standing([looked], {}).to_come == "no training"
-    assert status.standing([looked], by_id(made(looked.asked()[0]))).state == "complete (1)"
+    assert status.standing([looked], by_id(made(looked.specs()[0]))).state == "complete (1)"
 
 
 def test_a_record_without_provenance_is_there_all_the_same():
-    asked = study().asked()
-    found = status.standing([study()], by_id(*(Record(each, "ok") for each in asked[:2])))
+    asked = study().specs()
+    found = status.standing([study()], by_id(*(Record(spec=each, status="ok") for each in asked[:2])))
     assert (found.state, found.spent, found.to_come) == ("2 of 4", "0 s", "not known")
 
 
@@ -134,13 +151,13 @@ def test_the_table_has_every_figure_and_says_which_has_no_study(stored):
 def test_records_move_the_rows_that_ask_for_them_and_no_other(stored):
     before = rows(status.table(["paper"]))
     (asked, *_) = figures.study("fig5", "paper").trials()
-    sharing = {str(int(f[3:])) for f, scales in figures.STUDIES.items() if asked in scales["paper"].asked()}
+    sharing = {str(int(f[3:])) for f, scales in figures.STUDIES.items() if asked in scales["paper"].specs()}
     assert "5" in sharing and len(sharing) < len(figures.STUDIES)
     stored("paper", [made(asked, 7200.0, device="H100 | NVLink")])
     after = rows(status.table(["paper"]))
     assert {number for number in before if before[number] != after[number]} == {*sharing, "all"}
-    count = len(figures.study("fig5", "paper").asked())
-    hours = status.spell(7200 * (count - 1))
+    count = len(figures.study("fig5", "paper").specs())
+    hours = duration_text(7200 * (count - 1))
     assert after["5"] == [f"1 of {count}", r"2.0 h on H100 \| NVLink", f"about {hours}"]
 
 
@@ -157,8 +174,8 @@ def test_wrong_scales_are_one_clear_line(stored):
 
 
 def test_a_measurement_is_timed_by_its_own_kind():
-    looks = [Measurement("zeros", model, 0.0) for model in ("a", "b")]
-    asked = [*study().asked(), *looks]
+    looks = [Measurement(kind="zeros", model=model, sparsity=0.0) for model in ("a", "b")]
+    asked = [*study().specs(), *looks]
     records = by_id(*(made(each, 100.0) for each in asked[:2]), made(looks[0], 1.0))
     # two trials of a known file, one look of an unknown model: the mean of all
     assert status.expected_seconds(asked, records) == pytest.approx(2 * 100 + (100 + 100 + 1) / 3)

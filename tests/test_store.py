@@ -17,12 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from essparse_lib.errors import InputError
-from essparse_lib.study.asked import digest
-from essparse_lib.study.measurement import Measurement
-from essparse_lib.study.store import Record, Store, results_folder, slug
-from essparse_lib.study.trial import Pruning, Training, Trial
+from essparse_lib.records.store import Record, Store, results_folder, slug
+from essparse_lib.specs.measurement import Measurement
+from essparse_lib.specs.spec import digest
+from essparse_lib.specs.trial import Pruning, Training, Trial
 
-TRAINING = Training(1, 8, 1e-3, 16)
+TRAINING = Training(epochs=1, batch_size=8, learning_rate=1e-3, max_length=16)
 SPAWN = multiprocessing.get_context("spawn")
 
 plain_values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
@@ -31,11 +31,18 @@ texts = st.text(st.characters() | st.characters(categories=["Cs"]) | st.sampled_
 
 
 def trial(number: int = 0, model: str = "tiny-bert", task: str = "tiny-pairs") -> Trial:
-    return Trial(model, task, number, TRAINING, Pruning(0.5))
+    return Trial(model=model, task=task, seed=number, training=TRAINING, pruning=Pruning(sparsity=0.5))
 
 
 def ok(number: int = 0, **others) -> Record:
-    return Record(trial(number, **others), "ok", {"accuracy": 50.0 + number}, "0101", "0011", provenance={"code": "x"})
+    return Record(
+        spec=trial(number, **others),
+        status="ok",
+        metrics={"accuracy": 50.0 + number},
+        predictions="0101",
+        labels="0011",
+        provenance={"code": "x"},
+    )
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -70,8 +77,10 @@ def test_record_round_trips_through_its_line(record):
 
 @pytest.mark.parametrize("trials", [(), (trial(1), trial(2, task="cola"))])
 def test_measurements_are_kept_as_trials_are(store, trials):
-    asked = Measurement("mask-similarity" if trials else "pruned-share", "tiny-bert", 0.5, trials)
-    record = Record(asked, "ok", values={"cosine": [[1.0, 0.5], [0.5, 1.0]]})
+    asked = Measurement(
+        kind="mask-similarity" if trials else "pruned-share", model="tiny-bert", sparsity=0.5, trials=trials
+    )
+    record = Record(spec=asked, status="ok", values={"cosine": [[1.0, 0.5], [0.5, 1.0]]})
     store.append(record)
     store.append(ok())
     assert Store(store.folder).records() == {asked.id: record, trial().id: ok()}
@@ -82,10 +91,10 @@ def test_measurements_are_kept_as_trials_are(store, trials):
 def test_record_round_trips_through_the_file(reason):
     with tempfile.TemporaryDirectory() as folder:
         store = Store(Path(folder))
-        record = Record(trial(1), "failed", reason=reason)
+        record = Record(spec=trial(1), status="failed", reason=reason)
         store.append(record)
         store.append(ok(2))
-        assert store.records() == {record.trial.id: record, trial(2).id: ok(2)}
+        assert store.records() == {record.spec.id: record, trial(2).id: ok(2)}
         assert store.mend() == []
 
 
@@ -98,7 +107,7 @@ def test_number_that_is_not_finite_is_not_written(store):
 
 
 def test_last_record_of_a_trial_counts(store):
-    store.append(Record(trial(), "failed", reason="once"))
+    store.append(Record(spec=trial(), status="failed", reason="once"))
     store.append(ok())
     assert store.records() == store.records_of(trial()) == {trial().id: ok()}
 
@@ -174,14 +183,14 @@ def test_damaged_line_is_named_set_aside_and_the_others_kept(store, damage):
     assert store.mend() == [path]
     assert path.read_bytes() == kept + spaced
     assert path.with_name(path.name + ".damaged").read_bytes() == bad + b"\n"
-    assert set(store.records()) == {ok(0).trial.id, ok(1, task="other").trial.id, ok(2).trial.id}
+    assert set(store.records()) == {ok(0).spec.id, ok(1, task="other").spec.id, ok(2).spec.id}
 
 
 @pytest.mark.parametrize(
     ("kind", "settings", "said"),
     [
         ("melting", {"model": "m", "heat": 3}, "melting: 'melting'"),
-        ("trial", {**ok(7).trial.canonical(), "weather": "fair"}, "unexpected keyword argument 'weather'"),
+        ("trial", {**ok(7).spec.canonical(), "weather": "fair"}, "unexpected keyword argument 'weather'"),
         ("measurement", {"kind": "taste", "model": "m", "sparsity": 0.0}, "taste"),
     ],
 )
@@ -296,7 +305,7 @@ def test_merge_adds_unknown_trials_only(store):
     store.append(ok(0))
     rival = replace(ok(0), metrics={"accuracy": 99.0})
     assert store.merge([rival, ok(1), replace(ok(1), status="failed"), ok(2)]) == 2
-    assert store.records() == {r.trial.id: r for r in (ok(0), ok(1), ok(2))}
+    assert store.records() == {r.spec.id: r for r in (ok(0), ok(1), ok(2))}
     assert store.merge(store.records().values()) == 0
 
 

@@ -10,13 +10,8 @@ from matplotlib.colors import to_hex, to_rgb
 from test_emergence import tunings
 
 from essparse_lib import figures
-from essparse_lib.figures import fig6, fig6_learned, vision
-from essparse_lib.study.curves import curves
-from essparse_lib.study.emergence import RELATIVE
-from essparse_lib.study.grid import swept
-from essparse_lib.study.pretraining import ImagePretraining
-from essparse_lib.study.store import Record
-from essparse_lib.study.supervision import (
+from essparse_lib.analysis.curves import curves
+from essparse_lib.claims.c07_self_supervision import (
     Comparison,
     c7,
     drop_effects,
@@ -25,7 +20,12 @@ from essparse_lib.study.supervision import (
     learned,
     zero_shares,
 )
-from essparse_lib.study.trial import Pruning, Training
+from essparse_lib.claims.emergence import RELATIVE
+from essparse_lib.figures import fig6, fig6_learned, vision_settings
+from essparse_lib.records.store import Record
+from essparse_lib.specs.pretraining import ImagePretraining
+from essparse_lib.specs.study import at_sparsities
+from essparse_lib.specs.trial import Pruning, Training
 
 mpl.use("agg")
 
@@ -38,9 +38,16 @@ def study_of(models=None, tasks=("a", "b"), **changes):
     models = lab.models if models is None else models
     pretrained = {
         model: ImagePretraining(
-            model,
-            next(o for part, o in _BY.items() if part in model),
-            *(4, 192, 3, "cifar10", 4, 128, 9000 if "long" in model else 3000, 1e-3),
+            model=model,
+            objective=next(o for part, o in _BY.items() if part in model),
+            layers=4,
+            hidden=192,
+            heads=3,
+            task="cifar10",
+            patch=4,
+            batch_size=128,
+            steps=9000 if "long" in model else 3000,
+            learning_rate=1e-3,
             seed=int(model[-1]),
         )
         for model in models
@@ -49,8 +56,8 @@ def study_of(models=None, tasks=("a", "b"), **changes):
         lab,
         models=models,
         tasks=tasks,
-        training={"*": Training(1, 8, 1e-3)},
-        ways={"one-shot": swept((0.2, 0.4, 0.6))},
+        training={"*": Training(epochs=1, batch_size=8, learning_rate=1e-3)},
+        variants={"one-shot": at_sparsities((0.2, 0.4, 0.6))},
         pretrained=pretrained,
         **changes,
     )
@@ -85,7 +92,7 @@ def zeros_of(study, counts):
             "places": [[0, "query", WEIGHTS // 4], [0, "output", 3 * WEIGHTS // 4]],
             "zeros": {"exact": [0, 0], RELATIVE: [count // 4, count - count // 4]},
         }
-        found[asked.id] = Record(asked, "ok", values=values)
+        found[asked.id] = Record(spec=asked, status="ok", values=values)
     return found
 
 
@@ -165,7 +172,7 @@ def test_models_that_learned_nothing_tell_nothing():
 
 def test_records_that_are_missing_leave_the_verdict_open():
     found = everything()
-    gone = STUDY.trial("vit-4x192-dino-1", "b", Pruning(0.4), 2)
+    gone = STUDY.trial("vit-4x192-dino-1", "b", Pruning(sparsity=0.4), 2)
     verdict = judged({i: r for i, r in found.items() if i != gone.id})
     assert verdict.outcome == "inconclusive" and "1 of the 4 models compared lack records" in verdict.reason
     without = {i: r for i, r in found.items() if i not in {m.id for m in STUDY.measurements()}}
@@ -174,7 +181,7 @@ def test_records_that_are_missing_leave_the_verdict_open():
 
 def test_what_stands_beside_does_not_decide_and_is_missed():
     found = everything()
-    found = {i: r for i, r in found.items() if "long" not in r.trial.model}
+    found = {i: r for i, r in found.items() if "long" not in r.spec.model}
     verdict = judged(found)
     assert verdict.outcome == "agrees" and "after equal time: records are missing" in verdict.reason
 
@@ -248,7 +255,7 @@ def test_a_panel_for_each_task_a_colour_for_each_objective_and_a_line_for_each_s
 def test_the_legend_names_what_is_drawn_and_nothing_else():
     whole = curves(STUDY, everything())
     for models, named in (
-        (STUDY.models, [*vision.BY_OBJECTIVE["lab"], "pre-training 1", "pre-training 2"]),
+        (STUDY.models, [*vision_settings.BY_OBJECTIVE["lab"], "pre-training 1", "pre-training 2"]),
         (
             [*DINO.models, EQUAL_TIME.less[1]],
             ["supervised", "DINO", "supervised for as long", "pre-training 1", "pre-training 2"],
@@ -264,9 +271,9 @@ def test_the_panel_has_the_colours_of_the_figure_and_begins_with_one_task():
     seen = curves(study, tunings(turning({"": 0.4}), study))
     data = fig6.panel(study, seen, "words", start=40.0).data()
     assert data["shown"] == ["a, pre-training 1", "a, pre-training 2"] and len(data["kinds"]) == 6
-    assert data["names"] == list(vision.BY_OBJECTIVE["lab"])
+    assert data["names"] == list(vision_settings.BY_OBJECTIVE["lab"])
     looks = fig6.looks(study, study.models)
-    drawn = {vision.ways(study)[model]: to_hex(look["color"]) for model, look in looks.items()}
+    drawn = {vision_settings.ways(study)[model]: to_hex(look["color"]) for model, look in looks.items()}
     assert data["colours"] == drawn
     assert fig6.panel(study, [], "words", start=40.0) is None
     # neither follows from whose records are there, nor from what is learned by models that decide nothing
@@ -294,7 +301,11 @@ def trained(asked, **metrics):
     dynamics = {"at": [0, 1000, 3000], "held_out": [3.0, 2.0, 1.0], "probes": probes}
     known = {"knn": 60.0, "knn_pixels": 35.0, "knn_random": 30.0, "linear_probe": 65.4, "parameters": 1.8e6, **metrics}
     return Record(
-        asked, "ok", known, values={"dynamics": dynamics}, provenance={"seconds": 1800.0, "device": "cpu, 1 thread"}
+        spec=asked,
+        status="ok",
+        metrics=known,
+        values={"dynamics": dynamics},
+        provenance={"seconds": 1800.0, "device": "cpu, 1 thread"},
     )
 
 
@@ -315,10 +326,10 @@ def test_the_table_of_quality_tells_what_each_has_learned_and_cost():
 def test_what_pre_training_adds_to_pixels_and_to_random_weights_is_told():
     first, _, third = STUDY.pretrainings()[:3]
     found = {p.id: trained(p, knn=60.0, knn_pixels=35.0, knn_random=knn) for p, knn in ((first, 20.0), (third, 61.5))}
-    told = f"by: {vision.SUPERVISED} +25.0 and +40.0; {vision.DINO} +25.0 and −1.5."
+    told = f"by: {vision_settings.SUPERVISED} +25.0 and +40.0; {vision_settings.DINO} +25.0 and −1.5."
     assert fig6_learned.lifted(STUDY, found).endswith(told)
     patches = {first.id: trained(first, knn_patches=31.0), third.id: trained(third)}
-    told = f"That of the patches lies above that of pixels by: {vision.SUPERVISED} −4.0."
+    told = f"That of the patches lies above that of pixels by: {vision_settings.SUPERVISED} −4.0."
     assert fig6_learned.lifted(STUDY, patches).endswith(told)
     assert fig6_learned.lifted(STUDY, {}) == ""
 
@@ -362,5 +373,5 @@ def test_without_records_words_stand_in_the_figures_place():
 
 def test_models_of_no_objective_are_not_drawn():
     study = STUDY.narrowed(models=["someone/vit"])
-    assert fig6.looks(study, study.models) == {} and vision.objectives(study) == {}
+    assert fig6.looks(study, study.models) == {} and vision_settings.objectives(study) == {}
     assert fig6.comparisons(study)[0].models == ()

@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from essparse_lib import tasks
 from essparse_lib.errors import InputError
-from essparse_lib.models import tokenizer_of
+from essparse_lib.models.loading import tokenizer_of
 from essparse_lib.sources.archives import Archive
 from essparse_lib.tasks import Examples, Splits, Task, fixed_part, packaged
 from essparse_lib.tasks.task import held_out
@@ -24,7 +24,14 @@ def uncounted(name):
 
 
 def made_of(splits, counts=None):
-    return Task("made", ("no", "yes"), lambda: splits, counts, "accuracy", "made in a test")
+    return Task(
+        name="made",
+        classes=("no", "yes"),
+        load=lambda: splits,
+        counts=counts,
+        metric="accuracy",
+        source="made in a test",
+    )
 
 
 def examples(labels):
@@ -134,7 +141,9 @@ def test_the_fingerprint_sees_texts_labels_order_and_pairs():
 
 def named(monkeypatch, constant, archive):
     """Let a parser of ``packaged`` read this archive for its own."""
-    monkeypatch.setattr(packaged, constant, Archive("a-package", archive.filename, archive.sha256))
+    monkeypatch.setattr(
+        packaged, constant, Archive(package="a-package", filename=archive.filename, sha256=archive.sha256)
+    )
 
 
 def labelled(splits):

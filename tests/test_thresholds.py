@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from essparse_lib.errors import InputError
-from essparse_lib.pruning import thresholds as radix
-from essparse_lib.pruning.thresholds import levels, thresholds
+from essparse_lib.pruning import radix_select as radix
+from essparse_lib.pruning.radix_select import levels, magnitude_thresholds
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 
@@ -66,7 +66,7 @@ def test_thresholds_and_levels_are_those_of_a_full_sort(draw, dtype, shapes, see
     values, level = reference(weights, ranks)
     assert torch.equal(flat(levels(weights, ranks)).long(), level)
     above = [k for k in ranks if k]
-    assert thresholds(weights, above) == [float(values[k - 1]) for k in above]
+    assert magnitude_thresholds(weights, above) == [float(values[k - 1]) for k in above]
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -79,7 +79,7 @@ def test_many_weights_in_many_chunks(draw, dtype, monkeypatch):
     ranks = [0, 0, 1, 2, 2, *(size * i // 100 for i in range(1, 100)), size - 1, size]
     values, level = reference(weights, ranks)
     assert torch.equal(flat(levels(weights, ranks)).long(), level)
-    assert thresholds(weights, ranks[2:]) == [float(values[k - 1]) for k in ranks[2:]]
+    assert magnitude_thresholds(weights, ranks[2:]) == [float(values[k - 1]) for k in ranks[2:]]
 
 
 def test_equal_weights_part_by_position_across_tensors_and_levels():
@@ -96,7 +96,7 @@ def test_zeros_of_both_signs_are_equal():
 def test_bf16_and_fp16_together_are_ranked_as_numbers():
     weights = {"a": torch.tensor([1.0, 3.0], dtype=torch.bfloat16), "b": torch.tensor([2.0, 0.5], dtype=torch.float16)}
     assert {n: level.tolist() for n, level in levels(weights, [1, 2, 3]).items()} == {"a": [1, 3], "b": [2, 0]}
-    assert thresholds(weights, [1, 3]) == [0.5, 2.0]
+    assert magnitude_thresholds(weights, [1, 3]) == [0.5, 2.0]
 
 
 @pytest.mark.parametrize("dtype", [*DTYPES, torch.float64], ids=str)
@@ -110,7 +110,7 @@ def test_what_is_not_finite_is_named(bad, dtype):
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_the_largest_finite_number_is_no_infinity(dtype):
     most = torch.finfo(dtype).max
-    assert thresholds({"w": torch.tensor([most, -1.0], dtype=dtype)}, [1, 2]) == [1.0, most]
+    assert magnitude_thresholds({"w": torch.tensor([most, -1.0], dtype=dtype)}, [1, 2]) == [1.0, most]
 
 
 def test_other_types_are_refused():

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from essparse_lib.errors import InputError
-from essparse_lib.study.trial import Pruning, Training, Trial
+from essparse_lib.specs.trial import Pruning, Training, Trial
 
-LAB = Training(3, 16, 1e-4, 64, 1500)
-DENSE = Trial("minilm-l6", "movie-reviews", 0, LAB)
+LAB = Training(epochs=3, batch_size=16, learning_rate=1e-4, max_length=64, max_train=1500)
+DENSE = Trial(model="minilm-l6", task="movie-reviews", seed=0, training=LAB)
 
 trainings = st.builds(
     Training,
@@ -34,7 +34,7 @@ def test_id_is_stable():
 
 
 def test_images_have_no_tokens_and_so_no_max_length_in_the_canonical_form():
-    training = Training(3, 16, 1e-4)
+    training = Training(epochs=3, batch_size=16, learning_rate=1e-4)
     assert training == replace(LAB, max_length=0, max_train=None)
     assert "max_length" not in replace(DENSE, training=training).canonical()["training"]
 
@@ -74,7 +74,7 @@ def test_trials_share_an_id_only_if_equal(one, other):
         {"model": "tiny-bert"},
         {"task": "rte"},
         {"seed": 1},
-        {"pruning": Pruning(0.1)},
+        {"pruning": Pruning(sparsity=0.1)},
         *({"training": replace(LAB, **{k: v})} for k, v in {"epochs": 4, "warmup": 0.1, "max_train": None}.items()),
         {"training": replace(LAB, max_test=1000)},
     ],
@@ -86,7 +86,7 @@ def test_every_field_counts_in_the_id(change):
 @given(st.integers(0, 999_999))
 def test_sparsity_is_kept_to_six_decimals(millionths):
     exact = millionths / 10**6
-    assert Pruning(exact + 3e-7).sparsity == Pruning(exact).sparsity == exact
+    assert Pruning(sparsity=exact + 3e-7).sparsity == Pruning(sparsity=exact).sparsity == exact
 
 
 def test_sums_of_tenths_are_the_trial_of_the_tenth():
@@ -95,7 +95,13 @@ def test_sums_of_tenths_are_the_trial_of_the_tenth():
 
 
 @pytest.mark.parametrize(
-    "nothing", [Pruning(0), Pruning(0.0, "random"), Pruning(-0.0), Pruning(1e-7, "magnitude", "layer")]
+    "nothing",
+    [
+        Pruning(sparsity=0),
+        Pruning(sparsity=0.0, method="random"),
+        Pruning(sparsity=-0.0),
+        Pruning(sparsity=1e-7, method="magnitude", scope="layer"),
+    ],
 )
 def test_all_ways_to_prune_nothing_are_one_trial(nothing):
     trial = replace(DENSE, pruning=nothing)
@@ -104,20 +110,20 @@ def test_all_ways_to_prune_nothing_are_one_trial(nothing):
 
 
 def test_at_changes_the_sparsity_alone():
-    layered = replace(DENSE, pruning=Pruning(0.5, scope="layer"))
-    assert layered.at(0.7) == replace(DENSE, pruning=Pruning(0.7, scope="layer"))
+    layered = replace(DENSE, pruning=Pruning(sparsity=0.5, scope="layer"))
+    assert layered.at(0.7) == replace(DENSE, pruning=Pruning(sparsity=0.7, scope="layer"))
 
 
 @pytest.mark.parametrize("sparsity", [1.0, -0.1, "abc", None, float("nan"), float("inf"), 2, "1"])
 def test_sparsity_outside_its_range_is_refused(sparsity):
     with pytest.raises(InputError, match="sparsity .* is not allowed") as refusal:
-        Pruning(sparsity)
+        Pruning(sparsity=sparsity)
     assert repr(sparsity) in str(refusal.value)
 
 
 def test_sparsity_that_rounds_to_one_is_refused():
     with pytest.raises(InputError):
-        Pruning(0.9999999)
+        Pruning(sparsity=0.9999999)
 
 
 @pytest.mark.parametrize(

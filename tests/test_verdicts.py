@@ -5,9 +5,10 @@ import dataclasses
 import pytest
 from test_essential import STUDY, knee_at, records
 
-from essparse_lib.study.curves import Estimate, curves
-from essparse_lib.study.trial import Pruning
-from essparse_lib.study.verdicts import against, c1
+from essparse_lib.analysis.curves import curves
+from essparse_lib.analysis.estimate import Estimate
+from essparse_lib.claims.verdicts import against, c1
+from essparse_lib.specs.trial import Pruning
 
 
 def verdict(found, study=STUDY):
@@ -29,13 +30,13 @@ def test_a_late_knee_agrees_and_an_early_one_differs():
 def test_taking_a_record_away_changes_the_verdict():
     found = records(knee_at(0.6))
     for seed in STUDY.seeds:
-        del found[STUDY.trial("m", "t", Pruning(0.5), seed).id]
+        del found[STUDY.trial("m", "t", Pruning(sparsity=0.5), seed).id]
     assert verdict(found).outcome == "not tested at this scale"
 
 
 def test_one_missing_seed_is_enough_to_decide_nothing():
     found = records(knee_at(0.6))
-    del found[STUDY.trial("m", "t", Pruning(0.5), 1).id]
+    del found[STUDY.trial("m", "t", Pruning(sparsity=0.5), 1).id]
     assert verdict(found).outcome == "not tested at this scale"
 
 
@@ -43,7 +44,7 @@ def test_a_changed_record_changes_the_verdict():
     found = records(knee_at(0.6))
     spoilt = records(lambda s: 90.0 if s < 0.15 else 60.0)
     for seed in STUDY.seeds:
-        trial = STUDY.trial("m", "t", Pruning(0.2), seed)
+        trial = STUDY.trial("m", "t", Pruning(sparsity=0.2), seed)
         found[trial.id] = spoilt[trial.id]
     assert verdict(found).outcome == "differs"
 

@@ -7,13 +7,15 @@ import pytest
 from matplotlib import pyplot
 from test_contrasts import alike, records, ticket_better_by
 
-from essparse_lib import catalogue, figures, tasks
-from essparse_lib.figures import contrasts as drawing
-from essparse_lib.figures import fig9, fig10, language, vision
-from essparse_lib.study import summary, verdicts
-from essparse_lib.study.contrasts import contrasts
-from essparse_lib.study.grid import TENTHS
-from essparse_lib.study.trial import Pruning, Training
+from essparse_lib import figures, tasks
+from essparse_lib.analysis.contrasts import contrasts
+from essparse_lib.claims import verdicts
+from essparse_lib.figures import contrast_plots as drawing
+from essparse_lib.figures import fig9, fig10, language_settings, vision_settings
+from essparse_lib.models import catalogue
+from essparse_lib.records import summary
+from essparse_lib.specs.study import TENTHS
+from essparse_lib.specs.trial import Pruning, Training
 
 mpl.use("agg")
 
@@ -22,8 +24,8 @@ TEXT, IMAGES = LAB.models
 SMALL = dataclasses.replace(
     LAB,
     tasks=("t", "cifar10"),
-    training={"*": Training(1, 8, 1e-3)},
-    ways=fig9.ways((0.3, 0.6)),
+    training={"*": Training(epochs=1, batch_size=8, learning_rate=1e-3)},
+    variants=fig9.variants((0.3, 0.6)),
 )
 
 
@@ -38,8 +40,12 @@ def closed():
 def test_each_model_is_tried_on_the_tasks_of_its_kind(figure, scale):
     study = figures.study(figure, scale)
     text, images = study.models
-    seen = {"tiny": vision.TINY_TASKS, "lab": vision.LAB_FEW, "paper": vision.PAPER_FEW}[scale]
-    read = {"tiny": language.TINY_TASKS, "lab": language.LAB_FEW, "paper": language.GLUE}[scale]
+    seen = {"tiny": vision_settings.TINY_TASKS, "lab": vision_settings.LAB_FEW, "paper": vision_settings.PAPER_FEW}[
+        scale
+    ]
+    read = {"tiny": language_settings.TINY_TASKS, "lab": language_settings.LAB_FEW, "paper": language_settings.GLUE}[
+        scale
+    ]
     assert (study.tasks_of(text), study.tasks_of(images)) == (read, seen)
     assert {m.model for m in study.measurements()} == ({text, images} if figure == "fig10" else set())
     for asked in study.measurements():
@@ -56,12 +62,15 @@ def test_every_named_model_and_task_has_its_kind_here_too():
 
 def test_each_task_is_trained_as_its_row_is():
     training = {task: LAB.trial(TEXT, task, Pruning(), 0).training for task in (*LAB.tasks, "cola")}
-    assert training["cifar10"] == vision.LAB["cifar10"] and training["bbc-news"] == language.LAB["bbc-news"]
-    assert training["cola"] == language.LAB["*"]
+    assert (
+        training["cifar10"] == vision_settings.LAB["cifar10"]
+        and training["bbc-news"] == language_settings.LAB["bbc-news"]
+    )
+    assert training["cola"] == language_settings.LAB["*"]
 
 
 def test_narrowing_keeps_models_to_their_kind():
-    assert LAB.narrowed(models=[TEXT]).tasks_of(TEXT) == language.LAB_FEW
+    assert LAB.narrowed(models=[TEXT]).tasks_of(TEXT) == language_settings.LAB_FEW
     both = LAB.narrowed(tasks=["cola", "cifar10"])
     assert (both.tasks_of(TEXT), both.tasks_of(IMAGES)) == (("cola",), ("cifar10",))
     other = LAB.narrowed(models=["someone/model"])
@@ -96,13 +105,13 @@ def test_c10_takes_the_less_favourable_row_and_tells_both(text, images, outcome)
 def test_c10_is_not_spoilt_by_a_row_that_lacks_records():
     found = both(0, 3)
     alone = dataclasses.replace(SMALL, models=(TEXT,))
-    without = {i: r for i, r in found.items() if r.trial.model == TEXT}
+    without = {i: r for i, r in found.items() if r.spec.model == TEXT}
     verdict, before = verdicts.c10(SMALL, without), verdicts.c10(alone, without)
     assert verdict.outcome == before.outcome == "agrees"
     assert verdict.reason == f"{before.reason}; not counted: {IMAGES}, whose records are missing"
-    one_less = {i: r for i, r in found.items() if (r.trial.model, r.trial.pruning.sparsity) != (IMAGES, 0.3)}
+    one_less = {i: r for i, r in found.items() if (r.spec.model, r.spec.pruning.sparsity) != (IMAGES, 0.3)}
     assert verdicts.c10(SMALL, one_less) == verdict
-    other = {i: r for i, r in found.items() if r.trial.model == IMAGES}
+    other = {i: r for i, r in found.items() if r.spec.model == IMAGES}
     assert verdicts.c10(SMALL, other).outcome == "differs"
     assert verdicts.c10(SMALL, {}).outcome == "not tested at this scale"
 
@@ -138,7 +147,7 @@ def test_c11_judges_each_model_by_itself():
 
 def test_c11_is_not_spoilt_by_a_row_that_lacks_records():
     found = compared(falling(0.05), falling(0.15))
-    without = {i: r for i, r in found.items() if r.trial.model == TEXT}
+    without = {i: r for i, r in found.items() if r.spec.model == TEXT}
     alone = dataclasses.replace(MASKS, models=(TEXT,))
     verdict, before = verdicts.c11(MASKS, without), verdicts.c11(alone, without)
     assert verdict.outcome == "agrees"
@@ -158,11 +167,11 @@ def test_the_control_of_figure_10_changes_the_rate_alone():
 
 
 def test_a_control_is_asked_for_with_its_study_and_narrowed_with_it():
-    whole, own = len(CONTROLLED.asked()), len(CONTROLLED.control.asked())
-    assert whole == len(MASKS.asked()) + own
+    whole, own = len(CONTROLLED.specs()), len(CONTROLLED.control.specs())
+    assert whole == len(MASKS.specs()) + own
     assert summary.missing(CONTROLLED, {}).split("of ")[2].startswith(f"{len(CONTROLLED.trials()) + 30} fine-tunings")
     one_seed = CONTROLLED.narrowed(seeds=[1])
-    assert {t.seed for t in one_seed.control.trials()} == {1} and len(one_seed.control.asked()) == own / 3
+    assert {t.seed for t in one_seed.control.trials()} == {1} and len(one_seed.control.specs()) == own / 3
     assert CONTROLLED.narrowed().control == CONTROLLED.control
     assert CONTROLLED.narrowed(models=[IMAGES]).control is CONTROLLED.narrowed(tasks=["cifar10"]).control is None
 
@@ -198,7 +207,7 @@ def test_masks_of_two_models_are_never_averaged():
         assert tables[0.4][:, 0, 1] == pytest.approx([0.999 - steepness * 0.4] * 3)
     table = fig10.table(MASKS, found)
     assert table["model"].tolist() == [TEXT] * 7 + [IMAGES] * 7
-    assert "model" not in fig10.table(MASKS, {i: r for i, r in found.items() if r.trial.model == TEXT})
+    assert "model" not in fig10.table(MASKS, {i: r for i, r in found.items() if r.spec.model == TEXT})
 
 
 def test_figure_10_has_a_row_for_each_model():
@@ -207,7 +216,7 @@ def test_figure_10_has_a_row_for_each_model():
     assert [title.split("\n")[0] for title in maps] == [TEXT] * 3 + [IMAGES] * 3
     against = fig10.draw_against_null(MASKS, found).axes
     assert [ax.get_title().split(":")[0] for ax in against] == [TEXT, TEXT, IMAGES, IMAGES]
-    only = {i: r for i, r in found.items() if r.trial.model == TEXT}
+    only = {i: r for i, r in found.items() if r.spec.model == TEXT}
     assert next(ax.get_title() for ax in fig10.draw_against_null(MASKS, only).axes) == "cosine of what is kept"
 
 
@@ -218,7 +227,7 @@ def test_figure_10_without_records_says_so():
 
 
 def test_figure_9_tells_the_rows_apart_by_colour_panel_and_name():
-    pairs = [(ticket, Pruning(ticket.sparsity)) for ticket in SMALL.ways[fig9.LOTTERY]]
+    pairs = [(ticket, Pruning(sparsity=ticket.sparsity)) for ticket in SMALL.variants[fig9.LOTTERY]]
     everything = both(0, 2)
     found = contrasts(SMALL, everything, pairs)
     figure = drawing.draw(found)
@@ -233,11 +242,13 @@ def test_figure_9_tells_the_rows_apart_by_colour_panel_and_name():
 
 
 def test_the_lists_of_vision_are_in_step():
-    for scale, ways in vision.BY_OBJECTIVE.items():
+    for scale, ways in vision_settings.BY_OBJECTIVE.items():
         study = figures.study("fig6", scale)
         assert study.models == tuple(model for own in ways.values() for model in own)
-        assert vision.objectives(study) == ways
-        trained = [model for model in study.models if model not in vision.PAPER_MODELS and model != "dino-vitb16"]
+        assert vision_settings.objectives(study) == ways
+        trained = [
+            model for model in study.models if model not in vision_settings.PAPER_MODELS and model != "dino-vitb16"
+        ]
         assert [p.model for p in study.pretrainings()] == trained
     assert figures.study("fig3", "lab").sparsities == TENTHS
     assert {t.id for t in figures.study("fig3", "lab").trials()} <= {

@@ -13,12 +13,14 @@ import torch
 from PIL import Image
 from pyarrow import parquet
 
-from essparse_lib import experiment, models, tasks
+from essparse_lib import tasks
+from essparse_lib.analysis import metrics
 from essparse_lib.errors import InputError
-from essparse_lib.kinds import KINDS
+from essparse_lib.models import loading
+from essparse_lib.runner import trial as trial_runner
+from essparse_lib.runner.task_heads import TASK_HEADS
 from essparse_lib.sources.archives import Archive
-from essparse_lib.study import metrics
-from essparse_lib.study.trial import Pruning, Training, Trial
+from essparse_lib.specs.trial import Pruning, Training, Trial
 from essparse_lib.tasks import Images, Splits, Task, fixed_part, vision
 from essparse_lib.tasks.images import decoded, kept
 from essparse_lib.tasks.task import held_out
@@ -28,7 +30,7 @@ from essparse_lib.training.device import accelerator
 from essparse_lib.training.pictures import Preprocessing, normalised, resized
 
 CPU = torch.device("cpu")
-SQUARE = Preprocessing(3, (8, 8), (4, 4), (0.5,) * 3, (0.5,) * 3)
+SQUARE = Preprocessing(channels=3, size=(8, 8), patch=(4, 4), mean=(0.5,) * 3, std=(0.5,) * 3)
 
 
 def uncounted(name):
@@ -91,7 +93,15 @@ def test_what_images_cannot_be():
     ],
 )
 def test_labels_that_are_no_class_and_no_images_at_all_are_refused(train, fault):
-    task = Task("made", ("no", "yes"), lambda: Splits(train, some(), "a test"), None, "accuracy", "", "")
+    task = Task(
+        name="made",
+        classes=("no", "yes"),
+        load=lambda: Splits(train, some(), "a test"),
+        counts=None,
+        metric="accuracy",
+        source="",
+        head="",
+    )
     with pytest.raises(InputError, match=f"task 'made' has {fault}"):
         task.splits()
 
@@ -140,7 +150,9 @@ HUB = {
 def test_tasks_from_a_mirror_in_the_hubs_layout(name, without, mirror, monkeypatch):
     for library in without:  # a bare GPU node
         monkeypatch.setitem(sys.modules, library, None)
-    monkeypatch.setattr(vision, "_FASHION_DEB", Archive("absent", "absent_1.0_all.deb", "0" * 64))
+    monkeypatch.setattr(
+        vision, "_FASHION_DEB", Archive(package="absent", filename="absent_1.0_all.deb", sha256="0" * 64)
+    )
     repository, config, column, label, test_split, channels = HUB[name]
     classes, pixels = len(tasks.get(name).classes), noise(7, channels, 6, 6)
     for split, chosen in (("train", range(5)), (test_split, range(5, 7))):
@@ -330,7 +342,14 @@ def test_pixels_are_those_of_transformers_own_processor(side, size, resample):
     theirs = ViTImageProcessorPil(
         size={"height": size, "width": size}, resample=resample, image_mean=mean, image_std=std
     )(list(images.pixels.transpose(0, 2, 3, 1)), return_tensors="pt")["pixel_values"]
-    wishes = Preprocessing(3, (size, size), (4, 4), mean, std, {2: "bilinear", 3: "bicubic"}[resample])
+    wishes = Preprocessing(
+        channels=3,
+        size=(size, size),
+        patch=(4, 4),
+        mean=mean,
+        std=std,
+        resampling={2: "bilinear", 3: "bicubic"}[resample],
+    )
     ours = pictures.encode(images, wishes, CPU).shown(range(3))["pixel_values"]
     assert ours.dtype == torch.float32
     assert (ours - theirs).abs().max() < 1.5 / 255 / min(std)  # Pillow rounds to 8 bits after each direction
@@ -398,13 +417,13 @@ def test_patches_that_do_not_divide_the_image_are_refused(patch):
 
 # ── trials ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-FEW = Training(2, 16, 1e-2, max_train=64, max_test=32)
+FEW = Training(epochs=2, batch_size=16, learning_rate=1e-2, max_train=64, max_test=32)
 
 
 @pytest.fixture(autouse=True)
 def forgotten():
     """Data that another test has put in a task's place is not kept."""
-    caches = (experiment._data, experiment._encoded, experiment._check_readable)
+    caches = (trial_runner._data, trial_runner._encoded, trial_runner._check_readable)
     for cache in caches:
         cache.cache_clear()
     yield
@@ -414,7 +433,15 @@ def forgotten():
 
 @pytest.mark.parametrize("model", ["tiny-vit", "tiny-dino"])
 def test_a_tiny_model_learns_the_tiny_shapes(model):
-    record = experiment.execute(Trial(model, "tiny-shapes", 0, Training(5, 16, 5e-3), Pruning(0.5)))
+    record = trial_runner.execute(
+        Trial(
+            model=model,
+            task="tiny-shapes",
+            seed=0,
+            training=Training(epochs=5, batch_size=16, learning_rate=5e-3),
+            pruning=Pruning(sparsity=0.5),
+        )
+    )
     assert record.status == "ok", record.reason
     assert record.metrics["accuracy"] > 80  # of 4 classes
     assert record.metrics["zeros"] == record.metrics["prunable"] // 2 == 8192
@@ -423,15 +450,19 @@ def test_a_tiny_model_learns_the_tiny_shapes(model):
 
 
 def test_grey_images_are_learned_by_a_model_for_colours():
-    record = experiment.execute(Trial("tiny-vit", "tiny-grey", 0, Training(5, 16, 5e-3)))
+    record = trial_runner.execute(
+        Trial(
+            model="tiny-vit", task="tiny-grey", seed=0, training=Training(epochs=5, batch_size=16, learning_rate=5e-3)
+        )
+    )
     assert record.status == "ok", record.reason
     assert record.metrics["accuracy"] > 60
 
 
 def test_the_same_seed_twice_is_the_same_record_and_another_is_not():
-    trial = Trial("tiny-vit", "tiny-shapes", 1, FEW, Pruning(0.3))
-    one, two = experiment.execute(trial), experiment.execute(trial)
-    other = experiment.execute(dataclasses.replace(trial, seed=2))
+    trial = Trial(model="tiny-vit", task="tiny-shapes", seed=1, training=FEW, pruning=Pruning(sparsity=0.3))
+    one, two = trial_runner.execute(trial), trial_runner.execute(trial)
+    other = trial_runner.execute(dataclasses.replace(trial, seed=2))
     assert one.metrics == two.metrics
     assert one.predictions == two.predictions
     assert one.labels == other.labels
@@ -439,10 +470,22 @@ def test_the_same_seed_twice_is_the_same_record_and_another_is_not():
 
 
 def test_all_training_images_are_encoded_once_for_all_seeds_and_a_part_for_each():
-    whole = [experiment._train(Trial("tiny-vit", "tiny-shapes", seed, Training(1, 8, 1e-3))) for seed in (0, 1)]
+    whole = [
+        trial_runner._train(
+            Trial(
+                model="tiny-vit",
+                task="tiny-shapes",
+                seed=seed,
+                training=Training(epochs=1, batch_size=8, learning_rate=1e-3),
+            )
+        )
+        for seed in (0, 1)
+    ]
     assert whole[0] is whole[1]
     assert len(whole[0]) == 512
-    part = [experiment._train(Trial("tiny-vit", "tiny-shapes", seed, FEW)) for seed in (0, 1)]
+    part = [
+        trial_runner._train(Trial(model="tiny-vit", task="tiny-shapes", seed=seed, training=FEW)) for seed in (0, 1)
+    ]
     assert [len(data) for data in part] == [64, 64]
     assert not torch.equal(part[0].pixels, part[1].pixels)
 
@@ -459,8 +502,8 @@ def test_all_training_images_are_encoded_once_for_all_seeds_and_a_part_for_each(
     ],
 )
 def test_a_model_and_a_task_that_do_not_fit_are_refused_before_anything_is_tried(model, task, length, reason):
-    trial = Trial(model, task, 0, dataclasses.replace(FEW, max_length=length))
-    for attempt in (experiment.prepare, experiment.execute):
+    trial = Trial(model=model, task=task, seed=0, training=dataclasses.replace(FEW, max_length=length))
+    for attempt in (trial_runner.prepare, trial_runner.execute):
         with pytest.raises(InputError, match=reason):
             attempt(trial)
 
@@ -479,7 +522,7 @@ def test_a_model_whose_pixels_do_not_fit_is_refused_before_anything_is_tried(cha
     ViTModel(ViTConfig(**{**shape, "image_size": 16, **changed})).save_pretrained(tmp_path / "model")
     (tmp_path / "model" / "preprocessor_config.json").write_text("{}")
     with pytest.raises(InputError, match=reason):
-        experiment.prepare(Trial(str(tmp_path / "model"), "tiny-shapes", 0, FEW))
+        trial_runner.prepare(Trial(model=str(tmp_path / "model"), task="tiny-shapes", seed=0, training=FEW))
 
 
 def test_with_many_classes_a_record_keeps_which_images_were_told(monkeypatch):
@@ -487,12 +530,12 @@ def test_with_many_classes_a_record_keeps_which_images_were_told(monkeypatch):
     images = Images(noise(50, 3, 16, 16), np.arange(50) * 4)
     task = dataclasses.replace(tasks.get("tiny-imagenet"), load=lambda: Splits(images, images, "made"), counts=None)
     assert task.metric == "top1"
-    model = models.with_head("tiny-vit", task.head, 200, seed=0)
-    data = KINDS[task.head].encode(images, "tiny-vit", 0)
+    model = loading.with_head("tiny-vit", task.head, 200, seed=0)
+    data = TASK_HEADS[task.head].encode(images, "tiny-vit", 0)
     with torch.no_grad():
         said = model(**data.batch(range(50))).logits.argmax(-1).numpy()
     data.targets["labels"][:20] = said[:20]  # so that some are right
-    scored = KINDS[task.head].score(model, task, data, accelerator())
+    scored = TASK_HEADS[task.head].score(model, task, data, accelerator())
     right = data.targets["labels"] == said
     assert scored.metrics == {"top1": 100 * right.mean()}
     assert scored.labels == ""

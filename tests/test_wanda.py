@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from essparse_lib.pruning.prunable import weights
+from essparse_lib.pruning.prunable import prunable_weights
 from essparse_lib.pruning.wanda import wanda
 
 
@@ -88,7 +88,7 @@ def test_where_all_inputs_are_of_one_norm_it_is_magnitude_by_row(seed):
     inputs = torch.randint(0, 2, (4, 5, 12), generator=generator) * 2.0 - 1  # ±1: every norm is √20
     net = Net(weight)
     found = wanda(net, {"x": inputs}, sparsity=0.5).keep[NAME]
-    median = weights(net)[NAME].abs().median(1, keepdim=True).values  # of twelve, the sixth
+    median = prunable_weights(net)[NAME].abs().median(1, keepdim=True).values  # of twelve, the sixth
     assert torch.equal(found, weight.abs() > median)
 
 

@@ -15,16 +15,19 @@ import torch
 from test_essential import STUDY, knee_at, records
 from transformers import BertConfig, BertModel
 
-from essparse_lib import experiment, figures, live, models, widgets
-from essparse_lib import run as runner
+from essparse_lib import figures, widgets
+from essparse_lib.analysis.curves import curves
+from essparse_lib.analysis.essential import essential_sparsity
 from essparse_lib.errors import InputError
-from essparse_lib.figures import curves as drawing
+from essparse_lib.figures import curve_plots as drawing
+from essparse_lib.models import loading
 from essparse_lib.pruning.magnitude import global_magnitude, magnitude_levels
-from essparse_lib.pruning.prunable import prunable, weights
-from essparse_lib.study.curves import curves
-from essparse_lib.study.essential import essential_sparsity
-from essparse_lib.study.store import Record, Store, results
-from essparse_lib.study.trial import Pruning
+from essparse_lib.pruning.prunable import prunable_matrices, prunable_weights
+from essparse_lib.records.store import Record, Store, results
+from essparse_lib.runner import interactive
+from essparse_lib.runner import scheduler as runner
+from essparse_lib.runner import trial as trial_runner
+from essparse_lib.specs.trial import Pruning
 
 mpl.use("agg")
 
@@ -86,7 +89,7 @@ def quiet_home(tmp_path, empty_cache, monkeypatch):
 def ran(monkeypatch):
     """The trials that were really run, in their order."""
     trials = []
-    before = experiment.execute
+    before = trial_runner.execute
     monkeypatch.setattr(runner, "execute", lambda trial: trials.append(trial) or before(trial))
     return trials
 
@@ -157,7 +160,7 @@ def test_a_way_that_is_missing_takes_no_other_ways_dashes():
 
 def test_a_measured_point_says_how_many_seeds_it_has():
     found = records(knee_at(0.5))
-    del found[STUDY.trial("m", "t", Pruning(0.7), 1).id]
+    del found[STUDY.trial("m", "t", Pruning(sparsity=0.7), 1).id]
     (curve,) = curves(STUDY, found)
     assert drawing.measured_point(curve, 0.7).seeds == 2 and drawing.measured_point(curve, 0.6).seeds == 3
     assert drawing.measured_point(curve, 0.75) is None
@@ -165,19 +168,23 @@ def test_a_measured_point_says_how_many_seeds_it_has():
 
 @pytest.mark.usefixtures("quiet_home")
 def test_a_live_run_trains_adds_its_point_and_is_kept(ran, capfd, monkeypatch):
-    few = replace(figures.study("fig2", "tiny"), ways={"one-shot": (Pruning(0.9),)})
+    few = replace(figures.study("fig2", "tiny"), variants={"one-shot": (Pruning(sparsity=0.9),)})
     monkeypatch.setitem(figures.STUDIES["fig2"], "tiny", few)
     reader = Reader(widgets.prune_live("tiny"))
     assert "There are no records of it yet" in reader.text
     empty = reader.picture
     reader.set(model="tiny-opt", task="tiny-pairs", sparsity=0.45, seed=3).press()
     assert {(t.model, t.task, t.seed) for t in ran} == {("tiny-opt", "tiny-pairs", 3)}
-    assert {t.pruning for t in ran} == {Pruning(), Pruning(0.45), Pruning(0.9)}  # the last for the curve
-    kept = Store(next(live.cache_folder().glob("live/tiny/*"))).records()
+    assert {t.pruning for t in ran} == {
+        Pruning(),
+        Pruning(sparsity=0.45),
+        Pruning(sparsity=0.9),
+    }  # the last for the curve
+    kept = Store(next(interactive.cache_folder().glob("live/tiny/*"))).records()
     assert kept.keys() == {t.id for t in ran} and all(r.status == "ok" for r in kept.values())
     assert not results("tiny").records()  # committed records are not a reader's
     study = figures.study("fig2", "tiny").narrowed(["tiny-opt"], ["tiny-pairs"], [3])
-    (point,) = drawing.pruned_points(study, kept, Pruning(0.45), live=kept)
+    (point,) = drawing.pruned_points(study, kept, Pruning(sparsity=0.45), live=kept)
     told = f"tiny-opt on tiny-pairs, 45% pruned, seed 3. {drawing.sentence(point)}"
     assert told in reader.text and "(one seed, run now)" in told
     assert "Run in " in reader.text and reader.picture != empty
@@ -195,15 +202,15 @@ def test_a_live_run_trains_adds_its_point_and_is_kept(ran, capfd, monkeypatch):
 @pytest.mark.parametrize(
     ("way", "pruning"),
     [
-        ("random", Pruning(0.5, "random", "layer")),
-        ("no training after pruning", Pruning(0.5, timing="after")),
+        ("random", Pruning(sparsity=0.5, method="random", scope="layer")),
+        ("no training after pruning", Pruning(sparsity=0.5, timing="after")),
         (widgets.N_M, Pruning(pattern="1:4")),
     ],
     ids=lambda value: str(value).replace(":", "-"),
 )
 def test_every_way_asks_for_its_own_trial(way, pruning, monkeypatch):
     asked = []
-    monkeypatch.setattr(live, "watched", lambda todo, *_: (asked.extend(todo), ({}, set()))[1])
+    monkeypatch.setattr(interactive, "watched", lambda todo, *_: (asked.extend(todo), ({}, set()))[1])
     reader = Reader(widgets.prune_live("tiny")).set(pruned=way, sparsity=0.5, pattern="1:4").press()
     study = figures.study("fig2", "tiny")
     trials = {study.trial("tiny-bert", "tiny-sentiment", how, 0).id for how in (Pruning(), pruning)}
@@ -221,7 +228,7 @@ def test_committed_records_are_not_run_again(monkeypatch):
 
 @pytest.mark.usefixtures("quiet_home")
 def test_the_bar_moves_and_the_button_is_off_while_it_runs(monkeypatch):
-    monkeypatch.setattr(live, "_BEAT", 0.01)
+    monkeypatch.setattr(interactive, "_BEAT", 0.01)
     reader = Reader(widgets.prune_live("tiny"))
     seen = []
 
@@ -231,7 +238,7 @@ def test_the_bar_moves_and_the_button_is_off_while_it_runs(monkeypatch):
             assert time.monotonic() < end, "the bar stands still"
             time.sleep(0.01)
         seen.append((reader.control("run").disabled, reader.control("progress").value, reader.text))
-        return Record(trial, "ok", {"accuracy": 50.0}, "01", "00")
+        return Record(spec=trial, status="ok", metrics={"accuracy": 50.0}, predictions="01", labels="00")
 
     monkeypatch.setattr(runner, "execute", execute)
     reader.press()
@@ -257,7 +264,7 @@ def test_what_cannot_be_done_is_one_line_and_changes_nothing(values, said, capfd
     assert sum(said in line for line in reader.text.splitlines()) == 1
     assert "Traceback" not in reader.text and not reader.control("run").disabled
     assert "Traceback" not in capfd.readouterr().err
-    assert not list(live.cache_folder().glob("live/**/*.jsonl"))
+    assert not list(interactive.cache_folder().glob("live/**/*.jsonl"))
     reader.set(or_another="")  # and it goes on
     assert "no records of it yet" in reader.text
 
@@ -271,7 +278,14 @@ def test_without_model_and_network_the_line_says_what_to_do():
 @pytest.mark.usefixtures("quiet_home")
 def test_a_run_that_diverged_is_told_and_has_no_point(monkeypatch):
     def execute(trial):
-        return Record(trial, "diverged" if trial.pruning.sparsity else "ok", {"accuracy": 50.0}, "01", "00", "too fast")
+        return Record(
+            spec=trial,
+            status="diverged" if trial.pruning.sparsity else "ok",
+            metrics={"accuracy": 50.0},
+            predictions="01",
+            labels="00",
+            reason="too fast",
+        )
 
     monkeypatch.setattr(runner, "execute", execute)
     reader = Reader(widgets.prune_live("tiny")).press()
@@ -286,7 +300,7 @@ def test_a_stop_or_a_fault_gives_the_button_back(error, monkeypatch, caplog):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(live, "watched", fail)
+    monkeypatch.setattr(interactive, "watched", fail)
     reader = Reader(widgets.prune_live("tiny")).press()
     stopped = isinstance(error, KeyboardInterrupt)
     assert ("Stopped." if stopped else "RuntimeError: the disk is on fire") in reader.text
@@ -312,7 +326,7 @@ def test_a_blocks_shares_are_those_of_one_threshold_for_all(bert, percent):
         bert.encoder.layer[1].output.dense.weight.mul_(0.5)  # so that it loses more than its share
     reader = Reader(widgets.block(bert, 2))
     reader.set(matrix="encoder.layer.1.output.dense.weight").set(**{"removed, %": percent})
-    found = global_magnitude(weights(bert), percent / 100).count(str)
+    found = global_magnitude(prunable_weights(bert), percent / 100).count(str)
     gone = found["encoder.layer.1.output.dense.weight"].sparsity
     assert f"{gone:.1%} of this matrix goes where {percent}% of all blocks' weights do" in reader.text
     query = found["encoder.layer.1.attention.self.query.weight"].sparsity
@@ -322,18 +336,18 @@ def test_a_blocks_shares_are_those_of_one_threshold_for_all(bert, percent):
 
 def test_the_blank_cells_are_the_weights_that_go(bert):
     name = "encoder.layer.0.intermediate.dense.weight"
-    levels = magnitude_levels(weights(bert), [0.0, 0.5])
-    figure = widgets._draw_kept(prunable(bert)[name], levels, 50)
+    levels = magnitude_levels(prunable_weights(bert), [0.0, 0.5])
+    figure = widgets._draw_kept(prunable_matrices(bert)[name], levels, 50)
     shown = figure.axes[0].get_images()[0].get_array()
     plt.close(figure)
-    keep = global_magnitude(weights(bert), 0.5).keep[name][:64, :64].numpy()
+    keep = global_magnitude(prunable_weights(bert), 0.5).keep[name][:64, :64].numpy()
     assert shown.shape == (64, 64) and (~np.isnan(np.ma.filled(shown, np.nan)) == keep).all() and not keep.all()
 
 
 def test_a_named_model_is_loaded_at_the_press_of_a_button(monkeypatch):
     loaded = []
-    before = models.complete
-    monkeypatch.setattr(models, "complete", lambda name: loaded.append(name) or before(name))
+    before = loading.complete
+    monkeypatch.setattr(loading, "complete", lambda name: loaded.append(name) or before(name))
     reader = Reader(widgets.block("tiny-opt", 1))
     assert not loaded
     reader.press("load tiny-opt")

@@ -8,17 +8,24 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from essparse_lib import models
 from essparse_lib.errors import InputError
-from essparse_lib.pruning.prunable import Prunable, prunable, weights
+from essparse_lib.models import loading
+from essparse_lib.pruning.prunable import PrunableMatrix, prunable_matrices, prunable_weights
 from essparse_lib.pruning.statistics import statistics
-from essparse_lib.pruning.zeros import NOTHING, THRESHOLDS, Zeros, effective_sparsity, zeros, zeros_by_place
+from essparse_lib.pruning.zeros import (
+    NOTHING,
+    THRESHOLDS,
+    Zeros,
+    count_zeros,
+    count_zeros_by_component,
+    effective_sparsity,
+)
 
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 
 
 def of(values, dtype=torch.float32, **options):
-    return zeros({"w": torch.tensor(values, dtype=dtype)}, **options)["w"]
+    return count_zeros({"w": torch.tensor(values, dtype=dtype)}, **options)["w"]
 
 
 def after(value, dtype=torch.float32):
@@ -79,9 +86,9 @@ def test_the_deviation_is_the_matrixs_own():
     values = [2.0, -2.0, 2.0, -2.0, 0.0, 0.3, -0.3, 0.0, 2.0, -2.0, math.sqrt(8 - 0.18), -math.sqrt(8 - 0.18)]
     values = torch.tensor([*values, 2.0, -2.0])
     sigma = float(np.std(values.double().numpy()))
-    found = zeros({"w": values}, deviations=[0.29 / sigma, 0.31 / sigma])["w"]
+    found = count_zeros({"w": values}, deviations=[0.29 / sigma, 0.31 / sigma])["w"]
     assert list(found.below_deviations.values()) == [2, 4]
-    both = zeros({"w": values, "ten times": 10 * values}, deviations=[0.01, 0.2, 2])
+    both = count_zeros({"w": values, "ten times": 10 * values}, deviations=[0.01, 0.2, 2])
     assert both["w"].below_deviations == both["ten times"].below_deviations
     shifted = of([1.0, 3.0], deviations=[0.5, 1, 2, 4])  # about the mean, 2: σ = 1
     assert shifted.below_deviations == {0.5: 0, 1: 0, 2: 1, 4: 2}
@@ -115,7 +122,7 @@ def bf16_zero(w):
 @given(st.lists(bits32, max_size=40), st.lists(st.floats(1e-45, 1e3), max_size=3, unique=True))
 def test_against_numpy(values, taus):
     w = np.array(values, np.float32)
-    found = zeros({"w": torch.from_numpy(w)}, thresholds=taus)["w"]
+    found = count_zeros({"w": torch.from_numpy(w)}, thresholds=taus)["w"]
     magnitudes = np.abs(w)
     with np.errstate(over="ignore"):
         halves = w.astype(np.float16)
@@ -132,7 +139,7 @@ def test_against_numpy(values, taus):
 def test_deviations_against_numpy(values):
     w = np.array(values, np.float32)
     magnitudes, sigma = np.abs(w), np.std(w.astype(np.float64))
-    for tau, count in zeros({"w": torch.from_numpy(w)})["w"].below_deviations.items():
+    for tau, count in count_zeros({"w": torch.from_numpy(w)})["w"].below_deviations.items():
         slack = 1e-6 * tau * sigma + 1e-9  # σ is rounded otherwise there
         assert np.sum(magnitudes < tau * sigma - slack) <= count <= np.sum(magnitudes < tau * sigma + slack)
 
@@ -142,7 +149,7 @@ def test_every_precision_counts_as_torch_compares_and_casts(dtype):
     generator = torch.Generator().manual_seed(0)
     exponents = torch.rand(200_003, generator=generator, dtype=torch.float64) * 60 - 50  # more than one chunk
     w = (exponents.exp2() * torch.randn(200_003, generator=generator).sign()).to(dtype)
-    found = zeros({"w": w})["w"]
+    found = count_zeros({"w": w})["w"]
     assert found.exact == int((w == 0).sum())
     assert found.fp16 == int((w.to(torch.float16) == 0).sum())
     assert found.bf16 == int((w.to(torch.bfloat16) == 0).sum())
@@ -156,7 +163,7 @@ def test_every_precision_counts_as_torch_compares_and_casts(dtype):
 def test_readings_are_in_order(dtype):
     w = torch.randn(1000, generator=torch.Generator().manual_seed(1)).mul(1e-4).to(dtype)
     w[::7] = 0
-    found = zeros({"w": w})["w"]
+    found = count_zeros({"w": w})["w"]
     assert 0 < found.exact <= found.bf16
     assert found.exact <= found.fp16
     below = list(found.below.values())
@@ -169,22 +176,22 @@ def test_the_layout_in_memory_and_gradients_do_not_matter():
     w = torch.randn(30, 20, generator=torch.Generator().manual_seed(0)).relu()
     turned = w.T.contiguous().T
     assert not turned.is_contiguous()
-    assert zeros({"w": turned}) == zeros({"w": torch.nn.Parameter(w)})
-    assert zeros({"w": w})["w"].exact == int((w == 0).sum())
+    assert count_zeros({"w": turned}) == count_zeros({"w": torch.nn.Parameter(w)})
+    assert count_zeros({"w": w})["w"].exact == int((w == 0).sum())
 
 
 def test_shapes_without_weights_and_without_dimensions():
-    assert zeros({}) == {}
-    empty = zeros({"w": torch.zeros(0, 5)})["w"]
+    assert count_zeros({}) == {}
+    empty = count_zeros({"w": torch.zeros(0, 5)})["w"]
     assert (empty.weights, empty.sparsity, empty.mean, empty.norm) == (0, 0, 0, 0)
     assert set(empty.below.values()) == {0}
-    assert zeros({"w": torch.tensor(0.0)})["w"].exact == 1
+    assert count_zeros({"w": torch.tensor(0.0)})["w"].exact == 1
 
 
 def test_counts_add_up():
     a, b = torch.tensor([0.0, 1e-6, 0.5]), torch.tensor([0.0, 0.0, 1e-9, 2.0])
-    found = zeros({"a": a, "b": b})
-    together = zeros({"ab": torch.cat([a, b])})["ab"]
+    found = count_zeros({"a": a, "b": b})
+    together = count_zeros({"ab": torch.cat([a, b])})["ab"]
     total = sum(found.values(), NOTHING)
     for part in ("weights", "exact", "fp16", "bf16", "below"):
         assert getattr(total, part) == getattr(together, part)
@@ -195,11 +202,11 @@ def test_counts_add_up():
 
 
 def test_by_place_as_the_statistics_have_them():
-    model = models.classifier("tiny-bert", 2, 0)
-    for weight in weights(model).values():
+    model = loading.classifier("tiny-bert", 2, 0)
+    for weight in prunable_weights(model).values():
         weight[weight.abs() < 0.01] = 0
-    found = zeros_by_place(prunable(model).values())
-    expected = statistics(prunable(model).values())
+    found = count_zeros_by_component(prunable_matrices(model).values())
+    expected = statistics(prunable_matrices(model).values())
     assert list(found) == list(expected)
     for place, here in expected.items():
         assert (found[place].weights, found[place].exact) == (here.weights, here.zeros)
@@ -210,7 +217,12 @@ def test_by_place_as_the_statistics_have_them():
 
 def test_matrices_of_one_place_are_counted_together():
     gate, up = (torch.nn.Parameter(torch.tensor([value, 0.0])) for value in (0.0, 1.0))
-    found = zeros_by_place([Prunable("g", gate, 0, "intermediate"), Prunable("u", up, 0, "intermediate")])
+    found = count_zeros_by_component(
+        [
+            PrunableMatrix(name="g", weight=gate, depth=0, component="intermediate"),
+            PrunableMatrix(name="u", weight=up, depth=0, component="intermediate"),
+        ]
+    )
     assert (found[0, "intermediate"].weights, found[0, "intermediate"].exact) == (4, 3)
 
 
@@ -218,14 +230,14 @@ def test_matrices_of_one_place_are_counted_together():
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_weights_that_are_not_finite_are_refused_by_name(bad, dtype):
     given_ = {"fine": torch.ones(2, dtype=dtype), "block.3.bad": torch.tensor([[0.0, bad]], dtype=dtype)}
-    for count in (zeros, effective_sparsity):
+    for count in (count_zeros, effective_sparsity):
         with pytest.raises(InputError, match=r"^block\.3\.bad holds NaN or infinite weights"):
             count(given_)
 
 
 def test_other_types_are_refused_by_name():
     with pytest.raises(InputError, match=r"^w is torch\.int64: zeros are counted in fp16"):
-        zeros({"w": torch.ones(2, dtype=torch.int64)})
+        count_zeros({"w": torch.ones(2, dtype=torch.int64)})
 
 
 @pytest.mark.parametrize("bad", [0, -1e-3, math.nan, math.inf])
@@ -273,7 +285,7 @@ def test_a_share_outside_its_range_is_refused(share):
 def test_the_weights_are_left_alone():
     w = torch.randn(50, generator=torch.Generator().manual_seed(0))
     before = w.clone()
-    zeros({"w": w})
+    count_zeros({"w": w})
     effective_sparsity({"w": w})
     assert torch.equal(w, before)
 

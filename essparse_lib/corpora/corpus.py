@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Corpus:
     """A named corpus.
 
@@ -20,7 +20,7 @@ class Corpus:
         key: names the content: where two keys are equal so are the documents. With it, what was made of a corpus is
             found again without reading a document. Empty where nothing but the documents themselves tells.
 
-    >>> Corpus("two", lambda: iter(["one document", "another"]), "made here").content()
+    >>> Corpus(name="two", load=lambda: iter(["one document", "another"]), source="made here").content()
     '1593bf0112f35eb0'
     """
 
@@ -42,7 +42,7 @@ class Corpus:
 def fingerprint(corpus: Corpus, *settings: int) -> str:
     """SHA-256 over the corpus' content and numbers; its first 16 hexadecimal digits.
 
-    >>> corpus = Corpus("two", lambda: iter(["one", "two"]), "made here", "a key")
+    >>> corpus = Corpus(name="two", load=lambda: iter(["one", "two"]), source="made here", key="a key")
     >>> fingerprint(corpus, 100), fingerprint(corpus, 101)
     ('7e3b4a6422c83b40', 'cebd6ebff03cb660')
     """

@@ -20,7 +20,7 @@ from ..sources.hub import Repository, folder
 from .corpus import Corpus
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Parquet:
     """One split of a text data set.
 
@@ -89,29 +89,29 @@ def _unreadable(where: Path, name: str, error: Exception) -> InputError:
 
 
 _BOOKS = Parquet(
-    Repository("bookcorpus/bookcorpus", "refs/convert/parquet", "dataset"),
-    "plain_text/train/*.parquet",
-    74_004_228,
-    64,  # a row is a sentence, and where a book ends is not marked
+    repository=Repository("bookcorpus/bookcorpus", "refs/convert/parquet", "dataset"),
+    files="plain_text/train/*.parquet",
+    rows=74_004_228,
+    joined=64,  # a row is a sentence, and where a book ends is not marked
 )
 _WIKIPEDIA = Parquet(
-    Repository("wikimedia/wikipedia", "b04c8d1ceb2f5cd4588862100d08de323dccfbaa", "dataset"),
-    "20231101.en/train-*.parquet",
-    6_407_814,
+    repository=Repository("wikimedia/wikipedia", "b04c8d1ceb2f5cd4588862100d08de323dccfbaa", "dataset"),
+    files="20231101.en/train-*.parquet",
+    rows=6_407_814,
 )
-_TINY = Parquet(Repository(tiny.CORPUS, tiny.REVISION, "dataset"), "data/train-*.parquet")
+_TINY = Parquet(repository=Repository(tiny.CORPUS, tiny.REVISION, "dataset"), files="data/train-*.parquet")
 
 _BOOKS_SOURCE = f"BookCorpus (Zhu et al. 2015), {_BOOKS.repository.id}, licence not known, for research"
 _WIKIPEDIA_SOURCE = f"English Wikipedia of 1 November 2023, {_WIKIPEDIA.repository.id}, CC BY-SA 3.0 and GFDL"
 
 CORPORA = (
-    Corpus("bookcorpus", _BOOKS.documents, _BOOKS_SOURCE, _BOOKS.key),
-    Corpus("wikipedia", _WIKIPEDIA.documents, _WIKIPEDIA_SOURCE, _WIKIPEDIA.key),
+    Corpus(name="bookcorpus", load=_BOOKS.documents, source=_BOOKS_SOURCE, key=_BOOKS.key),
+    Corpus(name="wikipedia", load=_WIKIPEDIA.documents, source=_WIKIPEDIA_SOURCE, key=_WIKIPEDIA.key),
     Corpus(
-        "bookcorpus+wikipedia",
-        lambda: chain(_BOOKS.documents(), _WIKIPEDIA.documents()),
-        f"{_BOOKS_SOURCE}; {_WIKIPEDIA_SOURCE}",
-        f"{_BOOKS.key}+{_WIKIPEDIA.key}",
+        name="bookcorpus+wikipedia",
+        load=lambda: chain(_BOOKS.documents(), _WIKIPEDIA.documents()),
+        source=f"{_BOOKS_SOURCE}; {_WIKIPEDIA_SOURCE}",
+        key=f"{_BOOKS.key}+{_WIKIPEDIA.key}",
     ),
-    Corpus("tiny-corpus", _TINY.documents, f"{tiny.CORPUS}, made by this package", _TINY.key),
+    Corpus(name="tiny-corpus", load=_TINY.documents, source=f"{tiny.CORPUS}, made by this package", key=_TINY.key),
 )

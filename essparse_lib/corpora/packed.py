@@ -31,7 +31,7 @@ _BATCH = 1_000_000  # characters tokenised at once
 _COUNTS = ("documents", "characters", "words", "tokens")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Packed:
     """A corpus as blocks of tokens.
 
@@ -106,7 +106,8 @@ def packed(corpus: Corpus, vocabulary: int, length: int) -> Packed:
     Raises:
         InputError: as of ``wordpiece``; a length below 2; a corpus too short for two blocks.
 
-    >>> corpus = Corpus("cats", lambda: iter(["the cat sat", "the cats ran"] * 9), "made here")
+    >>> texts = ["the cat sat", "the cats ran"] * 9
+    >>> corpus = Corpus(name="cats", load=lambda: iter(texts), source="made here")
     >>> blocks = packed(corpus, 29, 10)
     >>> blocks.train.shape, blocks.held_out.shape, blocks.words
     ((7, 10), (1, 10), 54)
@@ -119,7 +120,7 @@ def packed(corpus: Corpus, vocabulary: int, length: int) -> Packed:
     folder = built(cache_folder() / "corpora" / name, lambda target: _pack(corpus, vocabulary, length, target))
     facts = json.loads((folder / "facts.json").read_text())
     train, held_out = (np.load(folder / f"{part}.npy", mmap_mode="r") for part in ("train", "held_out"))
-    return Packed(folder / "tokenizer", train, held_out, fingerprint=name, **facts)
+    return Packed(tokenizer_folder=folder / "tokenizer", train=train, held_out=held_out, fingerprint=name, **facts)
 
 
 def _pack(corpus: Corpus, vocabulary: int, length: int, target: Path) -> None:

@@ -49,7 +49,8 @@ def wordpiece(corpus: Corpus, vocabulary: int) -> PreTrainedTokenizerFast:
     Source:
         Devlin et al. 2019 (arXiv 1810.04805), §3; Wu et al. 2016 (arXiv 1609.08144), §4.1.
 
-    >>> corpus = Corpus("cats", lambda: iter(["the cat sat", "the cats ran"] * 9), "made here")
+    >>> texts = ["the cat sat", "the cats ran"] * 9
+    >>> corpus = Corpus(name="cats", load=lambda: iter(texts), source="made here")
     >>> wordpiece(corpus, 29).tokenize("The Cät is a rat")
     ['the', 'cat', '[UNK]', 'a', 'r', '##at']
     """

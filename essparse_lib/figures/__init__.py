@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import unknown
-from ..study.grid import Study, check_scale
+from ..specs.study import Study, check_scale
 from . import fig1, fig2, fig3, fig5, fig6, fig7, fig8, fig9, fig10
 
 STUDIES: dict[str, dict[str, Study]] = {

@@ -5,24 +5,45 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..study.grid import Study, swept
-from ..study.paper import FREE_OF_BERT
-from . import language, style
+from ..claims.paper import FREE_OF_BERT
+from ..specs.study import Study, at_sparsities
+from . import language_settings, style
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-_WHERE = {"one-shot": swept((FREE_OF_BERT,))}
+_WHERE = {"one-shot": at_sparsities((FREE_OF_BERT,))}
 _MEASURED = {"pruned-share": (FREE_OF_BERT,), "pruning-order": (0.0,)}
 
 STUDIES = {
     "tiny": Study(
-        "fig1", "tiny", ("tiny-bert",), language.TINY_TASKS, language.TINY, _WHERE, seeds=(0, 1), measured=_MEASURED
+        figure="fig1",
+        scale="tiny",
+        models=("tiny-bert",),
+        tasks=language_settings.TINY_TASKS,
+        training=language_settings.TINY,
+        variants=_WHERE,
+        seeds=(0, 1),
+        measured=_MEASURED,
     ),
-    "lab": Study("fig1", "lab", ("minilm-l6",), language.LAB_TASKS, language.LAB, _WHERE, measured=_MEASURED),
+    "lab": Study(
+        figure="fig1",
+        scale="lab",
+        models=("minilm-l6",),
+        tasks=language_settings.LAB_TASKS,
+        training=language_settings.LAB,
+        variants=_WHERE,
+        measured=_MEASURED,
+    ),
     "paper": Study(
-        "fig1", "paper", ("bert-base-uncased",), language.PAPER_TASKS, language.TABLE_1, _WHERE, measured=_MEASURED
+        figure="fig1",
+        scale="paper",
+        models=("bert-base-uncased",),
+        tasks=language_settings.PAPER_TASKS,
+        training=language_settings.TABLE_1,
+        variants=_WHERE,
+        measured=_MEASURED,
     ),
 }
 

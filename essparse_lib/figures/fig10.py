@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..study import verdict
-from ..study.curves import Estimate, curves
-from ..study.grid import Study
-from ..study.measurement import Measurement
-from ..study.paper import COSINES
-from ..study.store import Record
-from . import fig9, language, panels, style, vision
+from ..analysis.curves import curves
+from ..analysis.estimate import Estimate
+from ..claims.paper import COSINES
+from ..records.store import Record
+from ..specs.measurement import Measurement
+from ..specs.study import Study
+from ..wording import listing, rates_text
+from . import fig9, language_settings, panels, style, vision_settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,9 +25,9 @@ if TYPE_CHECKING:
 
 def _of_tickets(study: Study, most: float = 1.0, **changes: Any) -> Study:
     """The lottery tickets of a study up to a sparsity, with their masks compared at each."""
-    tickets = tuple(pruning for pruning in study.ways[fig9.LOTTERY] if pruning.sparsity <= most)
+    tickets = tuple(pruning for pruning in study.variants[fig9.LOTTERY] if pruning.sparsity <= most)
     compared = {"mask-similarity": tuple(pruning.sparsity for pruning in tickets)}
-    return replace(study, figure="fig10", ways={fig9.LOTTERY: tickets}, measured=compared, **changes)
+    return replace(study, figure="fig10", variants={fig9.LOTTERY: tickets}, measured=compared, **changes)
 
 
 #: The vision transformer is fine-tuned at a higher rate than the model of language. Here its tickets are found once
@@ -34,8 +35,11 @@ def _of_tickets(study: Study, most: float = 1.0, **changes: Any) -> Study:
 _SLOWER = _of_tickets(
     fig9.STUDIES["lab"],
     most=0.4,
-    models=vision.LAB_MODELS[:1],
-    training={task: replace(how, learning_rate=language.LAB["*"].learning_rate) for task, how in vision.LAB.items()},
+    models=vision_settings.LAB_MODELS[:1],
+    training={
+        task: replace(how, learning_rate=language_settings.LAB["*"].learning_rate)
+        for task, how in vision_settings.LAB.items()
+    },
     pretrained={},
 )
 
@@ -178,15 +182,22 @@ def panel(study: Study, records: Mapping[str, Record]) -> panels.Panel | None:
         for kind, rows in kinds.items():
             if all(len(rows(table)) for own in found.values() for table in own.values()):
                 read = {said: [_spread(100 * rows(table)) for table in own.values()] for said, own in found.items()}
-                lines.append(panels.Line(kind, model, places, read))
+                lines.append(panels.Line(name=kind, kind=model, across=places, readings=read))
         own = {asked.sparsity: records[asked.id].values["independent"] for asked in _of(study, records, model)}
         chance = {
             said: [Estimate(*[100 * own[s][measure]] * 3) for s in sorted(own)] for said, measure in readings.items()
         }
-        lines.append(panels.Line("by chance", model, places, chance))
+        lines.append(panels.Line(name="by chance", kind=model, across=places, readings=chance))
     words = "Similarity of masks against sparsity: of tickets with the one-shot mask, with each other, and by chance."
     return (
-        panels.Panel(lines, style.SPARSITY, words, interval="least, greatest", legends=("Pairs", "Models"), digits=2)
+        panels.Panel(
+            lines=lines,
+            across=style.SPARSITY,
+            words=words,
+            interval="least, greatest",
+            legends=("Pairs", "Models"),
+            digits=2,
+        )
         if lines
         else None
     )
@@ -219,8 +230,10 @@ def rates(study: Study) -> str:
 
 
 def _rates(study: Study) -> str:
-    models = dict.fromkeys(trial.model for trial in study.trials())
-    return ", ".join(f"{verdict.rates(t for t in study.trials() if t.model == model)} for {model}" for model in models)
+    by_model: dict[str, list[float]] = {}
+    for trial in study.trials():
+        by_model.setdefault(trial.model, []).append(trial.training.learning_rate)
+    return ", ".join(f"{rates_text(rates)} for {model}" for model, rates in by_model.items())
 
 
 def controlled(study: Study, records: Mapping[str, Record]) -> str:
@@ -233,7 +246,7 @@ def controlled(study: Study, records: Mapping[str, Record]) -> str:
         f"{curve.dense().text()} on {curve.task} ({usual.get((curve.model, curve.task), '—')} at its own rate)"
         for curve in curves(study.control, records)
     ]
-    dense = f" Without pruning it then scores {verdict.listing(told)}." if told else ""
+    dense = f" Without pruning it then scores {listing(told)}." if told else ""
     return f"{rates(study)} Here: {_rates(study.control)}.{dense}"
 
 

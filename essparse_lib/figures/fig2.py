@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..pretrained import from_scratch
-from ..study.grid import TENTHS, Part, Study, swept
-from . import language
+from ..records.pretrained import from_scratch
+from ..specs.study import TENTHS, Part, Study, at_sparsities
+from . import language_settings
 
 #: Beside the figure's own way: what any choice must beat, and the abstract's "without re-training".
 RANDOM, AFTER = "random", "no training after pruning"
@@ -12,37 +12,46 @@ RANDOM, AFTER = "random", "no training after pruning"
 
 def _ways(sparsities: tuple[float, ...]) -> dict[str, tuple]:
     return {
-        "one-shot": swept(sparsities),
-        RANDOM: swept(sparsities, method="random", scope="layer"),
-        AFTER: swept(sparsities, timing="after"),
+        "one-shot": at_sparsities(sparsities),
+        RANDOM: at_sparsities(sparsities, method="random", scope="layer"),
+        AFTER: at_sparsities(sparsities, timing="after"),
     }
 
 
-LAB_MODELS = ("minilm-l6", "mpnet-base", language.LAB_OPT)
+LAB_MODELS = ("minilm-l6", "mpnet-base", language_settings.LAB_OPT)
 
 STUDIES = {
     "tiny": Study(
-        "fig2",
-        "tiny",
-        language.TINY_MODELS,
-        language.TINY_TASKS,
-        language.TINY,
-        _ways((0.5, 0.9)),
+        figure="fig2",
+        scale="tiny",
+        models=language_settings.TINY_MODELS,
+        tasks=language_settings.TINY_TASKS,
+        training=language_settings.TINY,
+        variants=_ways((0.5, 0.9)),
         seeds=(0, 1),
-        parts={model: Part(ways=("one-shot",)) for model in language.TINY_MODELS[1:]},
+        parts={model: Part(variants=("one-shot",)) for model in language_settings.TINY_MODELS[1:]},
     ),
     "lab": Study(
-        "fig2",
-        "lab",
-        LAB_MODELS,
-        language.LAB_TASKS,
-        language.LAB,
-        _ways(TENTHS),
+        figure="fig2",
+        scale="lab",
+        models=LAB_MODELS,
+        tasks=language_settings.LAB_TASKS,
+        training=language_settings.LAB,
+        variants=_ways(TENTHS),
         parts={
-            "mpnet-base": Part(tasks=("movie-reviews",), seeds=(0,), ways=("one-shot",)),
-            language.LAB_OPT: Part(tasks=language.LAB_FEW, ways=("one-shot",), training=language.LAB_SCRATCH),
+            "mpnet-base": Part(tasks=("movie-reviews",), seeds=(0,), variants=("one-shot",)),
+            language_settings.LAB_OPT: Part(
+                tasks=language_settings.LAB_FEW, variants=("one-shot",), training=language_settings.LAB_SCRATCH
+            ),
         },
         pretrained=from_scratch("lab", LAB_MODELS),
     ),
-    "paper": Study("fig2", "paper", language.PAPER_MODELS, language.PAPER_TASKS, language.TABLE_1, _ways(TENTHS)),
+    "paper": Study(
+        figure="fig2",
+        scale="paper",
+        models=language_settings.PAPER_MODELS,
+        tasks=language_settings.PAPER_TASKS,
+        training=language_settings.TABLE_1,
+        variants=_ways(TENTHS),
+    ),
 }

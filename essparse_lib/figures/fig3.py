@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ..pretrained import images
-from ..study.curves import Curve, Estimate, curves
-from ..study.emergence import on_text
-from ..study.essential import EPSILON
-from ..study.grid import TENTHS, Study, swept
-from ..study.sharpness import Turn, turns
-from ..study.store import Record
-from . import curves as drawing
-from . import fig2, fig6, fig8, style, vision
+from ..analysis.curves import Curve, curves
+from ..analysis.essential import EPSILON
+from ..analysis.estimate import Estimate
+from ..claims.c04_sharper_turn_in_vision import Turn, turns
+from ..claims.emergence import on_text
+from ..records.pretrained import images
+from ..records.store import Record
+from ..specs.study import TENTHS, Study, at_sparsities
+from . import curve_plots as drawing
+from . import fig2, fig6, fig8, style, vision_settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,24 +22,30 @@ if TYPE_CHECKING:
 
 STUDIES = {
     "tiny": Study(
-        "fig3",
-        "tiny",
-        vision.TINY_MODELS,
-        vision.TINY_TASKS,
-        vision.TINY,
-        {"one-shot": swept((0.5, 0.9))},
+        figure="fig3",
+        scale="tiny",
+        models=vision_settings.TINY_MODELS,
+        tasks=vision_settings.TINY_TASKS,
+        training=vision_settings.TINY,
+        variants={"one-shot": at_sparsities((0.5, 0.9))},
         seeds=(0, 1),
     ),
     "lab": Study(
-        "fig3",
-        "lab",
-        vision.LAB_MODELS,
-        vision.LAB_TASKS,
-        vision.LAB,
-        {"one-shot": swept(TENTHS)},
+        figure="fig3",
+        scale="lab",
+        models=vision_settings.LAB_MODELS,
+        tasks=vision_settings.LAB_TASKS,
+        training=vision_settings.LAB,
+        variants={"one-shot": at_sparsities(TENTHS)},
         pretrained=images("lab"),  # also of those that may be named
     ),
-    "paper": Study("fig3", "paper", vision.PAPER_MODELS, vision.PAPER_TASKS, vision.TABLE_1),
+    "paper": Study(
+        figure="fig3",
+        scale="paper",
+        models=vision_settings.PAPER_MODELS,
+        tasks=vision_settings.PAPER_TASKS,
+        training=vision_settings.TABLE_1,
+    ),
 }
 
 #: What the curves in vision are held against: models that others pre-trained on text, and those trained here as the
@@ -67,7 +74,9 @@ def longer(study: Study, records: Mapping[str, Record]) -> list[Turn]:
 
     One that the study itself has is left out.
     """
-    models = [m for m in vision.BY_OBJECTIVE[study.scale].get(vision.LONGER, ()) if m not in study.models]
+    models = [
+        m for m in vision_settings.BY_OBJECTIVE[study.scale].get(vision_settings.LONGER, ()) if m not in study.models
+    ]
     if not models:
         return []
     others = fig6.STUDIES[study.scale].narrowed(models, study.tasks)

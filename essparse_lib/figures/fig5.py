@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
-from ..pretrained import from_scratch
-from ..study.grid import Part, Study
-from ..study.trial import Pruning
-from . import language
+from ..records.pretrained import from_scratch
+from ..specs.study import Part, Study
+from ..specs.trial import Pruning
+from . import language_settings
 
 #: Patterns by group size; beside each, unstructured pruning of the same sparsity.
 M4, M8, FREE = "M = 4", "M = 8", "unstructured"
 WAYS = {
     M4: tuple(Pruning(pattern=p) for p in ("3:4", "2:4", "1:4")),
     M8: tuple(Pruning(pattern=p) for p in ("6:8", "4:8", "2:8")),
-    FREE: tuple(Pruning(s) for s in (0.25, 0.5, 0.75)),
+    FREE: tuple(Pruning(sparsity=s) for s in (0.25, 0.5, 0.75)),
 }
 
-LAB_MODELS = ("minilm-l6", language.LAB_OPT)
+LAB_MODELS = ("minilm-l6", language_settings.LAB_OPT)
 
 STUDIES = {
-    "tiny": Study("fig5", "tiny", ("tiny-opt",), language.TINY_TASKS, language.TINY, WAYS, seeds=(0, 1)),
+    "tiny": Study(
+        figure="fig5",
+        scale="tiny",
+        models=("tiny-opt",),
+        tasks=language_settings.TINY_TASKS,
+        training=language_settings.TINY,
+        variants=WAYS,
+        seeds=(0, 1),
+    ),
     "lab": Study(
-        "fig5",
-        "lab",
-        LAB_MODELS,
-        language.LAB_FEW,
-        language.LAB,
-        WAYS,
-        parts={language.LAB_OPT: Part(training=language.LAB_SCRATCH)},
+        figure="fig5",
+        scale="lab",
+        models=LAB_MODELS,
+        tasks=language_settings.LAB_FEW,
+        training=language_settings.LAB,
+        variants=WAYS,
+        parts={language_settings.LAB_OPT: Part(training=language_settings.LAB_SCRATCH)},
         pretrained=from_scratch("lab", LAB_MODELS),
     ),
-    "paper": Study("fig5", "paper", ("opt-350m",), ("mnli", "qnli", "rte", "sst2"), language.TABLE_1, WAYS),
+    "paper": Study(
+        figure="fig5",
+        scale="paper",
+        models=("opt-350m",),
+        tasks=("mnli", "qnli", "rte", "sst2"),
+        training=language_settings.TABLE_1,
+        variants=WAYS,
+    ),
 }

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..pretrained import from_scratch
-from ..study.curves import Curve
-from ..study.effects import task_means
-from ..study.essential import EPSILON, essential_sparsity
-from ..study.grid import TENTHS, Study, swept
-from ..study.supervision import Comparison, drop_effects, essential_effect, learned
-from . import curves as drawing
-from . import panels, style, vision
+from ..analysis.curves import Curve
+from ..analysis.effects import task_means
+from ..analysis.essential import EPSILON, essential_sparsity
+from ..claims.c07_self_supervision import Comparison, drop_effects, essential_effect, learned
+from ..records.pretrained import from_scratch
+from ..specs.study import TENTHS, Study, at_sparsities
+from . import curve_plots as drawing
+from . import panels, style, vision_settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 def _study(
     scale: str, tasks: tuple[str, ...], training: Mapping, sparsities: tuple[float, ...] = TENTHS, **options
 ) -> Study:
-    models = tuple(model for own in vision.BY_OBJECTIVE[scale].values() for model in own)
+    models = tuple(model for own in vision_settings.BY_OBJECTIVE[scale].values() for model in own)
     return Study(
-        "fig6",
-        scale,
-        models,
-        tasks,
-        training,
-        {"one-shot": swept(sparsities)},
+        figure="fig6",
+        scale=scale,
+        models=models,
+        tasks=tasks,
+        training=training,
+        variants={"one-shot": at_sparsities(sparsities)},
         measured={"zeros": (0.0,)},
         pretrained=from_scratch(scale, models),
         **options,
@@ -42,20 +42,23 @@ def _study(
 
 
 STUDIES = {
-    "tiny": _study("tiny", vision.TINY_TASKS[:1], vision.TINY, (0.5, 0.9), seeds=(0, 1)),
-    "lab": _study("lab", vision.LAB_TASKS, vision.LAB),
-    "paper": _study("paper", vision.PAPER_TASKS, vision.TABLE_1),
+    "tiny": _study("tiny", vision_settings.TINY_TASKS[:1], vision_settings.TINY, (0.5, 0.9), seeds=(0, 1)),
+    "lab": _study("lab", vision_settings.LAB_TASKS, vision_settings.LAB),
+    "paper": _study("paper", vision_settings.PAPER_TASKS, vision_settings.TABLE_1),
 }
 
 
 def comparisons(study: Study) -> list[Comparison]:
     """What is held against what, as far as the study has the models; the first decides C7."""
-    groups = vision.objectives(study)
+    groups = vision_settings.objectives(study)
     pairs = {
-        "DINO less supervised, after equally many images": (vision.DINO, vision.SUPERVISED),
-        "DINO less supervised, after equal time": (vision.DINO, vision.LONGER),
-        "longer less shorter supervised training": (vision.LONGER, vision.SUPERVISED),
-        "masked images less supervised, after equally many images": (vision.MASKED, vision.SUPERVISED),
+        "DINO less supervised, after equally many images": (vision_settings.DINO, vision_settings.SUPERVISED),
+        "DINO less supervised, after equal time": (vision_settings.DINO, vision_settings.LONGER),
+        "longer less shorter supervised training": (vision_settings.LONGER, vision_settings.SUPERVISED),
+        "masked images less supervised, after equally many images": (
+            vision_settings.MASKED,
+            vision_settings.SUPERVISED,
+        ),
     }
     found = [Comparison(name, groups.get(a, ()), groups.get(b, ())) for name, (a, b) in pairs.items()]
     return [found[0], *(each for each in found[1:] if each.more and each.less)]
@@ -63,8 +66,8 @@ def comparisons(study: Study) -> list[Comparison]:
 
 def looks(study: Study, drawn: Collection[str]) -> dict[str, dict[str, Any]]:
     """Colour of the objective and line of the pre-training seed, by model, for those that are drawn."""
-    groups = vision.objectives(study)
-    colours = style.colours(vision.WAYS)
+    groups = vision_settings.objectives(study)
+    colours = style.colours(vision_settings.WAYS)
     return {
         model: {"color": colours[way], "linestyle": line, "linewidth": 1.4}
         for way, models in groups.items()
@@ -114,7 +117,7 @@ def _line(ax: Axes, curve: Curve, look: Mapping[str, Any]) -> None:
 
 def panel(study: Study, found: Sequence[Curve], words: str, start: float) -> panels.Panel | None:
     """The curves, with the colours of ``draw``; at first those of one task, which counts in C7 if any does."""
-    groups, ways = vision.objectives(study), vision.ways(study)
+    groups, ways = vision_settings.objectives(study), vision_settings.ways(study)
     counted = learned(study, found, comparisons(study)[0].models)
     kinds = {
         f"{task}, pre-training {i}": [curve for curve in found if curve.task == task and curve.model in models]
@@ -127,7 +130,7 @@ def panel(study: Study, found: Sequence[Curve], words: str, start: float) -> pan
         words,
         name=lambda curve: ways[curve.model],
         legends=("Pre-trainings", "Lines"),
-        palette=vision.WAYS,
+        palette=vision_settings.WAYS,
         shown=[kind for kind in kinds if kind.startswith(f"{first},")],
         start=start,
     )
@@ -135,7 +138,7 @@ def panel(study: Study, found: Sequence[Curve], words: str, start: float) -> pan
 
 def legend(figure: Figure, study: Study, own: Mapping[str, Mapping[str, Any]]) -> None:
     """Which colour is which objective and, where there are several, which line which pre-training."""
-    groups = vision.objectives(study).items()
+    groups = vision_settings.objectives(study).items()
     named = {way: {**own[m], "linestyle": "-"} for way, models in groups for m in models if m in own}
     drawn = {look["linestyle"] for look in own.values()}
     lines = {
@@ -151,7 +154,7 @@ def essential_table(study: Study, found: Sequence[Curve], epsilon: float = EPSIL
     import pandas as pd
 
     rows = []
-    for way, models in vision.objectives(study).items():
+    for way, models in vision_settings.objectives(study).items():
         for model in models:
             own = {curve.task: curve for curve in found if curve.model == model}
             row = {"pre-training": way, "model": model}

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..study import verdict
-from ..study.curves import Curve
-from ..study.grid import Study
-from ..study.pretraining import ImagePretraining
-from ..study.store import Record
-from . import style, vision
+from ..analysis.curves import Curve
+from ..records.store import Record
+from ..specs.pretraining import ImagePretraining
+from ..specs.study import Study
+from ..wording import listing, signed
+from . import style, vision_settings
 from .fig6 import legend, looks
 
 if TYPE_CHECKING:
@@ -83,10 +83,10 @@ def _above(study: Study, records: Mapping[str, Record], metric: str, other: str)
     """By way to pre-train, the mean of one metric less another, over the models that have both; signed."""
     scores = {p.model: records[p.id].metrics for p in study.pretrainings() if p.id in records}
     found = {}
-    for way, models in vision.objectives(study).items():
+    for way, models in vision_settings.objectives(study).items():
         own = [m for model in models if {metric, other} <= (m := scores.get(model, {})).keys()]
         if own:
-            found[way] = f"{fmean(m[metric] - m[other] for m in own):+.1f}".replace("-", "−")
+            found[way] = signed(fmean(m[metric] - m[other] for m in own))
     return found
 
 
@@ -113,7 +113,7 @@ def _pretrainings(
     study: Study, records: Mapping[str, Record]
 ) -> Iterator[tuple[dict[str, str], ImagePretraining, Record | None]]:
     """Each of a study's pre-trainings: how a table names it, what was asked, and its record."""
-    ways = vision.ways(study)
+    ways = vision_settings.ways(study)
     for asked in study.pretrainings():
         if isinstance(asked, ImagePretraining):
             yield {"pre-training": ways[asked.model], "seed": str(asked.seed)}, asked, records.get(asked.id)
@@ -177,7 +177,7 @@ def learned_again(study: Study, records: Mapping[str, Record], found: Sequence[C
         return ""
     before, after = (fmean(values) for values in zip(*both.values(), strict=True))
     return (
-        f"On {verdict.listing(sorted({p.task for p in both}))}, whose classes they were pre-trained to tell, the "
+        f"On {listing(sorted({p.task for p in both}))}, whose classes they were pre-trained to tell, the "
         f"supervised models reach {after:.1f}% once they are fine-tuned; with the heads of their pre-training it was "
         f"{before:.1f}%."
     )

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..claims.c07_self_supervision import Comparison, excess, zero_shares
+from ..claims.emergence import RELATIVE
+from ..claims.paper import MORE_ZEROS
 from ..errors import InputError
-from ..pretrained import from_scratch
-from ..study.emergence import RELATIVE
-from ..study.grid import Study
-from ..study.paper import MORE_ZEROS
-from ..study.store import Record
-from ..study.supervision import Comparison, excess, zero_shares
-from . import parameters, style, vision
+from ..records.pretrained import from_scratch
+from ..records.store import Record
+from ..specs.study import Study
+from ..wording import signed
+from . import parameters, style, vision_settings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,12 +29,12 @@ if TYPE_CHECKING:
 def _study(scale: str, models: tuple[str, ...]) -> Study:
     """Nothing is pruned and nothing fine-tuned: the models' weights are looked at as they were saved."""
     return Study(
-        "fig7",
-        scale,
-        models,
-        (),
-        {},
-        {"one-shot": ()},
+        figure="fig7",
+        scale=scale,
+        models=models,
+        tasks=(),
+        training={},
+        variants={"one-shot": ()},
         seeds=(0,),
         measured={"distribution": (0.0,), "zeros": (0.0,)},
         pretrained=from_scratch(scale, models),
@@ -41,9 +42,9 @@ def _study(scale: str, models: tuple[str, ...]) -> Study:
 
 
 STUDIES = {
-    "tiny": _study("tiny", vision.TINY_MODELS),
-    "lab": _study("lab", tuple(model for own in vision.BY_OBJECTIVE["lab"].values() for model in own)),
-    "paper": _study("paper", tuple(model for own in vision.BY_OBJECTIVE["paper"].values() for model in own)),
+    "tiny": _study("tiny", vision_settings.TINY_MODELS),
+    "lab": _study("lab", tuple(model for own in vision_settings.BY_OBJECTIVE["lab"].values() for model in own)),
+    "paper": _study("paper", tuple(model for own in vision_settings.BY_OBJECTIVE["paper"].values() for model in own)),
 }
 
 #: What is drawn, by what it is called: the scaler, and what it is fitted to.
@@ -80,17 +81,19 @@ def narrowed(study: Study, given: Any) -> Study:
 
 def groups(study: Study) -> dict[str, tuple[str, ...]]:
     """By way to pre-train, the models; of two of which this is not known, the first stands for supervised."""
-    found = vision.objectives(study)
+    found = vision_settings.objectives(study)
     if found or len(study.models) != 2:
         return found
     supervised, other = study.models
-    return {vision.SUPERVISED: (supervised,), vision.DINO: (other,)}
+    return {vision_settings.SUPERVISED: (supervised,), vision_settings.DINO: (other,)}
 
 
 def compared(study: Study) -> Comparison:
     """DINO against supervised, as in the paper."""
     found = groups(study)
-    return Comparison("DINO less supervised", found.get(vision.DINO, ()), found.get(vision.SUPERVISED, ()))
+    return Comparison(
+        "DINO less supervised", found.get(vision_settings.DINO, ()), found.get(vision_settings.SUPERVISED, ())
+    )
 
 
 def distributions(study: Study, records: Mapping[str, Record]) -> dict[str, dict[str, Any]]:
@@ -138,7 +141,7 @@ def draw(study: Study, records: Mapping[str, Record]) -> Figure:
     columns = {way: own for way, own in columns.items() if own}
     if not columns:
         return style.note()
-    colours = style.colours(vision.WAYS)
+    colours = style.colours(vision_settings.WAYS)
     figure, grid = plt.subplots(
         len(READINGS),
         len(columns),
@@ -213,7 +216,7 @@ def _known(text: str) -> str:
 def surplus(study: Study, records: Mapping[str, Record], reading: str = RELATIVE) -> str:
     """How many percent more zeros DINO has by one reading, such as ``+12.3%``; words where this is not known."""
     value = excess(zero_shares(study, records).get(reading, {}), compared(study)).value
-    return "not known yet" if np.isnan(value) else f"{value:+.1f}%".replace("-", "−")
+    return "not known yet" if np.isnan(value) else f"{signed(value)}%"
 
 
 def averaging(study: Study, records: Mapping[str, Record]) -> str:
@@ -239,7 +242,7 @@ def sentence(study: Study, records: Mapping[str, Record]) -> str:
     if not known:
         return "There are no zeros to compare yet."
     least, most = (end(known, key=lambda reading: known[reading]) for end in (min, max))
-    span = [f"{known[reading]:+.1f}%".replace("-", "−") for reading in (least, most)]
+    span = [f"{signed(known[reading])}%" for reading in (least, most)]
     return (
         f"By the {len(known)} of {len(found)} readings by which at least {FEW:g}% of each model's weights are zero, "
         f"the surplus of DINO goes from {span[0]} ({least}) to {span[1]} ({most}); "

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..pretrained import texts
-from ..study.curves import Curve, Estimate
-from ..study.emergence import RELATIVE, Series, on_text, score_effects
-from ..study.grid import TENTHS, Study, swept
-from ..study.jump import Jump
-from ..study.paper import JUMPS, JUMPS_OF
-from ..study.pretraining import Pretraining
-from ..study.store import Record
-from . import language, panels, style
+from ..analysis.change_point import ChangePoint
+from ..analysis.curves import Curve
+from ..analysis.estimate import Estimate
+from ..claims.emergence import RELATIVE, Series, on_text, score_effects
+from ..claims.paper import JUMPS, JUMPS_OF
+from ..records.pretrained import texts
+from ..records.store import Record
+from ..specs.pretraining import TextPretraining
+from ..specs.study import TENTHS, Study, at_sparsities
+from . import language_settings, panels, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,14 +26,23 @@ if TYPE_CHECKING:
 
 def _study(scale: str, tasks: tuple[str, ...], training: dict, sparsities: tuple[float, ...], **options) -> Study:
     models = {name: asked for name, asked in texts(scale).items() if asked.architecture == "bert"}
-    ways = {"one-shot": swept(sparsities)}
-    return Study("fig8", scale, tuple(models), tasks, training, ways, pretrained=models, **options)
+    ways = {"one-shot": at_sparsities(sparsities)}
+    return Study(
+        figure="fig8",
+        scale=scale,
+        models=tuple(models),
+        tasks=tasks,
+        training=training,
+        variants=ways,
+        pretrained=models,
+        **options,
+    )
 
 
 STUDIES = {
-    "tiny": _study("tiny", ("tiny-sentiment",), language.TINY, (0.5, 0.9), seeds=(0, 1)),
-    "lab": _study("lab", language.LAB_FEW, language.LAB_SCRATCH, TENTHS),
-    "paper": _study("paper", ("mnli", "qnli", "qqp", "rte"), language.TABLE_1, TENTHS),
+    "tiny": _study("tiny", ("tiny-sentiment",), language_settings.TINY, (0.5, 0.9), seeds=(0, 1)),
+    "lab": _study("lab", language_settings.LAB_FEW, language_settings.LAB_SCRATCH, TENTHS),
+    "paper": _study("paper", ("mnli", "qnli", "qqp", "rte"), language_settings.TABLE_1, TENTHS),
 }
 
 #: The steps, in thousands, at which the MultiBERTs were saved (Sellam et al. 2022, arXiv 2106.16163, §2).
@@ -40,12 +50,12 @@ MULTIBERTS_AT = (*range(0, 200, 20), *range(200, 2001, 100))
 
 #: bert-base as others trained it again, for 2 million steps: on the hub, with these steps for the first five seeds.
 MULTIBERTS = Study(
-    "fig8",
-    "paper",
-    tuple(f"google/multiberts-seed_{seed}-step_{at}k" for seed in (0, 1) for at in MULTIBERTS_AT),
-    (),
-    {},
-    {"one-shot": ()},
+    figure="fig8",
+    scale="paper",
+    models=tuple(f"google/multiberts-seed_{seed}-step_{at}k" for seed in (0, 1) for at in MULTIBERTS_AT),
+    tasks=(),
+    training={},
+    variants={"one-shot": ()},
     seeds=(0,),
     measured={"zeros": (0.0,)},
 )
@@ -59,7 +69,7 @@ _ENTROPY = {"by the tokens' frequencies": dict(color=style.GUIDE, linestyle="--"
 _SEEN = {"where the paper saw it": dict(color=style.GUIDE, alpha=0.25, linewidth=6)}
 
 
-def draw_zeros(study: Study, runs: Sequence[Series], found: Mapping[str, Mapping[str, Jump]]) -> Figure:
+def draw_zeros(study: Study, runs: Sequence[Series], found: Mapping[str, Mapping[str, ChangePoint]]) -> Figure:
     """Zero weights against steps: a panel a reading by which any weight is zero, a line a run, abrupt jumps marked.
 
     Grey bands are where the paper saw the jump, as a share of the run; none where others' checkpoints are drawn.
@@ -103,10 +113,14 @@ def panel(runs: Sequence[Series]) -> panels.Panel | None:
             for reading in sorted(run.zeros, key=lambda name: name != RELATIVE)  # the one that is judged first
             if run.zeros[reading].any()
         }
-        lines.append(panels.Line(run.label, "weights", [int(step) for step in run.steps[evenly]], read))
+        lines.append(
+            panels.Line(name=run.label, kind="weights", across=[int(step) for step in run.steps[evenly]], readings=read)
+        )
     words = "A line for each pre-training: the percentage of its weights that is zero by a reading, over the steps."
     legends = ("Runs", "")
-    return panels.Panel(lines, "step", words, last // 2, interval="", legends=legends, unit=" steps", digits=4)
+    return panels.Panel(
+        lines=lines, across="step", words=words, start=last // 2, interval="", legends=legends, unit=" steps", digits=4
+    )
 
 
 def draw_losses(study: Study, runs: Sequence[Series], records: Mapping[str, Record]) -> Figure:
@@ -183,13 +197,13 @@ def draw_dense(study: Study, found: Sequence[Curve]) -> Figure:
     return figure
 
 
-def _tried(study: Study, found: Sequence[Curve]) -> list[Pretraining]:
+def _tried(study: Study, found: Sequence[Curve]) -> list[TextPretraining]:
     """The pre-trainings of the models that there are curves of."""
     models = {curve.model for curve in found}
     return [asked for asked in on_text(study) if asked.model in models]
 
 
-def _looks(runs: Sequence[Series] | Sequence[Pretraining]) -> dict[str, dict[str, Any]]:
+def _looks(runs: Sequence[Series] | Sequence[TextPretraining]) -> dict[str, dict[str, Any]]:
     """Colour and line of each run by its name: dark where there is much text, a line style for each seed."""
     import seaborn as sns
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..study.effects import Effect, most_lost
-from ..study.emergence import Series, by_reading, compared, loss_effect, on_text
-from ..study.essential import EPSILON
-from ..study.grid import Study
-from ..study.jump import Jump
-from ..study.pretraining import Pretraining
-from ..study.store import Record
+from ..analysis.change_point import ChangePoint
+from ..analysis.effects import Effect, most_lost
+from ..analysis.essential import EPSILON
+from ..claims.emergence import Series, by_reading, compared, loss_effect, on_text
+from ..records.store import Record
+from ..specs.pretraining import TextPretraining
+from ..specs.study import Study
+from ..wording import number_text, signed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +47,7 @@ def cost_of_pruning(scores: Mapping[float, Effect]) -> str:
         return "There are no complete scores yet."
     last = max(scores)
     changes = [value - scores[0.0].values[model] for model, value in scores[last].values.items()]
-    low, high = (f"{end(changes):+.1f}".replace("-", "−") for end in (min, max))
+    low, high = (signed(end(changes)) for end in (min, max))
     told = f"From the dense models to those without {last:.0%} of the weights, scores change by {low} to {high} points."
     if most_lost(scores) > EPSILON:
         return told
@@ -58,7 +59,7 @@ def cost_of_pruning(scores: Mapping[float, Effect]) -> str:
     )
 
 
-def jump_table(runs: Sequence[Series], found: Mapping[str, Mapping[str, Jump]]) -> pd.DataFrame:
+def jump_table(runs: Sequence[Series], found: Mapping[str, Mapping[str, ChangePoint]]) -> pd.DataFrame:
     """A row a reading: the test in each complete run, and how the reading stands to C8."""
     import pandas as pd
 
@@ -74,7 +75,7 @@ def run_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
     return pd.DataFrame([_run(asked, records.get(asked.id)) for asked in on_text(study)])
 
 
-def _run(asked: Pretraining, record: Record | None) -> dict[str, str]:
+def _run(asked: TextPretraining, record: Record | None) -> dict[str, str]:
     text, metrics, notes = (record.values.get("text"), record.metrics, record.provenance) if record else ({}, {}, {})
     return {
         "text": f"{asked.fraction:.0%}",
@@ -98,13 +99,13 @@ def effect_table(study: Study, found: Mapping[Any, Effect], title: str, digits: 
     for name, effect in found.items():
         values = [[effect.values[p.model] for p in group if p.model in effect.values] for group in compared(study)]
         means = [f"{fmean(own):.{digits}f}" if own else "—" for own in values]
-        numbers = (effect.difference.text(digits), f"{effect.trend:.2f}".replace("-", "−"))
+        numbers = (effect.difference.text(digits), number_text(effect.trend, 2))
         known = ("—" if "nan" in number else number for number in numbers)
         rows.append([f"{name:.0%}" if isinstance(name, float) else name, *means, *known])
     return pd.DataFrame(rows, columns=columns)
 
 
-def _told(jump: Jump, counts: np.ndarray) -> str:
+def _told(jump: ChangePoint, counts: np.ndarray) -> str:
     """A jump in a cell: an arrow and where it is if it is abrupt, else its share of the range and its probability."""
     if jump.at is None:
         return "constant" if counts.any() else "no zeros"

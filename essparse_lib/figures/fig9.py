@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 
-from ..pretrained import from_scratch
-from ..study.contrasts import Contrast
-from ..study.grid import Study, swept
-from ..study.store import Record
-from . import language, vision
+from ..analysis.contrasts import Contrast
+from ..records.pretrained import from_scratch
+from ..records.store import Record
+from ..specs.study import Study, at_sparsities
+from . import language_settings, vision_settings
 
 LOTTERY, ONE_SHOT = "lottery", "one-shot"
 SPARSITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
@@ -17,11 +17,21 @@ SPARSITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 
 def ways(sparsities: tuple[float, ...]) -> dict[str, tuple]:
     """Both, at the same sparsities."""
-    return {LOTTERY: swept(sparsities, method="lottery"), ONE_SHOT: swept(sparsities)}
+    return {LOTTERY: at_sparsities(sparsities, method="lottery"), ONE_SHOT: at_sparsities(sparsities)}
 
 
-def _study(scale: str, models: tuple[str, ...], tasks: tuple[str, ...], training: Mapping, **options) -> vision.Rows:
-    return vision.Rows("fig9", scale, models, tasks, training, pretrained=from_scratch(scale, models), **options)
+def _study(
+    scale: str, models: tuple[str, ...], tasks: tuple[str, ...], training: Mapping, **options
+) -> vision_settings.Rows:
+    return vision_settings.Rows(
+        figure="fig9",
+        scale=scale,
+        models=models,
+        tasks=tasks,
+        training=training,
+        pretrained=from_scratch(scale, models),
+        **options,
+    )
 
 
 #: A row for language, and one for vision.
@@ -29,24 +39,24 @@ STUDIES: dict[str, Study] = {
     "tiny": _study(
         "tiny",
         ("tiny-bert", "tiny-vit"),
-        (*language.TINY_TASKS, *vision.TINY_TASKS),
-        {**vision.TINY, **language.TINY},
-        ways=ways((0.1, 0.2)),
+        (*language_settings.TINY_TASKS, *vision_settings.TINY_TASKS),
+        {**vision_settings.TINY, **language_settings.TINY},
+        variants=ways((0.1, 0.2)),
         seeds=(0, 1),
     ),
     "lab": _study(
         "lab",
-        ("minilm-l6", vision.LAB_MODELS[0]),
-        (*language.LAB_FEW, *vision.LAB_FEW),
-        {**vision.LAB, **language.LAB},
-        ways=ways(SPARSITIES),
+        ("minilm-l6", vision_settings.LAB_MODELS[0]),
+        (*language_settings.LAB_FEW, *vision_settings.LAB_FEW),
+        {**vision_settings.LAB, **language_settings.LAB},
+        variants=ways(SPARSITIES),
     ),
     "paper": _study(
         "paper",
-        ("bert-base-uncased", vision.PAPER_MODELS[0]),
-        (*language.GLUE, *vision.PAPER_FEW),
-        {**vision.TABLE_1, **language.TABLE_1},
-        ways=ways(SPARSITIES),
+        ("bert-base-uncased", vision_settings.PAPER_MODELS[0]),
+        (*language_settings.GLUE, *vision_settings.PAPER_FEW),
+        {**vision_settings.TABLE_1, **language_settings.TABLE_1},
+        variants=ways(SPARSITIES),
     ),
 }
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..study.curves import Estimate
+from ..analysis.estimate import Estimate
 
 if TYPE_CHECKING:
     import altair as alt

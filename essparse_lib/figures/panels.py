@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..study.curves import Curve, Estimate
-from ..study.essential import EPSILON, essential_sparsity
+from ..analysis.curves import Curve
+from ..analysis.essential import EPSILON, essential_sparsity
+from ..analysis.estimate import Estimate
 from . import style
 from .panel_chart import BOOK, chart
 
@@ -30,7 +31,7 @@ MIME = "application/vnd.essparse.panel+json"
 CHANGE, PERCENT, SCORE = "change (points)", "change (% of dense)", "score"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Line:
     """What is drawn as one line, and can be turned off.
 
@@ -51,7 +52,7 @@ class Line:
     marks: Mapping[str, Estimate] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Panel:
     """Lines to be compared at one place.
 
@@ -165,7 +166,7 @@ def of_curves(
         rest: as ``Panel`` takes it.
     """
     lines = [_of_curve(curve, name(curve), kind) for kind, own in kinds.items() for curve in own]
-    return Panel(lines, style.SPARSITY, words, **rest) if lines else None
+    return Panel(lines=lines, across=style.SPARSITY, words=words, **rest) if lines else None
 
 
 def by_model(found: Sequence[Curve]) -> dict[str, list[Curve]]:
@@ -205,10 +206,10 @@ def _of_curve(curve: Curve, name: str, kind: str) -> Line:
         for column in curve.scores.T
     ]
     return Line(
-        name,
-        kind,
-        [round(100 * float(level), 6) for level in curve.levels],
-        {**flip, SCORE: curve.score_estimates()},
-        dict.fromkeys((CHANGE, PERCENT, SCORE), seeds),
-        {reading: mark for reading, mark in marks.items() if not np.isnan(mark.value)},
+        name=name,
+        kind=kind,
+        across=[round(100 * float(level), 6) for level in curve.levels],
+        readings={**flip, SCORE: curve.score_estimates()},
+        seeds=dict.fromkeys((CHANGE, PERCENT, SCORE), seeds),
+        marks={reading: mark for reading, mark in marks.items() if not np.isnan(mark.value)},
     )

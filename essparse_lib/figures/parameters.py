@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..claims.verdict import Verdict
 from ..errors import InputError, unknown
-from ..study.grid import Study
-from ..study.verdict import Verdict
+from ..specs.study import Study
 
 
 def listed(given: Any) -> list[str] | None:

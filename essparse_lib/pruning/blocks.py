@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from ..errors import InputError
-from .prunable import Prunable, prunable
+from .prunable import PrunableMatrix, prunable_matrices
 
 #: A block as a function of its hidden states, everything else that it is called with filled in.
 Run = Callable[[torch.Tensor], torch.Tensor]
@@ -62,8 +62,8 @@ def blocks(model: nn.Module) -> list[Block]:
     >>> [len(block.matrices) for block in blocks(model)]
     [4, 4]
     """
-    stacks: dict[str, list[Prunable]] = {}
-    for entry in prunable(model).values():
+    stacks: dict[str, list[PrunableMatrix]] = {}
+    for entry in prunable_matrices(model).values():
         stacks.setdefault(_stack_name(model, entry.name), []).append(entry)
     if len(stacks) > 1:
         raise InputError(
@@ -79,7 +79,7 @@ def blocks(model: nn.Module) -> list[Block]:
 
 
 def _stack_name(model: nn.Module, name: str) -> str:
-    """The list whose blocks hold this parameter: the outermost, as in ``prunable``."""
+    """The list whose blocks hold this parameter: the outermost, as in ``prunable_matrices``."""
     parts = name.split(".")
     outer = (".".join(parts[:end]) for end in range(len(parts)))
     return next(part for part in outer if isinstance(model.get_submodule(part), nn.ModuleList))

@@ -17,7 +17,7 @@ from .allocation import pruned_count
 from .blocks import blocks, evaluating, first_inputs, gathered, restored
 from .masks import Mask
 from .n_m import largest
-from .prunable import weights
+from .prunable import prunable_weights
 
 #: Token numbers of shape (sequences, length), or a model's inputs by name, the sequences along their first dimension.
 Calibration = torch.Tensor | Mapping[str, torch.Tensor]
@@ -30,7 +30,9 @@ Moments = Callable[[torch.Tensor], torch.Tensor]
 Method = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]
 
 
-def calibration(text: str, tokenizer: Any, sequences: int = 128, length: int = 128, seed: int = 0) -> torch.Tensor:
+def calibration_windows(
+    text: str, tokenizer: Any, sequences: int = 128, length: int = 128, seed: int = 0
+) -> torch.Tensor:
     """Windows of a text as token numbers, drawn at random, none overlapping another; no special tokens, no padding.
 
     Args:
@@ -50,7 +52,7 @@ def calibration(text: str, tokenizer: Any, sequences: int = 128, length: int = 1
         128 windows of unlabelled text, as in both methods' papers (arXiv 2306.11695, §4; arXiv 2301.00774, §4).
 
     >>> lengths = lambda text, **_: {"input_ids": [len(word) for word in text.split()]}
-    >>> calibration("a bb ccc " * 5, lengths, sequences=5, length=3).tolist()
+    >>> calibration_windows("a bb ccc " * 5, lengths, sequences=5, length=3).tolist()
     [[1, 2, 3], [1, 2, 3], [1, 2, 3], [1, 2, 3], [1, 2, 3]]
     """
     check_positive(sequences=sequences, length=length)
@@ -156,7 +158,7 @@ def layer_by_layer(
     """
     chain = blocks(model)
     inputs = _checked(calibration, batch_size, getattr(model, "config", None))
-    for name, weight in weights(model).items():
+    for name, weight in prunable_weights(model).items():
         if not torch.isfinite(weight).all():
             raise InputError(f"{name} holds NaN or infinite weights: they cannot be ranked")
     keep: dict[str, torch.Tensor] = {}

@@ -127,7 +127,7 @@ def by_matrix(measure: Callable[[Mask, Mask], Similarity], one: Mask, other: Mas
     return {name: measure(Mask({name: kept}), Mask({name: other.keep[name]})) for name, kept in one.keep.items()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _Overlap:
     """Of ``size`` weights, how many two masks have: each, and both. Python integers, which no model overflows."""
 
@@ -138,7 +138,7 @@ class _Overlap:
 
     def of_the_removed(self) -> _Overlap:
         neither = self.size - self.one - self.other + self.both
-        return _Overlap(self.size, self.size - self.one, self.size - self.other, neither)
+        return _Overlap(size=self.size, one=self.size - self.one, other=self.size - self.other, both=neither)
 
 
 def _overlap(one: Mask, other: Mask) -> _Overlap:
@@ -150,7 +150,7 @@ def _overlap(one: Mask, other: Mask) -> _Overlap:
         first += int(torch.count_nonzero(here))
         second += int(torch.count_nonzero(there))
         both += int(torch.count_nonzero(here & there))
-    return _Overlap(size, first, second, both)
+    return _Overlap(size=size, one=first, other=second, both=both)
 
 
 def _cosine(overlap: _Overlap) -> Similarity:

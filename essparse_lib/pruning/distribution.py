@@ -35,7 +35,7 @@ SCALERS = ("StandardScaler", "MinMaxScaler")
 _CHUNK = 1 << 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Distribution:
     """Of the weights of one or of several matrices, pooled.
 
@@ -90,7 +90,9 @@ def distribution(weights: Iterable[torch.Tensor], name: str = "the model") -> Di
     low, share = np.floor(places).astype(np.int64), places % 1
     ends = [flat[np.minimum(low + step, len(flat) - 1)].astype(np.float64) for step in (0, 1)]
     quantiles = ends[0] + share * (ends[1] - ends[0])
-    return Distribution(len(flat), mean, math.sqrt(squares / len(flat)), tuple(quantiles.tolist()))
+    return Distribution(
+        weights=len(flat), mean=mean, deviation=math.sqrt(squares / len(flat)), quantiles=tuple(quantiles.tolist())
+    )
 
 
 def pooled(weights: Iterable[torch.Tensor]) -> np.ndarray:

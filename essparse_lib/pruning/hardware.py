@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from ..errors import InputError, one_line
-from .keeping import owners
+from .mask_io import owners
 from .masks import Mask
 
 Compressed = torch.sparse.SparseSemiStructuredTensor

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from ..errors import InputError, check_sparsity
-from . import thresholds
+from . import radix_select
 from .allocation import pruned_count, removed_per_layer
 from .masks import Mask
 
@@ -76,13 +76,13 @@ def ranked(scores: Mapping[str, torch.Tensor], sparsities: Sequence[float | str]
         InputError: a sparsity or the scope is not allowed, or a score is NaN or infinite (the message names it).
     """
     fractions = [check_sparsity(s) for s in sparsities]
-    if fractions != sorted(set(fractions)) or len(fractions) > thresholds.MOST_RANKS:
+    if fractions != sorted(set(fractions)) or len(fractions) > radix_select.MOST_RANKS:
         raise InputError(f"sparsities {fractions} are not allowed: they must ascend, and be at most 127")
     counts = [pruned_count(s, sum(t.numel() for t in scores.values())) for s in sparsities]
     if scope == "global":
-        return Levels(tuple(fractions), thresholds.levels(scores, counts))
+        return Levels(tuple(fractions), radix_select.levels(scores, counts))
     shares = [removed_per_layer({name: t.shape for name, t in scores.items()}, count, scope) for count in counts]
     level: dict[str, torch.Tensor] = {}
     for name, tensor in scores.items():
-        level |= thresholds.levels({name: tensor}, [share[name] for share in shares])
+        level |= radix_select.levels({name: tensor}, [share[name] for share in shares])
     return Levels(tuple(fractions), level)

@@ -30,7 +30,7 @@ def global_magnitude(weights: Mapping[str, torch.Tensor], sparsity: float | str)
     the mask of a lower sparsity is contained in that of a higher one.
 
     Args:
-        weights: matrices by name, any shapes, as from ``prunable.weights``; left alone.
+        weights: matrices by name, any shapes, as from ``prunable.prunable_weights``; left alone.
         sparsity: fraction s of all n weights to remove, in [0, 1).
 
     Raises:

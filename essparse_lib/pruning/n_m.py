@@ -8,7 +8,7 @@ import torch
 
 from ..errors import InputError, check_pattern
 from .masks import Mask
-from .thresholds import not_finite
+from .radix_select import not_finite
 
 #: Rows at a time: sorting their groups takes several times their memory.
 _ROWS_WEIGHTS = 1 << 22

@@ -25,8 +25,8 @@ _ENDINGS = sorted(
 )
 
 
-@dataclass(frozen=True)
-class Prunable:
+@dataclass(frozen=True, kw_only=True)
+class PrunableMatrix:
     """One prunable matrix.
 
     Attributes:
@@ -44,7 +44,7 @@ class Prunable:
     transposed: bool = False
 
 
-def prunable(model: nn.Module) -> dict[str, Prunable]:
+def prunable_matrices(model: nn.Module) -> dict[str, PrunableMatrix]:
     """The matrices of a model's transformer blocks, by name, in the model's order.
 
     A block is an element of a ``ModuleList`` that is itself a composite with matrices inside; embeddings,
@@ -56,10 +56,10 @@ def prunable(model: nn.Module) -> dict[str, Prunable]:
 
     >>> from transformers import BertConfig, BertModel
     >>> model = BertModel(BertConfig(vocab_size=8, hidden_size=8, num_hidden_layers=2, num_attention_heads=1))
-    >>> [entry.component for entry in prunable(model).values() if entry.depth == 1]
+    >>> [entry.component for entry in prunable_matrices(model).values() if entry.depth == 1]
     ['query', 'key', 'value', 'attention output', 'intermediate', 'output']
     """
-    found: dict[str, Prunable] = {}
+    found: dict[str, PrunableMatrix] = {}
     seen: set[int] = set()
     lists: list[str] = []
     for list_name, candidate in model.named_modules():
@@ -75,7 +75,13 @@ def prunable(model: nn.Module) -> dict[str, Prunable]:
                 if id(weight) not in seen:
                     seen.add(id(weight))
                     full = ".".join(part for part in (list_name, str(depth), name, "weight") if part)
-                    found[full] = Prunable(full, weight, depth, component(name), not isinstance(module, nn.Linear))
+                    found[full] = PrunableMatrix(
+                        name=full,
+                        weight=weight,
+                        depth=depth,
+                        component=component(name),
+                        transposed=not isinstance(module, nn.Linear),
+                    )
     if not found:
         raise InputError(
             f"{type(model).__name__} has no transformer blocks (a ModuleList of composite modules with linear "
@@ -92,15 +98,17 @@ def component(name: str) -> str:
     return "other"
 
 
-def weights(model: nn.Module) -> dict[str, torch.Tensor]:
-    """The prunable matrices' values by name: detached views, not copies. Arguments and errors as of ``prunable``.
+def prunable_weights(model: nn.Module) -> dict[str, torch.Tensor]:
+    """The prunable matrices' values by name: detached views, not copies.
+
+    Arguments and errors as of ``prunable_matrices``.
 
     >>> from transformers import BertConfig, BertModel
     >>> model = BertModel(BertConfig(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1))
-    >>> weights(model)["encoder.layer.0.attention.self.query.weight"].shape
+    >>> prunable_weights(model)["encoder.layer.0.attention.self.query.weight"].shape
     torch.Size([8, 8])
     """
-    return {name: entry.weight.detach() for name, entry in prunable(model).items()}
+    return {name: entry.weight.detach() for name, entry in prunable_matrices(model).items()}
 
 
 def transposed(model: nn.Module) -> set[str]:
@@ -110,7 +118,7 @@ def transposed(model: nn.Module) -> set[str]:
     >>> len(transposed(GPT2Model(GPT2Config(vocab_size=8, n_embd=8, n_layer=1, n_head=1))))
     4
     """
-    return {name for name, entry in prunable(model).items() if entry.transposed}
+    return {name for name, entry in prunable_matrices(model).items() if entry.transposed}
 
 
 def is_matrix(module: nn.Module) -> bool:

@@ -57,8 +57,8 @@ def sparsegpt(
 
     Args:
         model: any with one chain of transformer blocks; left alone.
-        calibration: token numbers of shape (sequences, length), see ``calibrated.calibration``; or the model's inputs
-            by name, as ``{"pixel_values": ...}``. Every position counts, so there must be no padding.
+        calibration: token numbers of shape (sequences, length), see ``calibration_windows``; or the model's inputs by
+            name, as ``{"pixel_values": ...}``. Every position counts, so there must be no padding.
         sparsity: fraction in [0, 1): exactly ⌊sparsity · n⌋ of a matrix's n weights go, spread evenly over blocks of
             columns and freely within them.
         pattern: instead, ``"2:4"`` or ``(2, 4)``: 2 of every 4 consecutive inputs of an output stay.

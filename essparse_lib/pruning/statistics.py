@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from .prunable import Prunable
+from .prunable import PrunableMatrix
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Statistics:
 NOTHING = Statistics(0, 0, 0.0)
 
 
-def statistics(matrices: Iterable[Prunable]) -> dict[tuple[int, str], Statistics]:
+def statistics(matrices: Iterable[PrunableMatrix]) -> dict[tuple[int, str], Statistics]:
     """By block and component, in the model's order."""
     found: dict[tuple[int, str], Statistics] = {}
     for matrix in matrices:

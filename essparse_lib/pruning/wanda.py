@@ -24,8 +24,8 @@ def wanda(
 
     Args:
         model: any with one chain of transformer blocks; left alone.
-        calibration: token numbers of shape (sequences, length), see ``calibrated.calibration``; or the model's inputs
-            by name, as ``{"pixel_values": ...}``. Every position counts, so there must be no padding.
+        calibration: token numbers of shape (sequences, length), see ``calibration_windows``; or the model's inputs by
+            name, as ``{"pixel_values": ...}``. Every position counts, so there must be no padding.
         sparsity: fraction in [0, 1): exactly ⌊sparsity · inputs⌋ weights of every output go.
         pattern: instead, ``"2:4"`` or ``(2, 4)``: 2 of every 4 consecutive inputs of an output stay.
         batch_size: sequences that go through a block at once.

@@ -27,7 +27,7 @@ import numpy as np
 import torch
 
 from ..errors import InputError
-from .prunable import Prunable
+from .prunable import PrunableMatrix
 
 #: Thresholds τ of the sweep, a decade apart; and those in units of the matrix's standard deviation.
 THRESHOLDS = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
@@ -42,7 +42,7 @@ _INTEGERS = {
 _CHUNK = 1 << 16  # weights; so many stay in a core's cache while they are compared with every threshold
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Zeros:
     """Of a matrix or, added up, of several: how many weights are zero, by each reading, and how large they are.
 
@@ -56,7 +56,9 @@ class Zeros:
         absolute: sum of the absolute values, Σ|w|.
         squares: sum of the squares, Σw².
 
-    >>> Zeros(4, 2, 2, 2, {}, {}, 6.0, 20.0) + Zeros(4, 0, 1, 0, {}, {}, 4.0, 5.0)
+    >>> rest = dict(below={}, below_deviations={})
+    >>> one = Zeros(weights=4, exact=2, fp16=2, bf16=2, absolute=6.0, squares=20.0, **rest)
+    >>> one + Zeros(weights=4, exact=0, fp16=1, bf16=0, absolute=4.0, squares=5.0, **rest)
     Zeros(weights=8, exact=2, fp16=3, bf16=2, below={}, below_deviations={}, absolute=10.0, squares=25.0)
     """
 
@@ -96,21 +98,21 @@ class Zeros:
 
     def __add__(self, other: Zeros) -> Zeros:
         return Zeros(
-            self.weights + other.weights,
-            self.exact + other.exact,
-            self.fp16 + other.fp16,
-            self.bf16 + other.bf16,
-            _added(self.below, other.below),
-            _added(self.below_deviations, other.below_deviations),
-            self.absolute + other.absolute,
-            self.squares + other.squares,
+            weights=self.weights + other.weights,
+            exact=self.exact + other.exact,
+            fp16=self.fp16 + other.fp16,
+            bf16=self.bf16 + other.bf16,
+            below=_added(self.below, other.below),
+            below_deviations=_added(self.below_deviations, other.below_deviations),
+            absolute=self.absolute + other.absolute,
+            squares=self.squares + other.squares,
         )
 
 
-NOTHING = Zeros(0, 0, 0, 0, {}, {}, 0.0, 0.0)
+NOTHING = Zeros(weights=0, exact=0, fp16=0, bf16=0, below={}, below_deviations={}, absolute=0.0, squares=0.0)
 
 
-def zeros(
+def count_zeros(
     weights: Mapping[str, torch.Tensor],
     thresholds: Iterable[float] = THRESHOLDS,
     deviations: Iterable[float] = DEVIATIONS,
@@ -129,7 +131,7 @@ def zeros(
     Source: paper, Figures 7 and 8.
 
     >>> import torch
-    >>> found = zeros({"w": torch.tensor([0.0, 2.0**-25, -1e-3, 0.5])}, thresholds=[1e-3, 1e-2])["w"]
+    >>> found = count_zeros({"w": torch.tensor([0.0, 2.0**-25, -1e-3, 0.5])}, thresholds=[1e-3, 1e-2])["w"]
     >>> found.exact, found.fp16, found.bf16, found.below
     (1, 2, 1, {0.001: 2, 0.01: 3})
     """
@@ -137,8 +139,8 @@ def zeros(
     return {name: _zeros(name, weight, absolute, relative) for name, weight in weights.items()}
 
 
-def zeros_by_place(
-    matrices: Iterable[Prunable],
+def count_zeros_by_component(
+    matrices: Iterable[PrunableMatrix],
     thresholds: Iterable[float] = THRESHOLDS,
     deviations: Iterable[float] = DEVIATIONS,
 ) -> dict[tuple[int, str], Zeros]:
@@ -146,15 +148,16 @@ def zeros_by_place(
 
     Args:
         matrices: as from ``prunable(model).values()``.
-        thresholds: as in ``zeros``.
-        deviations: as in ``zeros``.
+        thresholds: as in ``count_zeros``.
+        deviations: as in ``count_zeros``.
 
     Raises:
-        InputError: as ``zeros``.
+        InputError: as ``count_zeros``.
 
     >>> import torch
     >>> weight = torch.nn.Parameter(torch.eye(3))
-    >>> zeros_by_place([Prunable("layers.0.query.weight", weight, 0, "query")])[0, "query"].exact
+    >>> matrix = PrunableMatrix(name="layers.0.query.weight", weight=weight, depth=0, component="query")
+    >>> count_zeros_by_component([matrix])[0, "query"].exact
     6
     """
     absolute, relative = _checked(thresholds), _checked(deviations)
@@ -222,14 +225,14 @@ def _zeros(name: str, weight: torch.Tensor, thresholds: tuple[float, ...], devia
     if finite < len(flat):
         raise _not_finite(name)
     return Zeros(
-        len(flat),
-        exact,
-        fp16,
-        bf16,
-        dict(zip(thresholds, below[: len(thresholds)], strict=True)),
-        dict(zip(deviations, below[len(thresholds) :], strict=True)),
-        absolute,
-        squares,
+        weights=len(flat),
+        exact=exact,
+        fp16=fp16,
+        bf16=bf16,
+        below=dict(zip(thresholds, below[: len(thresholds)], strict=True)),
+        below_deviations=dict(zip(deviations, below[len(thresholds) :], strict=True)),
+        absolute=absolute,
+        squares=squares,
     )
 
 

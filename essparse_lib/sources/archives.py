@@ -29,7 +29,7 @@ from ..files import built, cache_folder, disk_refuses, locked, sha256, writable
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Archive:
     """One file of a package index, pinned.
 

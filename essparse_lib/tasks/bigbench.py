@@ -11,9 +11,9 @@ from pathlib import Path
 from ..sources.archives import Archive, extract
 
 ARCHIVE = Archive(
-    "bigbench",
-    "bigbench-1.0.0.tar.gz",
-    "1bb398a5512c6d798cdebe0dfa0ac03f67f6033fa6b39c6ef71df978c7cbc5c2",
+    package="bigbench",
+    filename="bigbench-1.0.0.tar.gz",
+    sha256="1bb398a5512c6d798cdebe0dfa0ac03f67f6033fa6b39c6ef71df978c7cbc5c2",
 )
 
 

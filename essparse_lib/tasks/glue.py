@@ -31,12 +31,12 @@ def _task(
     name: str | None = None,
 ) -> Task:
     return Task(
-        name or config,
-        classes,
-        lambda: _load(repository, config, columns, test_split),
-        counts,
-        metric,
-        f"{repository.id} ({config}), evaluated on {test_split}"
+        name=name or config,
+        classes=classes,
+        load=lambda: _load(repository, config, columns, test_split),
+        counts=counts,
+        metric=metric,
+        source=f"{repository.id} ({config}), evaluated on {test_split}"
         + ("; each task's own licence, for research" if repository is _GLUE else ", made by this package"),
     )
 

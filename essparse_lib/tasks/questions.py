@@ -20,7 +20,7 @@ class Answer:
         return context[self.start : self.start + len(self.text)] == self.text
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Question:
     """A question and what it is asked of.
 
@@ -39,7 +39,7 @@ class Question:
     def answered_in_place(self) -> Question | None:
         """The question with those answers alone that the context has where they say; None if that leaves none."""
         found = tuple(answer for answer in self.answers if answer.lies_in(self.context))
-        return Question(self.id, self.question, self.context, found) if found else None
+        return Question(id=self.id, question=self.question, context=self.context, answers=found) if found else None
 
 
 @dataclass(frozen=True)

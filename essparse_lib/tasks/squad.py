@@ -59,11 +59,11 @@ def _from_hub(repository: Repository) -> Splits:
 def _question(name: str, question: str, context: str, texts: Iterable[str], starts: Iterable[int]) -> Question:
     # questions come with blanks around them, many in some, which byte-level tokenizers count
     answers = (Answer(text, int(start)) for text, start in zip(texts, starts, strict=True))
-    return Question(name, question.strip(), context, tuple(answers))
+    return Question(id=name, question=question.strip(), context=context, answers=tuple(answers))
 
 
 def _task(name: str, load: Callable[[], Splits], counts: tuple[int, int] | None, source: str) -> Task:
-    return Task(name, (), load, counts, "f1", source, "question-answering")
+    return Task(name=name, classes=(), load=load, counts=counts, metric="f1", source=source, head="question-answering")
 
 
 TASKS = (

@@ -75,7 +75,7 @@ class Splits:
     origin: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """A named task.
 

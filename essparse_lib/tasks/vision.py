@@ -24,14 +24,14 @@ _FASHION = Repository("zalando-datasets/fashion_mnist", "531be5e2ccc9dba0c201ad3
 _TINY_IMAGENET = Repository("zh-plus/tiny-imagenet", "5a77092c28e51558c5586e9c5eb71a7e17a5e43f", "dataset")
 _TINY = Repository(tiny.IMAGES, tiny.REVISION, "dataset")
 _FASHION_DEB = Archive(
-    "dataset-fashion-mnist",
-    "dataset-fashion-mnist_0.0~git20200523.55506a9-1_all.deb",
-    "39e172fe32dd318ebb3e512220c3beea2fa47d7e20bab348fb4e0922d6beefc0",
+    package="dataset-fashion-mnist",
+    filename="dataset-fashion-mnist_0.0~git20200523.55506a9-1_all.deb",
+    sha256="39e172fe32dd318ebb3e512220c3beea2fa47d7e20bab348fb4e0922d6beefc0",
 )
 _ELPV = Archive(
-    "elpv-dataset",
-    "elpv_dataset-1.0.0.post1-py3-none-any.whl",
-    "85e31c1126ee9b48e62d3a0232c58f58b2d189b0814a45c13642fa0415af4a4c",
+    package="elpv-dataset",
+    filename="elpv_dataset-1.0.0.post1-py3-none-any.whl",
+    sha256="85e31c1126ee9b48e62d3a0232c58f58b2d189b0814a45c13642fa0415af4a4c",
 )
 #: Each stored pixel of a solar cell is the mean of so many by so many: 300 × 300 become 100 × 100.
 _ELPV_SHRUNK = 3
@@ -136,7 +136,9 @@ def _task(
 ) -> Task:
     # beyond 36 classes a record keeps whether each image was told, not as what
     metric = "accuracy" if len(classes) <= 36 else "top1"
-    return Task(name, classes, load, counts, metric, source, "image-classification")
+    return Task(
+        name=name, classes=classes, load=load, counts=counts, metric=metric, source=source, head="image-classification"
+    )
 
 
 TASKS = (

@@ -9,8 +9,8 @@ from typing import Any
 
 from torch import nn
 
-from ..pruning.prunable import prunable, weights
-from ..pruning.zeros import effective_sparsity, zeros_by_place
+from ..pruning.prunable import prunable_matrices, prunable_weights
+from ..pruning.zeros import count_zeros_by_component, effective_sparsity
 
 #: Of the squared norm of the weights: what ``effective_sparsity`` leaves in place.
 SHARE = 0.99
@@ -30,17 +30,17 @@ def measured_steps(steps: int) -> list[int]:
 
 def weights_now(model: nn.Module) -> dict[str, Any]:
     """One look at a model's prunable weights, as plain data: what ``Dynamics`` has of every look."""
-    found = zeros_by_place(prunable(model).values())
+    found = count_zeros_by_component(prunable_matrices(model).values())
     readings = {place: zeros.by_reading() for place, zeros in found.items()}
     return {
         "places": [[depth, component, zeros.weights] for (depth, component), zeros in found.items()],
         "zeros": {reading: [own[reading] for own in readings.values()] for reading in next(iter(readings.values()))},
         "norms": [float(f"{zeros.norm:.5g}") for zeros in found.values()],
-        "effective": round(effective_sparsity(weights(model), SHARE), 5),
+        "effective": round(effective_sparsity(prunable_weights(model), SHARE), 5),
     }
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Dynamics:
     """What was found at each look, as plain data that a record keeps.
 

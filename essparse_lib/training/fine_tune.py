@@ -10,7 +10,7 @@ from accelerate import Accelerator
 from torch import nn
 
 from ..pruning.masks import Mask
-from ..study.trial import Training
+from ..specs.trial import Training
 from .batches import Batches, shuffled
 from .loop import Schedule, train
 
@@ -34,7 +34,12 @@ def fine_tune(
         Diverged: a loss is NaN or infinite.
     """
     steps = training.epochs * -(-len(data) // training.batch_size)
-    schedule = Schedule(steps, training.learning_rate, round(training.warmup * steps), training.weight_decay)
+    schedule = Schedule(
+        steps=steps,
+        learning_rate=training.learning_rate,
+        warmup=round(training.warmup * steps),
+        weight_decay=training.weight_decay,
+    )
     torch.manual_seed(seed)
     return train(model, _epochs(data, training, seed), schedule, devices, mask)
 

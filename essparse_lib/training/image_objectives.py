@@ -14,8 +14,8 @@ from torch import nn
 from transformers import PreTrainedModel, ViTConfig, ViTForImageClassification, ViTForMaskedImageModeling, ViTModel
 
 from ..errors import InputError
-from ..pruning.prunable import weights
-from ..pruning.zeros import NOTHING, zeros
+from ..pruning.prunable import prunable_weights
+from ..pruning.zeros import NOTHING, count_zeros
 from ..tasks import Task, fixed_part
 from ..tasks.images import Images
 from . import device
@@ -26,8 +26,8 @@ from .pictures import Preprocessing, encode, normalised
 from .views import cropped, shifted
 
 if TYPE_CHECKING:
-    from ..study.pretraining import ImagePretraining
-    from .scratch import Trained
+    from ..specs.pretraining import ImagePretraining
+    from .pretrain import Trained
 
 #: Test images in the batch of every look; training and test images that nearest neighbours are looked up in, which is
 #: done at every tenth part of the training.
@@ -39,7 +39,7 @@ _LARGE, _SMALL = (0.4, 1.0), (0.05, 0.4)
 Batch = dict[str, torch.Tensor]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Kind:
     """How a model is asked by an objective.
 
@@ -133,8 +133,14 @@ class ImageObjective:
 
     def _own_accuracy(self, model: nn.Module) -> float:
         """Of a classifier on the test images, in points."""
-        devices, sides = device.accelerator(), ((self.side,) * 2, (self.asked.patch,) * 2)
-        wishes = Preprocessing(self.channels, *sides, tuple(self.mean), tuple(self.std))
+        devices = device.accelerator()
+        wishes = Preprocessing(
+            channels=self.channels,
+            size=(self.side, self.side),
+            patch=(self.asked.patch, self.asked.patch),
+            mean=tuple(self.mean),
+            std=tuple(self.std),
+        )
         said = classify(model, encode(self.test, wishes, devices.device), devices)
         return 100 * float((said == self.test.labels).mean())
 
@@ -183,7 +189,7 @@ class ImageObjective:
             points["accuracy"] = self._own_accuracy(trained.module)
         found = {"images": self.asked.images, **{name: round(value, 2) for name, value in points.items()}}
         if isinstance(trained.module, Dino):
-            student = sum(zeros(weights(trained.module.student)).values(), NOTHING)
+            student = sum(count_zeros(prunable_weights(trained.module.student)).values(), NOTHING)
             found["student_zeros"] = round(100 * student.below_deviations[0.01] / student.weights, 4)
         return found
 
@@ -255,15 +261,21 @@ def _views(
 
 _KINDS = {
     "supervised": Kind(
-        lambda asked, config: ViTForImageClassification(config), lambda module: module.vit, shifted, _labelled
+        module=lambda asked, config: ViTForImageClassification(config),
+        model=lambda module: module.vit,
+        moved=shifted,
+        batch=_labelled,
     ),
     "masked": Kind(
-        lambda asked, config: ViTForMaskedImageModeling(config), lambda module: module.vit, shifted, _hidden
+        module=lambda asked, config: ViTForMaskedImageModeling(config),
+        model=lambda module: module.vit,
+        moved=shifted,
+        batch=_hidden,
     ),
     "dino": Kind(
-        lambda asked, config: Dino(ViTModel(config, add_pooling_layer=False), asked.outputs, asked.momentum),
-        lambda module: module.teacher,
-        lambda side: nn.Identity(),  # its views are moved already
-        _views,
+        module=lambda asked, config: Dino(ViTModel(config, add_pooling_layer=False), asked.outputs, asked.momentum),
+        model=lambda module: module.teacher,
+        moved=lambda side: nn.Identity(),  # its views are moved already
+        batch=_views,
     ),
 }

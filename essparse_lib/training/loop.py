@@ -22,7 +22,7 @@ class Diverged(RuntimeError):
     """The loss became NaN or infinite."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Schedule:
     """AdamW and its rate: linear warm-up over ``warmup`` steps, then linear decay to 0 at ``steps``.
 
@@ -37,7 +37,7 @@ class Schedule:
     clip: float = 0.0
 
 
-@dataclass
+@dataclass(kw_only=True)
 class State:
     """A training between two steps.
 
@@ -115,7 +115,7 @@ def train(
         eps=schedule.epsilon,
         fused=True,
     )
-    state = State(model, optimizer)
+    state = State(model=model, optimizer=optimizer)
     if watch is not None:
         watch.begin(state)
     # a scheduler that begins later than at step 0 reads the peak rate from each group's initial_lr

@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from ..errors import check_sparsity
-from ..pruning.keeping import load_mask, save_mask
 from ..pruning.magnitude import global_magnitude
+from ..pruning.mask_io import load_mask, save_mask
 from ..pruning.masks import Mask
-from ..pruning.prunable import weights
+from ..pruning.prunable import prunable_weights
 
 Train = Callable[[nn.Module, Mask | None], object]
 
@@ -54,14 +54,14 @@ def lottery(
     begin = before if start is None else {**before, **_clone(start)}
     try:
         model.load_state_dict(begin)
-        original = {name: weight.clone().cpu() for name, weight in weights(model).items()}
+        original = {name: weight.clone().cpu() for name, weight in prunable_weights(model).items()}
         levels = rounds(sparsity, rate)
         kept = [level for level in levels if folder is not None and _path(folder, level).exists()]
         mask = load_mask(_path(folder, kept[-1]), original) if folder is not None and kept else None
         for level in levels[levels.index(kept[-1]) + 1 if kept else 0 :]:
             model.load_state_dict(begin)
             train(model, mask)
-            mask = global_magnitude(weights(model), level)  # what is zero already is smallest, and goes first
+            mask = global_magnitude(prunable_weights(model), level)  # what is zero already is smallest, and goes first
             if folder is not None:
                 save_mask(mask, original, _path(folder, level))
         return mask if mask is not None else global_magnitude(original, 0.0)
@@ -80,7 +80,7 @@ def keep_round(trained: nn.Module, original: Mapping[str, torch.Tensor], level: 
     """
     path = _path(folder, level)
     if not path.exists():
-        save_mask(global_magnitude(weights(trained), level), original, path)
+        save_mask(global_magnitude(prunable_weights(trained), level), original, path)
 
 
 def rounds(sparsity: float, rate: float) -> list[float]:

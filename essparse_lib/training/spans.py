@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _CHUNK = 1000
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Windows(Encoded):
     """Questions with their contexts, each in one or several windows.
 
@@ -104,7 +104,15 @@ def encode(questions: Questions, tokenizer: PreTrainedTokenizerBase, max_length:
             spans.append((nothing, nothing) if span is None else (first + span[0], first + span[1]))
     starts, ends = np.array(spans).T.copy()
     targets = {"start_positions": starts, "end_positions": ends}
-    return Windows(inputs, targets, fillers(tokenizer), questions, np.array(owners), np.array(firsts), offsets)
+    return Windows(
+        inputs=inputs,
+        targets=targets,
+        fillers=fillers(tokenizer),
+        questions=questions,
+        owners=np.array(owners),
+        firsts=np.array(firsts),
+        offsets=offsets,
+    )
 
 
 def check(questions: Questions, tokenizer: PreTrainedTokenizerBase, max_length: int) -> None:

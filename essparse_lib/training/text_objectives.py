@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from ..corpora.packed import Packed
-    from ..study.pretraining import Pretraining
-    from .scratch import Trained
+    from ..specs.pretraining import TextPretraining
+    from .pretrain import Trained
 
 #: Blocks of held-out text that every look at the model reads, always the same ones.
 _HELD_OUT = 256
@@ -29,7 +29,7 @@ _BERT_DROPOUT = ("hidden_dropout_prob", "attention_probs_dropout_prob")
 _OPT_DROPOUT = ("dropout", "attention_dropout")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LanguageModel:
     """How a model of an architecture is made, and what it is asked.
 
@@ -40,7 +40,7 @@ class LanguageModel:
         dropout: the names that the configuration has for its probabilities.
     """
 
-    model: Callable[[Pretraining, PreTrainedTokenizerBase], PreTrainedModel]
+    model: Callable[[TextPretraining, PreTrainedTokenizerBase], PreTrainedModel]
     trained: Callable[[Any], nn.Module]
     batch: Callable[[torch.Tensor, float, PreTrainedTokenizerBase, torch.Generator], dict[str, torch.Tensor]]
     dropout: tuple[str, ...]
@@ -107,7 +107,7 @@ def causal_batch(
     return {"input_ids": blocks, "labels": blocks}
 
 
-def _bert(asked: Pretraining, tokenizer: PreTrainedTokenizerBase) -> BertForMaskedLM:
+def _bert(asked: TextPretraining, tokenizer: PreTrainedTokenizerBase) -> BertForMaskedLM:
     return BertForMaskedLM(
         BertConfig(
             vocab_size=len(tokenizer),
@@ -123,7 +123,7 @@ def _bert(asked: Pretraining, tokenizer: PreTrainedTokenizerBase) -> BertForMask
     )
 
 
-def _opt(asked: Pretraining, tokenizer: PreTrainedTokenizerBase) -> OPTForCausalLM:
+def _opt(asked: TextPretraining, tokenizer: PreTrainedTokenizerBase) -> OPTForCausalLM:
     return OPTForCausalLM(
         OPTConfig(
             vocab_size=len(tokenizer),
@@ -144,15 +144,15 @@ def _opt(asked: Pretraining, tokenizer: PreTrainedTokenizerBase) -> OPTForCausal
 
 #: By architecture.
 LANGUAGE_MODELS = {
-    "bert": LanguageModel(_bert, MaskedLM, masked_batch, _BERT_DROPOUT),
-    "opt": LanguageModel(_opt, lambda model: model, causal_batch, _OPT_DROPOUT),
+    "bert": LanguageModel(model=_bert, trained=MaskedLM, batch=masked_batch, dropout=_BERT_DROPOUT),
+    "opt": LanguageModel(model=_opt, trained=lambda model: model, batch=causal_batch, dropout=_OPT_DROPOUT),
 }
 
 
 class TextObjective:
     """A language model on a part of a text: an ``Objective`` as ``scratch`` takes it."""
 
-    def __init__(self, asked: Pretraining, text: Packed, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, asked: TextPretraining, text: Packed, tokenizer: PreTrainedTokenizerBase) -> None:
         """Of a text in blocks of ``asked.length`` token numbers, and the tokenizer that made them.
 
         Raises:

@@ -1,0 +1,1 @@
+"""From records to numbers with intervals: curves, essential sparsity, turning points, contrasts and effects."""

@@ -1,0 +1,1 @@
+"""The book: notebooks executed, pages made from records, and the whole built."""

@@ -1,0 +1,1 @@
+"""What the paper claims, and how the records stand to it: a file a claim."""

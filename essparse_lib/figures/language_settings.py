@@ -1,0 +1,52 @@
+"""What Figures 1, 2, 5, 9 and 10 share: the language models and tasks at each scale, and how they are trained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..specs.trial import Training
+
+GLUE = ("mnli", "qnli", "qqp", "rte", "sst2")
+
+#: The paper's Table 1. Its sequence length is not given: 256 is in the authors' code, which has no questions; 384 is
+#: standard for these (Devlin et al. 2019, arXiv 1810.04805, as its authors' code trains on SQuAD).
+TABLE_1 = {
+    **{
+        task: Training(epochs=epochs, batch_size=32, learning_rate=2e-5, max_length=256)
+        for task, epochs in {"mnli": 3, "qnli": 4, "qqp": 3, "rte": 3, "sst2": 5, "*": 3}.items()
+    },
+    "squad-v1.1": Training(epochs=3, batch_size=16, learning_rate=3e-5, max_length=384),
+}
+
+#: Table 1 shrunk to what two cores do in a few hours, alike for every task: 1,500 examples in place of
+#: up to 392,702. The steps are then so few that the batch is halved and the rate raised (to the one of 5e-5, 1e-4
+#: and 2e-4 that trained best without pruning on a seed that is not in the study).
+LAB = {
+    **{
+        task: Training(epochs=3, batch_size=16, learning_rate=1e-4, max_length=length, max_train=1500)
+        for task, length in {"bbc-news": 32, "wiki-topics": 32, "*": 64}.items()
+    },
+    # For whoever asks for them by name: in no study's list, as each run takes many minutes.
+    "squad": Training(epochs=3, batch_size=16, learning_rate=1e-4, max_length=384, max_train=1500, max_test=1000),
+    "vitaminc": Training(epochs=3, batch_size=16, learning_rate=1e-4, max_length=96, max_train=6000),
+}
+#: Of models that are trained from scratch here. So small, and so little read, they learn next to nothing at the rate of
+#: the others and from 1,500 examples (on a seed that is in no study: 55% of movie-reviews, and 66% so).
+LAB_SCRATCH = {
+    task: replace(LAB[task], learning_rate=1e-3, max_train=4000) for task in ("bbc-news", "wiki-topics", "*")
+}
+
+#: A decoder, as the paper's OPTs are; trained here.
+LAB_OPT = "opt-2x128"
+
+LAB_TASKS = ("movie-reviews", "bbc-news", "wiki-topics", "rte", "sst2", "cola")
+
+#: Of unlike difficulty: where much is run at every sparsity, these stand for all.
+LAB_FEW = ("movie-reviews", "bbc-news", "wiki-topics", "sst2")
+
+TINY = {"*": Training(epochs=3, batch_size=16, learning_rate=1e-2, max_length=32, max_train=256)}
+TINY_MODELS = ("tiny-bert", "tiny-mpnet", "tiny-opt")
+TINY_TASKS = ("tiny-sentiment", "tiny-pairs")
+
+PAPER_MODELS = ("bert-base-uncased", "bert-large-uncased", "opt-125m", "opt-350m", "opt-1.3b")
+PAPER_TASKS = (*GLUE, "squad-v1.1")

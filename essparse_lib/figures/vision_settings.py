@@ -1,0 +1,95 @@
+"""What Figures 3, 6, 7, 9 and 10 share: the vision models and tasks at each scale, and how they are trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..specs.measurement import Measurement
+from ..specs.study import Study
+from ..specs.trial import Training
+
+#: The paper's Table 1. It trains on 45,000 of CIFAR's 50,000 images, on 55,000 of Fashion-MNIST's 60,000 and on 90,000
+#: of Tiny-ImageNet's 100,000.
+TABLE_1 = {
+    **{
+        task: Training(epochs=8, batch_size=64, learning_rate=2e-5, max_train=examples)
+        for task, examples in {"cifar10": 45_000, "cifar100": 45_000, "fashion-mnist": 55_000, "*": None}.items()
+    },
+    "tiny-imagenet": Training(epochs=5, batch_size=64, learning_rate=2e-5, max_train=90_000),
+}
+
+#: Table 1 shrunk to what two cores do in a few hours, alike for every task. The rate is the one of 1e-4, 2e-4, 5e-4 and
+#: 1e-3 with which a supervised and a DINO model did best without pruning, on a seed that is not in the study and on
+#: training images that were set aside.
+_LAB = Training(epochs=3, batch_size=32, learning_rate=5e-4, max_train=2000, max_test=2000)
+
+PAPER_TASKS = ("cifar10", "cifar100", "tiny-imagenet")
+LAB_TASKS = ("cifar10", "fashion-mnist", "elpv")
+TINY_TASKS = ("tiny-shapes", "tiny-grey")
+
+#: Those of Figures 9 and 10.
+PAPER_FEW, LAB_FEW = PAPER_TASKS[:2], LAB_TASKS[:2]
+
+LAB = dict.fromkeys((*LAB_TASKS, "*"), _LAB)
+TINY = dict.fromkeys(
+    (*TINY_TASKS, "*"), Training(epochs=2, batch_size=16, learning_rate=2e-3, max_train=128, max_test=128)
+)
+
+#: How the models that Figures 6 and 7 compare were pre-trained.
+SUPERVISED, DINO, LONGER, MASKED = "supervised", "DINO", "supervised for as long", "masked images"
+
+#: By scale, the models of each way to pre-train, in the order of their seeds.
+BY_OBJECTIVE: dict[str, dict[str, tuple[str, ...]]] = {
+    "tiny": {
+        SUPERVISED: ("tiny-scratch-supervised-0", "tiny-scratch-supervised-1"),
+        DINO: ("tiny-scratch-dino-0", "tiny-scratch-dino-1"),
+    },
+    "lab": {
+        SUPERVISED: ("vit-4x192-supervised-0", "vit-4x192-supervised-1"),
+        DINO: ("vit-4x192-dino-0", "vit-4x192-dino-1"),
+        LONGER: ("vit-4x192-long-0", "vit-4x192-long-1"),
+        MASKED: ("vit-4x192-masked-0", "vit-4x192-masked-1"),
+    },
+    "paper": {SUPERVISED: ("vit-base-patch16-224",), DINO: ("dino-vitb16",)},
+}
+
+#: All of them, in the order of their colours, which are the same at every scale.
+WAYS = tuple(BY_OBJECTIVE["lab"])
+
+TINY_MODELS = ("tiny-vit", "tiny-dino")
+LAB_MODELS = BY_OBJECTIVE["lab"][SUPERVISED]
+PAPER_MODELS = ("vit-base-patch16-224", "vit-large-patch16-224")
+
+_TASKS = {*PAPER_TASKS, *LAB_TASKS, *TINY_TASKS}
+_MODELS = {*TINY_MODELS, *PAPER_MODELS, *(m for own in BY_OBJECTIVE.values() for each in own.values() for m in each)}
+
+
+def objectives(study: Study) -> dict[str, tuple[str, ...]]:
+    """By way to pre-train, those of a study's models that were pre-trained so."""
+    found = {way: tuple(m for m in own if m in study.models) for way, own in BY_OBJECTIVE[study.scale].items()}
+    return {way: models for way, models in found.items() if models}
+
+
+def ways(study: Study) -> dict[str, str]:
+    """How each of a study's models was pre-trained, by model."""
+    return {model: way for way, models in objectives(study).items() for model in models}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows(Study):
+    """A study with a row for language and one for vision.
+
+    A model is tried on the tasks of its kind alone, whatever the study is narrowed to; one of the hub or in a folder,
+    of which nothing is known, on all.
+    """
+
+    def tasks_of(self, model: str) -> tuple[str, ...]:
+        """The tasks that a model is tried on: of images, if it reads images."""
+        tasks = super().tasks_of(model)
+        if model not in _MODELS and "/" in model:
+            return tasks
+        return tuple(task for task in tasks if (task in _TASKS) == (model in _MODELS))
+
+    def measurements(self) -> list[Measurement]:
+        """All that is measured, of those models that are tried on any task."""
+        return [asked for asked in super().measurements() if self.tasks_of(asked.model)]

@@ -1,0 +1,1 @@
+"""The named models, where each comes from, and how any model is loaded."""

@@ -1,0 +1,1 @@
+"""What came of each spec: records, where they are kept, what they cost, and the weights kept beside them."""

@@ -1,0 +1,1 @@
+"""The one door between plain data and models: where a spec is run and becomes a record."""

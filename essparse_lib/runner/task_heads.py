@@ -1,0 +1,106 @@
+"""What the kind of a task decides: how its examples become numbers, and how a trained model is scored on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from accelerate import Accelerator
+from torch import nn
+
+from ..analysis import metrics
+from ..errors import InputError
+from ..models import loading
+from ..tasks import Examples, Images, Questions, Task
+from ..tasks.answers import exact_match, f1
+from ..training import pictures, spans, texts
+from ..training.batches import Batches, Encoded
+from ..training.device import accelerator
+from ..training.evaluate import answer, classify
+from ..training.pictures import Pictures
+from ..training.spans import Windows
+
+
+@dataclass(frozen=True)
+class Scored:
+    """How good a model's predictions are: metrics in points, and what a record keeps of every example."""
+
+    metrics: dict[str, float]
+    predictions: str
+    labels: str = ""
+
+
+@dataclass(frozen=True)
+class TaskHead:
+    """What differs between tasks of one kind and of another.
+
+    Attributes:
+        check: raises InputError where the model of this name cannot read examples, cut to so many tokens (0: not cut).
+        encode: examples as the model of this name takes them, cut to so many tokens (0: not cut).
+        score: evaluates a model on encoded test examples.
+    """
+
+    check: Callable[[Any, str, int], None]
+    encode: Callable[[Any, str, int], Batches]
+    score: Callable[[nn.Module, Task, Any, Accelerator], Scored]
+
+
+def _check_texts(examples: Examples, model: str, max_length: int) -> None:
+    _check_length(max_length)
+    loading.tokenizer_of(model)  # that there is one: texts of any length can be cut
+
+
+def _check_length(max_length: int) -> None:
+    if max_length < 1:
+        raise InputError(f"max_length {max_length} is not allowed: give the tokens kept of a text, such as 128")
+
+
+def _encode_texts(examples: Examples, model: str, max_length: int) -> Encoded:
+    return texts.encode(examples, loading.tokenizer_of(model), max_length)
+
+
+def _score_classes(model: nn.Module, task: Task, test: Batches, devices: Accelerator) -> Scored:
+    labels, predictions = test.targets["labels"], classify(model, test, devices)
+    if task.metric in metrics.MEANS:
+        right = labels == predictions
+        return Scored({task.metric: round(100 * float(right.mean()), 4)}, metrics.shares_to_digits(right))
+    score = metrics.score(task.metric, labels, predictions, len(task.classes))
+    return Scored({task.metric: round(score, 4)}, metrics.to_digits(predictions), metrics.to_digits(labels))
+
+
+def _check_questions(questions: Questions, model: str, max_length: int) -> None:
+    _check_length(max_length)
+    spans.check(questions, loading.tokenizer_of(model), max_length)
+
+
+def _encode_questions(questions: Questions, model: str, max_length: int) -> Windows:
+    return spans.encode(questions, loading.tokenizer_of(model), max_length)
+
+
+def _score_answers(model: nn.Module, task: Task, test: Windows, devices: Accelerator) -> Scored:
+    given = answer(model, test, devices)
+    right = [[answer.text for answer in question.answers] for question in test.questions.items]
+    exact, overlaps = (np.array([rule(g, r) for g, r in zip(given, right, strict=True)]) for rule in (exact_match, f1))
+    points = {task.metric: overlaps, "exact_match": exact}
+    rounded = {name: round(100 * float(values.mean()), 4) for name, values in points.items()}
+    return Scored(rounded, metrics.shares_to_digits(overlaps))
+
+
+def _check_images(images: Images, model: str, max_length: int) -> None:
+    if max_length:
+        raise InputError(f"max_length {max_length} is not allowed: images have no tokens, give 0")
+    pictures.check(images, loading.preprocessing_of(model), model)
+
+
+def _encode_images(images: Images, model: str, max_length: int) -> Pictures:
+    return pictures.encode(images, loading.preprocessing_of(model), accelerator().device)
+
+
+#: By the head that a task needs, as transformers names it.
+TASK_HEADS = {
+    "sequence-classification": TaskHead(check=_check_texts, encode=_encode_texts, score=_score_classes),
+    "question-answering": TaskHead(check=_check_questions, encode=_encode_questions, score=_score_answers),
+    "image-classification": TaskHead(check=_check_images, encode=_encode_images, score=_score_classes),
+}

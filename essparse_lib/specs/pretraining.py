@@ -1,0 +1,186 @@
+"""What is trained from random weights, as plain data, whose hash is its name: models of text and of images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..errors import InputError, unknown
+from .spec import Spec
+
+#: BERT predicts masked tokens, OPT the next one.
+ARCHITECTURES = ("bert", "opt")
+
+#: ``supervised``: the classes of the images. ``dino``: without labels, what a slowly moving copy of the model says of
+#: another view of the same image (Caron et al. 2021, arXiv 2104.14294). ``masked``: the pixels of hidden patches
+#: (SimMIM, Xie et al. 2022, arXiv 2111.09886).
+IMAGE_OBJECTIVES = ("supervised", "dino", "masked")
+
+
+class Pretraining(Spec):
+    """Base of what a model from random weights is asked to learn.
+
+    The same seed gives the same initial weights, the same batches and the same chance in every step.
+
+    Attributes:
+        model: the name that the trained model gets.
+        layers: transformer blocks.
+        hidden: width of the hidden states; the feed-forward layers are four times as wide.
+        heads: attention heads.
+        batch_size: examples a step, over all devices together.
+        steps: in all.
+        learning_rate: AdamW's peak rate; it rises linearly from 0 over the warm-up and falls linearly to 0.
+        seed: of the initial weights, the order of the examples, and all that is drawn.
+        warmup: fraction of the steps.
+        weight_decay: AdamW's decoupled decay.
+        dropout: while pre-training; fine-tuning has the architecture's own.
+        initial: standard deviation of the initial weights.
+    """
+
+    layers: int
+    hidden: int
+    heads: int
+    batch_size: int
+    steps: int
+    learning_rate: float
+    seed: int
+    warmup: float
+    weight_decay: float
+    dropout: float
+    initial: float
+
+    @property
+    def file(self) -> str:
+        """One for each model."""
+        return "pretraining"
+
+    @property
+    def loss_unit(self) -> str:
+        """What its loss is measured in, in words."""
+        raise NotImplementedError
+
+    def _check(self, above: Iterable[str], shares: Iterable[str], below: Iterable[str]) -> None:
+        """Check what all have, and the fields named: above 0; in (0, 1]; in [0, 1)."""
+        shared = ("layers", "hidden", "heads", "batch_size", "steps", "learning_rate", "initial")
+        for name in (*shared, *above):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} {getattr(self, name)!r} is not allowed: it must be above 0")
+        if self.hidden % self.heads:
+            raise InputError(f"hidden {self.hidden} is not allowed: {self.heads} heads do not divide it")
+        for name in shares:
+            if not 0 < getattr(self, name) <= 1:
+                raise InputError(f"{name} {getattr(self, name)!r} is not allowed: give a fraction above 0, at most 1")
+        for name in ("warmup", "dropout", "weight_decay", *below):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name} {getattr(self, name)!r} is not allowed: give a number from 0 to below 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextPretraining(Pretraining):
+    """A language model, trained on a corpus without labels.
+
+    Attributes:
+        architecture: one of ``ARCHITECTURES``.
+        corpus: its name.
+        vocabulary: word pieces, trained on the whole corpus.
+        length: tokens of a block; ``batch_size`` counts blocks.
+        fraction: of the corpus's training blocks, in (0, 1]; smaller ones lie within larger ones.
+        masked: fraction of the tokens that are to be predicted, for BERT.
+    """
+
+    record_kind: ClassVar[str] = "pretraining"
+
+    model: str
+    architecture: str
+    layers: int
+    hidden: int
+    heads: int
+    corpus: str
+    vocabulary: int
+    length: int
+    batch_size: int
+    steps: int
+    learning_rate: float
+    seed: int = 0
+    fraction: float = 1.0
+    warmup: float = 0.05
+    weight_decay: float = 0.01
+    dropout: float = 0.0
+    masked: float = 0.15
+    initial: float = 0.02
+
+    def __post_init__(self) -> None:
+        if self.architecture not in ARCHITECTURES:
+            raise unknown("architecture", self.architecture, ARCHITECTURES)
+        self._check(above=("vocabulary", "length"), shares=("fraction", "masked"), below=())
+
+    @property
+    def loss_unit(self) -> str:
+        """What its loss is measured in."""
+        return "nats a token"
+
+    @property
+    def tokens(self) -> int:
+        """How many are read in all, repeated ones included."""
+        return self.steps * self.batch_size * self.length
+
+    def __str__(self) -> str:
+        return f"pre-training of {self.model} on {self.fraction:.0%} of {self.corpus}, seed {self.seed}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagePretraining(Pretraining):
+    """A vision transformer, trained on the training images of a task, with their labels or without.
+
+    Attributes:
+        objective: one of ``IMAGE_OBJECTIVES``.
+        task: whose training images are seen; none of its test images.
+        patch: side of a patch in pixels; it must divide that of the images.
+        masked: fraction of the patches that are hidden, for ``masked``.
+        small_views: of an image, beside two large ones, for ``dino``.
+        outputs: what an image is told to be one of, for ``dino``: the width of the projection head.
+        momentum: of the teacher for ``dino``, how much of itself it keeps in a step; it rises to 1 by a cosine.
+    """
+
+    record_kind: ClassVar[str] = "image-pretraining"
+
+    model: str
+    objective: str
+    layers: int
+    hidden: int
+    heads: int
+    task: str
+    patch: int
+    batch_size: int
+    steps: int
+    learning_rate: float
+    seed: int = 0
+    warmup: float = 0.1
+    weight_decay: float = 0.05
+    dropout: float = 0.0
+    initial: float = 0.02
+    masked: float = 0.6
+    small_views: int = 4
+    outputs: int = 1024
+    momentum: float = 0.99
+
+    def __post_init__(self) -> None:
+        if self.objective not in IMAGE_OBJECTIVES:
+            raise unknown("objective", self.objective, IMAGE_OBJECTIVES)
+        self._check(above=("patch", "outputs"), shares=("masked",), below=("momentum",))
+        if self.small_views < 0:
+            raise InputError(f"small_views {self.small_views!r} is not allowed: give a whole number from 0")
+
+    @property
+    def loss_unit(self) -> str:
+        """What its loss is measured in: of hidden patches, of pixels with a deviation of 1."""
+        return "mean absolute error" if self.objective == "masked" else "nats an image"
+
+    @property
+    def images(self) -> int:
+        """How many are seen in all, repeated ones included, each once however many views of it there are."""
+        return self.steps * self.batch_size
+
+    def __str__(self) -> str:
+        return f"pre-training of {self.model} ({self.objective}) on the images of {self.task}, seed {self.seed}"

@@ -1,0 +1,152 @@
+"""A Trial: one experiment as plain data, whose hash is its name."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from ..errors import InputError, check_pattern, check_sparsity, unknown
+from .spec import Spec
+
+#: How the weights that go are chosen: by magnitude; at random; by magnitude after training on the task, round by
+#: round (the lottery).
+METHODS = ("magnitude", "random", "lottery")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pruning:
+    """What is removed.
+
+    Attributes:
+        sparsity: fraction of the prunable weights, in [0, 1), kept to six decimals; set by ``pattern`` if there is one.
+        method: how the weights are chosen, one of ``METHODS``.
+        scope: over what they are ranked: ``global``, all matrices together; ``layer`` or ``erk``, each by itself.
+        pattern: ``N:M``, at most N of each M consecutive weights of a row; empty for none.
+        timing: ``before`` the fine-tuning, in which the mask is held, or ``after`` it, with no training to follow.
+        rate: of the lottery, the fraction of the original weights that goes each round.
+    """
+
+    sparsity: float = 0.0
+    method: str = "magnitude"
+    scope: str = "global"
+    pattern: str = ""
+    timing: str = "before"
+    rate: float = 0.1
+
+    def __post_init__(self) -> None:
+        if self.pattern:
+            n, m = check_pattern(self.pattern)
+            if self.sparsity not in (0.0, round(1 - n / m, 6)):
+                raise InputError(f"pattern {self.pattern} is of sparsity {1 - n / m:g}, not {self.sparsity:g}")
+            if (self.method, self.scope) != ("magnitude", "global"):
+                raise InputError(
+                    f"pattern {self.pattern} goes with magnitude alone, not with {self.method}, {self.scope}"
+                )
+            object.__setattr__(self, "sparsity", 1 - n / m)
+        for name, allowed in (
+            ("method", METHODS),
+            ("scope", ("global", "layer", "erk")),
+            ("timing", ("before", "after")),
+        ):
+            if getattr(self, name) not in allowed:
+                raise unknown(name, getattr(self, name), allowed)
+        if self.method == "lottery" and (self.scope, self.timing) != ("global", "before"):
+            raise InputError("the lottery ranks all matrices together and prunes before the fine-tuning")
+        object.__setattr__(self, "sparsity", check_sparsity(round(check_sparsity(self.sparsity), 6)))
+        object.__setattr__(self, "rate", round(self.rate, 6))
+        if not 0 < self.rate < 1:
+            raise InputError(f"rate {self.rate!r} is not allowed: give a fraction between 0 and 1, such as 0.1")
+        if self.method != "lottery":
+            object.__setattr__(self, "rate", 0.1)
+        if self.sparsity == 0:  # every way to remove nothing is the dense model
+            for default in dataclasses.fields(self)[1:]:
+                object.__setattr__(self, default.name, default.default)
+
+    def __str__(self) -> str:
+        if not self.sparsity:
+            return "dense"
+        means = self.pattern or f"{self.sparsity:.0%}"
+        words = [means, "pruned", *([f"by {self.method}"] if self.method != "magnitude" else [])]
+        words += [f"({self.scope})"] if self.scope != "global" else []
+        return " ".join([*words, *(["after training"] if self.timing == "after" else [])])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """How the model is fine-tuned after pruning; the paper's Table 1 unless said otherwise.
+
+    Attributes:
+        epochs: passes over the training examples.
+        batch_size: examples a step, over all devices together.
+        learning_rate: AdamW's peak rate; it falls linearly to 0.
+        max_length: tokens kept of a text; 0 for images, which have none.
+        max_train: examples trained on, a subset drawn by the trial's seed; None for all.
+        warmup: fraction of the steps in which the rate rises linearly from 0.
+        weight_decay: AdamW's decoupled decay.
+        max_test: examples evaluated on, the same ones for every seed; None for all.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    max_length: int = 0
+    max_train: int | None = None
+    warmup: float = 0.0
+    weight_decay: float = 0.0
+    max_test: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "learning_rate"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name} {getattr(self, name)!r} is not allowed: it must be above 0")
+        if self.max_length < 0:
+            raise InputError(f"max_length {self.max_length!r} is not allowed: give the tokens of a text, 0 for images")
+        for name in ("max_train", "max_test"):
+            limit = getattr(self, name)
+            if limit is not None and limit < 1:
+                raise InputError(f"{name} {limit!r} is not allowed: it must be 1 or more, or None for all")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial(Spec):
+    """One experiment: prune a model, fine-tune it on a task, evaluate it.
+
+    The same seed gives the same head, training subset, data order and dropout at every sparsity, so trials
+    that differ in ``pruning`` alone are paired.
+    """
+
+    record_kind: ClassVar[str] = "trial"
+
+    model: str
+    task: str
+    seed: int
+    training: Training
+    pruning: Pruning = field(default_factory=Pruning)
+
+    @property
+    def file(self) -> str:
+        """Its task: one file holds a model's trials on a task."""
+        return self.task
+
+    def at(self, sparsity: float) -> Trial:
+        """The same trial at another sparsity, by the same method without its pattern."""
+        return dataclasses.replace(self, pruning=dataclasses.replace(self.pruning, sparsity=sparsity, pattern=""))
+
+    @classmethod
+    def from_canonical(cls, plain: dict[str, Any]) -> Trial:
+        """The trial whose ``canonical()`` this is.
+
+        Raises:
+            TypeError, KeyError, ValueError: it is that of no trial.
+        """
+        return cls(
+            **{
+                **plain,
+                "training": Training(**plain["training"]),
+                "pruning": Pruning(**plain.get("pruning", {})),
+            }
+        )
+
+    def __str__(self) -> str:
+        return f"{self.model} on {self.task}, {self.pruning}, seed {self.seed}"

@@ -1,1 +1,0 @@
-"""What is asked and what is kept: trials, grids of them, their records, and what the records say."""
