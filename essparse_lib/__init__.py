@@ -36,7 +36,7 @@ _HOME = {
     "to_semi_structured": "pruning.hardware",
     "count_zeros": "pruning.zeros",
     "count_zeros_by_component": "pruning.zeros",
-    "effective_sparsity": "pruning.zeros",
+    "effective_sparsity": "pruning.effective_sparsity",
     "prunable_matrices": "pruning.prunable",
     "transposed": "pruning.prunable",
     "prunable_weights": "pruning.prunable",

@@ -162,18 +162,18 @@ def print_statistics(name: str) -> None:
     from rich.console import Console
 
     from .pruning.prunable import prunable_matrices
-    from .pruning.statistics import NOTHING, statistics
+    from .pruning.zeros import NOTHING, count_zeros_by_component
 
-    found = statistics(prunable_matrices(loading.complete(name)).values())
-    total = sum(found.values(), NOTHING)
+    counts = count_zeros_by_component(prunable_matrices(loading.complete(name)).values(), thresholds=(), deviations=())
+    total = sum(counts.values(), NOTHING)
     console = Console()
     console.print(
-        f"{name}: {total.weights:,} prunable weights, {total.zeros:,} of them zero ({total.sparsity:.2%}), "
+        f"{name}: {total.weights:,} prunable weights, {total.exact:,} of them zero ({total.sparsity:.2%}), "
         f"mean |w| {total.mean:.3g}",
         highlight=False,
     )
-    console.print(_table("zeros, %", {place: f"{100 * s.sparsity:.2f}" for place, s in found.items()}))
-    console.print(_table("mean |w|", {place: f"{s.mean:.4f}" for place, s in found.items()}))
+    console.print(_table("zeros, %", {place: f"{100 * s.sparsity:.2f}" for place, s in counts.items()}))
+    console.print(_table("mean |w|", {place: f"{s.mean:.4f}" for place, s in counts.items()}))
 
 
 def _table(title: str, cells: dict[tuple[int, str], str]) -> Table:

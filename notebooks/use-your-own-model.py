@@ -58,7 +58,7 @@ from essparse_lib.errors import check_sparsity, unknown
 from essparse_lib.figures import curve_plots as drawing
 from essparse_lib.figures import fig1, parameters, style
 from essparse_lib.runner.task_heads import TASK_HEADS
-from essparse_lib.pruning.statistics import statistics
+from essparse_lib.pruning.zeros import count_zeros_by_component
 from essparse_lib.records import cost, store, summary
 from essparse_lib.analysis import curves
 from essparse_lib.specs.study import TENTHS, at_sparsities
@@ -161,7 +161,7 @@ again = loading.complete(str(folder))
 in_file = from_zeros(prunable_weights(again))
 unlike = sum(int((in_file.keep[name] != kept).sum()) for name, kept in mask.keep.items())
 print(f"{in_file.pruned:,} of {in_file.size:,} weights are zero; places where mask and file differ: {unlike}")
-by_place = statistics(prunable_matrices(again).values())
+by_place = count_zeros_by_component(prunable_matrices(again).values())
 zeros = {(part, f"block {depth + 1}"): f"{found.sparsity:.1%}" for (depth, part), found in by_place.items()}
 pd.Series(name=zeros).unstack(sort=False)
 

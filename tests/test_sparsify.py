@@ -13,7 +13,7 @@ from essparse_lib.errors import InputError
 from essparse_lib.models import loading
 from essparse_lib.pruning.masks import measured_sparsity
 from essparse_lib.pruning.prunable import prunable_matrices, prunable_weights
-from essparse_lib.pruning.statistics import NOTHING, statistics
+from essparse_lib.pruning.zeros import NOTHING, count_zeros_by_component
 from essparse_lib.sparsify import Recipe
 
 
@@ -124,10 +124,10 @@ def test_a_full_disk_is_one_clear_line_and_leaves_nothing(tmp_path, monkeypatch,
 
 def test_statistics_add_up():
     model = loading.complete("tiny-bert")
-    found = statistics(prunable_matrices(model).values())
+    found = count_zeros_by_component(prunable_matrices(model).values())
     total = sum(found.values(), NOTHING)
     flat = torch.cat([w.flatten() for w in prunable_weights(model).values()])
-    assert len(found) == 12 and total.weights == flat.numel() and total.zeros == 0
+    assert len(found) == 12 and total.weights == flat.numel() and total.exact == 0
     assert total.mean == pytest.approx(float(flat.abs().mean()), rel=1e-5)
 
 

@@ -10,16 +10,9 @@ from hypothesis import strategies as st
 
 from essparse_lib.errors import InputError
 from essparse_lib.models import loading
+from essparse_lib.pruning.effective_sparsity import effective_sparsity
 from essparse_lib.pruning.prunable import PrunableMatrix, prunable_matrices, prunable_weights
-from essparse_lib.pruning.statistics import statistics
-from essparse_lib.pruning.zeros import (
-    NOTHING,
-    THRESHOLDS,
-    Zeros,
-    count_zeros,
-    count_zeros_by_component,
-    effective_sparsity,
-)
+from essparse_lib.pruning.zeros import NOTHING, THRESHOLDS, Zeros, count_zeros, count_zeros_by_component
 
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]
 
@@ -201,18 +194,28 @@ def test_counts_add_up():
         of([1.0], thresholds=[1e-3]) + of([1.0], thresholds=[1e-4])
 
 
-def test_by_place_as_the_statistics_have_them():
+def test_by_component_each_matrix_is_counted_in_its_place():
     model = loading.classifier("tiny-bert", 2, 0)
     for weight in prunable_weights(model).values():
         weight[weight.abs() < 0.01] = 0
-    found = count_zeros_by_component(prunable_matrices(model).values())
-    expected = statistics(prunable_matrices(model).values())
-    assert list(found) == list(expected)
-    for place, here in expected.items():
-        assert (found[place].weights, found[place].exact) == (here.weights, here.zeros)
-        assert found[place].absolute == pytest.approx(here.absolute)
-        assert (found[place].sparsity, found[place].mean) == (here.sparsity, pytest.approx(here.mean))
-    assert sum(found.values(), NOTHING).exact == sum(here.zeros for here in expected.values()) > 0
+    matrices = prunable_matrices(model).values()
+    counts = count_zeros_by_component(matrices)
+    assert list(counts) == [(matrix.depth, matrix.component) for matrix in matrices]
+    for matrix in matrices:
+        zeros = counts[matrix.depth, matrix.component]
+        magnitudes = matrix.weight.detach().abs()
+        assert (zeros.weights, zeros.exact) == (magnitudes.numel(), int((magnitudes == 0).sum()))
+        assert zeros.sparsity == zeros.exact / zeros.weights
+        assert zeros.absolute == pytest.approx(float(magnitudes.double().sum()))
+        assert zeros.mean == pytest.approx(float(magnitudes.double().mean()))
+    assert sum(counts.values(), NOTHING).exact == sum(zeros.exact for zeros in counts.values()) > 0
+
+
+def test_without_thresholds_exact_zeros_are_counted_the_same():
+    matrices = prunable_matrices(loading.classifier("tiny-bert", 2, 0)).values()
+    with_all, bare = count_zeros_by_component(matrices), count_zeros_by_component(matrices, (), ())
+    assert [(z.exact, z.absolute) for z in with_all.values()] == [(z.exact, z.absolute) for z in bare.values()]
+    assert all(not zeros.below and not zeros.below_deviations for zeros in bare.values())
 
 
 def test_matrices_of_one_place_are_counted_together():
@@ -229,10 +232,10 @@ def test_matrices_of_one_place_are_counted_together():
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_weights_that_are_not_finite_are_refused_by_name(bad, dtype):
-    given_ = {"fine": torch.ones(2, dtype=dtype), "block.3.bad": torch.tensor([[0.0, bad]], dtype=dtype)}
+    weights = {"fine": torch.ones(2, dtype=dtype), "block.3.bad": torch.tensor([[0.0, bad]], dtype=dtype)}
     for count in (count_zeros, effective_sparsity):
         with pytest.raises(InputError, match=r"^block\.3\.bad holds NaN or infinite weights"):
-            count(given_)
+            count(weights)
 
 
 def test_other_types_are_refused_by_name():

@@ -1,18 +1,19 @@
-"""What counts as zero: exactly zero, zero in half precision, or small, absolutely and for its layer.
+"""Count the weights that are zero: exactly, in half precision, or below a threshold.
 
-The paper counts zero weights (Figures 7 and 8, claims C7 and C8) and states no threshold, so each reading is counted:
+The paper counts zero weights (Figures 7 and 8, claims C7 and C8) and states no threshold. So weights are counted by
+each of these readings:
 
 - *exact*: 0 or −0.
 - *after a cast*, which rounds to the nearest, ties to even. fp16 has subnormal numbers down to 2⁻²⁴ ≈ 6·10⁻⁸, so the
   weights of at most 2⁻²⁵ ≈ 3·10⁻⁸ become zero. bf16 has the range of fp32, so only those of at most 2⁻¹³⁴ ≈ 5·10⁻⁴¹
   do: a cast to bf16 makes nearly nothing zero. What overflows fp16 becomes infinite, not zero.
-- *below τ*: ``|w|`` < τ, with τ rounded to the weights' own precision, as torch and numpy compare. (A weight written as
-  0.01 is thus not below 0.01.) A τ too small for that precision counts as its smallest positive number, so that
+- *below τ*: ``|w|`` < τ, with τ rounded to the precision of the weights, as torch and numpy compare. A weight that is
+  written as 0.01 is thus not below 0.01. A τ too small for that precision counts as its smallest positive number, so that
   exact zeros are below every τ.
 - *below τ·σ*: the same with the standard deviation σ of the matrix itself.
 
-Magnitudes are compared as the integers that their bits spell, which order alike: one cheap comparison,
-whatever the precision.
+Magnitudes are compared as the integers that their bits spell, which have the same order: one cheap comparison in
+every precision.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ import torch
 from ..errors import InputError
 from .prunable import PrunableMatrix
 
-#: Thresholds τ of the sweep, a decade apart; and those in units of the matrix's standard deviation.
+#: The thresholds τ at which weights are counted by default, a decade apart.
 THRESHOLDS = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+#: The same in units of the matrix's standard deviation σ.
 DEVIATIONS = (1e-3, 1e-2, 1e-1)
 
 _INTEGERS = {
@@ -39,20 +41,22 @@ _INTEGERS = {
     torch.float32: torch.int32,
     torch.float64: torch.int64,
 }
-_CHUNK = 1 << 16  # weights; so many stay in a core's cache while they are compared with every threshold
+#: Weights at a time. They stay in a core's cache while they are compared with every threshold.
+_CHUNK = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
 class Zeros:
-    """Of a matrix or, added up, of several: how many weights are zero, by each reading, and how large they are.
+    """How many weights of a matrix are zero, by each reading, and how large the weights are; these add up.
 
     Attributes:
-        weights: how many there are.
-        exact: how many are exactly zero.
-        fp16: how many are zero after a cast to fp16.
-        bf16: how many are zero after a cast to bf16.
-        below: how many are below τ, by τ.
-        below_deviations: how many are below τ·σ, by τ; in a sum, each is measured against its own matrix's σ.
+        weights: number of weights.
+        exact: number of weights that are exactly zero.
+        fp16: number of weights that are zero after a cast to fp16.
+        bf16: number of weights that are zero after a cast to bf16.
+        below: number of weights below τ, by τ.
+        below_deviations: number of weights below τ·σ, by τ; in a sum, each matrix's weights are measured against the
+            σ of that matrix.
         absolute: sum of the absolute values, Σ|w|.
         squares: sum of the squares, Σw².
 
@@ -73,21 +77,21 @@ class Zeros:
 
     @property
     def sparsity(self) -> float:
-        """Fraction of exact zeros."""
+        """Fraction of the weights that are exactly zero."""
         return self.exact / self.weights if self.weights else 0.0
 
     @property
     def mean(self) -> float:
-        """Mean absolute value, zeros included."""
+        """Mean absolute value of the weights, zeros included."""
         return self.absolute / self.weights if self.weights else 0.0
 
     @property
     def norm(self) -> float:
-        """Euclidean norm, √Σw²."""
+        """Euclidean norm of the weights, √Σw²."""
         return math.sqrt(self.squares)
 
     def by_reading(self) -> dict[str, int]:
-        """How many are zero by each reading: ``exact``, ``fp16``, ``bf16``, ``below 1e-06``, ``below 0.01 sd``, …"""
+        """Return how many are zero by reading: ``exact``, ``fp16``, ``bf16``, ``below 1e-06``, ``below 0.01 sd``, …"""
         return {
             "exact": self.exact,
             "fp16": self.fp16,
@@ -102,13 +106,14 @@ class Zeros:
             exact=self.exact + other.exact,
             fp16=self.fp16 + other.fp16,
             bf16=self.bf16 + other.bf16,
-            below=_added(self.below, other.below),
-            below_deviations=_added(self.below_deviations, other.below_deviations),
+            below=_add_counts(self.below, other.below),
+            below_deviations=_add_counts(self.below_deviations, other.below_deviations),
             absolute=self.absolute + other.absolute,
             squares=self.squares + other.squares,
         )
 
 
+#: The counts of no matrix at all: where a sum starts.
 NOTHING = Zeros(weights=0, exact=0, fp16=0, bf16=0, below={}, below_deviations={}, absolute=0.0, squares=0.0)
 
 
@@ -117,11 +122,11 @@ def count_zeros(
     thresholds: Iterable[float] = THRESHOLDS,
     deviations: Iterable[float] = DEVIATIONS,
 ) -> dict[str, Zeros]:
-    """Count what is zero in each matrix, by every reading; ``sum(found.values(), NOTHING)`` is the whole model's.
+    """Count the zeros of each matrix, by every reading; ``sum(counts.values(), NOTHING)`` gives the whole model's.
 
     Args:
         weights: matrices by name, any shapes, in fp16, bf16, fp32 or fp64; each is read once, and counted on the CPU.
-        thresholds: τ, in the weights' own unit; positive.
+        thresholds: τ, in the unit of the weights; positive.
         deviations: τ, in standard deviations of the matrix's weights (about their mean; of all n, not n − 1).
 
     Raises:
@@ -131,12 +136,12 @@ def count_zeros(
     Source: paper, Figures 7 and 8.
 
     >>> import torch
-    >>> found = count_zeros({"w": torch.tensor([0.0, 2.0**-25, -1e-3, 0.5])}, thresholds=[1e-3, 1e-2])["w"]
-    >>> found.exact, found.fp16, found.bf16, found.below
+    >>> zeros = count_zeros({"w": torch.tensor([0.0, 2.0**-25, -1e-3, 0.5])}, thresholds=[1e-3, 1e-2])["w"]
+    >>> zeros.exact, zeros.fp16, zeros.bf16, zeros.below
     (1, 2, 1, {0.001: 2, 0.01: 3})
     """
-    absolute, relative = _checked(thresholds), _checked(deviations)
-    return {name: _zeros(name, weight, absolute, relative) for name, weight in weights.items()}
+    absolute, relative = _check_positive(thresholds), _check_positive(deviations)
+    return {name: _count(name, weight, absolute, relative) for name, weight in weights.items()}
 
 
 def count_zeros_by_component(
@@ -144,12 +149,15 @@ def count_zeros_by_component(
     thresholds: Iterable[float] = THRESHOLDS,
     deviations: Iterable[float] = DEVIATIONS,
 ) -> dict[tuple[int, str], Zeros]:
-    """The same by block and component, in the model's order, as ``statistics`` has them.
+    """Count the zeros of each component of each block: those of ``count_zeros``, added up over its matrices.
 
     Args:
-        matrices: as from ``prunable(model).values()``.
-        thresholds: as in ``count_zeros``.
-        deviations: as in ``count_zeros``.
+        matrices: prunable matrices, as from ``prunable_matrices(model).values()``.
+        thresholds: τ, as for ``count_zeros``; leave them out (``()``) where exact zeros alone are needed: it is faster.
+        deviations: τ in standard deviations, as for ``count_zeros``.
+
+    Returns:
+        The counts by the block's number and the component's name, in the model's order.
 
     Raises:
         InputError: as ``count_zeros``.
@@ -160,54 +168,16 @@ def count_zeros_by_component(
     >>> count_zeros_by_component([matrix])[0, "query"].exact
     6
     """
-    absolute, relative = _checked(thresholds), _checked(deviations)
-    found: dict[tuple[int, str], Zeros] = {}
+    absolute, relative = _check_positive(thresholds), _check_positive(deviations)
+    counts: dict[tuple[int, str], Zeros] = {}
     for matrix in matrices:
         place = (matrix.depth, matrix.component)
-        found[place] = found.get(place, NOTHING) + _zeros(matrix.name, matrix.weight, absolute, relative)
-    return found
+        zeros = _count(matrix.name, matrix.weight, absolute, relative)
+        counts[place] = counts.get(place, NOTHING) + zeros
+    return counts
 
 
-def effective_sparsity(weights: Mapping[str, torch.Tensor], share: float = 0.99) -> float:
-    """The largest fraction of weights, over all matrices together, that can go and leave ``share`` of Σw².
-
-    It needs no threshold: weights that are all alike have nearly 1 − ``share``, weights of which few are large, much
-    more. The magnitudes are sorted, in fp32 (or fp64): 4 (or 8) bytes a weight.
-
-    Args:
-        weights: matrices by name, any shapes; left alone.
-        share: of the squared norm that must stay, above 0, at most 1.
-
-    Raises:
-        InputError: the share is out of range, or a weight is NaN or infinite (the message names the tensor).
-
-    >>> import torch
-    >>> effective_sparsity({"w": torch.tensor([3.0, 4.0, 0.0, 0.0])}, share=0.5)
-    0.75
-    """
-    if not 0 < share <= 1:
-        raise InputError(f"share {share!r} is not allowed: give a number above 0 and at most 1, such as 0.99")
-    parts = [np.empty(0, np.float32)]
-    for name, weight in weights.items():
-        wide = torch.promote_types(weight.dtype, torch.float32)
-        part = weight.detach().flatten().cpu().to(wide).abs().numpy()
-        if not np.isfinite(part.max(initial=0)):
-            raise _not_finite(name)
-        parts.append(part)
-    magnitudes = np.concatenate(parts)
-    magnitudes.sort()
-    squares = [float(chunk @ chunk) for chunk in _doubles(magnitudes)]
-    total = math.fsum(squares)
-    spare, removed = total - share * total, 0
-    for chunk, sum_ in zip(_doubles(magnitudes), squares, strict=True):
-        if sum_ > spare:  # it ends within this chunk
-            removed += int(np.searchsorted(np.cumsum(chunk * chunk), spare, side="right"))
-            break
-        spare, removed = spare - sum_, removed + len(chunk)
-    return removed / len(magnitudes) if len(magnitudes) else 0.0
-
-
-def _zeros(name: str, weight: torch.Tensor, thresholds: tuple[float, ...], deviations: tuple[float, ...]) -> Zeros:
+def _count(name: str, weight: torch.Tensor, thresholds: tuple[float, ...], deviations: tuple[float, ...]) -> Zeros:
     dtype = weight.dtype
     if dtype not in _INTEGERS:
         raise InputError(f"{name} is {dtype}: zeros are counted in fp16, bf16, fp32 and fp64")
@@ -221,9 +191,9 @@ def _zeros(name: str, weight: torch.Tensor, thresholds: tuple[float, ...], devia
         *(_limit(threshold * deviation, dtype) for threshold in deviations),
         _bits(math.inf, dtype),
     ]
-    exact, fp16, bf16, *below, finite = _counts(flat.view(_INTEGERS[dtype]).numpy(), limits)
+    exact, fp16, bf16, *below, finite = _count_below(flat.view(_INTEGERS[dtype]).numpy(), limits)
     if finite < len(flat):
-        raise _not_finite(name)
+        raise not_finite_error(name)
     return Zeros(
         weights=len(flat),
         exact=exact,
@@ -236,19 +206,19 @@ def _zeros(name: str, weight: torch.Tensor, thresholds: tuple[float, ...], devia
     )
 
 
-def _counts(bits: np.ndarray, limits: list[int]) -> list[int]:
-    """How many magnitudes, given by the weights' bits, are below each limit, given likewise."""
-    magnitude = np.iinfo(bits.dtype).max  # all bits but the sign
+def _count_below(bits: np.ndarray, limits: list[int]) -> list[int]:
+    """Return, per limit, how many magnitudes are below it; weights and limits are integers of the same bits."""
+    all_but_sign = np.iinfo(bits.dtype).max
     typed = np.array(limits, bits.dtype)
-    found = np.zeros(len(limits), np.int64)
+    counts = np.zeros(len(limits), np.int64)
     for start in range(0, len(bits), _CHUNK):
-        chunk = bits[start : start + _CHUNK] & magnitude
-        found += [np.count_nonzero(chunk < limit) for limit in typed]
-    return found.tolist()
+        magnitudes = bits[start : start + _CHUNK] & all_but_sign
+        counts += [np.count_nonzero(magnitudes < limit) for limit in typed]
+    return counts.tolist()
 
 
 def _moments(flat: torch.Tensor) -> tuple[float, float, float]:
-    """Σ|w|, Σw² and the standard deviation, summed up in double precision."""
+    """Return Σ|w|, Σw² and the standard deviation, summed up in double precision."""
     total = absolute = squares = 0.0
     for chunk in flat.split(_CHUNK):
         wide = chunk.double()
@@ -262,16 +232,16 @@ def _moments(flat: torch.Tensor) -> tuple[float, float, float]:
 
 @lru_cache
 def _first_kept(dtype: torch.dtype, target: torch.dtype) -> int:
-    """The bits of the smallest positive number of ``dtype`` that is not zero after a cast to ``target``."""
+    """Return the bits of the smallest positive number of ``dtype`` that is not zero after a cast to ``target``."""
 
-    def kept(bits: int) -> bool:
+    def survives(bits: int) -> bool:
         return bool(torch.tensor(bits, dtype=_INTEGERS[dtype]).view(dtype).to(target) != 0)
 
-    return bisect_left(range(_bits(math.inf, dtype)), True, key=kept)
+    return bisect_left(range(_bits(math.inf, dtype)), True, key=survives)
 
 
 def _limit(threshold: float, dtype: torch.dtype) -> int:
-    """The bits of a threshold in a precision, of which nothing positive is too small."""
+    """Return the bits of a threshold in a precision, at least those of the smallest positive number."""
     return max(_bits(threshold, dtype), 1)
 
 
@@ -279,23 +249,20 @@ def _bits(value: float, dtype: torch.dtype) -> int:
     return int(torch.tensor(value, dtype=dtype).view(_INTEGERS[dtype]))
 
 
-def _doubles(values: np.ndarray) -> Iterable[np.ndarray]:
-    return (values[start : start + _CHUNK].astype(np.float64) for start in range(0, len(values), _CHUNK))
-
-
-def _checked(thresholds: Iterable[float]) -> tuple[float, ...]:
-    given = tuple(thresholds)
-    for threshold in given:
+def _check_positive(thresholds: Iterable[float]) -> tuple[float, ...]:
+    checked = tuple(thresholds)
+    for threshold in checked:
         if not 0 < threshold < math.inf:
             raise InputError(f"threshold {threshold!r} is not allowed: give a positive number, such as 1e-6")
-    return given
+    return checked
 
 
-def _added(one: Mapping[float, int], other: Mapping[float, int]) -> Mapping[float, int]:
+def _add_counts(one: Mapping[float, int], other: Mapping[float, int]) -> Mapping[float, int]:
     if one and other and one.keys() != other.keys():
         raise ValueError(f"counts below {list(one)} and below {list(other)} do not add up")
     return {threshold: one.get(threshold, 0) + other.get(threshold, 0) for threshold in (one or other)}
 
 
-def _not_finite(name: str) -> InputError:
-    return InputError(f"{name} holds NaN or infinite weights: what is zero beside them says nothing")
+def not_finite_error(name: str) -> InputError:
+    """Return the error for weights of this name that are NaN or infinite."""
+    return InputError(f"{name} holds NaN or infinite weights: counting their zeros makes no sense")

@@ -9,8 +9,9 @@ from typing import Any
 
 from torch import nn
 
+from ..pruning.effective_sparsity import effective_sparsity
 from ..pruning.prunable import prunable_matrices, prunable_weights
-from ..pruning.zeros import count_zeros_by_component, effective_sparsity
+from ..pruning.zeros import count_zeros_by_component
 
 #: Of the squared norm of the weights: what ``effective_sparsity`` leaves in place.
 SHARE = 0.99
