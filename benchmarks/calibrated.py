@@ -28,7 +28,7 @@ from torch import nn
 
 from essparse_lib import tasks
 from essparse_lib.models import loading
-from essparse_lib.pruning.blocks import blocks, restored
+from essparse_lib.pruning.blocks import restored, transformer_blocks
 from essparse_lib.pruning.calibrated import Amount, calibration_windows, keep_within_rows
 from essparse_lib.pruning.magnitude import global_magnitude
 from essparse_lib.pruning.masks import Mask
@@ -44,7 +44,7 @@ _BLOCK = 32  # weights that 4-bit formats quantise together
 
 def magnitude_by_row(model: nn.Module, amount: Amount) -> Mask:
     """The smallest weights of every output, freely or by pattern."""
-    matrices = {name: matrix for block in blocks(model) for name, matrix in block.matrices.items()}
+    matrices = {name: matrix for block in transformer_blocks(model) for name, matrix in block.matrices.items()}
     scores = {name: matrix.turned(matrix.weight.detach().abs()) for name, matrix in matrices.items()}
     return Mask({name: matrices[name].turned(keep_within_rows(score, amount)) for name, score in scores.items()})
 
@@ -64,7 +64,7 @@ def sides(model: nn.Module, tokens: torch.Tensor) -> dict[str, Callable[[], Mask
 
 def measured(model: nn.Module, found: Mask | Reconstruction, windows: torch.Tensor) -> float:
     """The pruned model's perplexity; the model is put back."""
-    with restored(matrix for block in blocks(model) for matrix in block.matrices.values()):
+    with restored(matrix for block in transformer_blocks(model) for matrix in block.matrices.values()):
         found.apply(model)
         return perplexity(model, windows)
 

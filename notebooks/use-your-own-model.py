@@ -50,7 +50,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 from IPython.display import Markdown
 
-from essparse_lib import Pruning, Recipe, figures, from_zeros, magnitude_levels
+from essparse_lib import Pruning, Recipe, figures, mask_from_zeros, magnitude_levels
 from essparse_lib.runner import interactive
 from essparse_lib.models import loading
 from essparse_lib import prunable_matrices, random_levels, save_pruned, tasks, prunable_weights
@@ -129,7 +129,7 @@ pd.DataFrame(
 # At the sparsity of the checkpoint, matrix by matrix.
 
 # %%
-mask = sweep.mask(sparsity) if sparsity else from_zeros(prunable_weights(network))
+mask = sweep.mask(sparsity) if sparsity else mask_from_zeros(prunable_weights(network))
 removed = mask.count(str)
 shares = [{"depth": m.depth, "component": m.component, **vars(removed[name])} for name, m in matrices.items()]
 
@@ -158,7 +158,7 @@ print((folder / "essparse.json").read_text())
 
 # %%
 again = loading.complete(str(folder))
-in_file = from_zeros(prunable_weights(again))
+in_file = mask_from_zeros(prunable_weights(again))
 unlike = sum(int((in_file.keep[name] != kept).sum()) for name, kept in mask.keep.items())
 print(f"{in_file.pruned:,} of {in_file.size:,} weights are zero; places where mask and file differ: {unlike}")
 by_place = count_zeros_by_component(prunable_matrices(again).values())
@@ -181,7 +181,7 @@ kind, splits, devices = TASK_HEADS[practice.head], practice.splits(), accelerato
 training = replace(study.trial(model, task, Pruning(), seed=0).training, max_length=32)
 train, test = (kind.encode(part, str(folder), training.max_length) for part in (splits.train, splits.test))
 classifier = loading.with_head(str(folder), practice.head, classes=len(practice.classes), seed=0)
-gone = from_zeros(prunable_weights(classifier))
+gone = mask_from_zeros(prunable_weights(classifier))
 losses = fine_tune(classifier, train, training, seed=0, devices=devices, mask=gone)
 score = kind.score(classifier, practice, test, devices)
 print(f"{len(losses)} steps, loss {losses[0]:.2f} → {losses[-1]:.2f}, accuracy {score.metrics['accuracy']:.1f}")

@@ -9,10 +9,10 @@ from torch import nn
 
 from essparse_lib.errors import InputError
 from essparse_lib.models import loading
-from essparse_lib.pruning.blocks import blocks, evaluating, restored
+from essparse_lib.pruning.blocks import evaluating, restored, transformer_blocks
 from essparse_lib.pruning.calibrated import amount, calibration_windows, keep_within_rows, layer_by_layer
-from essparse_lib.pruning.masks import measured_sparsity
-from essparse_lib.pruning.prunable import prunable_matrices, prunable_weights, transposed
+from essparse_lib.pruning.masks import zeros_and_size
+from essparse_lib.pruning.prunable import prunable_matrices, prunable_weights, transposed_names
 from essparse_lib.pruning.sparsegpt import sparsegpt
 from essparse_lib.pruning.wanda import wanda
 
@@ -149,7 +149,7 @@ def test_counts_are_exact_and_the_model_is_left_alone(case, method, sparsity):
     for name, weight in prunable_weights(model).items():
         kept = mask.keep[name]
         assert kept.shape == weight.shape and kept.is_contiguous()
-        rows = kept.T if name in transposed(model) else kept
+        rows = kept.T if name in transposed_names(model) else kept
         if method == "Wanda":
             assert (~rows).sum(1).tolist() == [int(sparsity * rows.shape[1])] * len(rows)
         else:
@@ -162,7 +162,7 @@ def test_patterns_hold_along_the_inputs(case, method, n, m):
     model, data = case
     mask = METHODS[method](model, data, pattern=(n, m))
     for name, kept in mask.keep.items():
-        rows = kept.T if name in transposed(model) else kept
+        rows = kept.T if name in transposed_names(model) else kept
         groups = [part.sum(1).unique().tolist() for part in rows.split(m, dim=1)]
         assert groups == [[min(n, part.shape[1])] for part in rows.split(m, dim=1)]
 
@@ -189,7 +189,7 @@ def test_every_block_sees_what_the_pruned_blocks_before_it_put_out(make):
         hook = model.get_submodule(entry.name.removesuffix(".weight")).register_forward_pre_hook(
             lambda _, args: caught.append(args[0])  # noqa: B023
         )
-        with restored(m for block in blocks(model) for m in block.matrices.values()), torch.no_grad():
+        with restored(m for block in transformer_blocks(model) for m in block.matrices.values()), torch.no_grad():
             for name in earlier:
                 prunable_weights(model)[name].mul_(mask.keep[name])
             model(**inputs)
@@ -282,7 +282,7 @@ def test_pruned_for_half_its_weights_a_model_has_as_many_zeros(case):
     found = sparsegpt(model, data, sparsity=0.5)
     found.apply(model)
     assert found.mask.drift(model) == 0
-    assert measured_sparsity(prunable_weights(model)) == (found.mask.pruned, found.mask.size)
+    assert zeros_and_size(prunable_weights(model)) == (found.mask.pruned, found.mask.size)
 
 
 def test_a_head_is_not_run():

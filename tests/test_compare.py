@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from essparse_lib.errors import InputError
 from essparse_lib.pruning import compare
-from essparse_lib.pruning.compare import Similarity, by_matrix, cosine, jaccard, jaccard_removed
+from essparse_lib.pruning.compare import Similarity, compare_by_matrix, cosine, jaccard, jaccard_removed
 from essparse_lib.pruning.masks import Mask
 
 MEASURES = [cosine, jaccard, jaccard_removed]
@@ -44,7 +44,7 @@ def test_the_matrices_of_a_mask_are_one_vector():
 
 def test_by_matrix_each_is_by_itself():
     one, other = mask(a="1100", b="1000"), mask(b="1000", a="0011")
-    found = by_matrix(jaccard, one, other)
+    found = compare_by_matrix(jaccard, one, other)
     assert list(found) == ["a", "b"]
     assert (found["a"].value, found["b"].value) == (0, 1)
     assert found["a"] == jaccard(mask(w="1100"), mask(w="0011"))
@@ -145,7 +145,7 @@ def test_counts_of_billions_do_not_overflow():
     assert compare._jaccard(same.of_the_removed()) == Similarity(1.0, pytest.approx(1.5 / n, rel=1e-6))
 
 
-@pytest.mark.parametrize("measure", [*MEASURES, lambda one, other: by_matrix(cosine, one, other)])
+@pytest.mark.parametrize("measure", [*MEASURES, lambda one, other: compare_by_matrix(cosine, one, other)])
 def test_masks_of_different_models_are_refused(measure):
     one = mask(a="10", b="11")
     with pytest.raises(InputError, match=r"of different models: b is \(2,\) in one and absent in the other$"):

@@ -18,7 +18,7 @@ from essparse_lib.claims.c07_self_supervision import zero_shares
 from essparse_lib.errors import InputError
 from essparse_lib.figures import fig7
 from essparse_lib.models import loading
-from essparse_lib.pruning.distribution import PROBABILITIES, SCALERS, distribution, zeros_after
+from essparse_lib.pruning.distribution import PROBABILITIES, Scaler, count_zeros_after_scaling, weight_distribution
 from essparse_lib.pruning.prunable import prunable_matrices
 from essparse_lib.pruning.zeros import DEVIATIONS, count_zeros
 from essparse_lib.records.store import Record
@@ -39,54 +39,54 @@ def column(values):
 @settings(max_examples=50)
 @given(arrays.arrays(np.float32, st.integers(1, 60), elements=FLOATS))
 def test_quantiles_and_moments_are_those_of_numpy(values):
-    found = distribution([torch.from_numpy(values)])
+    found = weight_distribution([torch.from_numpy(values)])
     wide = values.astype(np.float64)
     assert found.quantiles == pytest.approx(np.quantile(wide, PROBABILITIES), abs=1e-9)
     assert (found.weights, found.mean) == (len(values), pytest.approx(wide.mean(), abs=1e-9))
     assert found.deviation == pytest.approx(wide.std(), abs=1e-9)
 
 
-@pytest.mark.parametrize("name", SCALERS)
+@pytest.mark.parametrize("name", Scaler)
 @settings(max_examples=50)
 @given(values=arrays.arrays(np.float32, st.integers(1, 60), elements=FLOATS))
 def test_a_scaler_is_that_of_scikit_learn(name, values):
-    shift, scale = distribution([torch.from_numpy(values)]).scaler(name)
+    shift, scale = weight_distribution([torch.from_numpy(values)]).scaler(name)
     expected = BY_NAME[name]().fit_transform(column(values))[:, 0]
     assert (values.astype(np.float64) - shift) / scale == pytest.approx(expected, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", SCALERS)
+@pytest.mark.parametrize("name", Scaler)
 def test_small_weights_are_counted_as_after_scikit_learn(name):
     weights = [torch.randn(40, 30, generator=torch.Generator().manual_seed(i)) * (1 + i) for i in range(3)]
     flat = torch.cat([w.flatten() for w in weights]).numpy()
     scaled = np.abs(BY_NAME[name]().fit_transform(column(flat)))
-    counts = zeros_after(weights, distribution(weights).scaler(name), (0.01, 0.1, 0.5))
+    counts = count_zeros_after_scaling(weights, weight_distribution(weights).scaler(name), (0.01, 0.1, 0.5))
     assert counts == {t: int((scaled < t).sum()) for t in (0.01, 0.1, 0.5)}
     assert 0 < counts[0.1] < counts[0.5]
 
 
 def test_the_model_is_all_of_its_layers():
     parts = [torch.randn(7, 5), torch.randn(3, 2) * 4]
-    whole, joined = distribution(parts), distribution([torch.cat([p.flatten() for p in parts])])
+    whole, joined = weight_distribution(parts), weight_distribution([torch.cat([p.flatten() for p in parts])])
     assert whole == joined
     assert whole.quantiles[0] == min(float(p.min()) for p in parts)
 
 
 def test_weights_that_are_all_alike_are_divided_by_one():
-    found = distribution([torch.full((3, 3), 0.1)])
-    assert [found.scaler(name)[1] for name in SCALERS] == [1.0, 1.0]
-    assert zeros_after([torch.full((3, 3), 0.1)], found.scaler("StandardScaler"), [1e-3]) == {1e-3: 9}
+    found = weight_distribution([torch.full((3, 3), 0.1)])
+    assert [found.scaler(name)[1] for name in Scaler] == [1.0, 1.0]
+    assert count_zeros_after_scaling([torch.full((3, 3), 0.1)], found.scaler("StandardScaler"), [1e-3]) == {1e-3: 9}
 
 
 @pytest.mark.parametrize("weights", [[], [torch.tensor([1.0, math.nan])], [torch.tensor([math.inf])]])
 def test_what_has_no_distribution_is_refused(weights):
     with pytest.raises(InputError, match="block 1 holds (no|NaN or infinite) weights"):
-        distribution(weights, "block 1")
+        weight_distribution(weights, "block 1")
 
 
 def test_half_precision_is_read_as_it_is():
     weights = torch.randn(100).half()
-    assert distribution([weights]) == distribution([weights.float()])
+    assert weight_distribution([weights]) == weight_distribution([weights.float()])
 
 
 # As it is measured
@@ -102,7 +102,7 @@ def test_a_measurement_holds_every_matrix_layer_and_the_model():
     ]
     assert sum(layer["size"] for layer in values["layers"]) == values["model"]["size"]
     for depth, layer in enumerate(values["layers"]):
-        own = distribution([m.weight for m in matrices.values() if m.depth == depth])
+        own = weight_distribution([m.weight for m in matrices.values() if m.depth == depth])
         assert layer["quantiles"] == pytest.approx(own.quantiles, rel=1e-5)
         assert layer["scalers"]["MinMaxScaler"] == pytest.approx(own.scaler("MinMaxScaler"), rel=1e-5)
     assert Record.from_line(record.line()).values == json.loads(json.dumps(values))
@@ -113,7 +113,9 @@ def test_the_mean_is_so_near_zero_that_standardised_zeros_are_those_below_a_shar
     """In random weights; fitted to each matrix by itself they would be ``count_zeros``'s but for the mean."""
     matrices = [m.weight for m in prunable_matrices(loading.complete("tiny-bert")).values() if m.depth == 0]
     flat = {"all": torch.cat([m.detach().flatten() for m in matrices])}
-    standardised = zeros_after(flat.values(), distribution(flat.values()).scaler("StandardScaler"), DEVIATIONS)
+    standardised = count_zeros_after_scaling(
+        flat.values(), weight_distribution(flat.values()).scaler("StandardScaler"), DEVIATIONS
+    )
     raw = count_zeros(flat)["all"].below_deviations
     assert standardised[0.1] == pytest.approx(raw[0.1], rel=0.1)
 

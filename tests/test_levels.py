@@ -11,7 +11,7 @@ from torch.nn.utils import prune
 
 from essparse_lib.errors import InputError
 from essparse_lib.pruning.allocation import SCOPES, apportion, pruned_count, removed_per_layer
-from essparse_lib.pruning.levels import ranked
+from essparse_lib.pruning.levels import rank_levels
 from essparse_lib.pruning.magnitude import global_magnitude, layer_magnitude, magnitude_levels
 from essparse_lib.pruning.random import random_levels, random_mask
 
@@ -160,7 +160,7 @@ def test_masks_of_a_sweep_are_views():
 )
 def test_sweeps_that_make_no_sense_are_refused(sparsities, scope, message):
     with pytest.raises(InputError, match=message):
-        ranked({"w": torch.ones(5)}, sparsities, scope)
+        rank_levels({"w": torch.ones(5)}, sparsities, scope)
 
 
 def test_a_sparsity_outside_the_sweep_is_refused():

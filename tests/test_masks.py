@@ -8,7 +8,7 @@ from torch import nn
 from essparse_lib.errors import InputError
 from essparse_lib.models import loading
 from essparse_lib.pruning.magnitude import global_magnitude
-from essparse_lib.pruning.masks import Count, Mask, measured_sparsity
+from essparse_lib.pruning.masks import Count, Mask, zeros_and_size
 from essparse_lib.pruning.prunable import prunable_matrices, prunable_weights
 
 OPTIMIZERS = {
@@ -70,10 +70,10 @@ def test_no_removed_weight_is_ever_other_than_zero(optimizer, accumulate, net):
             optimizer.load_state_dict(optimizer.state_dict())
 
     with mask.held(net, optimizer):
-        assert measured_sparsity(prunable_weights(net)) == (mask.pruned, 288)  # before the first step
+        assert zeros_and_size(prunable_weights(net)) == (mask.pruned, 288)  # before the first step
         losses = steps(net, optimizer, 200, accumulate, after)
     assert drifts == [0] * 200
-    assert measured_sparsity(prunable_weights(net)) == (int(0.6 * 288), 288)
+    assert zeros_and_size(prunable_weights(net)) == (int(0.6 * 288), 288)
     assert losses[-1] < losses[0]
     moved = [(prunable_weights(net)[n] != before[n])[kept] for n, kept in mask.keep.items()]
     assert torch.cat(moved).float().mean() > 0.9  # the survivors learn
@@ -147,7 +147,7 @@ def test_a_weight_shared_with_a_module_outside_the_blocks_is_masked(net):
     mask = global_magnitude(prunable_weights(model), 0.5)
     mask.apply(model)
     assert mask.drift(model) == 0
-    assert measured_sparsity(prunable_weights(model)) == (144, 288)
+    assert zeros_and_size(prunable_weights(model)) == (144, 288)
 
 
 @pytest.mark.parametrize("act", [Mask.apply, Mask.drift])
@@ -159,7 +159,7 @@ def test_a_mask_of_another_model_is_refused_and_nothing_is_touched(act, net):
         act(fewer, net)
     with pytest.raises(InputError, match=r"head\.weight has shape \(2, 12\) there, shape \(1, 12\) here"):
         act(wider, net)
-    assert measured_sparsity(prunable_weights(net)) == (0, 288)
+    assert zeros_and_size(prunable_weights(net)) == (0, 288)
 
 
 def test_a_mask_that_is_not_boolean_is_refused():
@@ -215,8 +215,8 @@ def test_masks_of_different_models_do_not_combine(other, message):
 
 def test_measured_sparsity_counts_exact_zeros():
     tensors = {"a": torch.tensor([[0.0, -0.0, 1e-38], [1.0, float("nan"), 0.0]]), "b": torch.zeros(2).half()}
-    assert measured_sparsity(tensors) == (5, 8)
-    assert measured_sparsity({}) == (0, 0)
+    assert zeros_and_size(tensors) == (5, 8)
+    assert zeros_and_size({}) == (0, 0)
 
 
 @pytest.mark.parametrize("name", ["tiny-bert", "tiny-mpnet", "tiny-opt"])
@@ -229,4 +229,4 @@ def test_a_pruned_model_is_saved_and_read_with_its_zeros(name, tmp_path):
     model.save_pretrained(tmp_path)
     again = AutoModelForSequenceClassification.from_pretrained(tmp_path)
     assert mask.drift(again) == 0
-    assert measured_sparsity(prunable_weights(again)) == (mask.pruned, mask.size)
+    assert zeros_and_size(prunable_weights(again)) == (mask.pruned, mask.size)

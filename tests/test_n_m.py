@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from essparse_lib.errors import InputError
 from essparse_lib.pruning import n_m as module
 from essparse_lib.pruning.n_m import largest, n_m
-from essparse_lib.pruning.prunable import prunable_weights, transposed
+from essparse_lib.pruning.prunable import prunable_weights, transposed_names
 
 
 def test_two_of_four_by_hand():
@@ -58,7 +58,7 @@ def test_transposed_matrices_are_grouped_along_their_inputs():
     from transformers import GPT2Config, GPT2Model
 
     model = GPT2Model(GPT2Config(vocab_size=8, n_embd=8, n_layer=1, n_head=2, n_positions=8))
-    names = transposed(model)
+    names = transposed_names(model)
     assert names == set(prunable_weights(model))  # all of GPT-2's are
     mask = n_m(prunable_weights(model), "2:4", names)
     for name, kept in mask.keep.items():

@@ -7,7 +7,7 @@ from torch import nn
 
 from essparse_lib.errors import InputError
 from essparse_lib.models import loading
-from essparse_lib.pruning.prunable import component, prunable_matrices, prunable_weights
+from essparse_lib.pruning.prunable import component_of, prunable_matrices, prunable_weights
 
 SIX = ["query", "key", "value", "attention output", "intermediate", "output"]
 WIDE = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "vocab_size": 20, "pad_token_id": 0}
@@ -175,4 +175,4 @@ def test_weights_are_views_without_gradient():
     ],
 )
 def test_a_role_is_read_from_the_end_of_the_name(name, role):
-    assert component(name) == role
+    assert component_of(name) == role

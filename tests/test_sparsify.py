@@ -11,7 +11,7 @@ from transformers import AutoModel, BertConfig, BertForMaskedLM
 from essparse_lib import sparsify
 from essparse_lib.errors import InputError
 from essparse_lib.models import loading
-from essparse_lib.pruning.masks import measured_sparsity
+from essparse_lib.pruning.masks import zeros_and_size
 from essparse_lib.pruning.prunable import prunable_matrices, prunable_weights
 from essparse_lib.pruning.zeros import NOTHING, count_zeros_by_component
 from essparse_lib.sparsify import Recipe
@@ -20,7 +20,7 @@ from essparse_lib.sparsify import Recipe
 @pytest.mark.parametrize("name", ["tiny-bert", "tiny-mpnet", "tiny-opt"])
 def test_a_pruned_model_loads_with_the_exact_share_of_zeros(name, tmp_path):
     said = sparsify.save_pruned(name, Recipe(sparsity=0.37), tmp_path / "out")
-    zeros, size = measured_sparsity(prunable_weights(AutoModel.from_pretrained(tmp_path / "out")))
+    zeros, size = zeros_and_size(prunable_weights(AutoModel.from_pretrained(tmp_path / "out")))
     assert zeros == int(0.37 * size) and f"{zeros:,} of {size:,}" in said
     assert json.loads((tmp_path / "out" / "essparse.json").read_text())["pruned"] == zeros
     assert loading.tokenizer_of(str(tmp_path / "out"))("good film")["input_ids"]
@@ -63,7 +63,7 @@ def test_every_way_to_prune_leaves_its_share_of_zeros(how, text, tmp_path):
     out = tmp_path / "out"
     calibrated = {"text": text} if how.get("method") in ("wanda", "sparsegpt") else {}
     sparsify.save_pruned("tiny-opt", Recipe(**how, **calibrated), out)
-    zeros, size = measured_sparsity(prunable_weights(AutoModel.from_pretrained(out)))
+    zeros, size = zeros_and_size(prunable_weights(AutoModel.from_pretrained(out)))
     wanted = {"1:4": 0.75, "2:4": 0.5}.get(how.get("pattern"), how.get("sparsity"))
     assert zeros == int(wanted * size)
     done = json.loads((out / "essparse.json").read_text())

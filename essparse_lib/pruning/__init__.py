@@ -1,1 +1,1 @@
-"""Which weights a model can lose, and how they are chosen, removed and kept away."""
+"""Choose weights of a model that can go, remove them, and keep them away while the model trains."""

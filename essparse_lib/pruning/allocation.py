@@ -1,4 +1,4 @@
-"""How many weights to remove: of all, and how many of each layer, so that the total is exact."""
+"""Decide how many weights to remove in all, and how many from each layer, so that the total is exact."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from decimal import Decimal
 
 from ..errors import check_sparsity, unknown
 
-#: Over what scores are ranked: all layers together, or each by itself with its share of what is removed.
+#: Over what scores are ranked: all layers together, or each by itself, with its share of the removed weights.
 SCOPES = ("global", "layer", "erk")
 
 
 def pruned_count(sparsity: float | str, size: int) -> int:
-    """⌊sparsity · size⌋, with the decimal number that was written.
+    """Return ⌊sparsity · size⌋, computed with the decimal number as it is written.
+
+    Args:
+        sparsity: fraction of the weights to remove.
+        size: number of weights.
 
     Raises:
         InputError: the sparsity is not in [0, 1).
@@ -26,20 +30,20 @@ def pruned_count(sparsity: float | str, size: int) -> int:
 
 
 def removed_per_layer(shapes: Mapping[str, Sequence[int]], total: int, scope: str) -> dict[str, int]:
-    """How many weights each layer loses.
+    """Return how many weights each layer loses, by name.
 
-    ``layer``: in proportion to its size. ``erk``: what stays is in proportion to the sum of its dimensions
-    (Erdős–Rényi kernel: Mocanu et al. 2018, arXiv 1707.04780; Evci et al. 2020, arXiv 1911.11134), a layer whose
-    share exceeds its size staying dense. Either way the total is exact and, as it grows, no layer's share shrinks,
-    so that masks nest.
+    With ``layer`` a layer loses weights in proportion to its size. With ``erk`` it keeps weights in proportion to the
+    sum of its dimensions (Erdős–Rényi kernel: Mocanu et al. 2018, arXiv 1707.04780; Evci et al. 2020, arXiv
+    1911.11134); a layer whose share exceeds its size stays dense. In both, the total is exact, and no layer's share
+    shrinks as the total grows, so that masks nest.
 
     Args:
-        shapes: of the layers, by name.
-        total: weights to remove, at most as many as there are.
+        shapes: shapes of the layers, by name.
+        total: number of weights to remove, at most all.
         scope: ``layer`` or ``erk``.
 
     Raises:
-        InputError: there is no such scope.
+        InputError: the scope is neither of them.
 
     >>> removed_per_layer({"wide": (100, 100), "narrow": (10, 10)}, 5050, "layer")
     {'wide': 5000, 'narrow': 50}
@@ -50,9 +54,8 @@ def removed_per_layer(shapes: Mapping[str, Sequence[int]], total: int, scope: st
     if scope == "layer":
         removed = apportion(total, sizes, sizes)
     elif scope == "erk":
-        kept = apportion(
-            sum(sizes) - total, [sum(s) if n else 0 for s, n in zip(shapes.values(), sizes, strict=True)], sizes
-        )
+        shares = [sum(shape) if size else 0 for shape, size in zip(shapes.values(), sizes, strict=True)]
+        kept = apportion(sum(sizes) - total, shares, sizes)
         removed = [size - stay for size, stay in zip(sizes, kept, strict=True)]
     else:
         raise unknown("scope", scope, SCOPES)
@@ -60,15 +63,20 @@ def removed_per_layer(shapes: Mapping[str, Sequence[int]], total: int, scope: st
 
 
 def apportion(total: int, shares: Sequence[float], most: Sequence[int]) -> list[int]:
-    """Whole numbers in proportion to ``shares``, none above its ``most``, that add up to ``total`` exactly.
+    """Divide a total into whole numbers in proportion to ``shares``, none above its ``most``; the sum is exact.
 
-    Webster's method: one after another goes to where (given + ½) / share is smallest, the first of equals. What
-    each gets therefore never falls as the total grows.
+    By Webster's method, one unit after another goes to the place where (units so far + ½) / share is smallest, the
+    first of equals. So no place gets less when the total grows.
 
-    Source: Balinski and Young, "Fair Representation", 1982.
+    Args:
+        total: the number to divide.
+        shares: the proportions, one a place; a place of share 0 gets nothing.
+        most: the most that each place may get.
 
     Raises:
-        ValueError: the total exceeds what may be given.
+        ValueError: the total exceeds what the places may get.
+
+    Source: Balinski and Young, "Fair Representation", 1982.
 
     >>> apportion(10, [2.0, 1.0, 1.0], [100, 2, 100])
     [5, 2, 3]
@@ -77,18 +85,18 @@ def apportion(total: int, shares: Sequence[float], most: Sequence[int]) -> list[
     if not 0 <= total <= room:
         raise ValueError(f"{total} cannot be shared out: at most {room}")
 
-    def given(level: float) -> list[int]:
+    def units_at(level: float) -> list[int]:
         return [min(cap, math.floor(level * share + 0.5)) for share, cap in zip(shares, most, strict=True)]
 
     low, high = 0.0, 1.0
-    while sum(given(high)) < total:
+    while sum(units_at(high)) < total:
         high *= 2
     for _ in range(200):  # the highest level that gives out no more than the total
         middle = (low + high) / 2
         if middle in (low, high):
             break
-        low, high = (middle, high) if sum(given(middle)) <= total else (low, middle)
-    result = given(low)
+        low, high = (middle, high) if sum(units_at(middle)) <= total else (low, middle)
+    result = units_at(low)
     queue = [
         ((count + 0.5) / share, place)
         for place, (count, share, cap) in enumerate(zip(result, shares, most, strict=True))

@@ -1,4 +1,4 @@
-"""A model's transformer blocks, run one at a time: what goes into the first, what each adds up, and all put back."""
+"""Run a model's transformer blocks one at a time, gather statistics of their inputs, and restore their weights."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from torch import nn
 from ..errors import InputError
 from .prunable import PrunableMatrix, prunable_matrices
 
-#: A block as a function of its hidden states, everything else that it is called with filled in.
-Run = Callable[[torch.Tensor], torch.Tensor]
+#: A block as a function of its hidden states; all its other arguments are filled in.
+BlockFunction = Callable[[torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
 class Matrix:
-    """A prunable matrix.
+    """A prunable matrix with the module that multiplies by it.
 
     Attributes:
-        module: which multiplies by it.
-        weight: the parameter itself, where it lies.
-        transposed: whether it is stored as (inputs, outputs), not as (outputs, inputs).
+        module: the module that multiplies by the matrix.
+        weight: the parameter itself, not a copy.
+        transposed: whether the matrix is stored as (inputs, outputs), not as (outputs, inputs).
     """
 
     module: nn.Module
@@ -34,32 +34,35 @@ class Matrix:
     transposed: bool
 
     def turned(self, tensor: torch.Tensor) -> torch.Tensor:
-        """A tensor of the weight's shape as (outputs, inputs), or back."""
+        """Return a tensor of the weight's shape as (outputs, inputs), or one of that shape as it is stored."""
         return tensor.t().contiguous() if self.transposed else tensor
 
 
 @dataclass(frozen=True)
 class Block:
-    """A transformer block.
+    """A transformer block with its prunable matrices.
 
     Attributes:
         module: the block.
-        matrices: its prunable matrices by their names in the model.
+        matrices: the block's prunable matrices, by parameter name in the model.
     """
 
     module: nn.Module
     matrices: dict[str, Matrix]
 
 
-def blocks(model: nn.Module) -> list[Block]:
-    """The model's blocks in order, each with its prunable matrices (none, if an earlier block shares them).
+def transformer_blocks(model: nn.Module) -> list[Block]:
+    """Return the model's blocks in order, each with its prunable matrices (none if an earlier block shares them).
+
+    Args:
+        model: any PyTorch model made of one stack of transformer blocks.
 
     Raises:
-        InputError: the model has no blocks, or several stacks of them (as an encoder and a decoder).
+        InputError: the model has no blocks, or several stacks of them, such as an encoder and a decoder.
 
     >>> from transformers import GPT2Config, GPT2Model
     >>> model = GPT2Model(GPT2Config(n_embd=8, n_layer=2, n_head=2, vocab_size=10, bos_token_id=0, eos_token_id=0))
-    >>> [len(block.matrices) for block in blocks(model)]
+    >>> [len(block.matrices) for block in transformer_blocks(model)]
     [4, 4]
     """
     stacks: dict[str, list[PrunableMatrix]] = {}
@@ -71,23 +74,26 @@ def blocks(model: nn.Module) -> list[Block]:
             "walks one: give the part of the model that has one, or prune by magnitude"
         )
     ((name, entries),) = stacks.items()
-    found = [Block(module, {}) for module in model.get_submodule(name).children()]
+    blocks = [Block(module, {}) for module in model.get_submodule(name).children()]
     for entry in entries:
         module = model.get_submodule(entry.name.removesuffix(".weight"))
-        found[entry.depth].matrices[entry.name] = Matrix(module, entry.weight, entry.transposed)
-    return found
+        blocks[entry.depth].matrices[entry.name] = Matrix(module, entry.weight, entry.transposed)
+    return blocks
 
 
 def _stack_name(model: nn.Module, name: str) -> str:
-    """The list whose blocks hold this parameter: the outermost, as in ``prunable_matrices``."""
+    """Return the name of the list whose blocks hold this parameter: the outermost, as in ``prunable_matrices``."""
     parts = name.split(".")
-    outer = (".".join(parts[:end]) for end in range(len(parts)))
-    return next(part for part in outer if isinstance(model.get_submodule(part), nn.ModuleList))
+    prefixes = (".".join(parts[:end]) for end in range(len(parts)))
+    return next(prefix for prefix in prefixes if isinstance(model.get_submodule(prefix), nn.ModuleList))
 
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Eval mode; after it every module is in the mode that it was in.
+    """Put a model into eval mode; afterwards every module is back in the mode that it was in.
+
+    Args:
+        model: any PyTorch model.
 
     >>> model = nn.Sequential(nn.Dropout(), nn.Dropout().eval())
     >>> with evaluating(model):
@@ -107,7 +113,10 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def restored(matrices: Iterable[Matrix]) -> Iterator[None]:
-    """After it these matrices hold, to the bit, what they held before, whatever happens between.
+    """Give matrices back the values that they had, to the bit, whatever happens in between.
+
+    Args:
+        matrices: the matrices, changed in place meanwhile.
 
     >>> module = nn.Linear(1, 1)
     >>> before = module.weight.item()
@@ -127,44 +136,44 @@ def restored(matrices: Iterable[Matrix]) -> Iterator[None]:
 
 def first_inputs(
     model: nn.Module, chain: Sequence[Block], batches: Iterable[dict[str, torch.Tensor]]
-) -> tuple[list[torch.Tensor], list[list[Run]]]:
-    """What the first block gets, and the blocks as functions of that.
+) -> tuple[list[torch.Tensor], list[list[BlockFunction]]]:
+    """Return the inputs of the first block, and each block as a function from its inputs to the next block's.
 
-    The whole forward pass is run, and hooks look on. To stop it after the first block would take an exception thrown
-    through the model's own code; and what a later block is called with beside its hidden states may be its own (an
-    attention mask by kind of layer), which only a whole pass shows. That is kept by reference: mostly, all blocks are
-    called with the same masks and position embeddings.
+    The whole forward pass runs, and hooks record the calls of the blocks. Stopping after the first block would take an
+    exception thrown through the model's code. And the other arguments of a later block may differ from the first's (an
+    attention mask by kind of layer), which only a whole pass shows. These arguments are kept by reference: mostly, all
+    blocks are called with the same masks and position embeddings.
 
     Args:
-        model: in eval mode.
-        chain: all its blocks, in order.
+        model: the model, in eval mode.
+        chain: all blocks of the model, in order.
         batches: the model's inputs by name.
 
     Returns:
-        per batch the first block's hidden states; and per block and batch the function to the next block's.
+        The first block's hidden states per batch, and the functions per block and batch.
 
     Raises:
-        InputError: the model does not call its blocks so, each once and with what the one before put out.
+        InputError: the model does not call each block once, with the output of the block before.
 
     >>> from transformers import GPT2Config, GPT2Model
     >>> model = GPT2Model(GPT2Config(n_embd=8, n_layer=2, n_head=2, vocab_size=10, bos_token_id=0, eos_token_id=0))
-    >>> chain = blocks(model.eval())
+    >>> chain = transformer_blocks(model.eval())
     >>> batches = [{"input_ids": torch.zeros(3, 5, dtype=torch.int64)}]
     >>> states, runs = first_inputs(model, chain, batches)
-    >>> between = runs[0][0](states[0])
-    >>> torch.equal(model.ln_f(runs[1][0](between)), model(**batches[0]).last_hidden_state)
+    >>> after_first = runs[0][0](states[0])
+    >>> torch.equal(model.ln_f(runs[1][0](after_first)), model(**batches[0]).last_hidden_state)
     True
     """
-    trunk = getattr(model, "base_model", model)  # without the head, whose logits can be larger than all else
-    # A cache of keys and values would grow every time that a block is run.
+    trunk = getattr(model, "base_model", model)  # without the head, whose logits can take more memory than the rest
+    # a cache of keys and values would grow every time that a block is run
     options = {"use_cache": False} if "use_cache" in inspect.signature(trunk.forward).parameters else {}
     states: list[torch.Tensor] = []
-    runs: list[list[Run]] = [[] for _ in chain]
+    runs: list[list[BlockFunction]] = [[] for _ in chain]
     trace: list[tuple[int, bool]] = []
     last: torch.Tensor | None = None
 
     def before(number: int, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        state, args, kwargs = (args[0], args[1:], kwargs) if args else _popped(kwargs)
+        state, args, kwargs = (args[0], args[1:], kwargs) if args else _split_keywords(kwargs)
         trace.append((number, number == 0 or state is last or (last is not None and torch.equal(state, last))))
         runs[number].append(partial(_run, module, args, kwargs))
         if number == 0:
@@ -189,34 +198,34 @@ def first_inputs(
     return states, runs
 
 
-def gathered(
+def sum_over_inputs(
     matrices: dict[str, Matrix],
-    runs: Sequence[Run],
+    runs: Sequence[BlockFunction],
     states: Sequence[torch.Tensor],
     moments: Callable[[torch.Tensor], torch.Tensor],
 ) -> dict[str, torch.Tensor]:
-    """A statistic of each matrix's inputs, added up over the batches that run through its block.
+    """Return a statistic of each matrix's inputs, added up over the batches that run through its block.
 
     Args:
-        matrices: by name.
-        runs: their block as a function, per batch.
+        matrices: the matrices of one block, by name.
+        runs: the block as a function, per batch.
         states: the block's hidden states, per batch.
-        moments: from inputs of shape (tokens, inputs) the statistic.
+        moments: a function from inputs, shape (tokens, inputs), to the statistic.
 
     Raises:
-        InputError: inputs are not finite, or a matrix got none. The message names the matrix.
+        InputError: inputs are NaN or infinite, or a matrix got none. The message names the matrix.
 
     >>> block = nn.Linear(2, 2)
     >>> matrix = Matrix(block, block.weight, transposed=False)
     >>> batches = [torch.tensor([[[1.0, 2.0]]]), torch.tensor([[[3.0, 4.0]]])]
-    >>> gathered({"weight": matrix}, [block, block], batches, lambda x: x.square().sum(0))
+    >>> sum_over_inputs({"weight": matrix}, [block, block], batches, lambda x: x.square().sum(0))
     {'weight': tensor([10., 20.])}
     """
     totals: dict[str, torch.Tensor] = {}
 
     def add(name: str, _module: nn.Module, args: tuple[torch.Tensor, ...]) -> None:
-        found = moments(args[0].reshape(-1, args[0].shape[-1]))
-        totals[name] = totals[name].add_(found) if name in totals else found
+        statistic = moments(args[0].reshape(-1, args[0].shape[-1]))
+        totals[name] = totals[name].add_(statistic) if name in totals else statistic
 
     with ExitStack() as hooks:
         for name, matrix in matrices.items():
@@ -237,12 +246,12 @@ def _run(
     return _state(module(state, *args, **kwargs))
 
 
-def _popped(kwargs: dict[str, Any]) -> tuple[torch.Tensor, tuple[()], dict[str, Any]]:
-    """The hidden states of a block that is called by names alone, and the rest."""
+def _split_keywords(kwargs: dict[str, Any]) -> tuple[torch.Tensor, tuple[()], dict[str, Any]]:
+    """Return the hidden states of a block that is called by keywords alone, no positional arguments, and the rest."""
     name, *others = kwargs
     return kwargs[name], (), {other: kwargs[other] for other in others}
 
 
 def _state(output: Any) -> torch.Tensor:
-    """The hidden states in what a block returns: a tensor, or a tuple that begins with it."""
+    """Return the hidden states in a block's output: a tensor, or a tuple that begins with it."""
     return output if isinstance(output, torch.Tensor) else output[0]

@@ -14,7 +14,7 @@ from torch import nn
 
 from ..errors import InputError, check_pattern, check_sparsity
 from .allocation import pruned_count
-from .blocks import blocks, evaluating, first_inputs, gathered, restored
+from .blocks import evaluating, first_inputs, restored, sum_over_inputs, transformer_blocks
 from .masks import Mask
 from .n_m import largest
 from .prunable import prunable_weights
@@ -156,7 +156,7 @@ def layer_by_layer(
     >>> mask.sparsity
     0.25
     """
-    chain = blocks(model)
+    chain = transformer_blocks(model)
     inputs = _checked(calibration, batch_size, getattr(model, "config", None))
     for name, weight in prunable_weights(model).items():
         if not torch.isfinite(weight).all():
@@ -166,7 +166,7 @@ def layer_by_layer(
     with evaluating(model):
         states, runs = first_inputs(model, chain, _batches(model, inputs, batch_size))
         for number, block in enumerate(chain):
-            totals = gathered(block.matrices, runs[number], states, lambda x: moments(x.to(dtype)))
+            totals = sum_over_inputs(block.matrices, runs[number], states, lambda x: moments(x.to(dtype)))
             with restored(block.matrices.values()):
                 for name, matrix in block.matrices.items():
                     kept, values = method(matrix.turned(matrix.weight.detach()).to(dtype), totals.pop(name))

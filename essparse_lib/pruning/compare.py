@@ -1,4 +1,4 @@
-"""How alike two masks are, and how alike two unrelated masks of the same sparsities would be."""
+"""Compare two masks, with the similarity that two unrelated masks of the same sparsities would have."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 import torch
 
-from .masks import Mask, check_alike
+from .masks import Mask, check_same_matrices
 
 
 @dataclass(frozen=True)
 class Similarity:
-    """A similarity beside its null.
+    """The similarity of two masks, and the similarity that independent masks would have (its null).
 
     Attributes:
-        value: from 0 (nothing in common) to 1 (the same mask).
-        independent: what two masks of these sparsities that know nothing of each other would have.
+        value: similarity of the two masks, from 0 (nothing in common) to 1 (the same mask).
+        independent: similarity that two independent masks of the same two sparsities would have.
 
     >>> Similarity(0.75, 0.5).excess
     0.5
@@ -28,27 +28,27 @@ class Similarity:
 
     @property
     def excess(self) -> float:
-        """The share of the way from independent to identical: 0 by chance, 1 for one mask, negative for opposed ones.
+        """Similarity beyond that of independent masks: 0 as for these, 1 for equal masks, negative for opposed ones.
 
-        NaN where chance alone gives 1, as for masks that remove nothing. Source: the correction for chance of
+        NaN where independent masks have 1 already, as masks that remove nothing do. Source: the correction of
         Cohen's κ (1960).
         """
         return (self.value - self.independent) / (1 - self.independent) if self.independent < 1 else math.nan
 
 
 def cosine(one: Mask, other: Mask) -> Similarity:
-    """Cosine of the angle between two masks as vectors of 0 and 1: kept by both / √(kept by one · kept by the other).
+    """Return the cosine of two masks as vectors of 0 and 1: kept by both / √(kept by one · kept by the other).
 
-    Independent masks of sparsities s and t have √((1 − s)(1 − t)), which is 1 − s where s = t: exactly so in the
+    Independent masks of sparsities s and t have √((1 − s)(1 − t)), which is 1 − s where s = t. This is exactly the
     mean over uniformly random masks that keep these numbers of weights. A high cosine at a low sparsity therefore
     says little by itself.
 
     Args:
         one: a mask.
-        other: another over the same matrices. Two that keep nothing have 1, one that does against one that does not, 0.
+        other: another mask of the same matrices. If both keep nothing the cosine is 1, if only one of them does, 0.
 
     Raises:
-        InputError: the masks are not over the same matrices.
+        InputError: the masks do not cover the same matrices.
 
     Source: paper, Figure 10, which draws no null.
 
@@ -61,17 +61,17 @@ def cosine(one: Mask, other: Mask) -> Similarity:
 
 
 def jaccard(one: Mask, other: Mask) -> Similarity:
-    """Jaccard index of the weights that two masks keep: kept by both / kept by either.
+    """Return the Jaccard index of the weights that two masks keep: kept by both / kept by at least one.
 
     Independent masks that keep fractions p and q have pq / (p + q − pq). That is the limit for many weights; the
     mean over uniformly random masks of n weights is higher, by less than 1/n.
 
     Args:
         one: a mask.
-        other: another over the same matrices. Two that keep nothing have 1.
+        other: another mask of the same matrices. If both keep nothing the index is 1.
 
     Raises:
-        InputError: the masks are not over the same matrices.
+        InputError: the masks do not cover the same matrices.
 
     Source: Jaccard, The Distribution of the Flora in the Alpine Zone (1912).
 
@@ -84,19 +84,19 @@ def jaccard(one: Mask, other: Mask) -> Similarity:
 
 
 def jaccard_removed(one: Mask, other: Mask) -> Similarity:
-    """Jaccard index of the weights that two masks remove: removed by both / removed by either.
+    """Return the Jaccard index of the weights that two masks remove: removed by both / removed by at least one.
 
-    At a low sparsity any two masks keep nearly the same weights; whether they agree on what goes is seen here.
+    At a low sparsity any two masks keep nearly the same weights. This index shows whether they remove the same ones.
     The null is that of ``jaccard``, with the sparsities s and t in place of p and q.
 
     Args:
         one: a mask.
-        other: another over the same matrices. Two that remove nothing have 1.
+        other: another mask of the same matrices. If both remove nothing the index is 1.
 
     Raises:
-        InputError: the masks are not over the same matrices.
+        InputError: the masks do not cover the same matrices.
 
-    Source: as ``jaccard``.
+    Source: Jaccard, The Distribution of the Flora in the Alpine Zone (1912).
 
     >>> import torch
     >>> keeps = torch.tensor([True, True, True, False]), torch.tensor([True, True, False, True])
@@ -107,29 +107,35 @@ def jaccard_removed(one: Mask, other: Mask) -> Similarity:
     return _jaccard(_overlap(one, other).of_the_removed())
 
 
-def by_matrix(measure: Callable[[Mask, Mask], Similarity], one: Mask, other: Mask) -> dict[str, Similarity]:
-    """A similarity of each matrix by itself, in the first mask's order.
+def compare_by_matrix(measure: Callable[[Mask, Mask], Similarity], one: Mask, other: Mask) -> dict[str, Similarity]:
+    """Return the similarity of two masks for each matrix by itself, in the first mask's order.
 
     Args:
         measure: ``cosine``, ``jaccard`` or ``jaccard_removed``.
         one: a mask.
-        other: another over the same matrices.
+        other: another mask of the same matrices.
 
     Raises:
-        InputError: the masks are not over the same matrices.
+        InputError: the masks do not cover the same matrices.
 
     >>> import torch
     >>> a, b = torch.tensor([True, False]), torch.tensor([False, True])
-    >>> {name: s.value for name, s in by_matrix(cosine, Mask({"v": a, "w": a}), Mask({"v": a, "w": b})).items()}
+    >>> {name: s.value for name, s in compare_by_matrix(cosine, Mask({"v": a, "w": a}), Mask({"v": a, "w": b})).items()}
     {'v': 1.0, 'w': 0.0}
     """
-    check_alike(one, other)
-    return {name: measure(Mask({name: kept}), Mask({name: other.keep[name]})) for name, kept in one.keep.items()}
+    check_same_matrices(one, other)
+    similarities = {}
+    for name, kept in one.keep.items():
+        similarities[name] = measure(Mask({name: kept}), Mask({name: other.keep[name]}))
+    return similarities
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Overlap:
-    """Of ``size`` weights, how many two masks have: each, and both. Python integers, which no model overflows."""
+    """How many of ``size`` weights each of two masks keeps (or removes), and how many both do.
+
+    The numbers are Python integers, which do not overflow.
+    """
 
     size: int
     one: int
@@ -137,27 +143,29 @@ class _Overlap:
     both: int
 
     def of_the_removed(self) -> _Overlap:
-        neither = self.size - self.one - self.other + self.both
-        return _Overlap(size=self.size, one=self.size - self.one, other=self.size - self.other, both=neither)
+        """Return the counts of the removed weights, from those of the kept ones."""
+        removed_by_both = self.size - self.one - self.other + self.both
+        return _Overlap(size=self.size, one=self.size - self.one, other=self.size - self.other, both=removed_by_both)
 
 
 def _overlap(one: Mask, other: Mask) -> _Overlap:
-    check_alike(one, other)
-    size = first = second = both = 0
-    for name, here in one.keep.items():
-        there = other.keep[name].to(here.device)
-        size += here.numel()
-        first += int(torch.count_nonzero(here))
-        second += int(torch.count_nonzero(there))
-        both += int(torch.count_nonzero(here & there))
-    return _Overlap(size=size, one=first, other=second, both=both)
+    check_same_matrices(one, other)
+    size = kept_by_one = kept_by_other = kept_by_both = 0
+    for name, keep in one.keep.items():
+        other_keep = other.keep[name].to(keep.device)
+        size += keep.numel()
+        kept_by_one += int(torch.count_nonzero(keep))
+        kept_by_other += int(torch.count_nonzero(other_keep))
+        kept_by_both += int(torch.count_nonzero(keep & other_keep))
+    return _Overlap(size=size, one=kept_by_one, other=kept_by_other, both=kept_by_both)
 
 
 def _cosine(overlap: _Overlap) -> Similarity:
     if overlap.one == overlap.other == 0:
         return Similarity(1.0, 1.0)  # masks that keep nothing cannot differ
-    mean = math.sqrt(overlap.one * overlap.other)  # geometric; the product is exact, as an integer
-    return Similarity(overlap.both / mean if mean else 0.0, mean / overlap.size)
+    geometric_mean = math.sqrt(overlap.one * overlap.other)  # the product is exact, as an integer
+    value = overlap.both / geometric_mean if geometric_mean else 0.0
+    return Similarity(value, geometric_mean / overlap.size)
 
 
 def _jaccard(overlap: _Overlap) -> Similarity:

@@ -1,7 +1,7 @@
-"""2:4 masks on the GPUs whose tensor cores skip the zeros: 9/16 of the weights' memory, and up to twice the speed.
+"""Compress 2:4 masks for GPUs whose tensor cores skip the zeros: 9/16 of the memory, and up to twice the speed.
 
-A matrix whose every 4 consecutive inputs of a row keep at most 2 weights is stored by torch as the kept half, with
-2 bits for each that say where it was. It is for inference alone. What it gains depends on the sizes
+In a 2:4 matrix, every 4 consecutive inputs of a row keep at most 2 weights. torch stores the kept half, with 2 bits a
+weight that say where it was. This is for inference alone. The gain depends on the sizes
 (``benchmarks/semi_structured.py``): a small product waits for its launch, and may well be slower than the dense one.
 """
 
@@ -14,33 +14,35 @@ from torch import nn
 from torch.nn import functional
 
 from ..errors import InputError, one_line
-from .mask_io import owners
+from .mask_io import modules_with
 from .masks import Mask
 
 Compressed = torch.sparse.SparseSemiStructuredTensor
 
-#: The libraries that torch can call for it, the better one first. CUTLASS serves compute capability 8.x alone.
+#: The libraries that torch can call to multiply such matrices, the better one first. CUTLASS serves compute
+#: capability 8.x alone.
 _LIBRARIES: tuple[type[Compressed], ...] = (
     torch.sparse.SparseSemiStructuredTensorCUSPARSELT,
     torch.sparse.SparseSemiStructuredTensorCUTLASS,
 )
+#: The least compute capability with 2:4 tensor cores.
 _OLDEST = (8, 0)
 
 
 def to_semi_structured(model: nn.Module, mask: Mask) -> None:
-    """Remove a 2:4 mask's weights and compress what stays, so that the GPU multiplies half as much.
+    """Remove the weights of a 2:4 mask and compress the others, so that the GPU multiplies half as much.
 
-    In place: each weight becomes a parameter without gradient that only ``nn.Linear`` can use, and that can be
-    neither trained nor saved; prune, train and save first. Outputs agree up to rounding.
+    Each weight becomes a parameter without gradient that only ``nn.Linear`` can use. It can be neither trained nor
+    saved: prune, train and save first. Outputs agree with those of the pruned model up to rounding.
 
     Args:
-        model: on a GPU, in fp16 or bf16; changed in place.
-        mask: 2:4, as from ``n_m(weights, "2:4")``; other layers stay as they are.
+        model: a model on a GPU, in fp16 or bf16; changed in place.
+        mask: a 2:4 mask, as from ``n_m(weights, "2:4")``; layers that it does not cover stay as they are.
 
     Raises:
-        InputError: the device cannot do it (``library``); or one of the mask's matrices is not of the model, is used
-            by anything but ``nn.Linear`` (GPT-2's Conv1D stores it transposed), is not 2:4, in another precision, or
-            of a size that the library refuses. Nothing is changed then.
+        InputError: the device cannot multiply such matrices (``library``); or a matrix of the mask is not in the
+            model, is used by anything but ``nn.Linear`` (GPT-2's Conv1D stores it transposed), is not 2:4, has another
+            precision, or a size that the library refuses. Then nothing is changed.
 
     Source: Mishra et al., "Accelerating Sparse Deep Neural Networks", 2021, arXiv 2104.08378.
 
@@ -52,16 +54,16 @@ def to_semi_structured(model: nn.Module, mask: Mask) -> None:
     >>> is_two_of_four(mask.keep["weight"])
     True
     """
-    found = [(name, _layers(model, name, kept), kept) for name, kept in mask.keep.items()]
+    layers_by_name = {name: _layers(model, name, kept) for name, kept in mask.keep.items()}
     libraries: dict[tuple[torch.device, torch.dtype], type[Compressed]] = {}
     compressed = []
-    for name, layers, kept in found:
+    for name, layers in layers_by_name.items():
         weight = layers[0].weight.detach()
         place = (weight.device, weight.dtype)
         if place not in libraries:
             libraries[place] = library(*place)
         _check_matrix(name, layers, libraries[place])
-        pruned = weight.masked_fill(~kept.to(weight.device), 0).contiguous()
+        pruned = weight.masked_fill(~mask.keep[name].to(weight.device), 0).contiguous()
         compressed.append((layers, _compress(libraries[place], pruned)))
     for layers, matrix in compressed:
         shared = nn.Parameter(matrix, requires_grad=False)
@@ -70,17 +72,17 @@ def to_semi_structured(model: nn.Module, mask: Mask) -> None:
 
 
 def library(device: torch.device, dtype: torch.dtype) -> type[Compressed]:
-    """What multiplies 2:4 matrices on a device: torch's tensor class for cuSPARSELt or, failing that, for CUTLASS.
+    """Return torch's tensor class that multiplies 2:4 matrices on a device: by cuSPARSELt if it can, else by CUTLASS.
 
-    Neither says beforehand which GPUs its installed version serves, so a small product is tried.
+    Neither library says beforehand which GPUs its installed version serves, so a small product is tried.
 
     Args:
-        device: such as that of a model's weights.
-        dtype: of weights and inputs.
+        device: the device of the model's weights.
+        dtype: precision of weights and inputs.
 
     Raises:
         InputError: the device is no GPU, or one without 2:4 tensor cores, or neither library is installed for it; or
-            the precision is another than fp16 and bf16.
+            the precision is neither fp16 nor bf16.
 
     >>> import torch
     >>> from essparse_lib.errors import InputError
@@ -95,7 +97,7 @@ def library(device: torch.device, dtype: torch.dtype) -> type[Compressed]:
         raise InputError(f"{needed}, and torch finds no GPU here")
     if device.type != "cuda":
         raise InputError(f"{needed}, and the model is on the {device.type}: move it there first, with model.cuda()")
-    # what AMD's numbers mean is another matter: there the product that is tried tells
+    # AMD numbers its devices otherwise: there only the product below can tell
     if torch.version.hip is None and torch.cuda.get_device_capability(device) < _OLDEST:
         major, minor = torch.cuda.get_device_capability(device)
         raise InputError(f"{needed}, and {torch.cuda.get_device_name(device)} has {major}.{minor}")
@@ -111,10 +113,10 @@ def library(device: torch.device, dtype: torch.dtype) -> type[Compressed]:
 
 
 def is_two_of_four(kept: torch.Tensor) -> bool:
-    """Whether at most 2 of each 4 consecutive weights of a row stay.
+    """Return whether at most 2 of each 4 consecutive weights of a row stay.
 
     Args:
-        kept: boolean, shape (outputs, inputs); inputs that 4 does not divide are a no.
+        kept: boolean, shape (outputs, inputs). If 4 does not divide the number of inputs, the answer is no.
 
     >>> import torch
     >>> is_two_of_four(torch.tensor([[True, True, False, False, False, False, False, True]]))
@@ -130,9 +132,9 @@ def is_two_of_four(kept: torch.Tensor) -> bool:
 
 
 def _layers(model: nn.Module, name: str, kept: torch.Tensor) -> list[nn.Linear]:
-    """The linear layers that have this matrix, having checked what needs no GPU."""
+    """Return the linear layers that hold a matrix, after the checks that need no GPU."""
     layers = []
-    for module, _ in owners(model, name, kept):
+    for module, _ in modules_with(model, name, kept):
         if not isinstance(module, nn.Linear):
             why = (
                 "which stores it transposed" if type(module).__name__ == "Conv1D" else "which cannot read 2:4 matrices"
@@ -166,7 +168,7 @@ def _compress(kind: type[Compressed], pruned: torch.Tensor) -> Compressed:
 
 
 def _fails(kind: type[Compressed], device: torch.device, dtype: torch.dtype) -> str | None:
-    """Why a library cannot multiply on a device, or None."""
+    """Return why a library cannot multiply on a device, or None if it can."""
     inputs = torch.arange(128, device=device)
     outputs = inputs[:, None]
     pattern = ((outputs * 3 + inputs) % 13 * ((outputs + inputs) % 4 < 2)).to(dtype)  # no two rows alike nearby

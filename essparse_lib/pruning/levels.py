@@ -1,4 +1,4 @@
-"""The nested masks of a sweep over sparsities, in one byte a weight."""
+"""Hold the nested masks of a sweep over sparsities, in one byte a weight."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from .masks import Mask
 
 @dataclass(frozen=True)
 class Levels:
-    """One-shot masks of one ranking nest, so one number a weight stands for all of them.
+    """The masks of one ranking of the weights at several sparsities.
+
+    Such masks nest: what goes at one sparsity goes at every higher one. So one number a weight stands for all masks.
 
     Attributes:
-        sparsities: ascending.
-        level: by parameter name a uint8 tensor: the first of the sparsities (by number) at which each weight goes,
-            or their count where it never goes.
+        sparsities: the sparsities of the sweep, ascending.
+        level: a uint8 tensor per parameter, by the parameter's name and of its shape: for each weight the position in
+            ``sparsities`` at which it goes first, or ``len(sparsities)`` if it always stays.
 
     >>> sweep = Levels((0.25, 0.5), {"w": torch.tensor([0, 2, 1, 2], dtype=torch.uint8)})
     >>> sweep.mask(0.5).keep["w"]
@@ -31,10 +33,10 @@ class Levels:
     level: Mapping[str, torch.Tensor]
 
     def mask(self, sparsity: float) -> Mask:
-        """The mask at one of the sparsities: a view, made tensor by tensor as it is read.
+        """Return the mask at one of the sparsities: a view, made tensor by tensor as it is read.
 
         Raises:
-            InputError: it is none of them.
+            InputError: the sparsity is not in the sweep.
         """
         if sparsity not in self.sparsities:
             listed = ", ".join(f"{s:g}" for s in self.sparsities)
@@ -42,12 +44,13 @@ class Levels:
         return Mask(_View(self.level, self.sparsities.index(sparsity)))
 
     def masks(self) -> Iterator[Mask]:
-        """The masks of all sparsities, in their order."""
-        return (self.mask(sparsity) for sparsity in self.sparsities)
+        """Yield the masks of all sparsities, in ascending order."""
+        for sparsity in self.sparsities:
+            yield self.mask(sparsity)
 
 
 class _View(Mapping[str, torch.Tensor]):
-    """Which weights stay at one level."""
+    """Which weights stay at one level, by parameter name."""
 
     def __init__(self, level: Mapping[str, torch.Tensor], number: int) -> None:
         self._level = level
@@ -63,12 +66,12 @@ class _View(Mapping[str, torch.Tensor]):
         return len(self._level)
 
 
-def ranked(scores: Mapping[str, torch.Tensor], sparsities: Sequence[float | str], scope: str = "global") -> Levels:
-    """Remove, at each sparsity, the weights with the smallest absolute scores.
+def rank_levels(scores: Mapping[str, torch.Tensor], sparsities: Sequence[float | str], scope: str = "global") -> Levels:
+    """Return the masks that remove, at each sparsity, the weights with the smallest absolute scores.
 
     Args:
-        scores: a score for each weight, by parameter name; fp32, bf16 or fp16; left alone.
-        sparsities: fractions s of all n weights, in [0, 1), ascending, at most 127; ⌊s·n⌋ weights go.
+        scores: a score for each weight, by parameter name; fp32, bf16 or fp16; not changed.
+        sparsities: at most 127 fractions s of all n weights, in [0, 1), ascending; ⌊s·n⌋ weights go.
         scope: over what the scores are ranked: ``global``, all tensors together; ``layer``, each by itself, all at
             one sparsity; ``erk``, each by itself, at Erdős–Rényi-kernel densities (``allocation``).
 
@@ -78,11 +81,13 @@ def ranked(scores: Mapping[str, torch.Tensor], sparsities: Sequence[float | str]
     fractions = [check_sparsity(s) for s in sparsities]
     if fractions != sorted(set(fractions)) or len(fractions) > radix_select.MOST_RANKS:
         raise InputError(f"sparsities {fractions} are not allowed: they must ascend, and be at most 127")
-    counts = [pruned_count(s, sum(t.numel() for t in scores.values())) for s in sparsities]
+    size = sum(tensor.numel() for tensor in scores.values())
+    counts = [pruned_count(sparsity, size) for sparsity in sparsities]
     if scope == "global":
-        return Levels(tuple(fractions), radix_select.levels(scores, counts))
-    shares = [removed_per_layer({name: t.shape for name, t in scores.items()}, count, scope) for count in counts]
+        return Levels(tuple(fractions), radix_select.removal_levels(scores, counts))
+    shapes = {name: tensor.shape for name, tensor in scores.items()}
+    shares = [removed_per_layer(shapes, count, scope) for count in counts]
     level: dict[str, torch.Tensor] = {}
     for name, tensor in scores.items():
-        level |= radix_select.levels({name: tensor}, [share[name] for share in shares])
+        level |= radix_select.removal_levels({name: tensor}, [share[name] for share in shares])
     return Levels(tuple(fractions), level)

@@ -6,21 +6,21 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from .levels import Levels, ranked
+from .levels import Levels, rank_levels
 from .masks import Mask
 
 
 def magnitude_levels(
     weights: Mapping[str, torch.Tensor], sparsities: Sequence[float | str], scope: str = "global"
 ) -> Levels:
-    """The masks of a whole sweep at once. Arguments and errors as of ``levels.ranked``.
+    """The masks of a whole sweep at once. Arguments and errors as of ``levels.rank_levels``.
 
     >>> import torch
     >>> sweep = magnitude_levels({"w": torch.tensor([0.1, -0.4, 0.2, -0.3])}, [0.0, 0.25, 0.5])
     >>> sweep.mask(0.5).keep["w"]
     tensor([False,  True, False,  True])
     """
-    return ranked(weights, sparsities, scope)
+    return rank_levels(weights, sparsities, scope)
 
 
 def global_magnitude(weights: Mapping[str, torch.Tensor], sparsity: float | str) -> Mask:
@@ -40,7 +40,7 @@ def global_magnitude(weights: Mapping[str, torch.Tensor], sparsity: float | str)
     >>> global_magnitude({"a": torch.tensor([3.0, -1.0]), "b": torch.tensor([2.0, 4.0])}, 0.5).keep["a"]
     tensor([ True, False])
     """
-    return next(ranked(weights, [sparsity]).masks())
+    return next(rank_levels(weights, [sparsity]).masks())
 
 
 def layer_magnitude(weights: Mapping[str, torch.Tensor], sparsity: float | str) -> Mask:
@@ -52,4 +52,4 @@ def layer_magnitude(weights: Mapping[str, torch.Tensor], sparsity: float | str) 
     >>> layer_magnitude({"a": torch.tensor([3.0, -1.0]), "b": torch.tensor([20.0, 40.0])}, 0.5).keep["b"]
     tensor([False,  True])
     """
-    return next(ranked(weights, [sparsity], "layer").masks())
+    return next(rank_levels(weights, [sparsity], "layer").masks())

@@ -1,4 +1,4 @@
-"""Masks: which weights stay, counted, combined, applied to a model, held through its training, verified after it."""
+"""Masks say which weights stay: count them, combine them, apply them, hold them in training, verify them after it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ _Group = TypeVar("_Group", bound=Hashable)
 
 @dataclass(frozen=True)
 class Count:
-    """How many weights a mask removes of how many.
+    """How many weights a mask removes; counts add up.
+
+    Attributes:
+        pruned: number of weights that are removed.
+        size: number of all weights.
 
     >>> Count(1, 4) + Count(2, 4)
     Count(pruned=3, size=8)
@@ -29,7 +33,7 @@ class Count:
 
     @property
     def sparsity(self) -> float:
-        """The fraction removed, from 0 to 1."""
+        """Fraction of the weights that is removed, from 0 to 1."""
         return self.pruned / self.size if self.size else 0.0
 
     def __add__(self, other: Count) -> Count:
@@ -38,10 +42,10 @@ class Count:
 
 @dataclass(frozen=True)
 class Mask:
-    """Which weights stay.
+    """Which weights of a model stay.
 
     Attributes:
-        keep: by parameter name a boolean tensor of the parameter's shape, True where the weight stays.
+        keep: a boolean tensor per parameter, by the parameter's name and of its shape: True where the weight stays.
 
     >>> mask = Mask({"w": torch.tensor([True, False])}) & Mask({"w": torch.tensor([False, False])})
     >>> mask.sparsity
@@ -57,71 +61,81 @@ class Mask:
 
     @property
     def size(self) -> int:
-        """How many weights the mask covers."""
+        """Number of weights that the mask covers."""
         return sum(kept.numel() for kept in self.keep.values())
 
     @property
     def pruned(self) -> int:
-        """How many of them it removes."""
+        """Number of weights that the mask removes."""
         return sum(count.pruned for count in self.count(str).values())
 
     @property
     def sparsity(self) -> float:
-        """The fraction removed, from 0 to 1."""
+        """Fraction of the weights that the mask removes, from 0 to 1."""
         return sum(self.count(str).values(), Count(0, 0)).sparsity
 
     def count(self, group: Callable[[str], _Group]) -> dict[_Group, Count]:
-        """What is removed, matrix by matrix or of several together.
+        """Count the removed weights of each group of matrices.
 
         Args:
-            group: of a parameter, by its name: ``str`` for each by itself.
+            group: a function that gives the group of a parameter from its name; ``str`` makes each parameter a group.
+
+        Returns:
+            The counts by group, in the order of the mask.
 
         >>> mask = Mask({"0.key": torch.tensor([True, False]), "1.key": torch.tensor([False, False])})
         >>> mask.count(str)["0.key"].sparsity, mask.count(lambda name: name.split(".")[1])["key"].sparsity
         (0.5, 0.75)
 
-        With ``matrices = prunable(model)``, per component ``lambda name: matrices[name].component`` and per block
-        ``lambda name: matrices[name].depth``.
+        With ``matrices = prunable_matrices(model)``, ``lambda name: matrices[name].component`` groups by component,
+        and ``lambda name: matrices[name].depth`` by block.
         """
         counts: dict[_Group, Count] = {}
         for name, kept in self.keep.items():
-            own = Count(kept.numel() - int(kept.count_nonzero()), kept.numel())
-            place = group(name)
-            counts[place] = counts.get(place, Count(0, 0)) + own
+            count = Count(kept.numel() - int(kept.count_nonzero()), kept.numel())
+            key = group(name)
+            counts[key] = counts.get(key, Count(0, 0)) + count
         return counts
 
     def __and__(self, other: Mask) -> Mask:
-        """What both keep.
+        """Return the mask that keeps what both masks keep.
 
         Raises:
-            InputError: they cover other matrices, or of other shapes.
+            InputError: the masks cover different matrices, or matrices of different shapes.
         """
-        return self._with(other, and_)
+        return self._combine(other, and_)
 
     def __or__(self, other: Mask) -> Mask:
-        """What either keeps; errors as of ``&``."""
-        return self._with(other, or_)
+        """Return the mask that keeps what at least one of the masks keeps.
 
-    def _with(self, other: Mask, operation: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Mask:
-        check_alike(self, other)
+        Raises:
+            InputError: the masks cover different matrices, or matrices of different shapes.
+        """
+        return self._combine(other, or_)
+
+    def _combine(self, other: Mask, operation: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Mask:
+        check_same_matrices(self, other)
         return Mask({name: operation(kept, other.keep[name].to(kept.device)) for name, kept in self.keep.items()})
 
     def apply(self, model: nn.Module) -> None:
-        """Set the removed weights to zero, in place.
+        """Set the removed weights of a model to zero, in place.
 
         Raises:
-            InputError: the model has no such parameter, or another shape.
+            InputError: the model lacks a parameter of the mask, or has it in another shape.
         """
         _zero(self._pairs(model))
 
     @contextmanager
     def held(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[None]:
-        """Keep the removed weights at zero after every step of ``optimizer``.
+        """Set the removed weights of a model to zero, and again after every step of ``optimizer``.
 
-        The gradients reach the optimizer untouched, so its statistics of the surviving weights are those of
-        an update in which the removed ones do not take part, for every element-wise optimizer.
+        The gradients reach the optimizer unchanged. So, for every element-wise optimizer, its moments of the weights
+        that stay are those of an update in which the removed weights have no part.
+
+        Raises:
+            InputError: the model lacks a parameter of the mask, or has it in another shape.
         """
-        pairs = self._pairs(model)  # once: on a GPU, the mask moves there here and not at every step
+        pairs = self._pairs(model)  # once, so that the mask moves to a GPU now and not at every step
         _zero(pairs)
         hook = optimizer.register_step_post_hook(lambda *_: _zero(pairs))
         try:
@@ -130,11 +144,16 @@ class Mask:
             hook.remove()
 
     def drift(self, model: nn.Module) -> int:
-        """How many removed weights are not zero in the model: 0 if the mask was held."""
+        """Return how many of the removed weights are not zero in a model: 0 if the mask was held.
+
+        Raises:
+            InputError: the model lacks a parameter of the mask, or has it in another shape.
+        """
         return sum(int(weight.masked_fill(kept, 0).count_nonzero()) for weight, kept in self._pairs(model))
 
     @torch.no_grad()
     def _pairs(self, model: nn.Module) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Return the mask's weights in a model, each with its part of the mask on the same device."""
         parameters = dict(model.named_parameters(remove_duplicate=False))  # a shared weight by each of its names
         pairs = []
         for name, kept in self.keep.items():
@@ -148,18 +167,20 @@ class Mask:
         return pairs
 
 
-def check_alike(one: Mask, other: Mask) -> None:
+def check_same_matrices(one: Mask, other: Mask) -> None:
     """Check that two masks cover the same matrices.
 
     Raises:
-        InputError: they do not.
+        InputError: a matrix is in one mask only, or has different shapes.
     """
-    shapes, others = ({name: tuple(kept.shape) for name, kept in mask.keep.items()} for mask in (one, other))
-    differing = [name for name in {**shapes, **others} if shapes.get(name) != others.get(name)]
-    if differing:
-        name = differing[0]
-        there, here = (str(found.get(name, "absent")) for found in (shapes, others))
-        raise InputError(f"the masks are of different models: {name} is {there} in one and {here} in the other")
+    shapes = {name: tuple(kept.shape) for name, kept in one.keep.items()}
+    other_shapes = {name: tuple(kept.shape) for name, kept in other.keep.items()}
+    for name in {**shapes, **other_shapes}:
+        shape, other_shape = shapes.get(name, "absent"), other_shapes.get(name, "absent")
+        if shape != other_shape:
+            raise InputError(
+                f"the masks are of different models: {name} is {shape} in one and {other_shape} in the other"
+            )
 
 
 def _zero(pairs: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> None:
@@ -167,7 +188,7 @@ def _zero(pairs: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> None:
         weight.mul_(kept)
 
 
-def measured_sparsity(weights: Mapping[str, torch.Tensor]) -> tuple[int, int]:
-    """How many of these weights are exactly zero, and how many there are."""
+def zeros_and_size(weights: Mapping[str, torch.Tensor]) -> tuple[int, int]:
+    """Return how many weights of some matrices are exactly zero, and how many weights there are."""
     zeros = sum(w.numel() - int(torch.count_nonzero(w)) for w in weights.values())
     return zeros, sum(w.numel() for w in weights.values())

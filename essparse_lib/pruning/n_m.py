@@ -8,7 +8,7 @@ import torch
 
 from ..errors import InputError, check_pattern
 from .masks import Mask
-from .radix_select import not_finite
+from .radix_select import not_finite_error
 
 #: Rows at a time: sorting their groups takes several times their memory.
 _ROWS_WEIGHTS = 1 << 22
@@ -29,7 +29,7 @@ def n_m(
     Args:
         weights: matrices by name, shape (outputs, inputs); left alone.
         pattern: ``"2:4"`` or ``(2, 4)``: N non-zero of M, 1 ≤ N ≤ M. (The authors' code removes N of M.)
-        transposed: names of the matrices stored as (inputs, outputs), as ``prunable.transposed`` lists them.
+        transposed: names of the matrices stored as (inputs, outputs), as ``prunable.transposed_names`` lists them.
         strict: refuse rows that are no multiple of M.
 
     Raises:
@@ -49,7 +49,7 @@ def n_m(
         if strict and rows.shape[1] % m:
             raise InputError(f"{name} has rows of {rows.shape[1]} weights, which {m} does not divide")
         if not rows.isfinite().all():
-            raise not_finite(name)
+            raise not_finite_error(name)
         kept = largest(rows.abs(), n, m)
         keep[name] = kept.T if name in transposed else kept
     return Mask(keep)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import nn
 
-from .levels import ranked
+from .levels import rank_levels
 from .masks import Mask
 from .n_m import n_m
-from .prunable import prunable_weights, transposed
+from .prunable import prunable_weights, transposed_names
 from .random import random_mask
 
 
@@ -25,7 +25,7 @@ def one_look(
         model: any that has transformer blocks.
         sparsity: fraction in [0, 1); of no effect with a pattern.
         method: ``magnitude`` or ``random``.
-        scope: over what weights are ranked, as for ``levels.ranked``.
+        scope: over what weights are ranked, as for ``levels.rank_levels``.
         pattern: ``N:M`` by magnitude, in place of sparsity and scope.
         seed: of ``random``.
 
@@ -38,8 +38,8 @@ def one_look(
     0.75
     """
     if pattern:
-        return n_m(prunable_weights(model), pattern, transposed(model))
+        return n_m(prunable_weights(model), pattern, transposed_names(model))
     assert sparsity is not None
     if method == "random":
         return random_mask(prunable_weights(model), sparsity, seed, scope)
-    return next(ranked(prunable_weights(model), [sparsity], scope).masks())
+    return next(rank_levels(prunable_weights(model), [sparsity], scope).masks())

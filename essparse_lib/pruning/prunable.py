@@ -1,7 +1,8 @@
-"""Which weights are pruned: the matrices of the transformer blocks, found by walking the module tree."""
+"""Find the weights that are pruned: the matrices of the transformer blocks, by walking the module tree."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -27,14 +28,14 @@ _ENDINGS = sorted(
 
 @dataclass(frozen=True, kw_only=True)
 class PrunableMatrix:
-    """One prunable matrix.
+    """A weight matrix of a transformer block.
 
     Attributes:
-        name: of the parameter in the model, such as ``encoder.layer.0.output.dense.weight``.
-        weight: the parameter itself, where it lies.
-        depth: number of its block, from 0.
-        component: its role in the block (query, key, value, attention output, intermediate, output, other).
-        transposed: whether it is stored as (inputs, outputs), as GPT-2's are, not as (outputs, inputs).
+        name: name of the parameter in the model, such as ``encoder.layer.0.output.dense.weight``.
+        weight: the parameter itself, not a copy.
+        depth: number of the block that has the matrix, from 0.
+        component: role of the matrix in the block (query, key, value, attention output, intermediate, output, other).
+        transposed: whether the matrix is stored as (inputs, outputs), as in GPT-2, and not as (outputs, inputs).
     """
 
     name: str
@@ -45,11 +46,14 @@ class PrunableMatrix:
 
 
 def prunable_matrices(model: nn.Module) -> dict[str, PrunableMatrix]:
-    """The matrices of a model's transformer blocks, by name, in the model's order.
+    """Return the matrices of a model's transformer blocks, by parameter name, in the model's order.
 
-    A block is an element of a ``ModuleList`` that is itself a composite with matrices inside; embeddings,
-    biases, norms, poolers and heads lie outside or are no matrices. A weight that several modules share is
-    listed once (paper, §3: six matrices a block, 84,934,656 weights in bert-base).
+    A block is an element of a ``ModuleList`` that is made of several modules, matrices among them. Embeddings, biases,
+    norms, poolers and heads lie outside of blocks or are no matrices. A weight that several modules share is listed
+    once (paper, §3: six matrices a block, 84,934,656 weights in bert-base).
+
+    Args:
+        model: any PyTorch model; not changed.
 
     Raises:
         InputError: the model has no such blocks.
@@ -59,39 +63,45 @@ def prunable_matrices(model: nn.Module) -> dict[str, PrunableMatrix]:
     >>> [entry.component for entry in prunable_matrices(model).values() if entry.depth == 1]
     ['query', 'key', 'value', 'attention output', 'intermediate', 'output']
     """
-    found: dict[str, PrunableMatrix] = {}
-    seen: set[int] = set()
-    lists: list[str] = []
-    for list_name, candidate in model.named_modules():
-        inside = any(list_name.startswith(f"{outer}.") for outer in lists)
-        if not isinstance(candidate, nn.ModuleList) or inside:
-            continue
-        lists.append(list_name)
-        for depth, block in enumerate(candidate):
+    matrices: dict[str, PrunableMatrix] = {}
+    listed: set[int] = set()
+    for list_name, blocks in _outermost_lists(model):
+        for depth, block in enumerate(blocks):
             for name, module in block.named_modules():
                 weight = getattr(module, "weight", None)
-                if not name or not is_matrix(module) or not isinstance(weight, nn.Parameter):
+                if not name or not is_linear(module) or not isinstance(weight, nn.Parameter):
                     continue  # an element that is itself a matrix (no name) is no block
-                if id(weight) not in seen:
-                    seen.add(id(weight))
-                    full = ".".join(part for part in (list_name, str(depth), name, "weight") if part)
-                    found[full] = PrunableMatrix(
-                        name=full,
-                        weight=weight,
-                        depth=depth,
-                        component=component(name),
-                        transposed=not isinstance(module, nn.Linear),
-                    )
-    if not found:
+                if id(weight) in listed:
+                    continue
+                listed.add(id(weight))
+                full_name = ".".join(part for part in (list_name, str(depth), name, "weight") if part)
+                matrices[full_name] = PrunableMatrix(
+                    name=full_name,
+                    weight=weight,
+                    depth=depth,
+                    component=component_of(name),
+                    transposed=not isinstance(module, nn.Linear),
+                )
+    if not matrices:
         raise InputError(
             f"{type(model).__name__} has no transformer blocks (a ModuleList of composite modules with linear "
             "layers), so there is nothing to prune"
         )
-    return found
+    return matrices
 
 
-def component(name: str) -> str:
-    """A matrix's role from its module's name inside the block, or ``other``."""
+def _outermost_lists(model: nn.Module) -> Iterator[tuple[str, nn.ModuleList]]:
+    """Yield the lists of modules that lie in no other such list, by name."""
+    names: list[str] = []
+    for name, module in model.named_modules():
+        inside = any(name.startswith(f"{outer}.") for outer in names)
+        if isinstance(module, nn.ModuleList) and not inside:
+            names.append(name)
+            yield name, module
+
+
+def component_of(name: str) -> str:
+    """Return the role of a matrix from the name of its module inside the block, or ``other``."""
     for ending, role in _ENDINGS:
         if name == ending or name.endswith(f".{ending}"):
             return role
@@ -99,9 +109,13 @@ def component(name: str) -> str:
 
 
 def prunable_weights(model: nn.Module) -> dict[str, torch.Tensor]:
-    """The prunable matrices' values by name: detached views, not copies.
+    """Return the values of a model's prunable matrices by parameter name: detached views, not copies.
 
-    Arguments and errors as of ``prunable_matrices``.
+    Args:
+        model: any PyTorch model made of transformer blocks.
+
+    Raises:
+        InputError: the model has no such blocks.
 
     >>> from transformers import BertConfig, BertModel
     >>> model = BertModel(BertConfig(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1))
@@ -111,17 +125,23 @@ def prunable_weights(model: nn.Module) -> dict[str, torch.Tensor]:
     return {name: entry.weight.detach() for name, entry in prunable_matrices(model).items()}
 
 
-def transposed(model: nn.Module) -> set[str]:
-    """The names of the model's prunable matrices that are stored as (inputs, outputs).
+def transposed_names(model: nn.Module) -> set[str]:
+    """Return the names of the model's prunable matrices that are stored as (inputs, outputs), as GPT-2's are.
+
+    Args:
+        model: any PyTorch model made of transformer blocks.
+
+    Raises:
+        InputError: the model has no such blocks.
 
     >>> from transformers import GPT2Config, GPT2Model
-    >>> len(transposed(GPT2Model(GPT2Config(vocab_size=8, n_embd=8, n_layer=1, n_head=1))))
+    >>> len(transposed_names(GPT2Model(GPT2Config(vocab_size=8, n_embd=8, n_layer=1, n_head=1))))
     4
     """
     return {name for name, entry in prunable_matrices(model).items() if entry.transposed}
 
 
-def is_matrix(module: nn.Module) -> bool:
-    """Whether a module multiplies by a matrix of weights."""
-    # GPT-2 keeps its matrices, transposed, in transformers' Conv1D.
+def is_linear(module: nn.Module) -> bool:
+    """Return whether a module multiplies its input by a matrix of weights."""
+    # GPT-2 keeps its matrices, transposed, in transformers' Conv1D
     return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from .levels import Levels, ranked
+from .levels import Levels, rank_levels
 from .masks import Mask
 
 
@@ -21,7 +21,7 @@ def random_levels(
 
     Args:
         weights: matrices by name, any shapes; only their shapes and devices matter.
-        sparsities: as for ``levels.ranked``.
+        sparsities: as for ``levels.rank_levels``.
         seed: of the numbers, 0 or more.
         scope: ``layer``, all matrices at one sparsity; ``erk``, at Erdős–Rényi-kernel densities; ``global``, drawn
             from all matrices together.
@@ -36,7 +36,9 @@ def random_levels(
     >>> [sweep.mask(s).pruned for s in (0.2, 0.9)]
     [20, 90]
     """
-    return ranked({name: _numbers(name, w.shape, seed).to(w.device) for name, w in weights.items()}, sparsities, scope)
+    return rank_levels(
+        {name: _numbers(name, w.shape, seed).to(w.device) for name, w in weights.items()}, sparsities, scope
+    )
 
 
 def random_mask(weights: Mapping[str, torch.Tensor], sparsity: float | str, seed: int, scope: str = "layer") -> Mask:

@@ -8,8 +8,8 @@ each of these readings:
   weights of at most 2⁻²⁵ ≈ 3·10⁻⁸ become zero. bf16 has the range of fp32, so only those of at most 2⁻¹³⁴ ≈ 5·10⁻⁴¹
   do: a cast to bf16 makes nearly nothing zero. What overflows fp16 becomes infinite, not zero.
 - *below τ*: ``|w|`` < τ, with τ rounded to the precision of the weights, as torch and numpy compare. A weight that is
-  written as 0.01 is thus not below 0.01. A τ too small for that precision counts as its smallest positive number, so that
-  exact zeros are below every τ.
+  written as 0.01 is thus not below 0.01. A τ too small for that precision counts as its smallest positive number, so
+  that exact zeros are below every τ.
 - *below τ·σ*: the same with the standard deviation σ of the matrix itself.
 
 Magnitudes are compared as the integers that their bits spell, which have the same order: one cheap comparison in

@@ -77,7 +77,13 @@ def _distribution(asked: Measurement) -> dict[str, Any]:
 
     A scaler is given by a and b: it makes (w − a) / b of a weight, and so of a quantile.
     """
-    from ..pruning.distribution import PROBABILITIES, SCALERS, Distribution, distribution, zeros_after
+    from ..pruning.distribution import (
+        PROBABILITIES,
+        Distribution,
+        Scaler,
+        count_zeros_after_scaling,
+        weight_distribution,
+    )
     from ..pruning.prunable import prunable_matrices
     from ..pruning.zeros import DEVIATIONS
 
@@ -85,23 +91,23 @@ def _distribution(asked: Measurement) -> dict[str, Any]:
     layers: dict[int, list[torch.Tensor]] = {}
     for matrix in matrices.values():
         layers.setdefault(matrix.depth, []).append(matrix.weight)
-    by_layer = {depth: distribution(own, f"block {depth + 1}") for depth, own in layers.items()}
-    whole = distribution(matrix.weight for matrix in matrices.values())
+    by_layer = {depth: weight_distribution(own, f"block {depth + 1}") for depth, own in layers.items()}
+    whole = weight_distribution(matrix.weight for matrix in matrices.values())
 
     def plain(found: Distribution, digits: int = 6) -> dict[str, Any]:
         return {"size": found.weights, "quantiles": [_rounded(q, digits) for q in found.quantiles]}
 
     def fitted(found: Distribution) -> dict[str, Any]:
-        return {**plain(found), "scalers": {name: [_rounded(x, 6) for x in found.scaler(name)] for name in SCALERS}}
+        return {**plain(found), "scalers": {name: [_rounded(x, 6) for x in found.scaler(name)] for name in Scaler}}
 
     def zeros(name: str, over: Mapping[int, Distribution]) -> list[int]:
-        counts = [zeros_after(own, over[depth].scaler(name), DEVIATIONS) for depth, own in layers.items()]
+        counts = [count_zeros_after_scaling(own, over[depth].scaler(name), DEVIATIONS) for depth, own in layers.items()]
         return [sum(each[threshold] for each in counts) for threshold in DEVIATIONS]
 
     return {
         "probabilities": list(PROBABILITIES),
         "matrices": [
-            {"depth": m.depth, "component": m.component, **plain(distribution([m.weight], name), 4)}
+            {"depth": m.depth, "component": m.component, **plain(weight_distribution([m.weight], name), 4)}
             for name, m in matrices.items()
         ],
         "layers": [{"depth": depth, **fitted(found)} for depth, found in by_layer.items()],
@@ -109,7 +115,7 @@ def _distribution(asked: Measurement) -> dict[str, Any]:
         "thresholds": list(DEVIATIONS),
         "zeros": {
             name: {"layer": zeros(name, by_layer), "model": zeros(name, dict.fromkeys(layers, whole))}
-            for name in SCALERS
+            for name in Scaler
         },
     }
 

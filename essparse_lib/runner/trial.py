@@ -59,7 +59,7 @@ def execute(trial: Trial) -> Record:
 
 def _outcome(trial: Trial, devices: Accelerator) -> Record:
     from .. import tasks
-    from ..pruning.masks import measured_sparsity
+    from ..pruning.masks import zeros_and_size
     from ..pruning.prunable import prunable_weights
     from ..training.loop import Diverged
     from .task_heads import TASK_HEADS
@@ -71,7 +71,7 @@ def _outcome(trial: Trial, devices: Accelerator) -> Record:
         return Record(spec=trial, status="diverged", reason=str(error))
     if not all(weight.isfinite().all() for weight in prunable_weights(model).values()):
         return Record(spec=trial, status="diverged", reason="weights are NaN or infinite after the last step")
-    zeros, size = measured_sparsity(prunable_weights(model))
+    zeros, size = zeros_and_size(prunable_weights(model))
     if mask is not None and mask.drift(model):
         return Record(
             spec=trial, status="failed", reason=f"the mask drifted: {zeros} zeros after training, not {mask.pruned}"

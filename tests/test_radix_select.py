@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from essparse_lib.errors import InputError
 from essparse_lib.pruning import radix_select as radix
-from essparse_lib.pruning.radix_select import levels, magnitude_thresholds
+from essparse_lib.pruning.radix_select import magnitude_thresholds, removal_levels
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 
@@ -64,7 +64,7 @@ def test_thresholds_and_levels_are_those_of_a_full_sort(draw, dtype, shapes, see
     size = len(flat(weights))
     ranks = sorted(round(f * size) for f in fractions)
     values, level = reference(weights, ranks)
-    assert torch.equal(flat(levels(weights, ranks)).long(), level)
+    assert torch.equal(flat(removal_levels(weights, ranks)).long(), level)
     above = [k for k in ranks if k]
     assert magnitude_thresholds(weights, above) == [float(values[k - 1]) for k in above]
 
@@ -78,24 +78,24 @@ def test_many_weights_in_many_chunks(draw, dtype, monkeypatch):
     size = len(flat(weights))
     ranks = [0, 0, 1, 2, 2, *(size * i // 100 for i in range(1, 100)), size - 1, size]
     values, level = reference(weights, ranks)
-    assert torch.equal(flat(levels(weights, ranks)).long(), level)
+    assert torch.equal(flat(removal_levels(weights, ranks)).long(), level)
     assert magnitude_thresholds(weights, ranks[2:]) == [float(values[k - 1]) for k in ranks[2:]]
 
 
 def test_equal_weights_part_by_position_across_tensors_and_levels():
     weights = {"a": torch.full((3,), -2.0), "b": torch.full((2, 2), 2.0)}
-    found = levels(weights, [0, 2, 2, 4, 7])
+    found = removal_levels(weights, [0, 2, 2, 4, 7])
     assert found["a"].tolist() == [1, 1, 3]
     assert found["b"].tolist() == [[3, 4], [4, 4]]
 
 
 def test_zeros_of_both_signs_are_equal():
-    assert levels({"w": torch.tensor([0.0, 1.0, -0.0, 0.0])}, [1, 2, 3])["w"].tolist() == [0, 3, 1, 2]
+    assert removal_levels({"w": torch.tensor([0.0, 1.0, -0.0, 0.0])}, [1, 2, 3])["w"].tolist() == [0, 3, 1, 2]
 
 
 def test_bf16_and_fp16_together_are_ranked_as_numbers():
     weights = {"a": torch.tensor([1.0, 3.0], dtype=torch.bfloat16), "b": torch.tensor([2.0, 0.5], dtype=torch.float16)}
-    assert {n: level.tolist() for n, level in levels(weights, [1, 2, 3]).items()} == {"a": [1, 3], "b": [2, 0]}
+    assert {n: level.tolist() for n, level in removal_levels(weights, [1, 2, 3]).items()} == {"a": [1, 3], "b": [2, 0]}
     assert magnitude_thresholds(weights, [1, 3]) == [0.5, 2.0]
 
 
@@ -104,7 +104,7 @@ def test_bf16_and_fp16_together_are_ranked_as_numbers():
 def test_what_is_not_finite_is_named(bad, dtype):
     weights = {"fine": torch.ones(3, dtype=dtype), "bad.weight": torch.tensor([1.0, bad], dtype=dtype)}
     with pytest.raises(InputError, match=r"^bad\.weight holds NaN or infinite"):
-        levels(weights, [1])
+        removal_levels(weights, [1])
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -115,19 +115,19 @@ def test_the_largest_finite_number_is_no_infinity(dtype):
 
 def test_other_types_are_refused():
     with pytest.raises(InputError, match=r"ints is torch\.int32: cast it to float32"):
-        levels({"w": torch.ones(2), "ints": torch.ones(2, dtype=torch.int32)}, [1])
+        removal_levels({"w": torch.ones(2), "ints": torch.ones(2, dtype=torch.int32)}, [1])
 
 
 @pytest.mark.parametrize("ranks", [[2, 1], [5], [-1], list(range(1)) * 128])
 def test_impossible_ranks_are_refused(ranks):
     with pytest.raises(ValueError, match="must"):
-        levels({"w": torch.ones(4)}, ranks)
+        removal_levels({"w": torch.ones(4)}, ranks)
 
 
 def test_the_weights_and_their_layout_are_left_alone():
     tensor = torch.randn(40, 30, generator=torch.Generator().manual_seed(0))
     before, turned = tensor.clone(), tensor.t().contiguous().t()
-    one, two = levels({"w": tensor}, [100, 600]), levels({"w": turned}, [100, 600])
+    one, two = removal_levels({"w": tensor}, [100, 600]), removal_levels({"w": turned}, [100, 600])
     assert torch.equal(one["w"], two["w"]) and torch.equal(tensor, before) and one["w"].shape == tensor.shape
 
 
@@ -137,5 +137,5 @@ def test_the_weights_and_their_layout_are_left_alone():
 def test_a_gpu_finds_the_same(draw, dtype):
     weights = drawn(draw, dtype, [(300, 400), (50,)], 1)
     ranks = [0, 10, 10, 60_000, 120_050]
-    on_gpu = levels({name: w.cuda() for name, w in weights.items()}, ranks)
-    assert torch.equal(flat(levels(weights, ranks)), flat(on_gpu).cpu())
+    on_gpu = removal_levels({name: w.cuda() for name, w in weights.items()}, ranks)
+    assert torch.equal(flat(removal_levels(weights, ranks)), flat(on_gpu).cpu())

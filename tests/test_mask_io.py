@@ -16,7 +16,15 @@ from essparse_lib.errors import InputError
 from essparse_lib.models import loading
 from essparse_lib.pruning import mask_io
 from essparse_lib.pruning.magnitude import global_magnitude
-from essparse_lib.pruning.mask_io import fingerprint, from_torch, from_zeros, load_mask, owners, save_mask, to_torch
+from essparse_lib.pruning.mask_io import (
+    apply_torch_pruning,
+    load_mask,
+    mask_from_torch_pruning,
+    mask_from_zeros,
+    modules_with,
+    save_mask,
+    weights_fingerprint,
+)
 from essparse_lib.pruning.masks import Mask
 from essparse_lib.pruning.prunable import prunable_matrices, prunable_weights
 
@@ -241,9 +249,9 @@ def test_a_crash_while_writing_leaves_the_old_file(saved, monkeypatch):
 
 def test_a_fingerprint_is_of_names_types_shapes_and_bytes():
     w = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
-    base = fingerprint({"a": w, "b": w})
-    assert base == fingerprint({"b": w.clone(), "a": nn.Parameter(w)})
-    assert base == fingerprint({"a": w.T.contiguous().T, "b": w})
+    base = weights_fingerprint({"a": w, "b": w})
+    assert base == weights_fingerprint({"b": w.clone(), "a": nn.Parameter(w)})
+    assert base == weights_fingerprint({"a": w.T.contiguous().T, "b": w})
     changed = w.clone()
     changed[3, 5] = torch.nextafter(changed[3, 5], torch.tensor(9.0))
     others = [
@@ -256,13 +264,15 @@ def test_a_fingerprint_is_of_names_types_shapes_and_bytes():
         {"a": torch.cat([w, w]), "b": w[:0]},
         {},
     ]
-    assert len({base, *map(fingerprint, others)}) == len(others) + 1
-    assert fingerprint({"a": torch.tensor(0.0)}) != fingerprint({"a": torch.tensor(-0.0)})
+    assert len({base, *map(weights_fingerprint, others)}) == len(others) + 1
+    assert weights_fingerprint({"a": torch.tensor(0.0)}) != weights_fingerprint({"a": torch.tensor(-0.0)})
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64, torch.int8])
 def test_every_type_has_a_fingerprint(dtype):
-    assert fingerprint({"a": torch.ones(3, dtype=dtype)}) != fingerprint({"a": torch.zeros(3, dtype=dtype)})
+    assert weights_fingerprint({"a": torch.ones(3, dtype=dtype)}) != weights_fingerprint(
+        {"a": torch.zeros(3, dtype=dtype)}
+    )
 
 
 # torch.nn.utils.prune
@@ -277,10 +287,10 @@ def test_to_torch_and_back(name):
     model, plain = loading.classifier(name, 2, 0).eval(), loading.classifier(name, 2, 0).eval()
     before = {name: weight.clone() for name, weight in prunable_weights(plain).items()}
     mask = global_magnitude(prunable_weights(model), 0.6)
-    to_torch(mask, model)
+    apply_torch_pruning(mask, model)
     assert prune.is_pruned(model)
-    assert same(from_torch(model), mask)
-    assert same(from_torch(model.state_dict()), mask)
+    assert same(mask_from_torch_pruning(model), mask)
+    assert same(mask_from_torch_pruning(model.state_dict()), mask)
     state = model.state_dict()
     for parameter, kept in mask.keep.items():
         assert torch.equal(state[f"{parameter}_mask"].bool(), kept)
@@ -293,19 +303,19 @@ def test_to_torch_and_back(name):
 
 def test_made_final_by_torch_it_is_the_mask_applied(bert):
     mask = global_magnitude(prunable_weights(bert), 0.3)
-    to_torch(mask, bert)
+    apply_torch_pruning(mask, bert)
     for name in mask.keep:
         prune.remove(bert.get_submodule(name.rpartition(".")[0]), "weight")
     assert not prune.is_pruned(bert)
     assert mask.drift(bert) == 0
-    assert same(from_zeros(prunable_weights(bert)), mask)
+    assert same(mask_from_zeros(prunable_weights(bert)), mask)
 
 
 def test_a_state_read_back_from_disk_has_its_mask(bert, tmp_path):
     mask = global_magnitude(prunable_weights(bert), 0.3)
-    to_torch(mask, bert)
+    apply_torch_pruning(mask, bert)
     safetensors.torch.save_model(bert, str(tmp_path / "model"))
-    assert from_torch(safetensors.torch.load_file(tmp_path / "model")).pruned == mask.pruned
+    assert mask_from_torch_pruning(safetensors.torch.load_file(tmp_path / "model")).pruned == mask.pruned
 
 
 def test_what_torch_pruned_itself_is_read():
@@ -313,11 +323,11 @@ def test_what_torch_pruned_itself_is_read():
     model = nn.Sequential(nn.Linear(20, 30), nn.Tanh(), nn.Linear(30, 10))
     prune.global_unstructured([(model[0], "weight"), (model[2], "weight")], prune.L1Unstructured, amount=0.4)
     prune.random_unstructured(model[2], "bias", amount=3)
-    found = from_torch(model)
+    found = mask_from_torch_pruning(model)
     assert set(found.keep) == {"0.weight", "2.weight", "2.bias"}
     assert found.pruned == 360 + 3
     assert torch.equal(found.keep["2.weight"], model[2].weight_mask.bool())
-    assert from_torch(model[2]).keep.keys() == {"weight", "bias"}
+    assert mask_from_torch_pruning(model[2]).keep.keys() == {"weight", "bias"}
 
 
 class Net(nn.Module):
@@ -343,23 +353,23 @@ def test_a_shared_weight_is_pruned_wherever_it_is_used_and_listed_once():
     plain.load_state_dict(model.state_dict())
     mask = global_magnitude(prunable_weights(model), 0.5)
     assert len(mask.keep) == 5
-    to_torch(mask, model)
+    apply_torch_pruning(mask, model)
     mask.apply(plain)
     ids = torch.arange(6)
     assert torch.equal(model(ids), plain(ids))
     assert model.embedding.weight_orig is model.layers[1][1].weight_orig
     assert model.layers[2][0].weight_orig is model.layers[0][0].weight_orig
-    assert same(from_torch(model), mask)
-    assert from_torch(model.state_dict()).pruned == mask.pruned  # the embedding's name comes first there
+    assert same(mask_from_torch_pruning(model), mask)
+    assert mask_from_torch_pruning(model.state_dict()).pruned == mask.pruned  # the embedding's name comes first there
 
 
 def test_a_module_used_twice_is_pruned_once():
     shared = nn.Linear(4, 4)
     model = nn.Sequential(shared, nn.Tanh(), shared)
     mask = Mask({"0.weight": torch.eye(4, dtype=torch.bool)})
-    to_torch(mask, model)
+    apply_torch_pruning(mask, model)
     assert isinstance(next(iter(shared._forward_pre_hooks.values())), prune.CustomFromMask)
-    assert same(from_torch(model), mask)
+    assert same(mask_from_torch_pruning(model), mask)
 
 
 @pytest.mark.parametrize(
@@ -373,7 +383,7 @@ def test_a_mask_of_another_model_changes_nothing(wrong, message):
     model = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 3))
     mask = Mask({"0.weight": torch.eye(4).bool(), **{name: t.bool() for name, t in wrong.items()}})
     with pytest.raises(InputError, match=message):
-        to_torch(mask, model)
+        apply_torch_pruning(mask, model)
     assert not prune.is_pruned(model)
     assert isinstance(model[0].weight, nn.Parameter)
 
@@ -381,21 +391,21 @@ def test_a_mask_of_another_model_changes_nothing(wrong, message):
 def test_a_model_that_torch_has_pruned_is_refused():
     model = nn.Sequential(nn.Linear(4, 4))
     mask = Mask({"0.weight": torch.eye(4).bool()})
-    to_torch(mask, model)
+    apply_torch_pruning(mask, model)
     with pytest.raises(InputError, match=r"^0\.weight is pruned by torch\.nn\.utils\.prune already"):
-        to_torch(mask, model)
+        apply_torch_pruning(mask, model)
 
 
 def test_where_nothing_is_pruned_there_is_no_mask_to_read(bert):
     for source in (bert, bert.state_dict(), {}, {"attention_mask": torch.ones(3)}):
         with pytest.raises(InputError, match="^nothing is pruned there"):
-            from_torch(source)
+            mask_from_torch_pruning(source)
 
 
 def test_a_mask_of_fractions_is_refused():
     state = {"w_orig": torch.ones(2), "w_mask": torch.tensor([1.0, 0.5])}
     with pytest.raises(InputError, match="^w_mask is no mask: it holds other values than 0 and 1"):
-        from_torch(state)
+        mask_from_torch_pruning(state)
 
 
 # Others
@@ -403,7 +413,7 @@ def test_a_mask_of_fractions_is_refused():
 
 def test_zeros_of_a_checkpoint_are_its_mask():
     tensors = {"a": torch.tensor([[0.0, -0.0], [1e-45, float("nan")]]), "b": torch.zeros(0, 3), "c": torch.ones(2)}
-    found = from_zeros({name: nn.Parameter(t) for name, t in tensors.items()})
+    found = mask_from_zeros({name: nn.Parameter(t) for name, t in tensors.items()})
     assert found.keep["a"].tolist() == [[False, False], [True, True]]
     assert found.keep["b"].shape == (0, 3)
     assert found.pruned == 2
@@ -413,9 +423,12 @@ def test_zeros_of_a_checkpoint_are_its_mask():
 def test_owners_are_all_modules_with_the_parameter():
     model = Net()
     kept = torch.ones(6, 6, dtype=torch.bool)
-    assert owners(model, "layers.1.0.weight", kept) == [(model.layers[1][0], "weight")]
-    assert owners(model, "layers.2.0.weight", kept) == [(model.layers[0][0], "weight"), (model.layers[2][0], "weight")]
-    assert {type(m) for m, _ in owners(model, "layers.1.1.weight", kept)} == {nn.Embedding, nn.Linear}
+    assert modules_with(model, "layers.1.0.weight", kept) == [(model.layers[1][0], "weight")]
+    assert modules_with(model, "layers.2.0.weight", kept) == [
+        (model.layers[0][0], "weight"),
+        (model.layers[2][0], "weight"),
+    ]
+    assert {type(m) for m, _ in modules_with(model, "layers.1.1.weight", kept)} == {nn.Embedding, nn.Linear}
     assert set(prunable_matrices(model)) == {
         f"layers.{b}.{i}.weight" for b, i in ((0, 0), (0, 1), (1, 0), (1, 1), (2, 1))
     }
