@@ -164,6 +164,6 @@ def test_an_encoding_counts_its_examples():
 @pytest.mark.parametrize("model", ["tiny-bert", "tiny-opt"])
 def test_what_a_model_reads_comes_without_what_it_is_to_answer(model):
     data, positions = encoded(model), np.array([5, 0])
-    read, batch = data.shown(positions), data.batch(positions)
+    read, batch = data.input_batch(positions), data.batch(positions)
     assert set(batch) - set(read) == {"labels"}
     assert all(torch.equal(batch[name], values) for name, values in read.items())

@@ -1,4 +1,4 @@
-"""Vision transformers from scratch: by classes, DINO and hidden patches, watched and resumed like language models."""
+"""Pre-training of vision transformers: by classes, DINO and hidden patches, with snapshots, and resumed."""
 
 import json
 from dataclasses import replace
@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from killed import Killed, KilledObjective
 from transformers import AutoModelForImageClassification, ViTForImageClassification, ViTModel
 
 from essparse_lib.errors import InputError
@@ -22,10 +23,10 @@ from essparse_lib.specs.trial import Training, Trial
 from essparse_lib.tasks import Splits, Task, get
 from essparse_lib.tasks.images import Images
 from essparse_lib.training import checkpoints, device, pretrain
-from essparse_lib.training.dynamics import measured_steps
+from essparse_lib.training.dynamics import default_measured_steps
 from essparse_lib.training.features import last_states, linear_accuracy, neighbours_accuracy
 from essparse_lib.training.image_objectives import ImageObjective
-from essparse_lib.training.loop import LOOK_EVERY
+from essparse_lib.training.loop import LOSS_CHECK_INTERVAL
 
 QUICK = ImagePretraining(
     model="quick",
@@ -68,36 +69,26 @@ def task(train=96, channels=3):
 
 @pytest.fixture
 def trained(tmp_path):
-    """``trained(asked, …)``: what ``scratch.pretrain`` makes of it, with checkpoints in this test's folder."""
+    """``trained(spec, …)``: the result of pre-training, with the checkpoint in this test's folder."""
 
-    def train(asked, kept=tmp_path / "state.safetensors", of=None):
-        return pretrain.pretrain(asked, ImageObjective(asked, of or task()), device.accelerator(), kept)
+    def train(spec, checkpoint=tmp_path / "state.safetensors", of=None, killed_at=None, **options):
+        objective = ImageObjective(spec, of or task())
+        if killed_at is not None:
+            objective = KilledObjective(objective, killed_at)
+        return pretrain.pretrain(spec, objective, device.accelerator(), checkpoint, **options)
 
     return train
 
 
 @pytest.mark.parametrize("objective", IMAGE_OBJECTIVES)
-def test_resumed_it_is_the_unbroken_run(trained, monkeypatch, objective, tmp_path):
-    asked = replace(QUICK, objective=objective, dropout=0.1)
-    whole = trained(asked, kept=tmp_path / "whole")
-    monkeypatch.setattr(pretrain, "_CHECKPOINT_EVERY", 0.0)  # at every look at the losses
-
-    class Killed(Exception):
-        pass
-
-    kept, order = tmp_path / "killed", pretrain._positions
-
-    def dies(asked, count, step):
-        if step == 27:
-            raise Killed
-        return order(asked, count, step)
-
-    monkeypatch.setattr(pretrain, "_positions", dies)
-    with pytest.raises(Killed):
-        trained(asked, kept=kept)
-    assert checkpoints.read_notes(kept)["steps"] == LOOK_EVERY
-    monkeypatch.setattr(pretrain, "_positions", order)
-    resumed = trained(asked, kept=kept)
+def test_resumed_it_is_the_unbroken_run(trained, objective, tmp_path):
+    spec = replace(QUICK, objective=objective, dropout=0.1)
+    whole = trained(spec, checkpoint=tmp_path / "whole")
+    checkpoint = tmp_path / "killed"
+    with pytest.raises(Killed):  # with a checkpoint at every check of the losses
+        trained(spec, checkpoint=checkpoint, killed_at=27, checkpoint_interval=0.0)
+    assert checkpoints.read_notes(checkpoint)["steps"] == LOSS_CHECK_INTERVAL
+    resumed = trained(spec, checkpoint=checkpoint)
     assert resumed.losses == whole.losses
     one, other = ({k: v for k, v in t.dynamics.plain().items() if k != "seconds"} for t in (resumed, whole))
     assert one == other
@@ -111,13 +102,13 @@ def test_resumed_it_is_the_unbroken_run(trained, monkeypatch, objective, tmp_pat
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("objective", IMAGE_OBJECTIVES)
 def test_it_learns(trained, objective, channels):
-    found = trained(replace(QUICK, objective=objective, steps=150), of=task(channels=channels))
-    first, last = found.losses[:5], found.losses[-20:]
+    result = trained(replace(QUICK, objective=objective, steps=150), of=task(channels=channels))
+    first, last = result.losses[:5], result.losses[-20:]
     if objective != "dino":  # whose target moves
         assert np.mean(last) < 0.8 * np.mean(first)
-    probes = found.dynamics.probes
-    asked_at = [at for at, knn in zip(found.dynamics.at, probes["knn"], strict=True) if knn is not None]
-    assert asked_at == [15 * part for part in range(11)]
+    probes = result.dynamics.probes
+    knn_steps = [step for step, knn in zip(result.dynamics.at, probes["knn"], strict=True) if knn is not None]
+    assert knn_steps == [15 * part for part in range(11)]
     assert probes["knn"][-1] > 80  # of three classes
     assert ("teacher_entropy" in probes) == (objective == "dino")
     assert None not in probes.get("teacher_entropy", [])
@@ -125,40 +116,40 @@ def test_it_learns(trained, objective, channels):
 
 def test_measures_are_of_the_models_they_name(tmp_path):
     objective = ImageObjective(replace(QUICK, steps=150), task())
-    found = pretrain.pretrain(objective.asked, objective, device.accelerator(), tmp_path / "state")
-    points = objective.metrics(found)
+    result = pretrain.pretrain(objective.spec, objective, device.accelerator(), tmp_path / "state")
+    points = objective.metrics(result)
     assert points["images"] == 150 * 16
     assert points["accuracy"] > 95
     assert points["linear_probe"] >= points["knn"] >= points["knn_random"]
-    torch.manual_seed(objective.asked.seed)
-    models = {"": objective.model(found.module), "_random": objective.model(objective.module())}
+    torch.manual_seed(objective.spec.seed)
+    models = {"": objective.model(result.module), "_random": objective.model(objective.module())}
     sides = [(torch.from_numpy(part.pixels), part.labels) for part in (objective.train, objective.test)]
     for what, model in models.items():
         tokens, patches = zip(*(last_states(model, pixels, objective.prepared) for pixels, _ in sides), strict=True)
-        (_, known), (_, told) = sides
-        assert points["knn" + what] == round(neighbours_accuracy(tokens[0], known, tokens[1], told), 2)
+        (_, train), (_, test) = sides
+        assert points["knn" + what] == round(neighbours_accuracy(tokens[0], train, tokens[1], test), 2)
         if model is models[""]:
-            assert points["linear_probe_patches"] == round(linear_accuracy(patches[0], known, patches[1], told), 2)
+            assert points["linear_probe_patches"] == round(linear_accuracy(patches[0], train, patches[1], test), 2)
     states = models[""](objective.prepared(sides[1][0])).last_hidden_state.detach()
-    given = last_states(models[""], sides[1][0], objective.prepared)
-    for mine, theirs in zip(given, (states[:, 0], states[:, 1:].mean(1)), strict=True):
+    features = last_states(models[""], sides[1][0], objective.prepared)
+    for mine, theirs in zip(features, (states[:, 0], states[:, 1:].mean(1)), strict=True):
         assert np.allclose(mine, theirs.numpy(), atol=1e-5)
     pixels = [part.pixels.reshape(len(part), 3, -1) / 255 for part in (objective.train, objective.test)]
     mean, std = (np.array(v)[None, :, None] for v in (objective.mean, objective.std))
-    known, told = (((p - mean) / std).reshape(len(p), -1) for p in pixels)
-    cosines = told @ known.T / np.outer(np.linalg.norm(told, axis=1), np.linalg.norm(known, axis=1))
-    said = []
+    train, test = (((p - mean) / std).reshape(len(p), -1) for p in pixels)
+    cosines = test @ train.T / np.outer(np.linalg.norm(test, axis=1), np.linalg.norm(train, axis=1))
+    predictions = []
     for row in cosines:
         nearest = np.argsort(-row)[:20]
-        said.append(np.bincount(objective.train.labels[nearest], np.exp(row[nearest] / 0.07)).argmax())
-    assert points["knn_pixels"] == pytest.approx(100 * np.mean(said == objective.test.labels), abs=0.01)
+        predictions.append(np.bincount(objective.train.labels[nearest], np.exp(row[nearest] / 0.07)).argmax())
+    assert points["knn_pixels"] == pytest.approx(100 * np.mean(predictions == objective.test.labels), abs=0.01)
 
 
 def test_prepared_images_have_mean_0_and_deviation_1():
     objective = ImageObjective(QUICK, task())
-    found = objective.prepared(torch.from_numpy(objective.train.pixels))
-    assert found.mean((0, 2, 3)).abs().max() < 1e-3
-    assert (found.std((0, 2, 3)) - 1).abs().max() < 1e-2
+    images = objective.prepared(torch.from_numpy(objective.train.pixels))
+    assert images.mean((0, 2, 3)).abs().max() < 1e-3
+    assert (images.std((0, 2, 3)) - 1).abs().max() < 1e-2
 
 
 def test_hidden_patches_are_as_many_in_each_image():
@@ -210,11 +201,11 @@ def test_what_does_not_fit_is_refused(changed, of, match):
 
 
 def test_neighbours_vote_by_their_cosine():
-    known = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]])
-    told = np.array([[1.0, 0.05], [0.0, 2.0]])
-    assert neighbours_accuracy(known, np.array([0, 0, 1]), told, np.array([0, 1])) == 100
-    assert neighbours_accuracy(known, np.array([0, 0, 1]), told, np.array([1, 0])) == 0
-    assert neighbours_accuracy(known, np.array([0, 0, 1]), told, np.array([0, 0]), neighbours=1) == 50
+    train = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]])
+    test = np.array([[1.0, 0.05], [0.0, 2.0]])
+    assert neighbours_accuracy(train, np.array([0, 0, 1]), test, np.array([0, 1])) == 100
+    assert neighbours_accuracy(train, np.array([0, 0, 1]), test, np.array([1, 0])) == 0
+    assert neighbours_accuracy(train, np.array([0, 0, 1]), test, np.array([0, 0]), neighbours=1) == 50
 
 
 def test_a_linear_probe_tells_what_a_line_can():
@@ -239,7 +230,7 @@ def test_a_model_is_trained_recorded_saved_and_then_pruned(tmp_path, monkeypatch
     assert run([TRIAL.at(0.5), TINY], home) == []
     record = home.records()[TINY.id]
     assert record.status == "ok", record.reason
-    assert record.values["dynamics"]["at"] == measured_steps(TINY.steps)
+    assert record.values["dynamics"]["at"] == default_measured_steps(TINY.steps)
     assert json.loads(record.line()) == json.loads(Record.from_line(record.line()).line())
     assert {"knn", "knn_pixels", "knn_random", "linear_probe", "images", "parameters"} <= set(record.metrics)
     folder = home.pretrained(TINY.model)
@@ -247,14 +238,14 @@ def test_a_model_is_trained_recorded_saved_and_then_pruned(tmp_path, monkeypatch
     saved = ViTModel.from_pretrained(folder)
     assert saved.dtype == torch.float16
     assert len(prunable_matrices(saved)) == 6 * TINY.layers
-    wishes = json.loads((folder / "preprocessor_config.json").read_text())
-    assert wishes["image_mean"] == record.values["images"]["mean"]
+    preprocessor = json.loads((folder / "preprocessor_config.json").read_text())
+    assert preprocessor["image_mean"] == record.values["images"]["mean"]
     assert isinstance(AutoModelForImageClassification.from_pretrained(folder), ViTForImageClassification)
     pruned = home.records()[TRIAL.at(0.5).id].metrics
     assert pruned["zeros"] == pruned["prunable"] // 2
-    said = pretraining.build(TINY.model)
-    assert said.startswith(f"{TINY.model}: held-out loss ")
-    assert f"nats an image, weights in {folder}" in said
+    message = pretraining.build(TINY.model)
+    assert message.startswith(f"{TINY.model}: held-out loss ")
+    assert f"nats an image, weights in {folder}" in message
 
 
 def test_the_methods_page_states_the_settings():

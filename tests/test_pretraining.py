@@ -1,4 +1,4 @@
-"""Language models from scratch: what they are asked, how they are watched, and that they can be killed at any step."""
+"""Pre-training of language models: their batches, snapshots of their weights, and resuming after any step."""
 
 import json
 import math
@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from killed import Killed, KilledObjective
 from transformers import AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from essparse_lib.errors import InputError
@@ -20,8 +21,8 @@ from essparse_lib.runner.scheduler import missing, run
 from essparse_lib.specs.pretraining import TextPretraining
 from essparse_lib.specs.trial import Training, Trial
 from essparse_lib.training import checkpoints, device, pretrain
-from essparse_lib.training.dynamics import Dynamics, measured_steps, weights_now
-from essparse_lib.training.loop import LOOK_EVERY
+from essparse_lib.training.dynamics import Dynamics, default_measured_steps, weight_snapshot
+from essparse_lib.training.loop import LOSS_CHECK_INTERVAL
 from essparse_lib.training.text_objectives import LANGUAGE_MODELS, MaskedLM, TextObjective, masked_batch
 
 QUICK = TextPretraining(
@@ -73,51 +74,40 @@ def tokenizer():
 
 @pytest.fixture
 def trained(tokenizer, tmp_path):
-    """``trained(asked, …)``: what ``scratch.pretrain`` makes of it, with checkpoints in this test's folder."""
+    """``trained(spec, …)``: the result of pre-training, with the checkpoint in this test's folder."""
 
-    def train(asked, kept=tmp_path / "state.safetensors", **options):
-        objective = TextObjective(asked, TEXT, tokenizer)
-        return pretrain.pretrain(asked, objective, device.accelerator(), kept, **options)
+    def train(spec, checkpoint=tmp_path / "state.safetensors", killed_at=None, **options):
+        objective = TextObjective(spec, TEXT, tokenizer)
+        if killed_at is not None:
+            objective = KilledObjective(objective, killed_at)
+        return pretrain.pretrain(spec, objective, device.accelerator(), checkpoint, **options)
 
     return train
 
 
 @pytest.mark.parametrize("architecture", ["bert", "opt"])
 def test_it_learns_and_two_runs_are_one(trained, architecture, tmp_path):
-    asked = replace(QUICK, architecture=architecture, steps=300, hidden=32, masked=0.3)
-    first, second = trained(asked), trained(asked, kept=tmp_path / "other")
+    spec = replace(QUICK, architecture=architecture, steps=300, hidden=32, masked=0.3)
+    first, second = trained(spec), trained(spec, checkpoint=tmp_path / "other")
     assert first.losses == second.losses
     assert len(first.losses) == 300
     assert first.dynamics.held_out[-1] < math.log(30) - 0.3  # it knows more than how common each word is
     assert first.dynamics.held_out[0] == pytest.approx(math.log(40), rel=0.1)
-    other = trained(replace(asked, seed=1), kept=tmp_path / "third")
+    other = trained(replace(spec, seed=1), checkpoint=tmp_path / "third")
     assert other.losses != first.losses
 
 
 @pytest.mark.parametrize("architecture", ["bert", "opt"])
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
-def test_resumed_it_is_the_unbroken_run(trained, monkeypatch, architecture, dropout, tmp_path):
-    asked = replace(QUICK, architecture=architecture, dropout=dropout)
-    whole = trained(asked, kept=tmp_path / "whole")
-    monkeypatch.setattr(pretrain, "_CHECKPOINT_EVERY", 0.0)  # at every look at the losses
-
-    class Killed(Exception):
-        pass
-
-    kept, order = tmp_path / "killed", pretrain._positions
-    for at in (25, 47):
-
-        def dies(asked, count, step, at=at):
-            if step == at:
-                raise Killed
-            return order(asked, count, step)
-
-        monkeypatch.setattr(pretrain, "_positions", dies)
-        with pytest.raises(Killed):
-            trained(asked, kept=kept)
-        assert checkpoints.read_notes(kept)["steps"] == at - at % LOOK_EVERY
-    monkeypatch.setattr(pretrain, "_positions", order)
-    resumed = trained(asked, kept=kept)
+def test_resumed_it_is_the_unbroken_run(trained, architecture, dropout, tmp_path):
+    spec = replace(QUICK, architecture=architecture, dropout=dropout)
+    whole = trained(spec, checkpoint=tmp_path / "whole")
+    checkpoint = tmp_path / "killed"
+    for step in (25, 47):
+        with pytest.raises(Killed):  # with a checkpoint at every check of the losses
+            trained(spec, checkpoint=checkpoint, killed_at=step, checkpoint_interval=0.0)
+        assert checkpoints.read_notes(checkpoint)["steps"] == step - step % LOSS_CHECK_INTERVAL
+    resumed = trained(spec, checkpoint=checkpoint)
     assert resumed.losses == whole.losses
     assert {k: v for k, v in resumed.dynamics.plain().items() if k != "seconds"} == {
         k: v for k, v in whole.dynamics.plain().items() if k != "seconds"
@@ -132,36 +122,35 @@ def test_a_deadline_ends_it_between_steps_and_it_goes_on(trained, monkeypatch):
     times = iter([0.0] * 2 + [9e9] * 9)
     monkeypatch.setattr(pretrain.time, "time", lambda: next(times))
     part = trained(QUICK, deadline=1.0)
-    assert len(part.losses) == 2 * LOOK_EVERY
+    assert len(part.losses) == 2 * LOSS_CHECK_INTERVAL
     whole = trained(QUICK)
     assert len(whole.losses) == QUICK.steps
-    assert whole.losses[: 2 * LOOK_EVERY] == part.losses
-    assert whole.dynamics.at == measured_steps(QUICK.steps)
+    assert whole.losses[: 2 * LOSS_CHECK_INTERVAL] == part.losses
+    assert whole.dynamics.at == default_measured_steps(QUICK.steps)
     assert whole.seconds > part.seconds
 
 
 def test_nan_is_a_result_and_the_last_good_checkpoint_stays(trained, monkeypatch, tmp_path):
-    monkeypatch.setattr(pretrain, "_CHECKPOINT_EVERY", 0.0)
-    monkeypatch.setattr(pretrain, "measured_steps", lambda steps: [0])
-    batch = LANGUAGE_MODELS["bert"].batch
+    make_batch = LANGUAGE_MODELS["bert"].make_batch
     calls = iter(range(1000))
 
     def poisoned(*arguments):
-        made = batch(*arguments)
-        return made if next(calls) < 31 else {**made, "labels": made["labels"] - 10**6}
+        batch = make_batch(*arguments)
+        return batch if next(calls) < 31 else {**batch, "labels": batch["labels"] - 10**6}
 
-    def loss(self, **given):
-        found = forward(self, **{**given, "labels": given["labels"] % 10**6})
-        if int(given["labels"].min()) < 0:
-            found.loss = found.loss * math.nan
-        return found
+    def loss(self, **batch):
+        output = forward(self, **{**batch, "labels": batch["labels"] % 10**6})
+        if int(batch["labels"].min()) < 0:
+            output.loss = output.loss * math.nan
+        return output
 
     forward = MaskedLM.forward
     monkeypatch.setattr(MaskedLM, "forward", loss)
-    monkeypatch.setitem(LANGUAGE_MODELS, "bert", replace(LANGUAGE_MODELS["bert"], batch=poisoned))
-    found = trained(QUICK)
-    assert "NaN or infinite" in found.diverged
-    assert checkpoints.read_notes(tmp_path / "state.safetensors")["steps"] == LOOK_EVERY
+    monkeypatch.setitem(LANGUAGE_MODELS, "bert", replace(LANGUAGE_MODELS["bert"], make_batch=poisoned))
+    result = trained(QUICK, measured_steps=[], checkpoint_interval=0.0)
+    assert "NaN or infinite" in result.diverged
+    assert result.dynamics.at == [0]
+    assert checkpoints.read_notes(tmp_path / "state.safetensors")["steps"] == LOSS_CHECK_INTERVAL
 
 
 @pytest.mark.parametrize(
@@ -178,13 +167,13 @@ def test_what_does_not_fit_is_refused(trained, changed, match):
 
 
 def test_a_checkpoint_of_another_shape_or_a_damaged_one_is_refused(trained, tmp_path):
-    kept = tmp_path / "state.safetensors"
+    checkpoint = tmp_path / "state.safetensors"
     trained(QUICK, deadline=0.0)
-    notes = checkpoints.read_notes(kept)
-    state = pretrain.State(model=torch.nn.Linear(2, 2), optimizer=None)
+    notes = checkpoints.read_notes(checkpoint)
+    state = pretrain.TrainingState(model=torch.nn.Linear(2, 2), optimizer=None)
     with pytest.raises(InputError, match=r"checkpoint of another configuration: .* more differ; remove it"):
-        checkpoints.restore(state, kept)
-    kept.write_bytes(kept.read_bytes()[:100])
+        checkpoints.restore_state(state, checkpoint)
+    checkpoint.write_bytes(checkpoint.read_bytes()[:100])
     with pytest.raises(InputError, match=r"is damaged .*: move it away"):
         trained(QUICK)
     assert notes["asked"] == json.loads(json.dumps(QUICK.canonical()))
@@ -193,25 +182,25 @@ def test_a_checkpoint_of_another_shape_or_a_damaged_one_is_refused(trained, tmp_
 def test_masks_are_as_bert_has_them(tokenizer):
     blocks = torch.from_numpy(circle(4000).astype(np.int64))
     blocks[:, 5] = tokenizer.sep_token_id
-    found = masked_batch(blocks, 0.15, tokenizer, torch.Generator().manual_seed(0))
-    shown = found["input_ids"].gather(1, found["positions"])
-    assert found["positions"].shape == (4000, 2)  # 15% of 16
-    assert not bool(((found["positions"] == 0) | (found["positions"] == 5)).any())  # special tokens are never asked for
-    assert torch.equal(blocks.gather(1, found["positions"]), found["labels"])
-    untouched = torch.ones_like(blocks, dtype=torch.bool).scatter(1, found["positions"], False)
-    assert torch.equal(found["input_ids"][untouched], blocks[untouched])
+    batch = masked_batch(blocks, 0.15, tokenizer, torch.Generator().manual_seed(0))
+    shown = batch["input_ids"].gather(1, batch["positions"])
+    assert batch["positions"].shape == (4000, 2)  # 15% of 16
+    assert not bool(((batch["positions"] == 0) | (batch["positions"] == 5)).any())  # special tokens are never asked for
+    assert torch.equal(blocks.gather(1, batch["positions"]), batch["labels"])
+    untouched = torch.ones_like(blocks, dtype=torch.bool).scatter(1, batch["positions"], False)
+    assert torch.equal(batch["input_ids"][untouched], blocks[untouched])
     hidden = (shown == tokenizer.mask_token_id).float().mean()
-    same = (shown == found["labels"]).float().mean()
+    same = (shown == batch["labels"]).float().mean()
     assert float(hidden) == pytest.approx(0.8, abs=0.02)
     assert float(same) == pytest.approx(0.1 + 0.1 / 35, abs=0.015)
     assert int(shown.min()) >= 4  # random tokens are words
-    places = torch.bincount(found["positions"].flatten(), minlength=16)[[1, 2, 3, 4, *range(6, 16)]]
+    places = torch.bincount(batch["positions"].flatten(), minlength=16)[[1, 2, 3, 4, *range(6, 16)]]
     assert float(places.max() / places.min()) < 1.35  # anywhere alike
 
 
 def test_only_masked_tokens_are_scored_and_the_loss_is_transformers_own(tokenizer):
     torch.manual_seed(0)
-    model = LANGUAGE_MODELS["bert"].model(replace(QUICK, dropout=0.0), tokenizer).eval()
+    model = LANGUAGE_MODELS["bert"].build(replace(QUICK, dropout=0.0), tokenizer).eval()
     batch = masked_batch(torch.from_numpy(circle(8).astype(np.int64)), 0.2, tokenizer, torch.Generator().manual_seed(1))
     labels = torch.full_like(batch["input_ids"], -100).scatter(1, batch["positions"], batch["labels"])
     whole = model(input_ids=batch["input_ids"], labels=labels).loss
@@ -223,29 +212,29 @@ def test_too_few_words_to_mask_is_said(tokenizer):
         masked_batch(torch.full((1, 8), 3), 0.5, tokenizer, torch.Generator())
 
 
-def test_looks_are_early_and_even():
-    assert measured_steps(8000)[:9] == [0, 1, 2, 5, 10, 20, 50, 80, 160]
-    assert measured_steps(8000)[-1] == 8000
-    assert measured_steps(3) == [0, 1, 2, 3]
+def test_snapshots_are_early_and_even():
+    assert default_measured_steps(8000)[:9] == [0, 1, 2, 5, 10, 20, 50, 80, 160]
+    assert default_measured_steps(8000)[-1] == 8000
+    assert default_measured_steps(3) == [0, 1, 2, 3]
 
 
-def test_a_look_counts_what_is_there(tokenizer):
-    model = LANGUAGE_MODELS["bert"].model(QUICK, tokenizer)
+def test_a_snapshot_counts_what_is_there(tokenizer):
+    model = LANGUAGE_MODELS["bert"].build(QUICK, tokenizer)
     with torch.no_grad():
         matrix = prunable_weights(model)["bert.encoder.layer.1.output.dense.weight"]
         matrix[:3] = 0
         matrix[3:, 0] = 1e-7
-    found = weights_now(model)
-    assert [place[:2] for place in found["places"]].index([1, "output"]) == 11
-    assert sum(size for *_, size in found["places"]) == 2 * (4 * 16 * 16 + 2 * 16 * 64)
-    assert found["zeros"]["exact"][11] == 3 * 64
-    assert found["zeros"]["below 1e-06"][11] == 3 * 64 + 13
-    assert found["norms"][11] == pytest.approx(float(matrix.norm()), rel=1e-4)
+    snapshot = weight_snapshot(model)
+    assert [place[:2] for place in snapshot["places"]].index([1, "output"]) == 11
+    assert sum(size for *_, size in snapshot["places"]) == 2 * (4 * 16 * 16 + 2 * 16 * 64)
+    assert snapshot["zeros"]["exact"][11] == 3 * 64
+    assert snapshot["zeros"]["below 1e-06"][11] == 3 * 64 + 13
+    assert snapshot["norms"][11] == pytest.approx(float(matrix.norm()), rel=1e-4)
     dynamics = Dynamics()
-    dynamics.look(0, model, None, 3.0, {})
+    dynamics.add_snapshot(0, model, None, 3.0, {})
     assert Dynamics(**json.loads(json.dumps(dynamics.plain()))).zeros == dynamics.zeros
-    dynamics.look(1, model, 2.0, 3.0, {"knn": 50.0})
-    dynamics.look(2, model, 2.0, 3.0, {"entropy": 1.0})
+    dynamics.add_snapshot(1, model, 2.0, 3.0, {"knn": 50.0})
+    dynamics.add_snapshot(2, model, 2.0, 3.0, {"entropy": 1.0})
     assert dynamics.probes == {"knn": [None, 50.0, None], "entropy": [None, None, 1.0]}
 
 
@@ -300,7 +289,7 @@ def test_a_model_is_trained_recorded_saved_and_then_pruned(home):
     record = home.records()[TINY.id]
     assert record.status == "ok"
     assert record.metrics["held_out_loss"] < record.metrics["unigram_entropy"]
-    assert record.values["dynamics"]["at"] == measured_steps(TINY.steps)
+    assert record.values["dynamics"]["at"] == default_measured_steps(TINY.steps)
     assert all(record.values["text"][name] > 0 for name in ("documents", "characters", "words", "tokens"))
     assert Record.from_line(record.line()) == record
     folder = home.pretrained(TINY.model)

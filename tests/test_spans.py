@@ -17,7 +17,7 @@ from essparse_lib.sources import tiny
 from essparse_lib.tasks import Answer, Question, Questions
 from essparse_lib.training import device
 from essparse_lib.training.evaluate import answer
-from essparse_lib.training.spans import best_spans, check, encode, stride, tokens_of
+from essparse_lib.training.spans import answer_tokens, best_spans, check, encode, stride
 
 TINY = ("tiny-bert", "tiny-mpnet", "tiny-opt")
 WORDS = "film plot actors play scene story music some every this its has".split()
@@ -54,8 +54,8 @@ def test_windows_by_hand():
     ]
     # words 6 and 7: the first window has one of them alone, the third begins with them
     assert spans(data) == [(0, 0), (7, 8), (4, 5)]
-    assert data.owners.tolist() == [0, 0, 0]
-    assert data.firsts.tolist() == [4, 4, 4]
+    assert data.question_positions.tolist() == [0, 0, 0]
+    assert data.context_starts.tolist() == [4, 4, 4]
     assert data.lengths.tolist() == [12, 12, 11]
     assert data.inputs["token_type_ids"][2] == [0] * 4 + [1] * 7
     assert data.text(1, 7, 8) == data.text(2, 4, 5) == "music some"
@@ -87,9 +87,9 @@ def test_the_first_answer_is_the_one_to_find():
 def test_every_model_gets_its_own_form_and_windows_follow_their_questions(model):
     one, two = about(" ".join(WORDS), "plot"), about("music plot", "plot", "bad")
     data = windows(two, one, two, model=model, max_length=13)
-    assert data.owners.tolist() == [0, *[1] * (len(data) - 2), 2]
+    assert data.question_positions.tolist() == [0, *[1] * (len(data) - 2), 2]
     for window, (first, last) in enumerate(spans(data)):
-        assert data.text(window, data.firsts[window], data.firsts[window]) in WORDS
+        assert data.text(window, data.context_starts[window], data.context_starts[window]) in WORDS
         if first:
             assert data.text(window, first, last) == "plot"
     assert set(data.inputs) == set(tokenizer_of(model).model_input_names)
@@ -106,20 +106,22 @@ contexts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=60)
 
 
 @given(contexts, st.integers(1, 3), st.integers(11, 40), st.data())
-def test_windows_cover_the_context_and_overlap_by_the_stride(context, asked, max_length, data):
+def test_windows_cover_the_context_and_overlap_by_the_stride(context, size, max_length, data):
     begin = data.draw(st.integers(0, len(context) - 1))
     end = data.draw(st.integers(begin, min(begin + 5, len(context) - 1)))
     text, start = " ".join(context[begin : end + 1]), len(" ".join(context[:begin])) + bool(begin)
-    encoded = windows(about(" ".join(context), text, " ".join(["good"] * asked), start), max_length=max_length)
-    room = max_length - 3 - asked
-    parts = [words(encoded, i)[2 + asked : -1] for i in range(len(encoded))]
+    encoded = windows(
+        about(" ".join(context), text, " ".join(["good"] * size), start), max_length=max_length
+    )
+    room = max_length - 3 - size
+    parts = [words(encoded, i)[2 + size : -1] for i in range(len(encoded))]
     assert [len(part) for part in parts[:-1]] == [room] * (len(parts) - 1)
     assert len(parts[-1]) <= room
     place = 0
     for number, (part, (first, last)) in enumerate(zip(parts, spans(encoded), strict=True)):
         assert part == context[place : place + len(part)]
         holds = place <= begin and end < place + len(part)
-        shift = 2 + asked - place
+        shift = 2 + size - place
         assert (first, last) == ((begin + shift, end + shift) if holds else (0, 0))
         place += room - stride(max_length)
         if number == len(parts) - 1:
@@ -178,12 +180,12 @@ def test_characters_of_several_tokens_are_found_whole(bytewise, text):
 )
 def test_characters_to_tokens(answer_, expected):
     offsets = np.array([[0, 2], [3, 5], [6, 7], [7, 8]])
-    assert tokens_of(answer_, offsets) == expected
+    assert answer_tokens(answer_, offsets) == expected
 
 
 def test_characters_before_the_first_token_or_without_any():
-    assert tokens_of(Answer("x", 2), np.array([[3, 5]])) is None
-    assert tokens_of(Answer("x", 0), np.empty((0, 2), int)) is None
+    assert answer_tokens(Answer("x", 2), np.array([[3, 5]])) is None
+    assert answer_tokens(Answer("x", 0), np.empty((0, 2), int)) is None
 
 
 def logits(*rows):
@@ -265,19 +267,19 @@ def test_of_all_windows_the_likeliest_answer_counts(context):
 def test_neither_the_question_nor_marks_nor_padding_are_answers():
     model = Pointing({"good": 9, "<s>": 9, "<pad>": 9, "plot": 1}, {"film": 1, "</s>": 9, "<pad>": 9, "good": 9})
     short, long = about("plot film", "plot", "good"), about(" ".join(["music"] * 6), "music", "good")
-    given_ = answer(model, windows(short, long), device.accelerator())
-    assert given_[0] == "plot film"
-    assert set(given_[1].split()) == {"music"}
+    answers = answer(model, windows(short, long), device.accelerator())
+    assert answers[0] == "plot film"
+    assert set(answers[1].split()) == {"music"}
 
 
 @pytest.mark.parametrize("between", [28, 29])
 def test_an_answer_has_at_most_thirty_tokens(between):
     context = " ".join(["plot", *["music"] * between, "film"])
     model = Pointing({"plot": 5, "music": 1}, {"film": 6})
-    (given_,) = answer(model, windows(about(context, "plot"), max_length=62), device.accelerator())
-    assert given_.split()[-1] == "film"
-    assert (given_ == context) == (between == 28)
-    assert ("plot" in given_) == (between == 28)
+    (given_answer,) = answer(model, windows(about(context, "plot"), max_length=62), device.accelerator())
+    assert given_answer.split()[-1] == "film"
+    assert (given_answer == context) == (between == 28)
+    assert ("plot" in given_answer) == (between == 28)
 
 
 @pytest.mark.parametrize("model", TINY)
@@ -300,7 +302,7 @@ def test_many_questions_are_tokenised_as_few_are(monkeypatch):
     monkeypatch.setattr(module, "_CHUNK", 7)
     parted = encode(questions, tokenizer_of("tiny-bert"), 32)
     assert parted.inputs == whole.inputs
-    assert parted.owners.tolist() == whole.owners.tolist()
+    assert parted.question_positions.tolist() == whole.question_positions.tolist()
     assert spans(parted) == spans(whole)
 
 
@@ -310,10 +312,14 @@ def test_a_tokenizer_that_is_not_fast_is_refused():
 
 
 @pytest.mark.parametrize("model", TINY)
-@pytest.mark.parametrize("asked", [1, 5, 12])
-def test_a_question_that_leaves_no_room_is_refused_and_the_length_that_is_named_suffices(model, asked):
-    questions = Questions([about("film plot", "plot"), about(" ".join(WORDS), "plot", " ".join(["good"] * asked))])
-    with pytest.raises(InputError, match=rf"max_length 4 .* {max(asked, 2)} tokens .* give \d+ or more$") as refusal:
+@pytest.mark.parametrize("size", [1, 5, 12])
+def test_a_question_that_leaves_no_room_is_refused_and_the_length_that_is_named_suffices(model, size):
+    questions = Questions(
+        [about("film plot", "plot"), about(" ".join(WORDS), "plot", " ".join(["good"] * size))]
+    )
+    with pytest.raises(
+        InputError, match=rf"max_length 4 .* {max(size, 2)} tokens .* give \d+ or more$"
+    ) as refusal:
         check(questions, tokenizer_of(model), 4)
     least = int(str(refusal.value).split()[-3])
     with pytest.raises(InputError, match=f"give {least} or more"):

@@ -342,7 +342,7 @@ def test_pixels_are_those_of_transformers_own_processor(side, size, resample):
     theirs = ViTImageProcessorPil(
         size={"height": size, "width": size}, resample=resample, image_mean=mean, image_std=std
     )(list(images.pixels.transpose(0, 2, 3, 1)), return_tensors="pt")["pixel_values"]
-    wishes = Preprocessing(
+    preprocessing = Preprocessing(
         channels=3,
         size=(size, size),
         patch=(4, 4),
@@ -350,7 +350,7 @@ def test_pixels_are_those_of_transformers_own_processor(side, size, resample):
         std=std,
         resampling={2: "bilinear", 3: "bicubic"}[resample],
     )
-    ours = pictures.encode(images, wishes, CPU).shown(range(3))["pixel_values"]
+    ours = pictures.encode(images, preprocessing, CPU).input_batch(range(3))["pixel_values"]
     assert ours.dtype == torch.float32
     assert (ours - theirs).abs().max() < 1.5 / 255 / min(std)  # Pillow rounds to 8 bits after each direction
 
@@ -382,7 +382,7 @@ def test_a_batch_holds_the_images_that_are_asked_for_with_their_labels():
     assert batch["labels"].tolist() == [2, 0, 3]
     expected = torch.from_numpy(images.pixels[[7, 0, 3]]) / 127.5 - 1
     assert torch.allclose(batch["pixel_values"], expected, atol=1e-6)
-    assert torch.equal(data.shown([7, 0, 3])["pixel_values"], batch["pixel_values"])
+    assert torch.equal(data.input_batch([7, 0, 3])["pixel_values"], batch["pixel_values"])
 
 
 def test_pixels_stay_in_8_bits_and_are_not_copied():
@@ -404,8 +404,8 @@ def test_colours_are_not_for_a_model_that_sees_none_and_greys_are_for_all():
     grey = dataclasses.replace(SQUARE, channels=1, mean=(0.5,), std=(0.5,))
     with pytest.raises(InputError, match="'grey-vit' reads images of 1 channel, but the task's have 3"):
         pictures.check(some(side=8), grey, "grey-vit")
-    for wishes in (grey, SQUARE):
-        pictures.check(some(channels=1, side=8), wishes, "a-vit")
+    for preprocessing in (grey, SQUARE):
+        pictures.check(some(channels=1, side=8), preprocessing, "a-vit")
 
 
 @pytest.mark.parametrize("patch", [(3, 4), (4, 3), (16, 16)])

@@ -67,9 +67,9 @@ def _pruned_share(asked: Measurement) -> dict[str, Any]:
 
 def _zeros(asked: Measurement) -> dict[str, Any]:
     """Of a model as it was saved, what is looked at while one is trained."""
-    from ..training.dynamics import weights_now
+    from ..training.dynamics import weight_snapshot
 
-    return weights_now(loading.complete(asked.model))
+    return weight_snapshot(loading.complete(asked.model))
 
 
 def _distribution(asked: Measurement) -> dict[str, Any]:

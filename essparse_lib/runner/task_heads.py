@@ -16,10 +16,10 @@ from ..models import loading
 from ..tasks import Examples, Images, Questions, Task
 from ..tasks.answers import exact_match, f1
 from ..training import pictures, spans, texts
-from ..training.batches import Batches, Encoded
+from ..training.batches import EncodedExamples, EncodedTexts
 from ..training.device import accelerator
 from ..training.evaluate import answer, classify
-from ..training.pictures import Pictures
+from ..training.pictures import EncodedImages
 from ..training.spans import Windows
 
 
@@ -43,7 +43,7 @@ class TaskHead:
     """
 
     check: Callable[[Any, str, int], None]
-    encode: Callable[[Any, str, int], Batches]
+    encode: Callable[[Any, str, int], EncodedExamples]
     score: Callable[[nn.Module, Task, Any, Accelerator], Scored]
 
 
@@ -57,11 +57,11 @@ def _check_length(max_length: int) -> None:
         raise InputError(f"max_length {max_length} is not allowed: give the tokens kept of a text, such as 128")
 
 
-def _encode_texts(examples: Examples, model: str, max_length: int) -> Encoded:
+def _encode_texts(examples: Examples, model: str, max_length: int) -> EncodedTexts:
     return texts.encode(examples, loading.tokenizer_of(model), max_length)
 
 
-def _score_classes(model: nn.Module, task: Task, test: Batches, devices: Accelerator) -> Scored:
+def _score_classes(model: nn.Module, task: Task, test: EncodedExamples, devices: Accelerator) -> Scored:
     labels, predictions = test.targets["labels"], classify(model, test, devices)
     if task.metric in metrics.MEANS:
         right = labels == predictions
@@ -94,7 +94,7 @@ def _check_images(images: Images, model: str, max_length: int) -> None:
     pictures.check(images, loading.preprocessing_of(model), model)
 
 
-def _encode_images(images: Images, model: str, max_length: int) -> Pictures:
+def _encode_images(images: Images, model: str, max_length: int) -> EncodedImages:
     return pictures.encode(images, loading.preprocessing_of(model), accelerator().device)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ..pruning.masks import Mask
     from ..tasks import Splits
-    from ..training.batches import Batches
+    from ..training.batches import EncodedExamples
 
 
 def execute(trial: Trial) -> Record:
@@ -224,19 +224,21 @@ def _data(task: str) -> tuple[Splits, str]:
     return splits, f"{splits.train.fingerprint()}+{splits.test.fingerprint()}"
 
 
-def _train(trial: Trial) -> Batches:
+def _train(trial: Trial) -> EncodedExamples:
     limit = trial.training.max_train
     drawn = limit is not None and limit < len(_data(trial.task)[0].train)
     limit, seed = (limit, trial.seed) if drawn else (None, 0)  # all of them are the same for every seed
     return _encoded(trial.task, trial.model, trial.training.max_length, limit, seed)
 
 
-def _test(trial: Trial) -> Batches:
+def _test(trial: Trial) -> EncodedExamples:
     return _encoded(trial.task, trial.model, trial.training.max_length, trial.training.max_test)
 
 
 @lru_cache(maxsize=8)
-def _encoded(task: str, model: str, max_length: int, limit: int | None = None, seed: int | None = None) -> Batches:
+def _encoded(
+    task: str, model: str, max_length: int, limit: int | None = None, seed: int | None = None
+) -> EncodedExamples:
     """At most so many training examples (without a seed, test examples), encoded once for all that a worker runs."""
     from .. import tasks
     from ..training.fine_tune import subset

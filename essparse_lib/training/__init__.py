@@ -1,1 +1,1 @@
-"""Training and evaluation: one loop, one way to make batches, the device they run on."""
+"""Training and evaluation: the training loop, objectives, batches, and the devices they run on."""

@@ -1,4 +1,4 @@
-"""Examples as batches of numbers: grouped by length; of texts, padded to the longest of the batch."""
+"""Batches of examples, which are grouped by length; texts are padded to the longest of the batch."""
 
 from __future__ import annotations
 
@@ -13,69 +13,70 @@ import torch
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-#: So many batches are drawn at random together and then sorted by length among themselves.
+#: Number of batches in a pool; the examples of a pool are drawn at random and then sorted by length.
 _POOL = 32
 
 
-class Batches(Protocol):
-    """Examples as a model takes them, of whatever kind: what training and evaluation need of them."""
+class EncodedExamples(Protocol):
+    """Examples of any kind in the form that a model takes, as training and evaluation need them."""
 
     @property
     def targets(self) -> Mapping[str, np.ndarray]:
-        """What the model is to answer, by the name of its argument: per example a number."""
+        """The numbers to predict, one an example, by the name of the model's argument."""
 
     @property
     def lengths(self) -> np.ndarray:
-        """How long each example is, shape (examples,): those of like length come together."""
+        """The length of each example, shape (examples,); examples of similar length share a batch."""
 
     def __len__(self) -> int:
-        """How many examples there are."""
+        """Return the number of examples."""
 
-    def shown(self, positions: Sequence[int] | np.ndarray) -> dict[str, torch.Tensor]:
-        """What the model reads of the examples at these positions; the first dimension is theirs."""
+    def input_batch(self, positions: Sequence[int] | np.ndarray) -> dict[str, torch.Tensor]:
+        """Return the model's inputs for the examples at these positions, which are the first dimension."""
 
     def batch(self, positions: Sequence[int] | np.ndarray) -> dict[str, torch.Tensor]:
-        """The same, and what the model is to answer."""
+        """Return the model's inputs and the targets for the examples at these positions."""
 
 
 @dataclass(frozen=True, eq=False)
-class Encoded:
-    """Texts as a model takes them.
+class EncodedTexts:
+    """Tokenised texts.
 
     Attributes:
-        inputs: what the model reads, by the name of its argument: per example a row of numbers of its own length.
-        targets: what it is to answer, by the name of its argument: per example a number.
-        fillers: by input, the number that short rows are filled up with.
+        inputs: rows of numbers, one an example, of different lengths, by the name of the model's argument.
+        targets: the numbers to predict, one an example, by the name of the model's argument.
+        padding: the number that pads short rows, by the name of the input.
     """
 
     inputs: Mapping[str, Sequence[Sequence[int]]]
     targets: Mapping[str, np.ndarray]
-    fillers: Mapping[str, int]
+    padding: Mapping[str, int]
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     @cached_property
     def lengths(self) -> np.ndarray:
-        """The numbers in each example's rows, shape (examples,)."""
+        """The number of tokens of each example, shape (examples,)."""
         return np.array([len(row) for row in next(iter(self.inputs.values()))])
 
-    def shown(self, positions: Sequence[int] | np.ndarray) -> dict[str, torch.Tensor]:
-        """What the model reads of the examples at these positions, padded on the right; shapes (n, longest)."""
+    def input_batch(self, positions: Sequence[int] | np.ndarray) -> dict[str, torch.Tensor]:
+        """Return the inputs of the examples at these positions, padded on the right; shapes (positions, longest)."""
         longest = int(self.lengths[positions].max())
-        return {
-            name: torch.tensor([[*rows[i], *[self.fillers[name]] * (longest - len(rows[i]))] for i in positions])
-            for name, rows in self.inputs.items()
-        }
+        batch = {}
+        for name, rows in self.inputs.items():
+            padded = [[*rows[i], *[self.padding[name]] * (longest - len(rows[i]))] for i in positions]
+            batch[name] = torch.tensor(padded)
+        return batch
 
     def batch(self, positions: Sequence[int] | np.ndarray) -> dict[str, torch.Tensor]:
-        """The same, and what the model is to answer; shapes (n, longest) and (n,)."""
+        """Return the input batch and the targets; shapes (positions, longest) and (positions,)."""
         targets = {name: torch.from_numpy(values[positions]) for name, values in self.targets.items()}
-        return {**self.shown(positions), **targets}
+        return {**self.input_batch(positions), **targets}
 
 
-def fillers(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
-    """What fills up short rows of what a tokenizer returns."""
+def padding_values(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
+    """Return the numbers that pad a tokenizer's outputs, by the name of the output."""
     return {
         "input_ids": tokenizer.pad_token_id,
         "token_type_ids": tokenizer.pad_token_type_id,
@@ -84,10 +85,15 @@ def fillers(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
 
 
 def shuffled(lengths: np.ndarray, size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """One epoch of positions in batches of ``size``: each example once, examples of like length together.
+    """Yield the positions of one epoch in batches: each example once, in random order, similar lengths together.
 
-    Examples are shuffled, sorted by length within pools of several batches, and the batches shuffled, so
-    that padding is rare and the order still random. Only the lengths and the generator decide the order.
+    Examples are shuffled and sorted by length within pools of several batches. Then the batches are shuffled. So
+    there is little padding, and the order is still random. Only the lengths and the generator determine the order.
+
+    Args:
+        lengths: length of each example, shape (examples,).
+        size: number of examples in a batch.
+        rng: generator of random numbers.
     """
     order = rng.permutation(len(lengths))
     pools = [order[i : i + size * _POOL] for i in range(0, len(order), size * _POOL)]
@@ -97,6 +103,11 @@ def shuffled(lengths: np.ndarray, size: int, rng: np.random.Generator) -> Iterat
 
 
 def by_length(lengths: np.ndarray, size: int) -> Iterator[np.ndarray]:
-    """All positions in batches of ``size``, longest first: for evaluation, where order does not matter."""
+    """Yield all positions in batches, longest examples first, for evaluation, where the order does not matter.
+
+    Args:
+        lengths: length of each example, shape (examples,).
+        size: number of examples in a batch.
+    """
     order = np.argsort(-lengths, kind="stable")
     yield from (order[i : i + size] for i in range(0, len(order), size))

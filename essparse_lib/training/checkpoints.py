@@ -1,4 +1,4 @@
-"""A training between two steps as one file, so that a killed one goes on as if nothing had happened."""
+"""Checkpoints: the state of a training between two steps as one file, from which a killed training resumes exactly."""
 
 from __future__ import annotations
 
@@ -13,18 +13,24 @@ from torch import nn
 
 from ..errors import InputError, one_line
 from ..files import writing
-from .loop import State
+from .loop import TrainingState
 
 
-def save_state(state: State, notes: dict[str, Any], path: Path) -> None:
-    """Write a training's state: parameters and buffers, the optimizer's moments, losses (all looked at), notes as JSON.
+def save_state(state: TrainingState, notes: dict[str, Any], path: Path) -> None:
+    """Write a training's state to a file.
 
-    Chance is not in it: what is drawn in a step must depend on the number of the step alone.
+    The file holds parameters and buffers, the optimizer's moments, the losses and the notes. It holds no state of a
+    random generator: what is drawn in a step must depend on the number of the step alone.
+
+    Args:
+        state: the state to save; all its losses must be checked.
+        notes: plain data that are saved as JSON.
+        path: the file to write; an existing file is replaced atomically.
 
     Raises:
         InputError: the disk is full, or the folder cannot be written.
     """
-    tensors = {name: tensor.detach() for name, tensor in _kept(state.model).items()}
+    tensors = {name: tensor.detach() for name, tensor in _saved_tensors(state.model).items()}
     for name, parameter in state.model.named_parameters():
         for moment, value in state.optimizer.state.get(parameter, {}).items():
             tensors[f"optimizer/{moment}/{name}"] = value
@@ -35,7 +41,7 @@ def save_state(state: State, notes: dict[str, Any], path: Path) -> None:
 
 
 def read_notes(path: Path) -> dict[str, Any] | None:
-    """The notes of a saved state; None if there is none.
+    """Return the notes of a checkpoint, or None if the file does not exist.
 
     Raises:
         InputError: the file is damaged.
@@ -49,45 +55,53 @@ def read_notes(path: Path) -> dict[str, Any] | None:
         raise _damaged(path, error) from error
 
 
-def restore(state: State, path: Path) -> None:
-    """Put a saved state in place of a training's own, before its first step.
+def restore_state(state: TrainingState, path: Path) -> None:
+    """Replace a training's state by the one in a checkpoint, before the first step.
+
+    Args:
+        state: the state to overwrite.
+        path: a file that ``save_state`` wrote.
 
     Raises:
-        InputError: the file is damaged, or is that of a model of another shape; nothing has changed then.
+        InputError: the file is damaged, or belongs to a model of another shape; the state is then unchanged.
     """
     try:
         with safe_open(path, "pt") as file:
             names = set(file.keys())
-            own = _kept(state.model)
-            shapes = {name: list(parameter.shape) for name, parameter in own.items()}
-            kept = {n: file.get_slice(n).get_shape() for n in names if n.startswith("model/")}
-            if kept != shapes:
-                strange = sorted(n.removeprefix("model/") for n in {*kept, *own} if kept.get(n) != shapes.get(n))
+            tensors = _saved_tensors(state.model)
+            shapes = {name: list(tensor.shape) for name, tensor in tensors.items()}
+            saved_shapes = {name: file.get_slice(name).get_shape() for name in names if name.startswith("model/")}
+            if saved_shapes != shapes:
+                differing = sorted(
+                    name.removeprefix("model/")
+                    for name in {*saved_shapes, *shapes}
+                    if saved_shapes.get(name) != shapes.get(name)
+                )
                 raise InputError(
-                    f"{path} is a checkpoint of another configuration: {strange[0]} and {len(strange) - 1} more "
+                    f"{path} is a checkpoint of another configuration: {differing[0]} and {len(differing) - 1} more "
                     "differ; remove it to begin anew"
                 )
             with torch.no_grad():
-                for name, tensor in own.items():
+                for name, tensor in tensors.items():
                     tensor.copy_(file.get_tensor(name))
             for name, parameter in state.model.named_parameters():
-                moments = {n.split("/")[1]: n for n in names if n.startswith("optimizer/") and n.endswith(f"/{name}")}
-                if moments:  # what is not trained has none
+                keys = [key for key in names if key.startswith("optimizer/") and key.endswith(f"/{name}")]
+                if keys:  # parameters that are not trained have no moments
                     state.optimizer.state[parameter] = {
-                        moment: file.get_tensor(full).to(parameter.device) for moment, full in moments.items()
+                        key.split("/")[1]: file.get_tensor(key).to(parameter.device) for key in keys
                     }
             state.losses[:] = file.get_tensor("losses").tolist()
     except (OSError, SafetensorError) as error:
         raise _damaged(path, error) from error
 
 
-def _kept(model: nn.Module) -> dict[str, torch.Tensor]:
-    """The parameters, each once however many names it has, and those buffers that a saved model has."""
-    saved = model.state_dict().keys()
+def _saved_tensors(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Return the parameters, each once even if it has several names, and the buffers of the model's state dict."""
+    saved_names = model.state_dict().keys()
     return {
         f"model/{name}": tensor
         for name, tensor in (*model.named_parameters(), *model.named_buffers())
-        if isinstance(tensor, nn.Parameter) or name in saved
+        if isinstance(tensor, nn.Parameter) or name in saved_names
     }
 
 

@@ -1,4 +1,4 @@
-"""On what a trial runs, and in which precision."""
+"""The devices that a trial or a pre-training runs on, their precision and their memory."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import platform
 import resource
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from torch import nn
 
 
 def has_bf16() -> bool:
-    """Whether the device multiplies bf16 matrices in hardware, so that bf16 is faster than fp32."""
+    """Return whether the device multiplies bf16 matrices in hardware, so that bf16 is faster than fp32."""
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported(including_emulation=False)
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
@@ -28,77 +29,91 @@ def has_bf16() -> bool:
 
 
 def accelerator() -> Accelerator:
-    """The devices of this process (one, or its share of an ``accelerate launch``), in bf16 where it helps."""
+    """Return the devices of this process (one, or its share of an ``accelerate launch``), in bf16 if that is faster."""
     return Accelerator(mixed_precision="bf16" if has_bf16() else "no")
 
 
 def agreed(value: Any) -> Any:
-    """The main process's value, in every process of an ``accelerate launch``; all must ask together."""
-    accelerator()  # joins the others
+    """Return the main process's value in every process of an ``accelerate launch``; all must call this together.
+
+    Args:
+        value: this process's value.
+    """
+    accelerator()  # joins the other processes
     return broadcast_object_list([value])[0]
 
 
-_taken: list[FileLock] = []
+#: The lock of the GPU that this process uses; it is held until the process ends.
+_gpu_locks: list[FileLock] = []
 
 
 def take_gpu() -> None:
-    """Let this worker compute, as long as it lives, on the GPU that the fewest other workers have taken."""
-    if _taken or not torch.cuda.is_available():
+    """Choose the GPU that the fewest other workers use, and keep it until this process ends."""
+    if _gpu_locks or not torch.cuda.is_available():
         return
     folder = Path(tempfile.gettempdir()) / "essparse-gpus"
     folder.mkdir(exist_ok=True)
-    for place, gpu in itertools.product(itertools.count(), range(torch.cuda.device_count())):
-        lock = FileLock(folder / f"{gpu}-{place}.lock")
+    for slot, gpu in _slots(torch.cuda.device_count()):
+        lock = FileLock(folder / f"{gpu}-{slot}.lock")
         try:
             lock.acquire(timeout=0)
         except TimeoutError:
             continue
-        _taken.append(lock)
+        _gpu_locks.append(lock)
         torch.cuda.set_device(gpu)
         return
 
 
 def use_threads(count: int) -> None:
-    """How many CPU threads this process computes with."""
+    """Set the number of CPU threads that this process computes with.
+
+    Args:
+        count: number of threads; 1 if it is less.
+    """
     torch.set_num_threads(max(1, count))
 
 
-#: Of glibc's mallopt: how many blocks may be taken from the system one by one; how much free memory goes back to it.
+#: Parameters of glibc's mallopt: how many blocks may be mapped one by one, and from how many free bytes on memory is
+#: returned to the system.
 _MMAP_MAX, _TRIM_THRESHOLD = -4, -1
 
 
-def keep_memory(kept: bool = True) -> None:
-    """Have this process keep the memory of tensors on a CPU for those to come, where the C library is glibc.
+def keep_memory(keep: bool = True) -> None:
+    """Let this process keep the memory of freed CPU tensors for later ones, if the C library is glibc.
 
-    By itself it gives every large block back to the system as soon as it is free, and takes it anew, page by page, in
-    the next step of the same training: more than half of the time where a step scores every token against a vocabulary
-    (benchmarks/memory.py). What is kept is at most what was in use at once.
+    By default glibc returns every large block to the system as soon as it is free. The next training step then takes it
+    again, page by page. That costs more than half of a step that scores every token against a vocabulary
+    (benchmarks/memory.py). The memory that is kept is at most the peak of the memory in use.
 
     Args:
-        kept: False for the library's own way.
+        keep: False restores glibc's defaults.
     """
     if platform.libc_ver()[0] != "glibc":
         return
     mallopt = ctypes.CDLL(None).mallopt
-    mallopt(_MMAP_MAX, 0 if kept else 65_536)
-    mallopt(_TRIM_THRESHOLD, -1 if kept else 131_072)
+    mallopt(_MMAP_MAX, 0 if keep else 65_536)
+    mallopt(_TRIM_THRESHOLD, -1 if keep else 131_072)
 
 
-def suit_attention(model: nn.Module, where: torch.device) -> None:
-    """Have a model of transformers attend by plain matrix products if it will run on a CPU, and as is usual elsewhere.
+def suit_attention(model: nn.Module, device: torch.device) -> None:
+    """Choose how a model of transformers computes attention: by plain matrix products on a CPU, else by its default.
 
-    On rows as short as ours and on small models these are faster there than the fused kernels, in bf16 about twice
-    (benchmarks/attention.py). What comes out differs by rounding alone.
+    For small models and short texts, plain products are faster on a CPU than the fused kernels, in bf16 about twice as
+    fast (benchmarks/attention.py). The results differ by rounding alone.
+
+    Args:
+        model: the model; models of transformers inside it are changed in place.
+        device: the device that it will run on.
     """
     from transformers import PreTrainedModel
 
-    for part in model.modules() if where.type == "cpu" else ():
+    for part in model.modules() if device.type == "cpu" else ():
         if isinstance(part, PreTrainedModel):
             part.set_attn_implementation("eager")
 
 
 def description(device: torch.device) -> dict[str, str | int]:
-    """The device for a record: its name, how many work together, precision and CPU threads."""
+    """Return what a record says of a device: its name, precision, CPU threads and number of processes."""
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
     else:
@@ -112,17 +127,24 @@ def description(device: torch.device) -> dict[str, str | int]:
 
 
 def reset_peak_memory(device: torch.device) -> None:
-    """Begin to measure ``peak_memory`` anew, where the device can."""
+    """Restart the measurement of ``peak_memory`` if the device is a GPU."""
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
 
 
 def peak_memory(device: torch.device) -> int:
-    """Bytes: most that were allocated on the GPU, or this process's largest resident size since it began."""
+    """Return the peak memory in bytes: of tensors on the GPU, or of this process since its start if there is no GPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _slots(gpus: int) -> Iterator[tuple[int, int]]:
+    """Yield (slot, GPU): the first slot of every GPU, then the second of every GPU, without end."""
+    for slot in itertools.count():  # itertools.product would first read all of count, which has no end
+        for gpu in range(gpus):
+            yield slot, gpu
 
 
 def _processor() -> str:

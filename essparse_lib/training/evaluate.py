@@ -1,4 +1,4 @@
-"""What a trained model predicts."""
+"""Predictions of a trained model."""
 
 from __future__ import annotations
 
@@ -10,12 +10,19 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from .batches import Batches, by_length
+from .batches import EncodedExamples, by_length
 from .spans import Windows, best_spans
 
 
-def classify(model: nn.Module, data: Batches, devices: Accelerator, batch_size: int = 128) -> np.ndarray:
-    """The class of every example, in the data's order; shape (examples,)."""
+def classify(model: nn.Module, data: EncodedExamples, devices: Accelerator, batch_size: int = 128) -> np.ndarray:
+    """Return the predicted class of every example, shape (examples,).
+
+    Args:
+        model: a classifier of transformers.
+        data: the examples.
+        devices: the devices to evaluate on; the model is moved to the first.
+        batch_size: number of examples read at once.
+    """
     predictions = np.empty(len(data), dtype=np.int64)
     for positions, output in _outputs(model, data, devices, batch_size):
         predictions[positions] = output.logits.float().argmax(-1).cpu().numpy()
@@ -23,30 +30,37 @@ def classify(model: nn.Module, data: Batches, devices: Accelerator, batch_size: 
 
 
 def answer(model: nn.Module, data: Windows, devices: Accelerator, batch_size: int = 32) -> list[str]:
-    """The answer to every question: the likeliest of all its windows; empty where none has any."""
+    """Return the answer to every question: the likeliest in all its windows, or empty if no window has one.
+
+    Args:
+        model: a question-answering model of transformers.
+        data: the questions with their contexts, cut into windows.
+        devices: the devices to evaluate on; the model is moved to the first.
+        batch_size: number of windows read at once.
+    """
     scores = np.full(len(data.questions), -np.inf)
     answers = [""] * len(data.questions)
     for positions, output in _outputs(model, data, devices, batch_size):
-        # tokens of the question and padding are no answers: else the batch that a window lies in would count
+        # the question and padding are no answers; with padding, answers would depend on the batch of a window
         allowed = data.context_tokens(positions).to(devices.device)
         best = best_spans(output.start_logits.float(), output.end_logits.float(), allowed)
         for window, score, first, last in zip(positions, *(values.tolist() for values in best), strict=True):
-            owner = data.owners[window]
-            if score > scores[owner]:
-                scores[owner], answers[owner] = score, data.text(window, first, last)
+            question = data.question_positions[window]
+            if score > scores[question]:
+                scores[question], answers[question] = score, data.text(window, first, last)
     return answers
 
 
 def _outputs(
-    model: nn.Module, data: Batches, devices: Accelerator, batch_size: int
+    model: nn.Module, data: EncodedExamples, devices: Accelerator, batch_size: int
 ) -> Iterator[tuple[np.ndarray, Any]]:
-    """Positions, and what the model returns for the examples there, until all are done.
+    """Yield positions of examples and the model's output for them, batch by batch, until all are done.
 
-    Every process computes all of them: evaluation is short, and the numbers need no gathering.
+    Every process computes all outputs, because evaluation is short and nothing needs to be gathered then.
     """
     model.to(devices.device).eval()
     for positions in by_length(data.lengths, batch_size):
-        batch = {name: values.to(devices.device) for name, values in data.shown(positions).items()}
+        batch = {name: values.to(devices.device) for name, values in data.input_batch(positions).items()}
         with torch.no_grad(), devices.autocast():
             output = model(**batch)
         yield positions, output

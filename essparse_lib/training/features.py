@@ -1,4 +1,4 @@
-"""What a vision model makes of images without further training, and how much of their classes that tells."""
+"""Features of a frozen vision model, and how well the classes of images follow from them."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ from torch import nn
 
 from ..pruning.blocks import evaluating
 
-#: As DINO is evaluated (Caron et al. 2021, arXiv 2104.14294, §3.2 and its code).
+#: The settings of DINO's evaluation (Caron et al. 2021, arXiv 2104.14294, §3.2 and its code).
 _NEIGHBOURS, _TEMPERATURE = 20, 0.07
 
 
 @torch.no_grad()
 def last_states(
-    model: nn.Module, pixels: torch.Tensor, prepared: Callable[[torch.Tensor], torch.Tensor], batch_size: int = 250
+    model: nn.Module, pixels: torch.Tensor, normalise: Callable[[torch.Tensor], torch.Tensor], batch_size: int = 250
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The last hidden state of the class token, and the mean of those of the patches, in fp32.
+    """Return the last hidden states of images: that of the class token, and the mean over the patches, in fp32.
 
     Args:
         model: a ViT of transformers without a head, on any device.
-        pixels: of images, uint8, shape (images, channels, height, width).
-        prepared: what the model takes of a batch of these.
+        pixels: images, uint8, shape (images, channels, height, width).
+        normalise: maps a batch of these to the model's input.
+        batch_size: number of images read at once.
 
     Returns:
-        both of shape (images, width).
+        Two arrays of shape (images, width).
     """
     device, tokens, patches = next(model.parameters()).device, [], []
     with evaluating(model):
         for part in pixels.split(batch_size):
-            states = model(pixel_values=prepared(part.to(device))).last_hidden_state.float().cpu()
+            states = model(pixel_values=normalise(part.to(device))).last_hidden_state.float().cpu()
             tokens.append(states[:, 0])
             patches.append(states[:, 1:].mean(1))
     return torch.cat(tokens).numpy(), torch.cat(patches).numpy()
@@ -40,12 +41,14 @@ def last_states(
 def neighbours_accuracy(
     train: np.ndarray, classes: np.ndarray, test: np.ndarray, test_classes: np.ndarray, neighbours: int = _NEIGHBOURS
 ) -> float:
-    """Accuracy, in points, of k nearest neighbours by cosine; a neighbour at cosine c counts exp(c / 0.07).
+    """Return the accuracy, in points, of k nearest neighbours; one at cosine c has weight exp(c / 0.07).
 
     Args:
-        train: features, shape (examples, width); ``classes`` are theirs.
-        test: shape (tests, width); likewise.
-        neighbours: k; fewer where there are fewer examples.
+        train: features of the training examples, shape (examples, width).
+        classes: classes of the training examples, shape (examples,).
+        test: features of the test examples, shape (tests, width).
+        test_classes: classes of the test examples, shape (tests,).
+        neighbours: k; at most the number of training examples.
     """
     from sklearn.neighbors import KNeighborsClassifier
 
@@ -59,7 +62,14 @@ def neighbours_accuracy(
 
 
 def linear_accuracy(train: np.ndarray, classes: np.ndarray, test: np.ndarray, test_classes: np.ndarray) -> float:
-    """Accuracy, in points, of a linear probe: logistic regression on standardised features."""
+    """Return the accuracy, in points, of a linear probe: logistic regression on standardised features.
+
+    Args:
+        train: features of the training examples, shape (examples, width).
+        classes: classes of the training examples, shape (examples,).
+        test: features of the test examples, shape (tests, width).
+        test_classes: classes of the test examples, shape (tests,).
+    """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

@@ -1,4 +1,4 @@
-"""Fine-tuning a model with its head on a task, as the paper's Table 1 has it."""
+"""Fine-tuning of a model with its head on a task, by the recipe of the paper's Table 1."""
 
 from __future__ import annotations
 
@@ -11,21 +11,35 @@ from torch import nn
 
 from ..pruning.masks import Mask
 from ..specs.trial import Training
-from .batches import Batches, shuffled
+from .batches import EncodedExamples, shuffled
 from .loop import Schedule, train
 
 
 def subset(size: int, limit: int | None, seed: int) -> np.ndarray:
-    """The positions that a trial trains on: all, or ``limit`` of them drawn by the seed."""
+    """Return the positions of the examples that a trial trains on, in ascending order.
+
+    Args:
+        size: number of examples.
+        limit: number of examples to draw; None for all.
+        seed: seed of the draw.
+    """
     if limit is None or limit >= size:
         return np.arange(size)
     return np.sort(np.random.default_rng([seed, 0]).permutation(size)[:limit])
 
 
 def fine_tune(
-    model: nn.Module, data: Batches, training: Training, seed: int, devices: Accelerator, mask: Mask | None
+    model: nn.Module, data: EncodedExamples, training: Training, seed: int, devices: Accelerator, mask: Mask | None
 ) -> list[float]:
-    """Train a model in place; the seed sets the order of the data and the dropout.
+    """Fine-tune a model in place.
+
+    Args:
+        model: a model with its head.
+        data: the training examples.
+        training: the settings.
+        seed: determines the order of the examples and the dropout.
+        devices: the devices to train on.
+        mask: weights that are held at zero; None for none.
 
     Returns:
         The loss of every step.
@@ -44,7 +58,7 @@ def fine_tune(
     return train(model, _epochs(data, training, seed), schedule, devices, mask)
 
 
-def _epochs(data: Batches, training: Training, seed: int) -> Iterator[dict[str, torch.Tensor]]:
+def _epochs(data: EncodedExamples, training: Training, seed: int) -> Iterator[dict[str, torch.Tensor]]:
     rng = np.random.default_rng([seed, 1])
     for _ in range(training.epochs):
         for positions in shuffled(data.lengths, training.batch_size, rng):

@@ -1,8 +1,8 @@
-"""What a vision transformer is trained for on images: their classes, DINO, or the pixels of hidden patches (SimMIM)."""
+"""Objectives of vision transformers: the classes of images, DINO, or the pixels of hidden patches (SimMIM)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,186 +23,197 @@ from .dino import Dino
 from .evaluate import classify
 from .features import last_states, linear_accuracy, neighbours_accuracy
 from .pictures import Preprocessing, encode, normalised
-from .views import cropped, shifted
+from .views import random_crops, random_shifts
 
 if TYPE_CHECKING:
     from ..specs.pretraining import ImagePretraining
-    from .pretrain import Trained
+    from .pretrain import TrainingResult
 
-#: Test images in the batch of every look; training and test images that nearest neighbours are looked up in, which is
-#: done at every tenth part of the training.
-_HELD_OUT, _KNOWN, _TOLD = 256, 2000, 500
+#: Number of test images in the held-out batch, whose loss is in every snapshot.
+_HELD_OUT_IMAGES = 256
 
-#: Which part of an image's area DINO's large and small views have: the authors' ranges for several small views.
-_LARGE, _SMALL = (0.4, 1.0), (0.05, 0.4)
+#: Numbers of training and test images for the accuracy of nearest neighbours at every tenth of the training.
+_NEIGHBOUR_TRAIN, _NEIGHBOUR_TEST = 2000, 500
+
+#: Least and largest share of an image's area in DINO's large and small views: the authors' ranges for multi-crop.
+_LARGE_SCALE, _SMALL_SCALE = (0.4, 1.0), (0.05, 0.4)
 
 Batch = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kind:
-    """How a model is asked by an objective.
+class ObjectiveParts:
+    """The parts in which the objectives differ.
 
     Attributes:
-        module: random weights, for so many classes; maps a batch to an output with a loss.
-        model: the part of the module that is kept: a ViT without a head.
-        moved: by the side of the images, what changes them at random while training.
-        batch: what is asked about images in [0, 1], with their classes, at a share of the training.
+        build: makes the module to train, with random weights; it maps a batch to an output with a loss.
+        encoder: returns the part of the module that is saved: a ViT without a head.
+        augmentation: returns the random changes of training images, given the side of the images in pixels.
+        make_batch: makes a batch of images in [0, 1] and their classes, given the share of the training that is done
+            and a generator of random numbers.
     """
 
-    module: Callable[[ImagePretraining, ViTConfig], nn.Module]
-    model: Callable[[Any], PreTrainedModel]
-    moved: Callable[[int], nn.Module]
-    batch: Callable[[ImageObjective, torch.Tensor, torch.Tensor, float, torch.Generator], Batch]
+    build: Callable[[ImagePretraining, ViTConfig], nn.Module]
+    encoder: Callable[[Any], PreTrainedModel]
+    augmentation: Callable[[int], nn.Module]
+    make_batch: Callable[[ImageObjective, torch.Tensor, torch.Tensor, float, torch.Generator], Batch]
 
 
 class ImageObjective:
-    """A vision transformer on the training images of a task: an ``Objective`` as ``scratch`` takes it."""
+    """The objective of a vision transformer on a task's training images; an ``Objective`` of ``training.pretrain``."""
 
-    def __init__(self, asked: ImagePretraining, task: Task) -> None:
-        """Reads the images.
+    def __init__(self, spec: ImagePretraining, task: Task) -> None:
+        """Read the images.
+
+        Args:
+            spec: settings of the model and its training.
+            task: the task whose images are read.
 
         Raises:
-            InputError: they cannot be had, are fewer than a batch, or are not square with a side that patches divide.
+            InputError: the images are missing, fewer than a batch, or not square with a side that patches divide.
         """
         splits = task.splits()
         if not (isinstance(splits.train, Images) and isinstance(splits.test, Images)):
             raise InputError(f"task {task.name!r} has no images: name one that has, such as cifar10")
-        self.asked, self.classes, self.train, self.test = asked, len(task.classes), splits.train, splits.test
-        self.origin = splits.origin
+        self.spec, self.classes = spec, len(task.classes)
+        self.train, self.test, self.origin = splits.train, splits.test, splits.origin
         self.channels, self.side, width = self.train.shape
-        if self.side != width or self.side % asked.patch:
-            raise InputError(f"patch {asked.patch} is not allowed: it does not divide images of {self.side} × {width}")
+        if self.side != width or self.side % spec.patch:
+            raise InputError(f"patch {spec.patch} is not allowed: it does not divide images of {self.side} × {width}")
         self.examples = len(self.train)
-        if self.examples < asked.batch_size:
-            raise InputError(f"{task.name} has {self.examples} images, fewer than a batch of {asked.batch_size}")
-        self.kind = _KINDS[asked.objective]
+        if self.examples < spec.batch_size:
+            raise InputError(f"{task.name} has {self.examples} images, fewer than a batch of {spec.batch_size}")
+        self.parts = _PARTS[spec.objective]
 
     @cached_property
     def mean(self) -> list[float]:
-        """Of each channel over the training images, in [0, 1]."""
+        """Mean of each channel over the training images, in [0, 1]."""
         return [round(float((pixels / 255).mean()), 4) for pixels in self.train.pixels.swapaxes(0, 1)]
 
     @cached_property
     def std(self) -> list[float]:
-        """The standard deviation, likewise."""
+        """Standard deviation of each channel over the training images, for pixels in [0, 1]."""
         return [round(float((pixels / 255).std()), 4) for pixels in self.train.pixels.swapaxes(0, 1)]
 
     @property
     def content(self) -> str:
-        """The hashes of the images and their classes."""
+        """Hashes of the training and the test images with their classes."""
         return f"{self.train.fingerprint()}+{self.test.fingerprint()}"
 
     @cached_property
     def held_out(self) -> Batch:
-        """Test images, always the same views of them."""
+        """A batch of test images, always with the same views of them."""
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            chosen, chance = fixed_part(self.test, _HELD_OUT), torch.Generator().manual_seed(0)
-            images, labels = (torch.from_numpy(a).to(self._pixels.device) for a in (chosen.pixels, chosen.labels))
-            return self.kind.batch(self, images / 255, labels, 1.0, chance)
+            generator = torch.Generator().manual_seed(0)
+            images = fixed_part(self.test, _HELD_OUT_IMAGES)
+            pixels, labels = (torch.from_numpy(a).to(self._pixels.device) for a in (images.pixels, images.labels))
+            return self.parts.make_batch(self, pixels / 255, labels, 1.0, generator)
 
     def module(self) -> nn.Module:
-        """What is trained, with random weights."""
-        asked = self.asked
+        """Return the module to train, with random weights; it maps a batch to an output with a loss."""
+        spec = self.spec
         config = ViTConfig(
-            hidden_size=asked.hidden,
-            num_hidden_layers=asked.layers,
-            num_attention_heads=asked.heads,
-            intermediate_size=4 * asked.hidden,
-            hidden_dropout_prob=asked.dropout,
-            attention_probs_dropout_prob=asked.dropout,
-            initializer_range=asked.initial,
+            hidden_size=spec.hidden,
+            num_hidden_layers=spec.layers,
+            num_attention_heads=spec.heads,
+            intermediate_size=4 * spec.hidden,
+            hidden_dropout_prob=spec.dropout,
+            attention_probs_dropout_prob=spec.dropout,
+            initializer_range=spec.initial,
             image_size=self.side,
-            patch_size=asked.patch,
-            encoder_stride=asked.patch,
+            patch_size=spec.patch,
+            encoder_stride=spec.patch,
             num_channels=self.channels,
             num_labels=self.classes,
         )
-        return self.kind.module(asked, config)
+        return self.parts.build(spec, config)
 
     def model(self, module: nn.Module) -> PreTrainedModel:
-        """The ViT without a head: DINO's teacher."""
-        return self.kind.model(module)
+        """Return the ViT without a head; of DINO, the teacher's."""
+        return self.parts.encoder(module)
 
-    def batch(self, positions: np.ndarray, step: int, chance: torch.Generator) -> Batch:
-        """Views of the training images at these positions, made on the device."""
-        at = torch.from_numpy(positions).to(self._pixels.device)
-        images = self.kind.moved(self.side)(self._pixels[at] / 255)
-        return self.kind.batch(self, images, self._labels[at], step / self.asked.steps, chance)
+    def batch(self, positions: np.ndarray, step: int, generator: torch.Generator) -> Batch:
+        """Return a batch of views of the training images at these positions, made on the device."""
+        indices = torch.from_numpy(positions).to(self._pixels.device)
+        augment = self.parts.augmentation(self.side)
+        images = augment(self._pixels[indices] / 255)
+        return self.parts.make_batch(self, images, self._labels[indices], step / self.spec.steps, generator)
 
-    def _own_accuracy(self, model: nn.Module) -> float:
-        """Of a classifier on the test images, in points."""
+    def _classifier_accuracy(self, model: nn.Module) -> float:
+        """Return the accuracy of a classifier on the test images, in points."""
         devices = device.accelerator()
-        wishes = Preprocessing(
+        preprocessing = Preprocessing(
             channels=self.channels,
             size=(self.side, self.side),
-            patch=(self.asked.patch, self.asked.patch),
+            patch=(self.spec.patch, self.spec.patch),
             mean=tuple(self.mean),
             std=tuple(self.std),
         )
-        said = classify(model, encode(self.test, wishes, devices.device), devices)
-        return 100 * float((said == self.test.labels).mean())
+        predictions = classify(model, encode(self.test, preprocessing, devices.device), devices)
+        return 100 * float((predictions == self.test.labels).mean())
 
     def prepared(self, images: torch.Tensor) -> torch.Tensor:
-        """Images, in 8 bits or in [0, 1], with each channel of mean 0 and deviation 1 over the training images."""
+        """Return images, given in 8 bits or in [0, 1], standardised by the channels of the training images."""
         return normalised(images, self.mean, self.std)
 
     def probes(self, module: nn.Module, step: int) -> dict[str, float]:
-        """Of DINO the teacher's entropies, in nats; at every tenth part nearest neighbours' accuracy, in points."""
-        found = {}
+        """Return DINO's entropies, in nats, and at every tenth of the training the k-NN accuracy, in points."""
+        measures = {}
         if isinstance(module, Dino):
-            each, mean = module.entropies(self.held_out["large"])
-            found = {"teacher_entropy": round(each, 4), "entropy_of_mean": round(mean, 4)}
-        if step in {round(self.asked.steps * part / 10) for part in range(11)}:
-            known, told = self._looked_up
-            features = (self._states(self.model(module), images)[0] for images in (known, told))
-            found["knn"] = round(_judged(neighbours_accuracy, features, known, told), 2)
-        return found
+            teacher_entropy, entropy_of_mean = module.entropies(self.held_out["large"])
+            measures["teacher_entropy"] = round(teacher_entropy, 4)
+            measures["entropy_of_mean"] = round(entropy_of_mean, 4)
+        if step in {round(self.spec.steps * part / 10) for part in range(11)}:
+            model, (train, test) = self.model(module), self._neighbour_images
+            tokens = (self._states(model, train)[0], self._states(model, test)[0])
+            measures["knn"] = round(_accuracy(neighbours_accuracy, tokens, (train, test)), 2)
+        return measures
 
     def described(self) -> dict[str, Any]:
-        """How many images, of what shape and where from, with each channel's mean and standard deviation in [0, 1]."""
+        """Return the numbers of images, their origin and shape, and mean and deviation of each channel."""
         counts = {"train": len(self.train), "test": len(self.test), "from": self.origin}
         return {"images": {**counts, "shape": list(self.train.shape), "mean": self.mean, "std": self.std}}
 
-    def metrics(self, trained: Trained) -> dict[str, float]:
-        """Images seen, and in points how much of the test images' classes the model tells.
+    def metrics(self, result: TrainingResult) -> dict[str, float]:
+        """Return the number of images seen, and accuracies on the test images in points.
 
-        ``knn``: 20 nearest of all training images, by the class token; ``linear_probe``: a logistic regression on it;
-        both also ``…_patches``, by the mean over the patches, and ``…_random``, by the class token before training;
-        ``knn_pixels``: by the pixels themselves; ``accuracy``: of its own head, if supervised. And of DINO
-        ``student_zeros``, the percentage of the student's prunable weights that lie below a hundredth of their
-        matrix's standard deviation: the teacher, which is kept, is a mean of students, and another distribution.
+        ``knn`` is the accuracy of the 20 nearest neighbours among all training images, by the class token.
+        ``linear_probe`` is that of a logistic regression on the class token. ``…_patches`` use the mean over the
+        patches instead, ``…_random`` the class token before training, and ``knn_pixels`` the pixels. ``accuracy`` is
+        that of the head, for the supervised objective alone. For DINO there is ``student_zeros``: the percentage of the
+        student's prunable weights below a hundredth of their matrix's standard deviation. It can differ from that of
+        the teacher, which is saved, because the teacher is an average of students.
         """
-        torch.manual_seed(self.asked.seed)
+        torch.manual_seed(self.spec.seed)
         before = self.model(self.module()).to(self._pixels.device)
-        after = self.model(trained.module)
-        both = self.train, self.test
-        (own, patches), (random, _) = (
-            zip(*(self._states(model, images) for images in both), strict=True) for model in (after, before)
-        )
-        points = {"knn_pixels": _judged(neighbours_accuracy, map(self._flat, both), *both)}
-        for what, features in {"": own, "_patches": patches, "_random": random}.items():
-            for name, judge in (("knn", neighbours_accuracy), ("linear_probe", linear_accuracy)):
-                points[name + what] = _judged(judge, features, *both)
-        if isinstance(trained.module, ViTForImageClassification):
-            points["accuracy"] = self._own_accuracy(trained.module)
-        found = {"images": self.asked.images, **{name: round(value, 2) for name, value in points.items()}}
-        if isinstance(trained.module, Dino):
-            student = sum(count_zeros(prunable_weights(trained.module.student)).values(), NOTHING)
-            found["student_zeros"] = round(100 * student.below_deviations[0.01] / student.weights, 4)
-        return found
+        after = self.model(result.module)
+        both = (self.train, self.test)
+        tokens, patches = zip(*(self._states(after, images) for images in both), strict=True)
+        random_tokens, _ = zip(*(self._states(before, images) for images in both), strict=True)
+        pixels = (self._flat(self.train), self._flat(self.test))
+        accuracies = {"knn_pixels": _accuracy(neighbours_accuracy, pixels, both)}
+        for suffix, features in {"": tokens, "_patches": patches, "_random": random_tokens}.items():
+            for name, measure in (("knn", neighbours_accuracy), ("linear_probe", linear_accuracy)):
+                accuracies[name + suffix] = _accuracy(measure, features, both)
+        if isinstance(result.module, ViTForImageClassification):
+            accuracies["accuracy"] = self._classifier_accuracy(result.module)
+        metrics = {"images": self.spec.images, **{name: round(value, 2) for name, value in accuracies.items()}}
+        if isinstance(result.module, Dino):
+            student = sum(count_zeros(prunable_weights(result.module.student)).values(), NOTHING)
+            metrics["student_zeros"] = round(100 * student.below_deviations[0.01] / student.weights, 4)
+        return metrics
 
     def save(self, module: nn.Module, folder: Path) -> None:
-        """Save the ViT without a head, in fp16, and what it wants of its pixels."""
+        """Save the ViT without a head, in fp16, with its image processor."""
         from transformers.models.vit.image_processing_pil_vit import ViTImageProcessorPil
 
         trained = self.model(module)
         saved = ViTModel(trained.config, add_pooling_layer=False)
-        saved.load_state_dict(trained.state_dict(), strict=False)  # but for SimMIM's mask token
+        saved.load_state_dict(trained.state_dict(), strict=False)  # SimMIM's mask token is left out
         saved.to(torch.float16).save_pretrained(folder)  # type: ignore[arg-type]
-        wishes = ViTImageProcessorPil(size=self.side, image_mean=self.mean, image_std=self.std)
-        wishes.save_pretrained(folder)
+        processor = ViTImageProcessorPil(size=self.side, image_mean=self.mean, image_std=self.std)
+        processor.save_pretrained(folder)
 
     def _states(self, model: nn.Module, images: Images) -> tuple[np.ndarray, np.ndarray]:
         return last_states(model, torch.from_numpy(images.pixels), self.prepared)
@@ -211,13 +222,13 @@ class ImageObjective:
         return self.prepared(torch.from_numpy(images.pixels)).flatten(1).numpy()
 
     @cached_property
-    def _looked_up(self) -> tuple[Images, Images]:
-        """The training and test images of every look's nearest neighbours."""
-        return fixed_part(self.train, _KNOWN), fixed_part(self.test, _TOLD)
+    def _neighbour_images(self) -> tuple[Images, Images]:
+        """The training and test images of the snapshots' k-NN accuracy."""
+        return fixed_part(self.train, _NEIGHBOUR_TRAIN), fixed_part(self.test, _NEIGHBOUR_TEST)
 
     @cached_property
     def _pixels(self) -> torch.Tensor:
-        """All training images, on the device once and for all."""
+        """The pixels of all training images, on the device."""
         return torch.from_numpy(self.train.pixels).to(device.accelerator().device)
 
     @cached_property
@@ -225,57 +236,57 @@ class ImageObjective:
         return torch.from_numpy(self.train.labels).to(self._pixels.device)
 
 
-def _judged(judge: Callable[..., float], features: Iterable[np.ndarray], known: Images, told: Images) -> float:
-    """How well features of some images, the first ones, tell the classes of others."""
-    of_known, of_told = features
-    return judge(of_known, known.labels, of_told, told.labels)
+def _accuracy(measure: Callable[..., float], features: tuple[np.ndarray, ...], images: tuple[Images, Images]) -> float:
+    """Return an accuracy, in points, given the features of training and test images and the images themselves."""
+    (train_features, test_features), (train, test) = features, images
+    return measure(train_features, train.labels, test_features, test.labels)
 
 
-def _labelled(objective: ImageObjective, images: torch.Tensor, classes: torch.Tensor, *_: Any) -> Batch:
+def _supervised_batch(objective: ImageObjective, images: torch.Tensor, classes: torch.Tensor, *_: Any) -> Batch:
     return {"pixel_values": objective.prepared(images), "labels": classes}
 
 
-def _hidden(
-    objective: ImageObjective, images: torch.Tensor, classes: torch.Tensor, progress: float, chance: torch.Generator
+def _masked_batch(
+    objective: ImageObjective, images: torch.Tensor, classes: torch.Tensor, progress: float, generator: torch.Generator
 ) -> Batch:
-    """Images of which the same number of patches is hidden in each."""
-    patches = (objective.side // objective.asked.patch) ** 2
-    drawn = torch.rand((len(images), patches), generator=chance).argsort(1)
-    hidden = drawn < max(1, round(objective.asked.masked * patches))
+    """Return images with a mask of hidden patches, the same number in each image."""
+    patches = (objective.side // objective.spec.patch) ** 2
+    ranks = torch.rand((len(images), patches), generator=generator).argsort(1)
+    hidden = ranks < max(1, round(objective.spec.masked * patches))
     return {"pixel_values": objective.prepared(images), "bool_masked_pos": hidden.to(images.device)}
 
 
-def _views(
-    objective: ImageObjective, images: torch.Tensor, classes: torch.Tensor, progress: float, chance: torch.Generator
+def _dino_batch(
+    objective: ImageObjective, images: torch.Tensor, classes: torch.Tensor, progress: float, generator: torch.Generator
 ) -> Batch:
-    """Two large and several small views of each image."""
-    patch, side = objective.asked.patch, objective.side
+    """Return two large and several small views of each image."""
+    patch, side = objective.spec.patch, objective.side
     half = max(patch, side // 2 // patch * patch)
-    shapes = {"large": (side, _LARGE, 2), "small": (half, _SMALL, objective.asked.small_views)}
+    shapes = {"large": (side, _LARGE_SCALE, 2), "small": (half, _SMALL_SCALE, objective.spec.small_views)}
     batch = {"progress": torch.full((len(images),), progress, device=images.device)}
     for name, (size, scale, count) in shapes.items():
-        seen = cropped(objective.channels, size, scale)(images.repeat_interleave(count, 0))
-        batch[name] = objective.prepared(seen).unflatten(0, (len(images), count))
+        views = random_crops(objective.channels, size, scale)(images.repeat_interleave(count, 0))
+        batch[name] = objective.prepared(views).unflatten(0, (len(images), count))
     return batch
 
 
-_KINDS = {
-    "supervised": Kind(
-        module=lambda asked, config: ViTForImageClassification(config),
-        model=lambda module: module.vit,
-        moved=shifted,
-        batch=_labelled,
+_PARTS = {
+    "supervised": ObjectiveParts(
+        build=lambda spec, config: ViTForImageClassification(config),
+        encoder=lambda module: module.vit,
+        augmentation=random_shifts,
+        make_batch=_supervised_batch,
     ),
-    "masked": Kind(
-        module=lambda asked, config: ViTForMaskedImageModeling(config),
-        model=lambda module: module.vit,
-        moved=shifted,
-        batch=_hidden,
+    "masked": ObjectiveParts(
+        build=lambda spec, config: ViTForMaskedImageModeling(config),
+        encoder=lambda module: module.vit,
+        augmentation=random_shifts,
+        make_batch=_masked_batch,
     ),
-    "dino": Kind(
-        module=lambda asked, config: Dino(ViTModel(config, add_pooling_layer=False), asked.outputs, asked.momentum),
-        model=lambda module: module.teacher,
-        moved=lambda side: nn.Identity(),  # its views are moved already
-        batch=_views,
+    "dino": ObjectiveParts(
+        build=lambda spec, config: Dino(ViTModel(config, add_pooling_layer=False), spec.outputs, spec.momentum),
+        encoder=lambda module: module.teacher,
+        augmentation=lambda side: nn.Identity(),  # the views themselves are random
+        make_batch=_dino_batch,
     ),
 }

@@ -1,4 +1,4 @@
-"""The training loop: batches in, a trained model out, a mask held all the way."""
+"""The training loop: it takes batches, trains a model in place and holds a mask at every step."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from transformers import get_linear_schedule_with_warmup
 
 from ..pruning.masks import Mask
 
-#: Losses are looked at together every so many steps: each look makes a GPU wait.
-LOOK_EVERY = 20
+#: Steps between two checks of the losses. They are checked together, because each check makes a GPU wait.
+LOSS_CHECK_INTERVAL = 20
 
 
 class Diverged(RuntimeError):
@@ -24,9 +24,15 @@ class Diverged(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """AdamW and its rate: linear warm-up over ``warmup`` steps, then linear decay to 0 at ``steps``.
+    """Settings of AdamW and its learning rate, which rises linearly in the warm-up and then falls linearly to 0.
 
-    Weight decay leaves vectors (biases, norms) alone; ``clip`` bounds the norm of all gradients together, 0 for none.
+    Attributes:
+        steps: number of steps; the rate is 0 after the last.
+        learning_rate: peak learning rate.
+        warmup: number of steps over which the rate rises from 0.
+        weight_decay: decoupled decay of matrices; vectors (biases, norms) do not decay.
+        epsilon: AdamW's ε.
+        clip: largest norm of all gradients together; 0 for no clipping.
     """
 
     steps: int
@@ -38,52 +44,55 @@ class Schedule:
 
 
 @dataclass(kw_only=True)
-class State:
-    """A training between two steps.
+class TrainingState:
+    """The state of a training between two steps.
 
     Attributes:
-        model: what is trained, on its device.
-        optimizer: with its moments of every parameter.
-        losses: of the steps so far, up to the last look at them: means over the processes.
-        unseen: of the steps since, a scalar each, on the device; this process's share. They are few: thousands of
-            small tensors that live long leave holes in the memory around them.
+        model: the module being trained, on its device.
+        optimizer: the optimizer, which holds its moments of every parameter.
+        losses: the loss of each step up to the last check, averaged over the processes.
+        unchecked: this process's loss of each step since the last check, a scalar tensor each, on the device. There
+            are few of them: thousands of small tensors that live long fragment the memory.
     """
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
     losses: list[float] = field(default_factory=list)
-    unseen: list[torch.Tensor] = field(default_factory=list)
+    unchecked: list[torch.Tensor] = field(default_factory=list)
 
     @property
     def steps(self) -> int:
-        """How many are done."""
-        return len(self.losses) + len(self.unseen)
+        """Return the number of steps done."""
+        return len(self.losses) + len(self.unchecked)
 
-    def look(self, devices: Accelerator) -> None:
-        """Look at the losses since the last look; all processes must do so together.
+    def check_losses(self, devices: Accelerator) -> None:
+        """Check the losses since the last check and move them to ``losses``; all processes must call this together.
 
         Raises:
-            Diverged: one is NaN or infinite.
+            Diverged: a loss is NaN or infinite.
         """
-        if not self.unseen:
+        if not self.unchecked:
             return
-        recent = torch.stack(self.unseen)
+        recent = torch.stack(self.unchecked)
         if devices.num_processes > 1:
-            recent = devices.reduce(recent, "mean")  # all see the same and so diverge as one
+            recent = devices.reduce(recent, "mean")  # so that all processes diverge together
         if not recent.isfinite().all():
             raise Diverged(f"the loss is NaN or infinite within {len(recent)} steps before step {self.steps}")
         self.losses += recent.tolist()
-        self.unseen.clear()
+        self.unchecked.clear()
 
 
-class Watch(Protocol):
-    """What looks on while a model is trained; called in every process."""
+class Observer(Protocol):
+    """An observer of a training; its methods are called in every process."""
 
-    def begin(self, state: State) -> None:
-        """Before the first step: may put an earlier state in place, whose losses say how many steps it has done."""
+    def begin(self, state: TrainingState) -> None:
+        """Prepare before the first step.
 
-    def after_step(self, state: State) -> None:
-        """After every step; at every multiple of ``LOOK_EVERY`` the losses have just been looked at."""
+        It may restore an earlier state. The number of losses in that state is the number of steps already done.
+        """
+
+    def after_step(self, state: TrainingState) -> None:
+        """Observe the training after a step; at every multiple of ``LOSS_CHECK_INTERVAL`` all losses are checked."""
 
 
 def train(
@@ -92,32 +101,34 @@ def train(
     schedule: Schedule,
     devices: Accelerator,
     mask: Mask | None = None,
-    watch: Watch | None = None,
+    observer: Observer | None = None,
 ) -> list[float]:
     """Train a model in place.
 
     Args:
         model: maps a batch to an output with a ``loss``; left on the first of ``devices``.
-        batches: those of the steps to do, the same ones in every process; each takes its share of every batch.
-        mask: weights that are zero before the first step and after every step.
-        watch: looks on, and may begin from an earlier state.
+        batches: one batch for each step that remains, the same in every process; each process takes its share.
+        schedule: optimizer settings.
+        devices: the devices to train on.
+        mask: weights that are zero before the first step and after every step; None for no mask.
+        observer: is called before the first step and after every step; it may restore an earlier state.
 
     Returns:
-        The loss of every step, those of an earlier state included.
+        The loss of every step, including the steps of a restored state.
 
     Raises:
         Diverged: a loss is NaN or infinite.
     """
     model.to(devices.device)
     optimizer = torch.optim.AdamW(
-        _groups(model, schedule),
+        _parameter_groups(model, schedule),
         lr=schedule.learning_rate,
         eps=schedule.epsilon,
         fused=True,
     )
-    state = State(model=model, optimizer=optimizer)
-    if watch is not None:
-        watch.begin(state)
+    state = TrainingState(model=model, optimizer=optimizer)
+    if observer is not None:
+        observer.begin(state)
     # a scheduler that begins later than at step 0 reads the peak rate from each group's initial_lr
     decay = get_linear_schedule_with_warmup(optimizer, schedule.warmup, schedule.steps, last_epoch=state.steps - 1)
     wrapped, prepared = devices.prepare(model, optimizer)
@@ -134,40 +145,37 @@ def train(
             prepared.step()
             decay.step()
             prepared.zero_grad()
-            state.unseen.append(loss.detach().float())
-            if state.steps % LOOK_EVERY == 0:
-                state.look(devices)
-            if watch is not None:
-                watch.after_step(state)
-    state.look(devices)
+            state.unchecked.append(loss.detach().float())
+            if state.steps % LOSS_CHECK_INTERVAL == 0:
+                state.check_losses(devices)
+            if observer is not None:
+                observer.after_step(state)
+    state.check_losses(devices)
     devices.free_memory()
     return state.losses
 
 
-def _groups(model: nn.Module, schedule: Schedule) -> list[dict]:
-    """The parameters, those apart that do not decay."""
+def _parameter_groups(model: nn.Module, schedule: Schedule) -> list[dict]:
+    """Return AdamW's parameter groups: matrices, which decay, and vectors, which do not."""
     rate = {"initial_lr": schedule.learning_rate}
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if not schedule.weight_decay:
         return [{"params": trained, "weight_decay": 0.0, **rate}]
-    kinds: tuple[list, list] = ([], [])
-    for parameter in trained:
-        kinds[parameter.ndim < 2].append(parameter)
-    return [
-        {"params": parameters, "weight_decay": decay, **rate}
-        for parameters, decay in zip(kinds, (schedule.weight_decay, 0.0), strict=True)
-        if parameters
-    ]
+    matrices = [parameter for parameter in trained if parameter.ndim >= 2]
+    vectors = [parameter for parameter in trained if parameter.ndim < 2]
+    groups = ((matrices, schedule.weight_decay), (vectors, 0.0))
+    return [{"params": parameters, "weight_decay": decay, **rate} for parameters, decay in groups if parameters]
 
 
 def _share(batch: dict[str, torch.Tensor], rank: int, ranks: int) -> tuple[dict[str, torch.Tensor], float]:
-    """This process's examples of a batch, and what their mean loss counts in the mean over processes.
+    """Return this process's examples of a batch, and the weight of their mean loss in the mean over processes.
 
-    The weights make that mean the one over the examples, also where the batch does not divide evenly. A process
-    that is left without an example takes one along at weight 0, as all must step together.
+    With these weights the mean over processes equals the mean over examples, even if the batch does not divide
+    evenly. A process with no example left takes one at weight 0, because all processes must step together.
     """
     if ranks == 1:
         return batch, 1.0
     size = len(next(iter(batch.values())))
-    own = range(rank, size, ranks)
-    return {name: values[list(own or (0,))] for name, values in batch.items()}, len(own) * ranks / size
+    positions = range(rank, size, ranks)
+    share = {name: values[list(positions or (0,))] for name, values in batch.items()}
+    return share, len(positions) * ranks / size

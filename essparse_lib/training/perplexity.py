@@ -1,4 +1,4 @@
-"""How well a model continues text."""
+"""Perplexity: how well a language model predicts text."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from ..pruning.blocks import evaluating
 
 @torch.no_grad()
 def perplexity(model: nn.Module, tokens: torch.Tensor, batch_size: int = 8) -> float:
-    """exp of the mean negative log-likelihood of the next token, over windows that are each read from their start.
+    """Return the perplexity of a language model: exp of the mean negative log-likelihood of the next token.
+
+    Each window is read from its start, and its first token is not predicted.
 
     Args:
-        model: a causal language model of transformers, on any device; left in the mode that it was in.
-        tokens: token numbers of shape (windows, length), without padding. A window's first token is not predicted.
-        batch_size: windows read at once.
+        model: a causal language model of transformers, on any device; its mode (training or evaluation) is kept.
+        tokens: token numbers without padding, shape (windows, length).
+        batch_size: number of windows read at once.
 
     Returns:
-        from 1 (every token foreseen); the size of the vocabulary if all tokens are always as likely; infinite where it
-        is beyond the largest number.
+        At least 1, for a perfect prediction. A model that finds all tokens equally likely has the size of the
+        vocabulary. Infinite if the value is beyond the range of fp32.
 
     Raises:
-        InputError: there are no windows, or none has a second token.
+        InputError: there are no windows, or they have less than two tokens.
 
     Source:
         Jelinek et al. 1977, J. Acoust. Soc. Am. 62, S63; windows that do not overlap, as in the papers of SparseGPT

@@ -1,4 +1,4 @@
-"""Images to be told apart, as normalised pixels and class numbers: in 8 bits until a batch needs them."""
+"""Labelled images in the form that a model takes; pixels stay in 8 bits until a batch needs them."""
 
 from __future__ import annotations
 
@@ -16,88 +16,101 @@ from ..tasks import Images
 from ..wording import times_text
 
 
-def check(images: Images, wishes: Preprocessing, model: str) -> None:
-    """Check that a model can read images, made to fit: grey ones may become coloured, but not the reverse.
+def check(images: Images, preprocessing: Preprocessing, model: str) -> None:
+    """Check that a model can read images. Grey images fit every model, colour images only models for colours.
+
+    Args:
+        images: the images, of any size.
+        preprocessing: the model's preprocessing.
+        model: the model's name, for the message.
 
     Raises:
-        InputError: it reads another number of channels, or its patches do not divide the size that it reads.
+        InputError: the model reads another number of channels, or its patches do not divide the size that it reads.
     """
     channels = images.shape[0]
-    if channels not in (1, wishes.channels):
+    if channels not in (1, preprocessing.channels):
         raise InputError(
-            f"model {model!r} reads images of {wishes.channels} channel{'s' * (wishes.channels > 1)}, but the task's "
-            f"have {channels}: choose a model that reads {channels}, or a task of grey images"
+            f"model {model!r} reads images of {preprocessing.channels} channel{'s' * (preprocessing.channels > 1)}, "
+            f"but the task's have {channels}: choose a model that reads {channels}, or a task of grey images"
         )
-    if any(size % patch for size, patch in zip(wishes.size, wishes.patch, strict=True)):
+    if any(size % patch for size, patch in zip(preprocessing.size, preprocessing.patch, strict=True)):
         raise InputError(
-            f"model {model!r} cuts images of {times_text(wishes.size)} into patches of {times_text(wishes.patch)}, "
-            "which do not divide them: choose a model whose patches do"
+            f"model {model!r} cuts images of {times_text(preprocessing.size)} into patches of "
+            f"{times_text(preprocessing.patch)}, which do not divide them: choose a model whose patches do"
         )
 
 
 @dataclass(frozen=True, eq=False)
-class Pictures:
-    """Images as a model takes them; only the images of a batch are made to fit.
+class EncodedImages:
+    """Labelled images for a model; they are resized and normalised batch by batch.
 
     Attributes:
         pixels: 8-bit values on the device, shape (images, channels, height, width).
-        targets: what the model is to answer, by the name of its argument: per image a number.
-        wishes: what the model wants.
+        targets: the numbers to predict, one an image, by the name of the model's argument.
+        preprocessing: the model's preprocessing.
     """
 
     pixels: torch.Tensor
     targets: Mapping[str, np.ndarray]
-    wishes: Preprocessing
+    preprocessing: Preprocessing
 
     def __len__(self) -> int:
         return len(self.pixels)
 
     @cached_property
     def lengths(self) -> np.ndarray:
-        """All alike, shape (images,): images need no grouping."""
+        """Ones, shape (images,): all images have the same length, so that they are not grouped."""
         return np.ones(len(self), dtype=np.int64)
 
-    def shown(self, positions: Sequence[int] | np.ndarray) -> dict[str, torch.Tensor]:
-        """The images at these positions, on the device; fp32, shape (n, channels, height, width) as the model reads."""
-        chosen = self.pixels[torch.as_tensor(positions, device=self.pixels.device)]
-        images = resized(chosen / 255, self.wishes.size, self.wishes.resampling)
-        return {"pixel_values": normalised(images, self.wishes.mean, self.wishes.std)}
+    def input_batch(self, positions: Sequence[int] | np.ndarray) -> dict[str, torch.Tensor]:
+        """Return the images at these positions on the device, resized and normalised, in fp32.
+
+        Returns:
+            ``pixel_values`` of shape (positions, channels, height, width).
+        """
+        pixels = self.pixels[torch.as_tensor(positions, device=self.pixels.device)]
+        images = resized(pixels / 255, self.preprocessing.size, self.preprocessing.resampling)
+        return {"pixel_values": normalised(images, self.preprocessing.mean, self.preprocessing.std)}
 
     def batch(self, positions: Sequence[int] | np.ndarray) -> dict[str, torch.Tensor]:
-        """The same, and what the model is to answer, shape (n,)."""
-        return {
-            **self.shown(positions),
-            **{name: torch.from_numpy(values[positions]) for name, values in self.targets.items()},
-        }
+        """Return the input batch and the targets, shape (positions,)."""
+        targets = {name: torch.from_numpy(values[positions]) for name, values in self.targets.items()}
+        return {**self.input_batch(positions), **targets}
 
 
-def encode(images: Images, wishes: Preprocessing, device: torch.device) -> Pictures:
-    """Put labelled images on the device, once; on the CPU without a copy."""
-    return Pictures(torch.from_numpy(images.pixels).to(device), {"labels": images.labels}, wishes)
+def encode(images: Images, preprocessing: Preprocessing, device: torch.device) -> EncodedImages:
+    """Return labelled images on a device; on the CPU they share the memory of the given ones."""
+    return EncodedImages(torch.from_numpy(images.pixels).to(device), {"labels": images.labels}, preprocessing)
 
 
 def resized(images: torch.Tensor, size: tuple[int, int], resampling: str) -> torch.Tensor:
-    """Images of another size, with what aliases left out; the same tensor where they have it.
+    """Return images resized with anti-aliasing; the same tensor if they have this size already.
 
     Args:
-        images: in [0, 1], floats, shape (n, channels, height, width); so is what is returned.
+        images: floats in [0, 1], shape (images, channels, height, width).
+        size: height and width of the result.
+        resampling: ``bilinear`` or ``bicubic``.
+
+    Returns:
+        Floats in [0, 1], shape (images, channels, *size).
     """
     if tuple(images.shape[-2:]) == size:
         return images
-    # bicubic overshoots at edges, which 8-bit images cut off
+    # bicubic interpolation overshoots at edges; in 8 bits these values would be clipped, too
     return functional.interpolate(images, size, mode=resampling, antialias=True).clamp(0, 1)
 
 
 def normalised(pixels: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
-    """Pixels less the mean, over the standard deviation, of each channel; grey ones are repeated for each.
+    """Return images standardised by channel: pixels minus the mean, divided by the standard deviation.
 
     Args:
-        pixels: in 8 bits, or floats in [0, 1]; shape (n, channels or 1, height, width).
-        mean: of each channel, in [0, 1].
-        std: of each channel, in [0, 1].
+        pixels: 8-bit values, or floats in [0, 1], shape (images, channels, height, width). Images of one channel are
+            repeated for each channel.
+        mean: mean of each channel, in [0, 1].
+        std: standard deviation of each channel, in [0, 1].
 
     Returns:
-        floats, shape (n, channels, height, width).
+        Floats, shape (images, channels, height, width).
 
     >>> normalised(torch.tensor([[[[0, 255]]]], dtype=torch.uint8), [0.5, 0.0], [0.5, 1.0]).tolist()
     [[[[-1.0, 1.0]], [[0.0, 1.0]]]]

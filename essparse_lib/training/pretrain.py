@@ -1,10 +1,10 @@
-"""Training a model from random weights, watched, resumable at any step."""
+"""Pre-training from random weights, with snapshots of the weights, resumable after any step."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,66 +21,69 @@ from ..errors import InputError
 from ..pruning.blocks import evaluating
 from ..specs.pretraining import Pretraining
 from . import device
-from .checkpoints import read_notes, restore, save_state
-from .dynamics import Dynamics, measured_steps
-from .loop import LOOK_EVERY, Diverged, Schedule, State, train
+from .checkpoints import read_notes, restore_state, save_state
+from .dynamics import Dynamics, default_measured_steps
+from .loop import LOSS_CHECK_INTERVAL, Diverged, Schedule, TrainingState, train
 
-#: Seconds from one checkpoint to the next, about.
-_CHECKPOINT_EVERY = 60.0
+#: Seconds from one checkpoint to the next, by default. Checkpoints are written right after a check of the losses.
+CHECKPOINT_INTERVAL = 60.0
 
 
 class Objective(Protocol):
-    """What a model is asked, and about what, as ``text_objectives`` and ``image_objectives`` have it.
+    """What a pre-training optimises, and on which examples; see ``text_objectives`` and ``image_objectives``.
 
     Attributes:
-        examples: how many there are to train on.
+        examples: number of training examples.
     """
 
     examples: int
 
     @property
     def held_out(self) -> Mapping[str, torch.Tensor]:
-        """A batch that is never trained on; every look at the model has its loss."""
+        """A batch that is never trained on; every snapshot has the model's loss on it."""
 
     @property
     def content(self) -> str:
-        """Hash of what is trained on."""
+        """Hash of the training data."""
 
     def module(self) -> nn.Module:
-        """What is trained, with random weights; maps a batch to an output with a loss."""
+        """Return the module to train, with random weights; it maps a batch to an output with a loss."""
 
     def model(self, module: nn.Module) -> PreTrainedModel:
-        """The part of it that is watched and kept."""
+        """Return the part of the module that snapshots measure and that is saved."""
 
-    def batch(self, positions: np.ndarray, step: int, chance: torch.Generator) -> dict[str, torch.Tensor]:
-        """What is asked in a step about the examples at these positions; the first side of each tensor is theirs.
+    def batch(self, positions: np.ndarray, step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        """Return the batch of a step.
 
-        Chance comes from the generator, or torch's own, which is seeded for the step.
+        Args:
+            positions: positions of the training examples; they are the first dimension of each tensor.
+            step: number of steps done.
+            generator: source of random numbers, beside torch's global one; both are seeded for the step.
         """
 
     def probes(self, module: nn.Module, step: int) -> dict[str, float]:
-        """What else there is to see after so many steps."""
+        """Return the objective's further measures for the snapshot after a number of steps, by name."""
 
     def described(self) -> dict[str, Any]:
-        """What is trained on, as plain data for the record."""
+        """Return a description of the training data, as plain data for the record."""
 
-    def metrics(self, trained: Trained) -> dict[str, float]:
-        """How much was seen, and how good the trained model is, beside its losses."""
+    def metrics(self, result: TrainingResult) -> dict[str, float]:
+        """Return the metrics of a trained model, by name, without its losses."""
 
     def save(self, module: nn.Module, folder: Path) -> None:
-        """Save the model as ``from_pretrained`` loads it, in fp16."""
+        """Save the model in fp16, in the form that ``from_pretrained`` loads."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trained:
-    """What came of it.
+class TrainingResult:
+    """The result of a pre-training.
 
     Attributes:
-        module: as the objective made it, trained.
-        losses: of every step done.
-        dynamics: what the looks found.
-        seconds: spent in all, over all sessions.
-        diverged: why it ended early, where the loss became NaN or infinite.
+        module: the trained module, as ``Objective.module`` made it.
+        losses: the loss of every step done.
+        dynamics: the snapshots.
+        seconds: time spent in all sessions together.
+        diverged: why the training ended early, if the loss became NaN or infinite; else empty.
     """
 
     module: nn.Module
@@ -91,150 +94,199 @@ class Trained:
 
 
 def pretrain(
-    asked: Pretraining, objective: Objective, devices: Accelerator, kept: Path, deadline: float | None = None
-) -> Trained:
-    """Train a model as asked, from the state that ``kept`` holds or from random weights.
+    spec: Pretraining,
+    objective: Objective,
+    devices: Accelerator,
+    checkpoint: Path,
+    deadline: float | None = None,
+    *,
+    measured_steps: Collection[int] | None = None,
+    checkpoint_interval: float = CHECKPOINT_INTERVAL,
+) -> TrainingResult:
+    """Train a model from a checkpoint or, if there is none, from random weights.
 
     Args:
-        kept: the file of checkpoints; one is written every minute or so, and when the deadline ends the training.
-        deadline: by ``time.time()``; no step is begun much later.
-
-    Raises:
-        InputError: the checkpoint is another one's or damaged.
+        spec: settings of the model and its training.
+        objective: what is optimised, and on which examples.
+        devices: the devices to train on.
+        checkpoint: file of the checkpoint, which is written regularly and when the deadline ends the training.
+        deadline: time, as of ``time.time()``, after which no more steps begin; checked every few steps.
+        measured_steps: numbers of steps after which to take a snapshot, beside the one before the first step;
+            None for those of ``default_measured_steps``.
+        checkpoint_interval: seconds from one checkpoint to the next, at least.
 
     Returns:
-        Fewer losses than ``asked.steps`` where the deadline came before; where it diverged, ``kept`` has the last
-        state before that.
+        The result. It has fewer losses than ``spec.steps`` if the deadline came first or if the loss diverged. After
+        a divergence, the file holds the last checkpoint before it.
+
+    Raises:
+        InputError: the checkpoint belongs to another spec, or is damaged.
     """
-    module = fresh(asked, objective, devices.device)
-    watch = _Watch(asked, objective, devices, kept)
+    module = initial_module(spec, objective, devices.device)
+    if measured_steps is None:
+        measured_steps = default_measured_steps(spec.steps)
+    monitor = _Monitor(
+        spec=spec,
+        objective=objective,
+        devices=devices,
+        checkpoint=checkpoint,
+        checkpoint_interval=checkpoint_interval,
+        measured_steps=frozenset(measured_steps),
+    )
 
     def batches() -> Iterator[dict[str, torch.Tensor]]:
-        for step in range(watch.done, asked.steps):
-            if deadline is not None and step % LOOK_EVERY == 0 and _all_say(time.time() > deadline, devices):
+        for step in range(monitor.steps_done, spec.steps):
+            if deadline is not None and step % LOSS_CHECK_INTERVAL == 0 and _is_past(deadline, devices):
                 return
-            chance = torch.Generator().manual_seed(_chance(asked.seed, step))
-            torch.manual_seed(_chance(asked.seed, step))  # what dropout and views of images draw from
-            yield objective.batch(_positions(asked, objective.examples, step), step, chance)
+            seed = _step_seed(spec.seed, step)
+            generator = torch.Generator().manual_seed(seed)
+            torch.manual_seed(seed)  # dropout and views of images draw from torch's global generator
+            yield objective.batch(_batch_positions(spec, objective.examples, step), step, generator)
 
-    warmup = round(asked.warmup * asked.steps)
     schedule = Schedule(
-        steps=asked.steps, learning_rate=asked.learning_rate, warmup=warmup, weight_decay=asked.weight_decay, clip=1.0
+        steps=spec.steps,
+        learning_rate=spec.learning_rate,
+        warmup=round(spec.warmup * spec.steps),
+        weight_decay=spec.weight_decay,
+        clip=1.0,
     )
     try:
-        losses = train(module, batches(), schedule, devices, watch=watch)
+        losses = train(module, batches(), schedule, devices, observer=monitor)
     except Diverged as error:
-        return Trained(
+        return TrainingResult(
             module=module,
-            losses=watch.state.losses,
-            dynamics=watch.dynamics,
-            seconds=watch.seconds,
+            losses=monitor.state.losses,
+            dynamics=monitor.dynamics,
+            seconds=monitor.seconds,
             diverged=str(error),
         )
-    if len(losses) < asked.steps:
-        watch.keep()
-    return Trained(module=module, losses=losses, dynamics=watch.dynamics, seconds=watch.seconds)
+    if len(losses) < spec.steps:
+        monitor.write_checkpoint()
+    return TrainingResult(module=module, losses=losses, dynamics=monitor.dynamics, seconds=monitor.seconds)
 
 
-def fresh(asked: Pretraining, objective: Objective, where: torch.device) -> nn.Module:
-    """What is trained before its first step, still on the CPU; the seed alone sets its weights.
+def initial_module(spec: Pretraining, objective: Objective, training_device: torch.device) -> nn.Module:
+    """Return the module before its first step, on the CPU; the spec's seed alone determines its weights.
 
     Args:
-        where: it will be trained.
+        spec: settings of the model.
+        objective: makes the module.
+        training_device: the device that the module will be trained on; it decides how attention is computed.
     """
-    torch.manual_seed(asked.seed)
+    torch.manual_seed(spec.seed)
     module = objective.module()
-    device.suit_attention(module, where)
+    device.suit_attention(module, training_device)
     return module
 
 
-def _positions(asked: Pretraining, count: int, step: int) -> np.ndarray:
-    """Which of so many examples a step sees: each epoch all whole batches of them once, in an order of its own."""
-    epoch, place = divmod(step, count // asked.batch_size)
-    return _order(asked.seed, epoch, count)[place * asked.batch_size : (place + 1) * asked.batch_size]
+def _batch_positions(spec: Pretraining, count: int, step: int) -> np.ndarray:
+    """Return the positions, among ``count`` examples, of a step's batch.
+
+    An epoch is as many whole batches as there are, without repetition. Each epoch has its own order.
+    """
+    epoch, batch = divmod(step, count // spec.batch_size)
+    order = _epoch_order(spec.seed, epoch, count)
+    return order[batch * spec.batch_size : (batch + 1) * spec.batch_size]
 
 
 @lru_cache(maxsize=2)
-def _order(seed: int, epoch: int, count: int) -> np.ndarray:
+def _epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
     return np.random.default_rng([seed, epoch]).permutation(count)
 
 
-def _all_say(said: bool, devices: Accelerator) -> bool:
-    """The main process's word, in all of them."""
-    return device.agreed(said) if devices.num_processes > 1 else said
+def _is_past(deadline: float, devices: Accelerator) -> bool:
+    """Return whether the deadline has passed, by the clock of the main process."""
+    past = time.time() > deadline
+    return device.agreed(past) if devices.num_processes > 1 else past
 
 
-def _chance(seed: int, step: int) -> int:
-    """A number of its own for every step: a training that is resumed draws what an unbroken one does."""
+def _step_seed(seed: int, step: int) -> int:
+    """Return the seed of a step. As every step has its own, a resumed training draws what an unbroken one does."""
     return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)
 
 
-class _Watch:
-    """Looks at the weights, and keeps checkpoints."""
+class _Monitor:
+    """The observer of a pre-training, which takes snapshots and writes checkpoints."""
 
-    def __init__(self, asked: Pretraining, objective: Objective, devices: Accelerator, kept: Path) -> None:
-        self.asked, self.objective, self.devices, self.kept = asked, objective, devices, kept
-        self.looks = set(measured_steps(asked.steps))
-        notes = read_notes(kept) or {"asked": asked.canonical(), "dynamics": {}, "seconds": 0.0, "steps": 0}
-        if notes["asked"] != asked.canonical():
-            raise InputError(f"{kept} is a checkpoint of another configuration: remove it to begin anew")
+    def __init__(
+        self,
+        *,
+        spec: Pretraining,
+        objective: Objective,
+        devices: Accelerator,
+        checkpoint: Path,
+        checkpoint_interval: float,
+        measured_steps: frozenset[int],
+    ) -> None:
+        self.spec = spec
+        self.objective = objective
+        self.devices = devices
+        self.checkpoint = checkpoint
+        self.checkpoint_interval = checkpoint_interval
+        self.measured_steps = measured_steps
+        # the key "asked" is that of existing checkpoints
+        notes = read_notes(checkpoint) or {"asked": spec.canonical(), "dynamics": {}, "seconds": 0.0, "steps": 0}
+        if notes["asked"] != spec.canonical():
+            raise InputError(f"{checkpoint} is a checkpoint of another configuration: remove it to begin anew")
         self.dynamics = Dynamics(**notes["dynamics"])
-        self.done: int = notes["steps"]
-        self._earlier: float = notes["seconds"]
-        self._started = self._last = time.perf_counter()
+        self.steps_done: int = notes["steps"]
+        self._earlier_seconds: float = notes["seconds"]
+        self._started = self._last_checkpoint = time.perf_counter()
 
     @property
     def seconds(self) -> float:
-        """Spent on this training so far, over all sessions."""
-        return self._earlier + time.perf_counter() - self._started
+        """The time spent on this training so far, in all sessions together."""
+        return self._earlier_seconds + time.perf_counter() - self._started
 
-    def begin(self, state: State) -> None:
+    def begin(self, state: TrainingState) -> None:
         self.state = state
-        if self.done:
-            restore(state, self.kept)
+        if self.steps_done:
+            restore_state(state, self.checkpoint)
         else:
-            self._look()
+            self._take_snapshot()
 
-    def after_step(self, state: State) -> None:
-        done = state.steps
-        if done in self.looks:
-            state.look(self.devices)
-            self._look()
-        due = time.perf_counter() - self._last > _CHECKPOINT_EVERY
-        if done % LOOK_EVERY == 0 and due and self.devices.is_main_process:
-            self.keep()
+    def after_step(self, state: TrainingState) -> None:
+        if state.steps in self.measured_steps:
+            state.check_losses(self.devices)
+            self._take_snapshot()
+        due = time.perf_counter() - self._last_checkpoint > self.checkpoint_interval
+        if state.steps % LOSS_CHECK_INTERVAL == 0 and due and self.devices.is_main_process:
+            self.write_checkpoint()
 
-    def keep(self) -> None:
-        """Write a checkpoint."""
+    def write_checkpoint(self) -> None:
+        """Write a checkpoint; only the main process does."""
         notes = {
-            "asked": self.asked.canonical(),
+            "asked": self.spec.canonical(),
             "dynamics": self.dynamics.plain(),
             "seconds": self.seconds,
             "steps": len(self.state.losses),
         }
         if self.devices.is_main_process:
-            save_state(self.state, notes, self.kept)
-        self._last = time.perf_counter()
+            save_state(self.state, notes, self.checkpoint)
+        self._last_checkpoint = time.perf_counter()
 
-    def _look(self) -> None:
-        before = self.dynamics.at[-1] if self.dynamics.at else 0
-        done, recent = self.state.steps, self.state.losses[before:]
-        loss = fmean(recent) if recent else None
-        held_out = self._held_out_loss()
-        if not all(value is None or math.isfinite(value) for value in (loss, held_out)):
-            raise Diverged(f"the loss is NaN or infinite between step {before} and step {done}")
+    def _take_snapshot(self) -> None:
+        step = self.state.steps
+        last_step = self.dynamics.at[-1] if self.dynamics.at else 0
+        recent_losses = self.state.losses[last_step:]
+        loss = fmean(recent_losses) if recent_losses else None
+        held_out_loss = self._held_out_loss()
+        if not all(value is None or math.isfinite(value) for value in (loss, held_out_loss)):
+            raise Diverged(f"the loss is NaN or infinite between step {last_step} and step {step}")
         with evaluating(self.state.model), self.devices.autocast():
-            probes = self.objective.probes(self.state.model, done)
-        self.dynamics.look(done, self.objective.model(self.state.model), loss, held_out, probes)
+            probes = self.objective.probes(self.state.model, step)
+        self.dynamics.add_snapshot(step, self.objective.model(self.state.model), loss, held_out_loss, probes)
 
     @torch.no_grad()
     def _held_out_loss(self) -> float:
+        """Return the mean loss of the held-out examples, read in batches of the spec's size."""
         total = 0.0
         model, held_out = self.state.model, self.objective.held_out
-        size = len(next(iter(held_out.values())))
+        count = len(next(iter(held_out.values())))
         with evaluating(model), self.devices.autocast():
-            for start in range(0, size, self.asked.batch_size):
-                part = {n: v[start : start + self.asked.batch_size] for n, v in held_out.items()}
-                own = {n: v.to(self.devices.device) for n, v in part.items()}
-                total += float(model(**own).loss) * len(next(iter(part.values())))
-        return total / size
+            for start in range(0, count, self.spec.batch_size):
+                part = {name: values[start : start + self.spec.batch_size] for name, values in held_out.items()}
+                size = len(next(iter(part.values())))
+                batch = {name: values.to(self.devices.device) for name, values in part.items()}
+                total += float(model(**batch).loss) * size
+        return total / count

@@ -1,4 +1,4 @@
-"""Random views of images, made in batches where the images lie."""
+"""Random views of images, made in batches on the device of the images."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from torch import nn
 
 
 @cache
-def cropped(channels: int, side: int, scale: tuple[float, float]) -> nn.Module:
-    """Random parts of images, stretched to a size, mirrored and recoloured, as DINO's but for blur and solarisation.
+def random_crops(channels: int, side: int, scale: tuple[float, float]) -> nn.Module:
+    """Return DINO's augmentation without blur and solarisation, which are for larger images.
 
-    Those are for larger images.
+    It crops images at random, resizes the crops, mirrors them and changes their colours.
 
     Args:
-        channels: grey images are made brighter and darker, coloured ones recoloured too.
-        side: of the views, in pixels.
-        scale: which part of the area of an image a view has, at least and at most.
+        channels: 1 for grey images, whose brightness and contrast change, or 3 for colour images.
+        side: height and width of the views, in pixels.
+        scale: least and largest share of an image's area that a view has.
     """
     import kornia.augmentation as K
 
@@ -27,8 +27,12 @@ def cropped(channels: int, side: int, scale: tuple[float, float]) -> nn.Module:
 
 
 @cache
-def shifted(side: int) -> nn.Module:
-    """Images moved by up to an eighth and mirrored at random."""
+def random_shifts(side: int) -> nn.Module:
+    """Return an augmentation that shifts images by up to an eighth of their side and mirrors them at random.
+
+    Args:
+        side: height and width of the images, in pixels.
+    """
     import kornia.augmentation as K
 
     return K.ImageSequential(K.RandomCrop((side, side), padding=max(1, side // 8)), K.RandomHorizontalFlip())
