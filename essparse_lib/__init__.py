@@ -50,7 +50,7 @@ _HOME = {
     "Curve": "analysis.curves",
     "curves": "analysis.curves",
     "essential_sparsity": "analysis.essential",
-    "turning_point": "analysis.essential",
+    "turning_point": "analysis.turning_point",
     "execute": "runner.trial",
     "Recipe": "sparsify",
     "save_pruned": "sparsify",

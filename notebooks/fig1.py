@@ -47,7 +47,7 @@ from essparse_lib.analysis import contrasts
 from essparse_lib.records import cost, store, summary
 from essparse_lib.specs.measurement import Measurement
 from essparse_lib.specs.trial import Pruning
-from essparse_lib.claims import verdicts
+from essparse_lib.claims import c02_free_weights
 
 style.apply()
 study = interactive.checked(parameters.narrowed(figures.study("fig1", scale), model, tasks, seeds))
@@ -90,7 +90,7 @@ drawing.table(drops, {}).drop(columns=["sparsity"]).style.hide(axis="index")
 # ## Verdict
 
 # %% tags=["remove-input"]
-verdict = verdicts.c2(study, records)
+verdict = c02_free_weights.judge(study, records)
 Markdown(verdict.text)
 
 # %% [markdown]

@@ -42,7 +42,7 @@ from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
 from essparse_lib.figures import fig10, parameters, style
 from essparse_lib.records import cost, store, summary
-from essparse_lib.claims import verdicts
+from essparse_lib.claims import c11_similar_masks
 
 style.apply()
 sparsity = check_sparsity(sparsity)
@@ -93,11 +93,11 @@ fig10.table(study.control, records).style.hide(axis="index") if study.control el
 # ## Verdict
 
 # %% tags=["remove-input"]
-verdict = verdicts.c11(study, records)
+verdict = c11_similar_masks.judge(study, records)
 Markdown(verdict.text)
 
 # %% tags=["remove-input"]
-stricter = verdicts.c11(study, records, 0.98)
+stricter = c11_similar_masks.judge(study, records, 0.98)
 Markdown(f"With the 98% of the introduction: *{stricter.outcome}*; {stricter.reason}.")
 
 # %% [markdown]

@@ -52,7 +52,7 @@ from essparse_lib.figures import fig2, panels, parameters, style
 from essparse_lib.records import cost, store, summary
 from essparse_lib.analysis import curves
 from essparse_lib.specs.trial import Pruning
-from essparse_lib.claims import verdicts
+from essparse_lib.claims import c01_essential_sparsity, c03_task_not_size
 
 style.apply()
 sparsity = check_sparsity(sparsity)
@@ -111,11 +111,11 @@ Markdown(drawing.unfalling(study, found, epsilon))
 # ## Verdict
 
 # %% tags=["remove-input"]
-verdict = verdicts.c1(study, found)
+verdict = c01_essential_sparsity.judge(study, found)
 Markdown(verdict.text)
 
 # %% tags=["remove-input"]
-size = verdicts.c3(study, found)
+size = c03_task_not_size.judge(study, found)
 Markdown(size.text)
 
 # %% [markdown]

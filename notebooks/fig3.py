@@ -48,8 +48,8 @@ from essparse_lib.errors import check_sparsity
 from essparse_lib.figures import curve_plots as drawing
 from essparse_lib.figures import fig3, panels, parameters, style
 from essparse_lib.records import cost, store, summary
-from essparse_lib.analysis import curves
-from essparse_lib.claims import c04_sharper_turn_in_vision, verdicts
+from essparse_lib.analysis import curves, turns
+from essparse_lib.claims import c01_essential_sparsity, c04_sharper_in_vision
 from essparse_lib.specs.trial import Pruning
 
 style.apply()
@@ -65,9 +65,9 @@ fresh = interactive.run(interactive.wanted(study, records, [Pruning(sparsity=spa
 records |= fresh
 found = curves.curves(study, records)
 asked = drawing.points(study, records, sparsity, live=fresh)
-seen = c04_sharper_turn_in_vision.turns(study, found, fig3.VISION)
+seen = turns.turns(study, found, fig3.VISION)
 longer, read = fig3.longer(study, records), fig3.language(scale, records)
-all_turns = [*seen, *c04_sharper_turn_in_vision.uncounted(longer), *read]
+all_turns = [*seen, *turns.for_comparison_only(longer), *read]
 
 # %% [markdown]
 # ## The point asked for
@@ -109,11 +109,11 @@ fig3.table(all_turns).style.hide(axis="index")
 # ## Verdict
 
 # %% tags=["remove-input"]
-sharp = c04_sharper_turn_in_vision.c4(study, seen, read, longer)
+sharp = c04_sharper_in_vision.judge(study, seen, read, longer)
 Markdown(sharp.text)
 
 # %% tags=["remove-input"]
-verdict = replace(verdicts.c1(study, found), claim="C1 in vision")
+verdict = replace(c01_essential_sparsity.judge(study, found), claim="C1 in vision")
 Markdown(verdict.text)
 
 # %% [markdown]

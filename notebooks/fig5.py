@@ -47,7 +47,7 @@ from essparse_lib.figures import fig5, panels, parameters, style
 from essparse_lib.analysis import contrasts, curves
 from essparse_lib.records import cost, store, summary
 from essparse_lib.specs.trial import Pruning
-from essparse_lib.claims import verdicts
+from essparse_lib.claims import c06_n_m_patterns
 
 style.apply()
 asked = Pruning(pattern=pattern)
@@ -63,14 +63,14 @@ records |= interactive.run(interactive.wanted(study, records, [asked, beside], p
 pairs = [(p, Pruning(sparsity=p.sparsity)) for way in (fig5.M4, fig5.M8) for p in study.variants[way]]
 asked_pairs = [(asked, Pruning()), (asked, beside)]
 together = contrasts.contrasts(study, records, [*pairs, *asked_pairs])  # one estimate of the noise for all
-found = [c for c in together if (c.one, c.other) in pairs]
+found = [c for c in together if (c.pruning, c.baseline) in pairs]
 
 # %% [markdown]
 # ## The pattern asked for
 
 # %% tags=["remove-input"]
-named = [c for c in together if (c.one, c.other) in asked_pairs]
-drawing.table(named, {"pattern": lambda c: c.one.pattern, "against": lambda c: str(c.other)}).style.hide(axis="index")
+named = [c for c in together if (c.pruning, c.baseline) in asked_pairs]
+drawing.table(named, {"pattern": lambda c: c.pruning.pattern, "against": lambda c: str(c.baseline)}).style.hide(axis="index")
 
 # %% [markdown]
 # ## Patterns and unstructured pruning
@@ -89,10 +89,10 @@ panels.of_curves(
 )
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig5-differences", "caption": "What a pattern costs beside its sparsity: its score less that of unstructured pruning at the same sparsity, the seeds paired, with 95% intervals. The shaded band is one point either way."}, "image": {"alt": "A panel for each task: differences in points with error bars at 25, 50 and 75% sparsity, for M = 4 and M = 8.", "align": "center"}}
-drawing.draw(found, lambda c: f"M = {c.one.pattern.split(':')[1]}", asked.sparsity);
+drawing.draw(found, lambda c: f"M = {c.pruning.pattern.split(':')[1]}", asked.sparsity);
 
 # %% tags=["remove-input"]
-drawing.table(found, {"pattern": lambda c: c.one.pattern}).style.hide(axis="index")
+drawing.table(found, {"pattern": lambda c: c.pruning.pattern}).style.hide(axis="index")
 
 # %% tags=["remove-input"]
 Markdown(f"{drawing.tally(found)} {curve_drawing.unfalling(study, ways[fig5.M4])}")
@@ -101,7 +101,7 @@ Markdown(f"{drawing.tally(found)} {curve_drawing.unfalling(study, ways[fig5.M4])
 # ## Verdict
 
 # %% tags=["remove-input"]
-verdict = verdicts.c6(study, records)
+verdict = c06_n_m_patterns.judge(study, records)
 Markdown(verdict.text)
 
 # %% [markdown]

@@ -133,7 +133,7 @@ fig6.effect_table(study, found)
 # ## Verdict
 
 # %% tags=["remove-input"]
-verdict = c07_self_supervision.c7(study, records, found, decides, beside)
+verdict = c07_self_supervision.judge(study, records, found, decides, beside)
 Markdown(verdict.text)
 
 # %% [markdown]

@@ -45,8 +45,8 @@ from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity, unknown
 from essparse_lib.figures import fig8, fig8_tables, panels, parameters, style
 from essparse_lib.records import cost, store, summary
-from essparse_lib.analysis import curves
-from essparse_lib.claims import emergence
+from essparse_lib.analysis import curves, series, text_effects
+from essparse_lib.claims import c08_zeros_jump, c09_more_text
 
 style.apply()
 sparsity = check_sparsity(sparsity)
@@ -61,11 +61,11 @@ if checkpoints not in ("trained", "multiberts"):
 records = store.results(scale).records()
 records |= interactive.run(interactive.wanted(study, records, [], []), scale)
 watched, looks = (study, records) if checkpoints == "trained" else (fig8.MULTIBERTS, store.results("paper").records())
-trained = emergence.series(study, records)
-runs = trained if watched is study else emergence.series(watched, looks)
-jumps = emergence.jumps(runs)
+trained = series.series(study, records)
+runs = trained if watched is study else series.series(watched, looks)
+jumps = series.jumps(runs)
 found = curves.curves(study, records)
-scores = emergence.score_effects(study, found)
+scores = text_effects.score_effects(study, found)
 
 # %% tags=["remove-input"]
 Markdown("\n\n".join(dict.fromkeys((summary.missing(study, records), summary.missing(watched, looks)))))
@@ -164,17 +164,17 @@ fig8.draw_dense(study, found);
 # In percent of the weights, when the pre-training is over.
 
 # %% tags=["remove-input"]
-fig8_tables.effect_table(study, emergence.zero_effects(study, trained), "zero if", 3).style.hide(axis="index")
+fig8_tables.effect_table(study, text_effects.zero_effects(study, trained), "zero if", 3).style.hide(axis="index")
 
 # %% [markdown]
 # ## Verdicts
 
 # %% tags=["remove-input"]
-abrupt = emergence.c8(watched, looks)
+abrupt = c08_zeros_jump.judge(watched, looks)
 Markdown(abrupt.text)
 
 # %% tags=["remove-input"]
-volume = emergence.c9(study, records, found)
+volume = c09_more_text.judge(study, records, found)
 Markdown(volume.text)
 
 # %% [markdown]

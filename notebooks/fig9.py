@@ -47,7 +47,7 @@ from essparse_lib.figures import fig9, panels, parameters, style
 from essparse_lib.analysis import contrasts, curves
 from essparse_lib.records import cost, store, summary
 from essparse_lib.specs.trial import Pruning
-from essparse_lib.claims import verdicts
+from essparse_lib.claims import c10_tickets_like_one_shot
 
 style.apply()
 sparsity = check_sparsity(sparsity)
@@ -62,13 +62,13 @@ records = store.results(scale).records()
 records |= interactive.run(interactive.wanted(study, records, asked, parameters.live_tasks(study, live_tasks)), scale)
 pairs = [(ticket, Pruning(sparsity=ticket.sparsity)) for ticket in study.variants[fig9.LOTTERY]]
 together = contrasts.contrasts(study, records, [*pairs, tuple(asked)])  # one estimate of the noise for all
-found = [c for c in together if (c.one, c.other) in pairs]
+found = [c for c in together if (c.pruning, c.baseline) in pairs]
 
 # %% [markdown]
 # ## The point asked for
 
 # %% tags=["remove-input"]
-named = [c for c in together if (c.one, c.other) == tuple(asked)]
+named = [c for c in together if (c.pruning, c.baseline) == tuple(asked)]
 drawing.table(named, {}).style.hide(axis="index")
 
 # %% [markdown]
@@ -98,7 +98,7 @@ Markdown(drawing.tally(found))
 # ## Verdict
 
 # %% tags=["remove-input"]
-verdict = verdicts.c10(study, records)
+verdict = c10_tickets_like_one_shot.judge(study, records)
 Markdown(verdict.text)
 
 # %% [markdown]

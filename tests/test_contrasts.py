@@ -9,7 +9,11 @@ from essparse_lib import figures
 from essparse_lib.analysis.contrasts import Contrast, contrasts
 from essparse_lib.analysis.curves import curves
 from essparse_lib.analysis.estimate import Estimate
-from essparse_lib.claims import verdicts
+from essparse_lib.claims.c02_free_weights import judge as judge_c2
+from essparse_lib.claims.c03_task_not_size import judge as judge_c3
+from essparse_lib.claims.c06_n_m_patterns import judge as judge_c6
+from essparse_lib.claims.c10_tickets_like_one_shot import judge as judge_c10
+from essparse_lib.claims.c11_similar_masks import judge as judge_c11
 from essparse_lib.figures import contrast_plots as drawing
 from essparse_lib.figures import fig1, fig9, fig10
 from essparse_lib.records.store import Record
@@ -81,8 +85,8 @@ def test_equivalence_needs_the_whole_interval_within_a_point(low, high, standing
         Contrast(
             model="m",
             task="t",
-            one=TICKET,
-            other=SHOT,
+            pruning=TICKET,
+            baseline=SHOT,
             difference=Estimate((low + high) / 2, low, high),
             seeds=3,
             learned=True,
@@ -95,16 +99,16 @@ def test_equivalence_needs_the_whole_interval_within_a_point(low, high, standing
     ("points", "outcome"), [(0.0, "agrees"), (3.0, "differs"), (-3.0, "differs"), (1.0, "inconclusive")]
 )
 def test_c10_follows_the_differences_below_half(points, outcome):
-    assert verdicts.c10(STUDY, records(ticket_better_by(points))).outcome == outcome
+    assert judge_c10(STUDY, records(ticket_better_by(points))).outcome == outcome
 
 
 def test_c10_does_not_look_at_half_and_above():
     far = lambda task, pruning, seed: 80 - 30 * (pruning == Pruning(sparsity=0.6))  # noqa: E731
-    assert verdicts.c10(STUDY, records(far)).outcome == "agrees"
+    assert judge_c10(STUDY, records(far)).outcome == "agrees"
 
 
 def test_c10_wants_three_seeds_of_both():
-    verdict = verdicts.c10(STUDY, records(ticket_better_by(0), missing=[(SHOT, 1)]))
+    verdict = judge_c10(STUDY, records(ticket_better_by(0), missing=[(SHOT, 1)]))
     assert verdict.outcome == "not tested at this scale"
 
 
@@ -118,13 +122,13 @@ def test_c6_is_about_the_lightest_patterns(drop, outcome):
     study = study_of("fig5")
     light = ("3:4", "6:8")
     accuracy = lambda task, p, seed: 80 - (drop if p.pattern in light else 25 * p.sparsity)  # noqa: E731
-    assert verdicts.c6(study, records(accuracy, study)).outcome == outcome
+    assert judge_c6(study, records(accuracy, study)).outcome == outcome
 
 
 def test_c6_names_the_model_where_there_are_several():
     one, other, both = (study_of("fig5", models=models, tasks=("t",)) for models in (("m",), ("n",), ("m", "n")))
     found = records(lambda *_: 80, one) | records(lambda task, p, seed: 80 - 4 * (p.pattern == "3:4"), other)
-    verdict = verdicts.c6(both, found)
+    verdict = judge_c6(both, found)
     assert verdict.outcome == "differs" and "differs for n on t (3:4)" in verdict.reason
     assert verdict.measured.endswith("points (n on t, 3:4)")
 
@@ -133,7 +137,7 @@ def test_a_figure_of_several_models_has_a_colour_for_each():
     study = study_of("fig5", models=("m", "n"), tasks=("t",))
     pairs = [(Pruning(pattern=pattern), Pruning()) for pattern in ("3:4", "2:4")]
     found = contrasts(study, records(lambda *_: 80, study), pairs)
-    figure = drawing.draw(found, lambda c: c.one.pattern)
+    figure = drawing.draw(found, lambda c: c.pruning.pattern)
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["m, 3:4", "m, 2:4", "n, 3:4", "n, 2:4", "±1 point"]
     (ax,) = figure.axes
@@ -153,7 +157,7 @@ def shares(study, output):
 )
 def test_c2_wants_no_drop_and_most_of_what_goes_in_the_feed_forward_layers(drop, output, outcome):
     study = study_of("fig1")
-    verdict = verdicts.c2(study, records(lambda t, p, s: 80 - drop * (p.sparsity > 0), study) | shares(study, output))
+    verdict = judge_c2(study, records(lambda t, p, s: 80 - drop * (p.sparsity > 0), study) | shares(study, output))
     assert verdict.outcome == outcome
     if drop == 0:
         assert f"{output / (10 + output):.0%} lies in the feed-forward layers of m, which hold 50%" in verdict.reason
@@ -178,10 +182,10 @@ def test_c3_compares_tasks_with_models(knees, outcome):
     for model in study.models:
         part = dataclasses.replace(study, models=(model,))
         found |= records(lambda task, p, seed, model=model: turning_at(knees)(task, p, seed, model), part)
-    assert verdicts.c3(study, curves(study, found)).outcome == outcome
+    assert judge_c3(study, curves(study, found)).outcome == outcome
     for part in (Part(tasks=("t",)), Part(seeds=(0,))):
         one = dataclasses.replace(study, parts={"n": part})
-        assert verdicts.c3(one, curves(one, found)).outcome == "not tested at this scale"
+        assert judge_c3(one, curves(one, found)).outcome == "not tested at this scale"
 
 
 def alike(study, cosine):
@@ -209,7 +213,7 @@ def alike(study, cosine):
 )
 def test_c11_says_where_the_cosine_holds_and_whether_it_falls(cosine, outcome, said):
     study = study_of("fig10")
-    verdict = verdicts.c11(study, alike(study, cosine))
+    verdict = judge_c11(study, alike(study, cosine))
     assert verdict.outcome == outcome and said in verdict.reason
 
 
@@ -217,8 +221,8 @@ def test_records_that_are_missing_leave_a_verdict_open():
     study = study_of("fig10")
     found = alike(study, lambda s: 0.99)
     del found[study.measurements()[0].id]
-    assert verdicts.c11(study, found).outcome == "inconclusive"
-    assert verdicts.c11(study, {}).outcome == verdicts.c2(study_of("fig1"), {}).outcome == "not tested at this scale"
+    assert judge_c11(study, found).outcome == "inconclusive"
+    assert judge_c11(study, {}).outcome == judge_c2(study_of("fig1"), {}).outcome == "not tested at this scale"
 
 
 def test_differences_are_drawn_and_listed():

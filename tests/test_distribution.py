@@ -14,7 +14,7 @@ from matplotlib import pyplot
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
 from essparse_lib import figures
-from essparse_lib.claims.c07_self_supervision import zero_shares
+from essparse_lib.analysis.zero_shares import zero_shares
 from essparse_lib.errors import InputError
 from essparse_lib.figures import fig7
 from essparse_lib.models import loading

@@ -9,20 +9,13 @@ import pytest
 from essparse_lib.analysis.change_point import find_change_point
 from essparse_lib.analysis.curves import curves
 from essparse_lib.analysis.effects import detectable_ratio, mean_difference, rank_correlation
-from essparse_lib.claims import verdict
-from essparse_lib.claims.emergence import (
-    ABSOLUTE,
-    LOOKS,
-    RELATIVE,
-    by_reading,
-    c8,
-    c9,
-    jumps,
-    later,
-    score_effects,
-    series,
-    zero_effects,
-)
+from essparse_lib.analysis.series import MIN_SNAPSHOTS, jumps, series
+from essparse_lib.analysis.text_effects import score_effects, zero_effects
+from essparse_lib.analysis.zero_shares import ABSOLUTE, RELATIVE
+from essparse_lib.claims.c08_zeros_jump import judge as judge_c8
+from essparse_lib.claims.c08_zeros_jump import order_of_rises, reading_outcomes
+from essparse_lib.claims.c09_more_text import judge as judge_c9
+from essparse_lib.claims.rules import above_zero
 from essparse_lib.errors import InputError
 from essparse_lib.records.store import Record
 from essparse_lib.specs.pretraining import TextPretraining
@@ -84,21 +77,21 @@ def jumping(at, size=3_000):
     return lambda step: smooth(step) + size * (step > at)
 
 
-def watched(asked, zeros=None, status="ok", looks=None):
+def watched(asked, zeros=None, status="ok", snapshots=None):
     """The record of a pre-training whose zeros, in all, are given by reading as functions of the step."""
-    looks = len(AT) if looks is None else looks
+    snapshots = len(AT) if snapshots is None else snapshots
     none = dict.fromkeys(READINGS, lambda _: 0)
     every = none | {ABSOLUTE: smooth, RELATIVE: smooth} | (zeros or {})
     shares = [size / WEIGHTS for size in SIZES.values()]
-    counts = {r: [[round(of(step) * share) for share in shares] for step in AT[:looks]] for r, of in every.items()}
+    counts = {r: [[round(of(step) * share) for share in shares] for step in AT[:snapshots]] for r, of in every.items()}
     dynamics = {
         "places": [[block, component, size] for (block, component), size in SIZES.items()],
-        "at": AT[:looks],
+        "at": AT[:snapshots],
         "zeros": counts,
-        "norms": [[3.0, 4.0, 0.0, 12.0]] * looks,
-        "effective": [0.1 + step / 80_000 for step in AT[:looks]],
-        "loss": [None, *([5.0] * (looks - 1))],
-        "held_out": [6.0] * looks,
+        "norms": [[3.0, 4.0, 0.0, 12.0]] * snapshots,
+        "effective": [0.1 + step / 80_000 for step in AT[:snapshots]],
+        "loss": [None, *([5.0] * (snapshots - 1))],
+        "held_out": [6.0] * snapshots,
         "seconds": 1.0,
     }
     metrics = {"held_out_loss": 6.0, "unigram_entropy": 6.5} if status == "ok" else {}
@@ -146,14 +139,14 @@ def test_the_order_is_the_studys_whatever_the_records_order():
     found = runs_of()
     backwards = dict(reversed(found.items()))
     assert [run.name for run in series(STUDY, backwards)] == list(NAMES)
-    assert c8(STUDY, backwards) == c8(STUDY, found)
+    assert judge_c8(STUDY, backwards) == judge_c8(STUDY, found)
 
 
 def test_a_run_that_diverged_is_there_as_far_as_it_went():
     first, second = STUDY.pretrainings()[:2]
     found = {
-        first.id: watched(first, status="diverged", looks=20),
-        second.id: watched(second, status="diverged", looks=0),
+        first.id: watched(first, status="diverged", snapshots=20),
+        second.id: watched(second, status="diverged", snapshots=0),
     }
     (run,) = series(STUDY, found)
     assert not run.complete and len(run.steps) == 20
@@ -174,11 +167,11 @@ def checkpoints(*thousands, seed=0, count=None):
     )
     found = {}
     for at, asked in zip(thousands, study.measurements(), strict=True):
-        look = watched(STUDY.pretrainings()[0], {RELATIVE: lambda _, at=at: count(at) if count else at}).values[
+        snapshot = watched(STUDY.pretrainings()[0], {RELATIVE: lambda _, at=at: count(at) if count else at}).values[
             "dynamics"
         ]
-        values = {name: look[name][0] for name in ("norms", "effective")} | {"places": look["places"]}
-        values["zeros"] = {reading: each[0] for reading, each in look["zeros"].items()}
+        values = {name: snapshot[name][0] for name in ("norms", "effective")} | {"places": snapshot["places"]}
+        values["zeros"] = {reading: each[0] for reading, each in snapshot["zeros"].items()}
         found[asked.id] = Record(spec=asked, status="ok", values=values)
     return study, found
 
@@ -200,10 +193,10 @@ def test_checkpoints_of_two_seeds_are_judged_as_trainings_are():
     parts = [checkpoints(*at, seed=seed, count=lambda k: 2_000 + 3_000 * (k > 900)) for seed in (0, 1)]
     study = dataclasses.replace(parts[0][0], models=parts[0][0].models + parts[1][0].models)
     found = parts[0][1] | parts[1][1]
-    result = c8(study, found)
+    result = judge_c8(study, found)
     assert result.outcome == "agrees" and RELATIVE in result.reason
-    assert c8(study, parts[0][1]).outcome == "inconclusive"
-    assert c9(study, found).outcome == "not tested at this scale"
+    assert judge_c8(study, parts[0][1]).outcome == "inconclusive"
+    assert judge_c9(study, found).outcome == "not tested at this scale"
 
 
 def test_other_measurements_are_no_checkpoints():
@@ -222,85 +215,87 @@ def test_other_measurements_are_no_checkpoints():
 # C8
 
 
-def test_looks_are_as_few_as_a_jump_can_be_told_in():
-    find_change_point(range(LOOKS), range(LOOKS))
+def test_snapshots_are_as_few_as_a_jump_can_be_told_in():
+    find_change_point(range(MIN_SNAPSHOTS), range(MIN_SNAPSHOTS))
     with pytest.raises(InputError):
-        find_change_point(range(LOOKS - 1), range(LOOKS - 1))
+        find_change_point(range(MIN_SNAPSHOTS - 1), range(MIN_SNAPSHOTS - 1))
 
 
 @pytest.mark.parametrize("reading", [ABSOLUTE, "fp16"])
 def test_a_jump_in_one_reading_of_every_run_agrees_and_names_it(reading):
     found = runs_of(zeros={reading: jumping(3_900)})
-    result = c8(STUDY, found)
+    result = judge_c8(STUDY, found)
     assert result.outcome == "agrees"
     assert f"in all of the 5 pre-trainings by '{reading}'" in result.reason
-    assert by_reading(jumps(series(STUDY, found))) == {r: "agrees" if r == reading else "differs" for r in READINGS}
+    assert reading_outcomes(jumps(series(STUDY, found))) == {
+        r: "agrees" if r == reading else "differs" for r in READINGS
+    }
 
 
 def test_no_jump_in_any_reading_differs():
-    result = c8(STUDY, runs_of())
+    result = judge_c8(STUDY, runs_of())
     assert result.outcome == "differs" and "in none of the 5 pre-trainings by any of the 4 readings" in result.reason
 
 
 def test_a_fall_is_no_rise():
-    assert c8(STUDY, runs_of(zeros={RELATIVE: jumping(3_900, -1_500)})).outcome == "differs"
+    assert judge_c8(STUDY, runs_of(zeros={RELATIVE: jumping(3_900, -1_500)})).outcome == "differs"
 
 
 def test_a_jump_in_some_runs_is_inconclusive_and_so_is_a_changed_record():
     found = runs_of(zeros={RELATIVE: jumping(3_900)})
-    assert c8(STUDY, found).outcome == "agrees"
+    assert judge_c8(STUDY, found).outcome == "agrees"
     one = STUDY.pretrainings()[2]
     found[one.id] = watched(one)
-    result = c8(STUDY, found)
+    result = judge_c8(STUDY, found)
     assert result.outcome == "inconclusive" and f"in some of the 5 pre-trainings by '{RELATIVE}'" in result.reason
 
 
 def test_a_weight_or_two_that_become_zero_are_no_jump():
     found = runs_of(zeros={"fp16": lambda step: 2 * (step > 3_900)})
     assert series(STUDY, found)[0].zeros["fp16"].sum(1)[[0, -1]].tolist() == [0, 2]
-    assert c8(STUDY, found).outcome == "differs"
+    assert judge_c8(STUDY, found).outcome == "differs"
 
 
 def test_c8_needs_every_run():
     found = runs_of()
     del found[STUDY.pretrainings()[1].id]
-    result = c8(STUDY, found)
+    result = judge_c8(STUDY, found)
     assert result.outcome == "inconclusive" and "1 of 5 pre-trainings lack records" in result.reason
-    assert c8(STUDY, {}).outcome == "not tested at this scale"
-    assert c8(dataclasses.replace(STUDY, scale="tiny"), runs_of()).outcome == "not tested at this scale"
+    assert judge_c8(STUDY, {}).outcome == "not tested at this scale"
+    assert judge_c8(dataclasses.replace(STUDY, scale="tiny"), runs_of()).outcome == "not tested at this scale"
 
 
 def test_c8_takes_two_runs():
     one, two = study_of((1.0, 0)), study_of((1.0, 0), (1.0, 1))
-    assert c8(one, runs_of(one)).outcome == "not tested at this scale"
-    assert c8(two, runs_of(two)).outcome == "differs"
+    assert judge_c8(one, runs_of(one)).outcome == "not tested at this scale"
+    assert judge_c8(two, runs_of(two)).outcome == "differs"
     found = runs_of(two)
     last = two.pretrainings()[1]
-    found[last.id] = watched(last, status="diverged", looks=20)
-    assert c8(two, found).outcome == "not tested at this scale"
+    found[last.id] = watched(last, status="diverged", snapshots=20)
+    assert judge_c8(two, found).outcome == "not tested at this scale"
 
 
 def test_runs_that_diverged_are_told_and_not_counted():
     found = runs_of(zeros={RELATIVE: jumping(3_900)})
     one = STUDY.pretrainings()[0]
-    found[one.id] = watched(one, status="diverged", looks=20)
-    result = c8(STUDY, found)
+    found[one.id] = watched(one, status="diverged", snapshots=20)
+    result = judge_c8(STUDY, found)
     assert result.outcome == "agrees" and "in all of the 4" in result.reason and "1 that diverged" in result.reason
 
 
 def test_whether_it_comes_later_with_less_text():
     early, late = {RELATIVE: jumping(3_900)}, {RELATIVE: jumping(6_300)}
     found = runs_of(zeros=early, m_60_0=late, m_60_1=late)
-    said = c8(STUDY, found).reason
+    said = judge_c8(STUDY, found).reason
     assert (
         "comes later with less text" in said
         and "does not" not in said
         and "at 3,880 steps with 80–100% of it, at 6,280 with" in said
     )
     for some in ({}, {"m_60_1": late}, {"m_80_0": late, "m_60_0": late, "m_60_1": late}):
-        assert "does not always come later" in c8(STUDY, runs_of(zeros=early, **some)).reason
+        assert "does not always come later" in judge_c8(STUDY, runs_of(zeros=early, **some)).reason
     runs = series(STUDY, runs_of())
-    assert later(runs, jumps(runs)[RELATIVE]) == ""
+    assert order_of_rises(runs, jumps(runs)[RELATIVE]) == ""
 
 
 # C9
@@ -327,7 +322,7 @@ def everything(zeros=1_000.0, score=5.0, pruned=None, study=STUDY):
 
 
 def test_more_of_all_three_agrees():
-    result = c9(STUDY, everything())
+    result = judge_c9(STUDY, everything())
     assert result.outcome == "agrees"
     assert "on 100% of the text rather than 60%, more: zeros below 0.01 sd, the dense score and" in result.reason
     assert "the score at 30% and 60%;" in result.reason
@@ -345,7 +340,7 @@ def test_more_of_all_three_agrees():
     ],
 )
 def test_each_part_decides(changed, outcome, said):
-    result = c9(STUDY, everything(**changed))
+    result = judge_c9(STUDY, everything(**changed))
     assert result.outcome == outcome and said in result.reason
 
 
@@ -353,46 +348,46 @@ def test_a_changed_record_changes_c9():
     found = everything()
     one = next(p for p in STUDY.pretrainings() if p.model == "m-100-1")
     found[one.id] = watched(one, {RELATIVE: lambda _: 3_000})
-    assert c9(STUDY, found).outcome == "inconclusive"
+    assert judge_c9(STUDY, found).outcome == "inconclusive"
 
 
 def test_models_in_between_and_other_readings_decide_nothing():
     found = everything()
     middle = next(p for p in STUDY.pretrainings() if p.fraction == 0.8)
-    before = c9(STUDY, found)
+    before = judge_c9(STUDY, found)
     found[middle.id] = watched(middle, {RELATIVE: lambda _: 39_000})
-    assert c9(STUDY, found) == before
+    assert judge_c9(STUDY, found) == before
     del found[middle.id]
-    assert c9(STUDY, found) == before
+    assert judge_c9(STUDY, found) == before
     fall = {p: {ABSOLUTE: lambda _, p=p: 9_000 * (1 - p.fraction)} for p in STUDY.pretrainings()}
     rise = {p: {RELATIVE: lambda _, p=p: 3_000 + 500 * p.fraction + p.seed} for p in STUDY.pretrainings()}
-    assert c9(STUDY, found | {p.id: watched(p, fall[p] | rise[p]) for p in fall}).outcome == "agrees"
+    assert judge_c9(STUDY, found | {p.id: watched(p, fall[p] | rise[p]) for p in fall}).outcome == "agrees"
 
 
 def test_what_is_missing_leaves_c9_open():
-    assert c9(STUDY, {}).outcome == "not tested at this scale"
-    assert c9(STUDY, runs_of()).outcome == "not tested at this scale"
-    assert c9(dataclasses.replace(STUDY, scale="tiny"), everything()).outcome == "not tested at this scale"
+    assert judge_c9(STUDY, {}).outcome == "not tested at this scale"
+    assert judge_c9(STUDY, runs_of()).outcome == "not tested at this scale"
+    assert judge_c9(dataclasses.replace(STUDY, scale="tiny"), everything()).outcome == "not tested at this scale"
     found = everything()
     del found[STUDY.trial("m-60-1", "t", Pruning(sparsity=0.3), 2).id]
-    result = c9(STUDY, found)
+    result = judge_c9(STUDY, found)
     assert result.outcome == "inconclusive" and "1 of the 4 models compared lack records" in result.reason
     found = everything()
     one = STUDY.pretrainings()[-1]
-    found[one.id] = watched(one, status="diverged", looks=20)
-    assert c9(STUDY, found).outcome == "inconclusive"
+    found[one.id] = watched(one, status="diverged", snapshots=20)
+    assert judge_c9(STUDY, found).outcome == "inconclusive"
 
 
 def test_one_pre_training_on_a_side_says_nothing():
     study = study_of((1.0, 0), (1.0, 1), (0.6, 0))
-    assert "two pre-trainings each" in c9(study, everything(study=study)).reason
+    assert "two pre-trainings each" in judge_c9(study, everything(study=study)).reason
     alone = study_of((1.0, 0), (1.0, 1))
-    assert c9(alone, everything(study=alone)).outcome == "not tested at this scale"
+    assert judge_c9(alone, everything(study=alone)).outcome == "not tested at this scale"
 
 
 def test_a_task_that_no_dense_model_learned_is_not_counted():
     found = runs_of() | tunings(lambda *_: 50.0)
-    result = c9(STUDY, found)
+    result = judge_c9(STUDY, found)
     assert result.outcome == "inconclusive" and "no dense model learned" in result.reason
     assert score_effects(STUDY, curves(STUDY, found)) == {}
 
@@ -440,7 +435,7 @@ def test_how_often_chance_makes_one_of_the_eleven_intervals_lie_below(effect, le
     for _ in range(600):
         scores = math.sqrt(shared) * rng.normal(size=(1, 4)) + math.sqrt(1 - shared) * rng.normal(size=(10, 4))
         values = np.concatenate([rng.normal(size=(1, 4)), scores]) + effect * np.array([1, 1, 0, 0])
-        below += any(verdict.above_zero(mean_difference(v[:2], v[2:])) == "differs" for v in values.tolist())
+        below += any(above_zero(mean_difference(v[:2], v[2:])) == "differs" for v in values.tolist())
     assert least <= below / 600 <= most
 
 
@@ -452,4 +447,4 @@ def test_rank_correlation_is_that_of_the_ranks():
 
 
 def test_an_interval_that_touches_zero_is_not_above_it():
-    assert verdict.above_zero(mean_difference([1.0, 1.0], [1.0, 1.0])) == "inconclusive"
+    assert above_zero(mean_difference([1.0, 1.0], [1.0, 1.0])) == "inconclusive"

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from essparse_lib.analysis.curves import curves
-from essparse_lib.analysis.essential import crossing, essential_sparsity, monotone, turning_point
+from essparse_lib.analysis.essential import crossing, essential_sparsity, monotone
 from essparse_lib.analysis.metrics import shares_to_digits
+from essparse_lib.analysis.turning_point import turning_point
 from essparse_lib.errors import InputError
 from essparse_lib.records.store import Record
 from essparse_lib.specs.study import TENTHS, Study

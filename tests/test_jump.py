@@ -322,7 +322,7 @@ def test_the_same_twice_whatever_was_drawn_between():
     y = np.random.default_rng(9).normal(size=len(FINE)).cumsum()
     first = find_change_point(FINE, y)
     np.random.default_rng(0).normal()
-    change_point._chance.cache_clear()
+    change_point._random_clearness.cache_clear()
     assert find_change_point(list(FINE), list(y)) == first
 
 
@@ -359,7 +359,7 @@ def test_an_error_is_a_standard_deviation(error):
 
 
 def test_it_is_fast():
-    change_point._chance.cache_clear()
+    change_point._random_clearness.cache_clear()
     start = time.process_time()
     for seed in range(20):
         find_change_point(FINE, np.random.default_rng(seed).normal(size=len(FINE)))

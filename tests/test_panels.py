@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from essparse_lib.analysis.curves import RESAMPLES, Curve
-from essparse_lib.analysis.estimate import Estimate
+from essparse_lib.analysis.curves import Curve
+from essparse_lib.analysis.estimate import RESAMPLES, Estimate
 from essparse_lib.book import landing
 from essparse_lib.figures import panels
 from essparse_lib.records.store import Record

@@ -190,8 +190,7 @@ TORCH = ("accelerate", "torch", "transformers")
         ),
         (
             TORCH,
-            "from essparse_lib.figures import curve_plots, style; from essparse_lib.claims import verdicts; "
-            "from essparse_lib.records import summary",
+            "from essparse_lib.figures import curve_plots, style, verdicts; from essparse_lib.records import summary",
         ),
     ],
     ids=["the package", "the bench", "the notebook wing"],

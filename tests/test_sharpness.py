@@ -8,18 +8,18 @@ from matplotlib import pyplot
 from test_emergence import tunings
 
 from essparse_lib import figures
+from essparse_lib.analysis.comparisons import known_tasks
 from essparse_lib.analysis.curves import curves
-from essparse_lib.claims.c04_sharper_turn_in_vision import (
+from essparse_lib.analysis.turns import (
     INCOMPLETE,
     STRAIGHT,
     UNLEARNED,
-    c4,
-    sharper,
+    for_comparison_only,
+    slope_difference,
     slopes,
     turns,
-    uncounted,
 )
-from essparse_lib.claims.c07_self_supervision import seen
+from essparse_lib.claims.c04_sharper_in_vision import judge
 from essparse_lib.figures import fig3
 from essparse_lib.records.store import results
 from essparse_lib.specs.pretraining import ImagePretraining
@@ -53,7 +53,7 @@ def turned(study, kind, accuracy, left=()):
 
 def judged(vision, language, **options):
     seen = turned(VISION, "vision", bending({"v": vision, "w": vision + 0.2}), **options)
-    return c4(VISION, seen, turned(LANGUAGE, "language", bending({"m": language, "n": language + 0.2})))
+    return judge(VISION, seen, turned(LANGUAGE, "language", bending({"m": language, "n": language + 0.2})))
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def test_a_share_decides_and_not_the_points():
     """Vision loses more points, since it has more to lose, but less of them."""
     vision = turned(VISION, "vision", bending({"v": 6.0, "w": 6.2}, top=95))
     language = turned(LANGUAGE, "language", bending({"m": 4.0, "n": 4.2}, top=70))
-    assert sharper(vision, language, points=True).low > 0
-    assert c4(VISION, vision, language).outcome == "differs"
+    assert slope_difference(vision, language, points=True).low > 0
+    assert judge(VISION, vision, language).outcome == "differs"
 
 
 def test_the_reason_names_the_slopes_and_their_difference():
@@ -82,7 +82,7 @@ def test_two_kinds_of_language_are_told_apart():
     both = turned(LANGUAGE, "public", bending({"m": 3, "n": 3.2})) + turned(
         LANGUAGE, "own", bending({"m": 5, "n": 5.2})
     )
-    text = c4(VISION, vision, both).reason
+    text = judge(VISION, vision, both).reason
     assert "that share against public: 10 [" in text and "that share against own: 5 [" in text
     assert "against" not in judged(7, 3).reason
 
@@ -107,24 +107,26 @@ def test_the_difference_without_what_the_pre_training_taught_is_told_beside():
         turn for task, accuracy in steep.items() for turn in turned(study.narrowed(tasks=[task]), "vision", accuracy)
     ]
     language = turned(LANGUAGE, "language", bending({"m": 5, "n": 5.2}))
-    told = c4(study, found, language).reason
+    told = judge(study, found, language).reason
     assert slopes(found) == pytest.approx([12.5, 13, 22.5, 23], abs=0.2)
     assert "that share without b, whose classes models knew beforehand: 0 [" in told
-    assert "whose classes models knew" not in c4(VISION, found, language).reason
+    assert "whose classes models knew" not in judge(VISION, found, language).reason
     other = study.narrowed(tasks=["a"])
-    assert "whose classes models knew" not in c4(other, [turn for turn in found if turn.task == "a"], language).reason
+    assert (
+        "whose classes models knew" not in judge(other, [turn for turn in found if turn.task == "a"], language).reason
+    )
 
 
 def test_what_other_vision_models_would_say_is_told_and_decides_nothing():
     language = turned(LANGUAGE, "language", bending({"m": 3, "n": 3.2}))
     vision = turned(VISION, "vision", bending({"v": 7, "w": 7.2}))
     blunter = turned(VISION, "longer ones", bending({"v": 1, "w": 1.2}))
-    verdict = c4(VISION, vision, language, blunter)
+    verdict = judge(VISION, vision, language, blunter)
     told = "that share, on all tasks again, with longer ones in place of those above (4 of 4 curves): −5 ["
     assert verdict.outcome == "agrees" and told in verdict.reason
-    assert "in place of" not in c4(VISION, vision, language).reason
-    assert slopes(uncounted(blunter)) == [] and len(slopes(blunter)) == 4
-    assert fig3.table(uncounted(blunter))["counts"].tolist() == ["no: told beside"] * 4
+    assert "in place of" not in judge(VISION, vision, language).reason
+    assert slopes(for_comparison_only(blunter)) == [] and len(slopes(blunter)) == 4
+    assert fig3.table(for_comparison_only(blunter))["counts"].tolist() == ["no: for comparison only"] * 4
 
 
 def test_what_does_not_count_is_named_with_its_reason():
@@ -136,11 +138,11 @@ def test_what_does_not_count_is_named_with_its_reason():
         "p": bending({"p": 9}),
     }
     found = turned(study, "language", lambda model, s: by_model[model](model, s))
-    assert {turn.model: turn.why_not for turn in found} == {
+    assert {turn.model: turn.excluded for turn in found} == {
         "m": "", "n": UNLEARNED, "o": STRAIGHT, "p": "fewer than 3 seeds",
     }  # fmt: skip
     assert len(slopes(found)) == 2
-    text = c4(VISION, turned(VISION, "vision", bending({"v": 7, "w": 7.2})), found).reason
+    text = judge(VISION, turned(VISION, "vision", bending({"v": 7, "w": 7.2})), found).reason
     assert "not learned: the curves for n on s and t;" in f"{text};" and "no bend: the curves for o on s and t" in text
 
 
@@ -148,26 +150,28 @@ def test_a_missing_record_in_vision_leaves_the_verdict_open():
     gone = VISION.trial("v", "a", Pruning(sparsity=0.5), 1)
     verdict = judged(7, 3, left=[gone])
     assert verdict.outcome == "inconclusive" and "1 of 4 curves in vision lack records of 3 seeds" in verdict.reason
-    assert c4(VISION, [], turned(LANGUAGE, "language", bending({"m": 3, "n": 3}))).outcome == "not tested at this scale"
+    assert (
+        judge(VISION, [], turned(LANGUAGE, "language", bending({"m": 3, "n": 3}))).outcome == "not tested at this scale"
+    )
 
 
 def test_a_missing_record_in_language_takes_its_curve_out():
     gone = LANGUAGE.trial("m", "s", Pruning(sparsity=0.5), 1)
     found = turned(LANGUAGE, "language", bending({"m": 3, "n": 3.2}), left=[gone])
-    assert [turn.why_not for turn in found] == [INCOMPLETE, "", "", ""]
-    verdict = c4(VISION, turned(VISION, "vision", bending({"v": 7, "w": 7.2})), found)
+    assert [turn.excluded for turn in found] == [INCOMPLETE, "", "", ""]
+    verdict = judge(VISION, turned(VISION, "vision", bending({"v": 7, "w": 7.2})), found)
     assert verdict.outcome == "agrees" and "(3 curves)" in verdict.reason
 
 
 def test_one_curve_in_language_is_too_few():
     one = turned(LANGUAGE.narrowed(["m"], ["s"]), "language", bending({"m": 3}))
-    verdict = c4(VISION, turned(VISION, "vision", bending({"v": 7, "w": 7.2})), one)
+    verdict = judge(VISION, turned(VISION, "vision", bending({"v": 7, "w": 7.2})), one)
     assert verdict.outcome == "inconclusive" and "there is 1 in language" in verdict.reason
 
 
 def test_tiny_models_test_nothing():
     tiny = dataclasses.replace(VISION, scale="tiny")
-    assert c4(tiny, turned(VISION, "vision", bending({"v": 7, "w": 7})), []).outcome == "not tested at this scale"
+    assert judge(tiny, turned(VISION, "vision", bending({"v": 7, "w": 7})), []).outcome == "not tested at this scale"
 
 
 # Figure 3
@@ -199,11 +203,11 @@ def test_slopes_are_drawn_with_intervals_and_hollow_where_they_do_not_count():
         assert len(ax.containers) == 8
         for turn, drawn in zip(found, ax.containers, strict=True):
             (middle, _, (bar,)) = drawn.lines
-            value = getattr(turn.bend, name)
+            value = getattr(turn.point, name)
             assert middle.get_xdata()[0] == pytest.approx(value.value)
             assert bar.get_segments()[0][:, 0] == pytest.approx([value.low, value.high])
     hollow = [drawn.lines[0].get_markerfacecolor() == "white" for drawn in points.containers]
-    assert hollow == [turn.why_not != "" for turn in found] and sum(hollow) == 1
+    assert hollow == [turn.excluded != "" for turn in found] and sum(hollow) == 1
 
 
 def test_the_table_of_turns_tells_why_one_does_not_count():
@@ -221,7 +225,7 @@ def test_without_records_words_stand_in_the_figures_place():
 
 def test_the_committed_curves_of_language_turn():
     found = fig3.language("lab", results("lab").records())
-    kinds = {turn.model: turn.kind for turn in found}
+    kinds = {turn.model: turn.group for turn in found}
     assert kinds["minilm-l6"] == fig3.LANGUAGE
     assert {kinds[model] for model in ("opt-2x128", "bert-2x128-100-0", "bert-2x128-100-1")} == {fig3.SCRATCH}
     assert len(slopes(found)) >= 3
@@ -231,10 +235,10 @@ def test_the_committed_curves_of_language_turn():
 def test_the_committed_curves_of_models_trained_for_longer_turn():
     found = fig3.longer(figures.study("fig3", "lab"), results("lab").records())
     assert {turn.model for turn in found} == {"vit-4x192-long-0", "vit-4x192-long-1"}
-    assert {turn.kind for turn in found} == {fig3.LONGER} and slopes(found)
+    assert {turn.group for turn in found} == {fig3.LONGER} and slopes(found)
     study = figures.study("fig3", "lab")
     assert {t.task for t in fig3.longer(study.narrowed(tasks=["elpv"]), results("lab").records())} == {"elpv"}
     counted = study.narrowed(models=["vit-4x192-long-0"])  # which are then no longer told beside
     assert {t.model for t in fig3.longer(counted, results("lab").records())} == {"vit-4x192-long-1"}
-    assert seen(counted, counted.models) == {"cifar10"}
+    assert known_tasks(counted, counted.models) == {"cifar10"}
     assert fig3.longer(figures.study("fig3", "paper"), {}) == []

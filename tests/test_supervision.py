@@ -10,17 +10,10 @@ from matplotlib.colors import to_hex, to_rgb
 from test_emergence import tunings
 
 from essparse_lib import figures
+from essparse_lib.analysis.comparisons import Comparison, drop_effects, essential_effect, learned_tasks
 from essparse_lib.analysis.curves import curves
-from essparse_lib.claims.c07_self_supervision import (
-    Comparison,
-    c7,
-    drop_effects,
-    essential_effect,
-    excess,
-    learned,
-    zero_shares,
-)
-from essparse_lib.claims.emergence import RELATIVE
+from essparse_lib.analysis.zero_shares import RELATIVE, excess, zero_shares
+from essparse_lib.claims import c07_self_supervision
 from essparse_lib.figures import fig6, fig6_learned, vision_settings
 from essparse_lib.records.store import Record
 from essparse_lib.specs.pretraining import ImagePretraining
@@ -104,7 +97,7 @@ def everything(dino=0.4, supervised=0.3, more=1200, less=1000, study=STUDY, othe
 
 def judged(found, study=STUDY, **options):
     first, *beside = fig6.comparisons(study)
-    return c7(study, found, curves(study, found), first, beside, **options)
+    return c07_self_supervision.judge(study, found, curves(study, found), first, beside, **options)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +135,7 @@ def test_a_task_that_a_model_has_not_learned_is_not_counted():
     flat = tunings(turning({"": 0}, learned=False), STUDY)
     found |= {t.id: flat[t.id] for t in STUDY.trials() if t.task == "b" and t.model == "vit-4x192-dino-0"}
     seen = curves(STUDY, found)
-    assert learned(STUDY, seen, DINO.models) == ["a"]
+    assert learned_tasks(STUDY, seen, DINO.models) == ["a"]
     effect = essential_effect(STUDY, seen, DINO)
     assert effect.values["vit-4x192-dino-0"] == pytest.approx(effect.values["vit-4x192-supervised-0"], abs=0.02)
     assert "not counted: b, which not every model learned" in judged(found).reason
@@ -156,8 +149,8 @@ def test_a_task_that_supervised_models_were_pre_trained_to_tell_is_told_and_not_
     found |= {t.id: far[t.id] for t in study.trials() if t.task == "cifar10"}
     first, *_ = fig6.comparisons(study)
     there = curves(study, found)
-    assert learned(study, there, first.models) == ["b"]
-    assert learned(study, there, first.more) == ["b", "cifar10"][::-1]  # of DINO alone it is as good as any
+    assert learned_tasks(study, there, first.models) == ["b"]
+    assert learned_tasks(study, there, first.more) == ["b", "cifar10"][::-1]  # of DINO alone it is as good as any
     verdict = judged(found, study)
     assert verdict.outcome == "inconclusive"
     assert "not counted: cifar10, whose classes the supervised models were pre-trained to tell" in verdict.reason
@@ -197,7 +190,7 @@ def test_a_study_of_one_objective_compares_nothing():
     study = study_of(("vit-4x192-supervised-0", "vit-4x192-supervised-1"))
     assert judged(everything(study=study), study).outcome == "not tested at this scale"
     tiny = figures.study("fig6", "tiny")
-    assert c7(tiny, {}, [], fig6.comparisons(tiny)[0]).outcome == "not tested at this scale"
+    assert c07_self_supervision.judge(tiny, {}, [], fig6.comparisons(tiny)[0]).outcome == "not tested at this scale"
 
 
 def test_drops_are_means_over_the_tasks_and_differences_over_the_models():

@@ -1,18 +1,26 @@
-"""The verdict on C1 follows the records, and changes with them."""
+"""The verdict on C1 follows the records, and changes with them; a verdict is data; every claim has one."""
 
 import dataclasses
+import json
 
 import pytest
 from test_essential import STUDY, knee_at, records
 
+from essparse_lib import figures
 from essparse_lib.analysis.curves import curves
-from essparse_lib.analysis.estimate import Estimate
-from essparse_lib.claims.verdicts import against, c1
+from essparse_lib.analysis.estimate import Estimate, exact
+from essparse_lib.claims import c01_essential_sparsity, c06_n_m_patterns
+from essparse_lib.claims.registry import CLAIMS
+from essparse_lib.claims.rules import against
+from essparse_lib.claims.verdict import Number, Outcome
+from essparse_lib.errors import InputError
+from essparse_lib.figures import verdicts
+from essparse_lib.records import store
 from essparse_lib.specs.trial import Pruning
 
 
 def verdict(found, study=STUDY):
-    return c1(study, curves(study, found))
+    return c01_essential_sparsity.judge(study, curves(study, found))
 
 
 @pytest.mark.parametrize(
@@ -61,3 +69,56 @@ def test_a_task_that_was_not_learned_is_not_counted():
 
 def test_tiny_models_test_nothing():
     assert verdict({}, dataclasses.replace(STUDY, scale="tiny")).outcome == "not tested at this scale"
+
+
+# A verdict as data
+
+
+def test_words_follow_from_the_data_and_the_data_are_json():
+    result = verdict(records(knee_at(0.6)))
+    plain = json.loads(json.dumps(result.plain(), allow_nan=False))
+    assert (plain["claim"], plain["outcome"], plain["measured"]) == ("C1", "agrees", result.measured)
+    (clause,) = plain["clauses"]
+    assert (clause["outcome"], clause["places"]) == ("agrees", [["m", "t"]]) and clause["text"] == result.reason
+    least = plain["numbers"]["least essential sparsity"]
+    assert least["low"] <= least["value"] <= least["high"] and least["unit"] == "%"
+    assert result.measured.startswith(f"{least['value']:.0f} [") and not least["at_least"]
+
+
+def test_an_unknown_interval_is_none_in_plain_data_and_left_out_in_words():
+    number = Number(estimate=exact(2.0), unit="points", at_least=True)
+    assert number.text == "≥ 2 points"
+    assert (number.plain()["value"], number.plain()["low"]) == (2.0, None)
+
+
+# The twelve claims
+
+
+def test_every_claim_has_a_statement_and_a_rule_or_no_study():
+    assert list(CLAIMS) == [f"C{number}" for number in range(1, 13)]
+    for claim in CLAIMS.values():
+        assert claim.statement and (claim.judge is None) == (claim.figure is None)
+        assert claim.figure is None or claim.figure in figures.STUDIES
+    assert [claim.name for claim in CLAIMS.values() if claim.judge is None] == ["C5", "C12"]
+
+
+@pytest.mark.parametrize("scale", ["tiny", "paper"])
+def test_without_records_no_claim_is_tested(scale):
+    for claim in CLAIMS:
+        result = verdicts.verdict(claim, scale, {})
+        assert (result.claim, result.outcome, result.measured) == (claim, Outcome.NOT_TESTED, "")
+        assert result.text.startswith(f"**{claim}: not tested at this scale.** ")
+
+
+def test_a_verdict_from_records_alone_is_that_of_the_claims_rule():
+    found = store.results("lab").records()
+    study = figures.study("fig5", "lab")
+    result = verdicts.verdict("C6", "lab", found)
+    assert result == c06_n_m_patterns.judge(study, found) and result.outcome == Outcome.INCONCLUSIVE
+
+
+def test_an_unknown_claim_or_scale_is_refused():
+    with pytest.raises(InputError, match="C13"):
+        verdicts.verdict("C13", "lab", {})
+    with pytest.raises(InputError, match="huge"):
+        verdicts.verdict("C5", "huge", {})

@@ -9,7 +9,8 @@ from test_contrasts import alike, records, ticket_better_by
 
 from essparse_lib import figures, tasks
 from essparse_lib.analysis.contrasts import contrasts
-from essparse_lib.claims import verdicts
+from essparse_lib.claims.c10_tickets_like_one_shot import judge as judge_c10
+from essparse_lib.claims.c11_similar_masks import judge as judge_c11
 from essparse_lib.figures import contrast_plots as drawing
 from essparse_lib.figures import fig9, fig10, language_settings, vision_settings
 from essparse_lib.models import catalogue
@@ -97,7 +98,7 @@ def both(text, images, **options):
     ("text", "images", "outcome"), [(0, 0, "agrees"), (0, 3, "differs"), (3, 0, "differs"), (0, 1, "inconclusive")]
 )
 def test_c10_takes_the_less_favourable_row_and_tells_both(text, images, outcome):
-    verdict = verdicts.c10(SMALL, both(text, images))
+    verdict = judge_c10(SMALL, both(text, images))
     assert verdict.outcome == outcome
     assert f"{TEXT}: 1 of 1 differences: " in verdict.reason and f"{IMAGES}: 1 of 1 differences: " in verdict.reason
 
@@ -106,20 +107,20 @@ def test_c10_is_not_spoilt_by_a_row_that_lacks_records():
     found = both(0, 3)
     alone = dataclasses.replace(SMALL, models=(TEXT,))
     without = {i: r for i, r in found.items() if r.spec.model == TEXT}
-    verdict, before = verdicts.c10(SMALL, without), verdicts.c10(alone, without)
+    verdict, before = judge_c10(SMALL, without), judge_c10(alone, without)
     assert verdict.outcome == before.outcome == "agrees"
     assert verdict.reason == f"{before.reason}; not counted: {IMAGES}, whose records are missing"
     one_less = {i: r for i, r in found.items() if (r.spec.model, r.spec.pruning.sparsity) != (IMAGES, 0.3)}
-    assert verdicts.c10(SMALL, one_less) == verdict
+    assert judge_c10(SMALL, one_less) == verdict
     other = {i: r for i, r in found.items() if r.spec.model == IMAGES}
-    assert verdicts.c10(SMALL, other).outcome == "differs"
-    assert verdicts.c10(SMALL, {}).outcome == "not tested at this scale"
+    assert judge_c10(SMALL, other).outcome == "differs"
+    assert judge_c10(SMALL, {}).outcome == "not tested at this scale"
 
 
 def test_c10_does_not_count_a_task_that_was_not_learned():
     found = both(0, 0)
     flat = records(lambda *_: 50.0, dataclasses.replace(SMALL, models=(IMAGES,)))
-    assert verdicts.c10(SMALL, found | flat).reason.endswith(f"{IMAGES}: no task learned")
+    assert judge_c10(SMALL, found | flat).reason.endswith(f"{IMAGES}: no task learned")
 
 
 CONTROLLED = figures.study("fig10", "lab")
@@ -138,8 +139,8 @@ def falling(steepness):
 
 def test_c11_judges_each_model_by_itself():
     """The mean over both models would fall where neither's does, and the least would be one's alone."""
-    assert verdicts.c11(MASKS, compared(falling(0.05), falling(0.06))).outcome == "agrees"
-    verdict = verdicts.c11(MASKS, compared(falling(0.05), falling(0.15)))
+    assert judge_c11(MASKS, compared(falling(0.05), falling(0.06))).outcome == "agrees"
+    verdict = judge_c11(MASKS, compared(falling(0.05), falling(0.15)))
     assert verdict.outcome == "differs"
     text, images = verdict.reason.split(f"; for {IMAGES}: ")
     assert "lie above 96% at sparsities of 10%, 20%, 30% and 40%" in text and "at sparsities of 10% and 20%" in images
@@ -149,11 +150,11 @@ def test_c11_is_not_spoilt_by_a_row_that_lacks_records():
     found = compared(falling(0.05), falling(0.15))
     without = {i: r for i, r in found.items() if r.spec.model == TEXT}
     alone = dataclasses.replace(MASKS, models=(TEXT,))
-    verdict, before = verdicts.c11(MASKS, without), verdicts.c11(alone, without)
+    verdict, before = judge_c11(MASKS, without), judge_c11(alone, without)
     assert verdict.outcome == "agrees"
     assert verdict.reason == f"{before.reason}; not counted: {IMAGES}, whose records are missing"
     (first,) = (m for m in MASKS.measurements() if m.model == IMAGES and m.sparsity == 0.1 and m.trials[0].seed == 0)
-    assert verdicts.c11(MASKS, {i: r for i, r in found.items() if i != first.id}).outcome == "agrees"
+    assert judge_c11(MASKS, {i: r for i, r in found.items() if i != first.id}).outcome == "agrees"
 
 
 def test_the_control_of_figure_10_changes_the_rate_alone():
@@ -188,15 +189,13 @@ def test_the_page_tells_what_the_control_changes_and_what_that_does_to_the_dense
 @pytest.mark.parametrize(("steepness", "where"), [(0.05, "of 10%, 20%, 30% and 40%"), (0.15, "of 10% and 20%")])
 def test_c11_tells_what_the_control_gives_and_does_not_count_it(steepness, where):
     found = compared(falling(0.05), falling(0.06)) | alike(CONTROLLED.control, falling(steepness))
-    verdict, before = verdicts.c11(CONTROLLED, found), verdicts.c11(MASKS, found)
+    verdict, before = judge_c11(CONTROLLED, found), judge_c11(MASKS, found)
     assert (verdict.outcome, verdict.measured) == (before.outcome, before.measured)
     told = verdict.reason.removeprefix(
         f"{before.reason}; not counted: {IMAGES} fine-tuned at a learning rate of 0.0001"
     )
     assert told.startswith(f": all cosines lie above 96% at sparsities {where} (the least are ")
-    assert verdicts.c11(CONTROLLED, compared(falling(0.05), falling(0.06))).reason.endswith(
-        "0.0001: records are missing"
-    )
+    assert judge_c11(CONTROLLED, compared(falling(0.05), falling(0.06))).reason.endswith("0.0001: records are missing")
 
 
 def test_masks_of_two_models_are_never_averaged():

@@ -1,4 +1,7 @@
-"""What sets groups of pre-trained models apart: the pre-trained model is the unit, not the seed of its fine-tuning."""
+"""Differences between two groups of pre-trained models.
+
+The unit is the pre-trained model, not the seed of its fine-tuning.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,13 @@ from .estimate import UNKNOWN, Estimate
 
 @dataclass(frozen=True)
 class Effect:
-    """What tells two groups of pre-trained models apart, in one quantity.
+    """The difference between two groups of pre-trained models in one quantity.
 
     Attributes:
-        values: by pre-trained model, in percent of the weights or in points.
+        values: the quantity of each pre-trained model by its name, in percent of the weights or in points.
         difference: mean of the first group less that of the second; the interval is over pre-trainings.
-        trend: Spearman's rank correlation of the value with an amount that all models have; NaN where there is none.
+        trend: Spearman's rank correlation of the quantity with an amount, such as that of the text; NaN where there is
+            no amount.
     """
 
     values: Mapping[str, float]
@@ -35,52 +39,57 @@ def effect(
     less: Iterable[str],
     amounts: Mapping[str, float] | None = None,
 ) -> Effect:
-    """The first group of models less the second, as far as both have values.
+    """Return the effect of a quantity: the first group of models less the second, as far as models have values.
 
     Args:
-        values: by model.
-        more: the first group.
-        less: the second group.
-        amounts: by model, what the trend is against.
+        values: the quantity by the model's name.
+        more: names of the first group.
+        less: names of the second group.
+        amounts: by the model's name, the amount that the trend is against; None for no trend.
 
     >>> effect({"a": 5.0, "b": 6.0, "c": 1.0, "d": 2.0}, more=("a", "b"), less=("c", "d")).difference.text()
     '4.0 [1.0, 7.0]'
     """
-    one, other = ([values[model] for model in group if model in values] for group in (more, less))
+    first = [values[model] for model in more if model in values]
+    second = [values[model] for model in less if model in values]
+    difference = mean_difference(first, second) if first and second else UNKNOWN
     pairs = [(amounts[model], value) for model, value in values.items()] if amounts is not None else []
-    return Effect(
-        values,
-        mean_difference(one, other) if one and other else UNKNOWN,
-        rank_correlation(pairs) if pairs else math.nan,
-    )
+    return Effect(values, difference, rank_correlation(pairs))
 
 
 def task_means(
-    found: Sequence[Curve], tasks: Collection[str], quantity: Callable[[Curve], Any]
+    curves: Sequence[Curve], tasks: Collection[str], quantity: Callable[[Curve], Any]
 ) -> dict[str, np.ndarray]:
-    """By model, the mean over these tasks of a quantity of its curves; of models that have curves of all of them."""
+    """Return the mean over tasks of a quantity of the curves, by the model's name.
+
+    Args:
+        curves: curves of any models and tasks.
+        tasks: the tasks to average over; a model that lacks a curve of one of them is left out.
+        quantity: function of a curve that returns a number or an array.
+    """
     by_model: dict[str, list[Any]] = {}
-    for curve in found:
+    for curve in curves:
         if curve.task in tasks:
             by_model.setdefault(curve.model, []).append(quantity(curve))
     return {model: np.mean(values, 0) for model, values in by_model.items() if len(values) == len(tasks)}
 
 
 def most_lost(effects: Mapping[float, Effect]) -> float:
-    """How far any model's value falls below its value at the first level, at most; 0 if none falls.
+    """Return the largest fall of any model's value below its value at the first level; 0 if no value falls.
 
     >>> most_lost({0.0: Effect({"a": 70.0, "b": 60.0}, UNKNOWN), 0.5: Effect({"a": 72.0, "b": 57.5}, UNKNOWN)})
     2.5
     """
     first = next(iter(effects.values())).values
-    return max(0.0, *(first[model] - value for each in effects.values() for model, value in each.values.items()))
+    falls = [first[model] - value for effect in effects.values() for model, value in effect.values.items()]
+    return max(0.0, *falls)
 
 
 def mean_difference(more: Sequence[float], less: Sequence[float]) -> Estimate:
     """Return the mean of the first less that of the second, with the 95% t-interval of two small samples.
 
-    Both are taken to scatter alike: their spread is pooled (Student's t), with n₁ + n₂ − 2 degrees of freedom. The
-    interval is unknown (NaN) where none is left.
+    Both groups are taken to have the same spread, which is pooled (Student's t), with n₁ + n₂ − 2 degrees of freedom.
+    The interval is unknown (NaN) where no degree of freedom is left.
 
     Args:
         more: values of the first group, at least one.
@@ -99,7 +108,11 @@ def mean_difference(more: Sequence[float], less: Sequence[float]) -> Estimate:
 
 
 def detectable_ratio(more: int, less: int) -> float:
-    """Return how many times their spread two samples of these sizes must lie apart for the interval to leave 0 out.
+    """Return how far two samples must lie apart, in units of their spread, for the 95% interval to exclude 0.
+
+    Args:
+        more: size of the first sample.
+        less: size of the second sample.
 
     >>> round(detectable_ratio(2, 2), 2)
     4.3
@@ -110,7 +123,7 @@ def detectable_ratio(more: int, less: int) -> float:
 
 
 def rank_correlation(pairs: Sequence[tuple[float, float]]) -> float:
-    """Return Spearman's ρ, ties at their mean rank; NaN where either side is constant or empty.
+    """Return Spearman's rank correlation of pairs of numbers; NaN where one side is constant or there are no pairs.
 
     >>> round(rank_correlation([(0.6, 1.0), (0.8, 4.0), (1.0, 3.0)]), 6)
     0.5

@@ -1,4 +1,4 @@
-"""Essential sparsity and turning point of a curve, with their intervals."""
+"""Essential sparsity of a curve, with its interval."""
 
 from __future__ import annotations
 
@@ -7,37 +7,41 @@ import numpy as np
 from ..errors import InputError
 from .curves import Curve
 from .estimate import Estimate, percentile_interval
-from .turning_point import find_turning_point
 
-#: The paper's tolerance (§3): performance within 1% of the dense model's.
+#: The paper's tolerance (§3), in points: performance within 1% of the dense model's.
 EPSILON = 1.0
 
 
 def crossing(levels: np.ndarray, drops: np.ndarray, epsilon: float) -> np.ndarray:
-    """Where curves first fall by more than ``epsilon``, linear between the levels.
+    """Return the sparsities at which curves first drop by more than ``epsilon``, linear between the levels.
 
     Args:
         levels: rising sparsities from 0, shape (levels,).
-        drops: fall against the first level, shape (..., levels).
+        drops: drops against the first level, in points or percent, shape (..., levels).
+        epsilon: the drop to find, in the same unit.
 
     Returns:
-        Sparsities, shape (...); the last level for a curve that never falls so far (then a lower bound).
+        Sparsities, shape (...). For a curve that never drops so far it is the last level, which is a lower bound.
     """
     beyond = drops > epsilon
     after = beyond.argmax(-1)  # the first level beyond; 0 also if there is none, since drops[..., 0] is 0
     before = np.maximum(after - 1, 0)
-    fall = np.take_along_axis(drops, after[..., None], -1)[..., 0]
-    start = np.take_along_axis(drops, before[..., None], -1)[..., 0]
-    share = np.divide(epsilon - start, fall - start, out=np.zeros_like(fall), where=fall > start)
+    drop_after = np.take_along_axis(drops, after[..., None], -1)[..., 0]
+    drop_before = np.take_along_axis(drops, before[..., None], -1)[..., 0]
+    rise = drop_after - drop_before
+    share = np.divide(epsilon - drop_before, rise, out=np.zeros_like(rise), where=drop_after > drop_before)
     inside = levels[before] + share * (levels[after] - levels[before])
     return np.where(beyond.any(-1), inside, levels[-1])
 
 
 def monotone(drops: np.ndarray) -> np.ndarray:
-    """Return the nearest curves, in least squares, that never rise back: isotonic regression along the last axis.
+    """Return the nearest curves, in least squares, whose drops never shrink: isotonic regression along the last axis.
 
     Args:
-        drops: shape (..., levels), without NaN; so is the result.
+        drops: drops in points or percent, shape (..., levels), without NaN.
+
+    Returns:
+        Drops of the same shape, which never fall from one level to the next.
 
     >>> monotone(np.array([0.0, 2.0, 1.0, 4.0])).tolist()
     [0.0, 1.5, 1.5, 4.0]
@@ -49,41 +53,48 @@ def monotone(drops: np.ndarray) -> np.ndarray:
 
 
 def essential_sparsity(curve: Curve, epsilon: float = EPSILON, relative: bool = False) -> Estimate:
-    """The largest sparsity up to which the model stays within ε of itself before pruning (paper, §3).
+    """Return the largest sparsity up to which the model stays within ε of its dense score (paper, §3).
 
-    The mean over the seeds, made monotone (a dip from which the curve recovers is taken for noise) and linear
-    between measured levels, read where it first falls by more than ε; the interval resamples seeds and
-    evaluation examples. A value at the last level means "at least".
+    The mean drop over the seeds is made monotone, so that a dip from which the curve recovers counts as noise. It is
+    linear between the measured levels, and read where it first exceeds ε. The interval resamples the evaluation
+    examples and the variation from training. A value at the last level is a lower bound.
 
     Args:
+        curve: the scores of one model on one task.
         epsilon: tolerance in points of the metric, or with ``relative`` in percent of the dense score
             (the paper does not say which of the two its 1% is).
+        relative: whether the tolerance is in percent of the dense score.
 
     Raises:
         InputError: ε is not above 0.
     """
-    value, resampled = resampled_essential(curve, epsilon, relative)
+    value, resampled = resampled_essential_sparsity(curve, epsilon, relative)
     return percentile_interval(value, resampled)
 
 
-def resampled_essential(curve: Curve, epsilon: float = EPSILON, relative: bool = False) -> tuple[float, np.ndarray]:
-    """``essential_sparsity`` and its value in each resample, to be set against those of other curves."""
+def resampled_essential_sparsity(
+    curve: Curve, epsilon: float = EPSILON, relative: bool = False
+) -> tuple[float, np.ndarray]:
+    """Return the essential sparsity and its value in each resample, to be compared with those of other curves.
+
+    Args:
+        curve: the scores of one model on one task.
+        epsilon: tolerance, as in ``essential_sparsity``.
+        relative: whether the tolerance is in percent of the dense score.
+
+    Returns:
+        The essential sparsity, and that of each resample, shape (resamples,); NaN where it is not known.
+
+    Raises:
+        InputError: ε is not above 0.
+    """
     if not epsilon > 0:
         raise InputError(f"epsilon {epsilon!r} is not allowed: it must be above 0, such as 1.0")
-    drop, resampled = curve.drops(relative)
-    known = ~np.isnan(drop)
+    drops, resampled = curve.drops(relative)
+    known = ~np.isnan(drops)
     if not known.any():  # relative to a dense score of 0
         return np.nan, np.full(len(resampled), np.nan)
     levels = curve.levels[known]
     values = crossing(levels, monotone(resampled[:, known]), epsilon)
     values[np.isnan(resampled[:, known]).any(1)] = np.nan
-    return float(crossing(levels, monotone(drop[known]), epsilon)), values
-
-
-def turning_point(curve: Curve) -> Estimate:
-    """Where the curve bends down: the breakpoint of the continuous two-segment line that fits it best.
-
-    NaN where a bend is not established: see ``find_turning_point``, which also has the slope after it.
-    """
-    found = find_turning_point(curve)
-    return Estimate(np.nan, np.nan, np.nan) if found is None else found.at
+    return float(crossing(levels, monotone(drops[known]), epsilon)), values

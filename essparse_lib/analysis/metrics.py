@@ -1,7 +1,7 @@
-"""Scores from what a record keeps of every example: one formula for a test set and for its resamples.
+"""Metrics of a test set and of its resamples, from what a record keeps of every example.
 
-Classifications are scored from confusion counts (``METRICS``); where each example has a score of its own, from 0 to
-1, the mean counts (``MEANS``).
+Classifications are scored from confusion counts (``METRICS``). Where each example has a score from 0 to 1, the score
+of the test set is their mean (``MEANS``).
 """
 
 from __future__ import annotations
@@ -12,41 +12,53 @@ import numpy as np
 
 
 def confusion_cells(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
-    """One-hot cells of the confusion matrix, shape (examples, classes²): cell ``label · classes + prediction``."""
+    """Return each example's cell of the confusion matrix, one-hot.
+
+    Args:
+        labels: class of each example from 0, shape (examples,).
+        predictions: predicted class of each example, shape (examples,).
+        classes: number of classes.
+
+    Returns:
+        Zeros and ones, shape (examples, classes²); the one is in cell ``label · classes + prediction``.
+    """
     cells = np.zeros((len(labels), classes * classes), dtype=np.float32)
     cells[np.arange(len(labels)), labels * classes + predictions] = 1
     return cells
 
 
 def accuracy(counts: np.ndarray) -> np.ndarray:
-    """Accuracy in points.
+    """Return the accuracy in points.
 
     Args:
-        counts: confusion counts, shape (..., classes, classes), rows are the labels; may be resampled.
+        counts: confusion counts, of a test set or of resamples, shape (..., classes, classes); rows are labels.
     """
     correct = np.trace(counts, axis1=-2, axis2=-1)
     return 100 * correct / counts.sum((-2, -1))
 
 
 def matthews(counts: np.ndarray) -> np.ndarray:
-    """Matthews' correlation coefficient times 100 (R_K of Gorodkin 2004); 0 where one class alone is predicted.
+    """Return Matthews' correlation coefficient times 100 (R_K of Gorodkin 2004).
+
+    It is 0 where one class alone is predicted.
 
     Args:
-        counts: as for ``accuracy``.
+        counts: confusion counts, of a test set or of resamples, shape (..., classes, classes); rows are labels.
     """
     counts = counts.astype(np.float64)
     total = counts.sum((-2, -1))
     correct = np.trace(counts, axis1=-2, axis2=-1)
-    actual, guessed = counts.sum(-1), counts.sum(-2)
-    covariance = correct * total - (actual * guessed).sum(-1)
-    spread = (total**2 - (actual**2).sum(-1)) * (total**2 - (guessed**2).sum(-1))
+    labelled, predicted = counts.sum(-1), counts.sum(-2)
+    covariance = correct * total - (labelled * predicted).sum(-1)
+    spread = (total**2 - (labelled**2).sum(-1)) * (total**2 - (predicted**2).sum(-1))
     return 100 * np.divide(covariance, np.sqrt(spread), out=np.zeros_like(covariance, dtype=float), where=spread > 0)
 
 
+#: Metrics that are computed from confusion counts, by name.
 METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"accuracy": accuracy, "matthews": matthews}
 
-#: Metrics that are 100 times the mean of ``shares(record.predictions)``; such a record has no labels. ``top1`` is the
-#: accuracy where there are more classes than a digit tells apart.
+#: Names of the metrics that are 100 times the mean of ``shares(record.predictions)``; their records have no labels.
+#: ``top1`` is the accuracy where there are more classes than one digit can hold.
 MEANS = frozenset({"f1", "top1"})
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -54,7 +66,11 @@ _STEPS = len(_DIGITS) ** 2 - 1
 
 
 def to_digits(numbers: Iterable[int], width: int = 1) -> str:
-    """Numbers in base 36, each in as many digits; read back by ``from_digits``.
+    """Return whole numbers from 0 as text in base 36; ``from_digits`` reads it back.
+
+    Args:
+        numbers: the numbers, each below 36 to the power of ``width``.
+        width: number of digits of each number.
 
     >>> to_digits([0, 10, 35]), to_digits([1295, 7], width=2)
     ('0az', 'zz07')
@@ -64,10 +80,14 @@ def to_digits(numbers: Iterable[int], width: int = 1) -> str:
 
 
 def from_digits(text: str, width: int = 1) -> np.ndarray:
-    """The numbers of ``to_digits``, shape (numbers,).
+    """Return the numbers that ``to_digits`` wrote, shape (numbers,).
+
+    Args:
+        text: digits in base 36.
+        width: number of digits of each number.
 
     Raises:
-        ValueError: the text is not of whole numbers of that width in base 36.
+        ValueError: the text does not consist of numbers of that width in base 36.
     """
     codes = np.frombuffer(text.encode(), dtype=np.uint8)
     digit, letter = (codes >= ord("0")) & (codes <= ord("9")), (codes >= ord("a")) & (codes <= ord("z"))
@@ -78,7 +98,9 @@ def from_digits(text: str, width: int = 1) -> np.ndarray:
 
 
 def shares_to_digits(values: np.ndarray) -> str:
-    """Shares from 0 to 1, to the nearest of 1,295 steps, in two digits an example: for a record's ``predictions``.
+    """Return shares from 0 to 1 as text, for a record's ``predictions``.
+
+    Each share takes two digits, which hold it to the nearest of 1,295 steps.
 
     >>> shares_to_digits(np.array([0.0, 0.5, 1.0]))
     '00i0zz'
@@ -87,10 +109,10 @@ def shares_to_digits(values: np.ndarray) -> str:
 
 
 def shares(predictions: str) -> np.ndarray:
-    """The shares of ``shares_to_digits``, from 0 to 1 to within 1/2590, shape (examples,).
+    """Return the shares that ``shares_to_digits`` wrote, from 0 to 1 to within 1/2590, shape (examples,).
 
     Raises:
-        ValueError: the text is not of two digits an example.
+        ValueError: the text does not consist of numbers of two digits.
 
     >>> shares("00zz").tolist()
     [0.0, 1.0]
@@ -99,11 +121,27 @@ def shares(predictions: str) -> np.ndarray:
 
 
 def score(metric: str, labels: np.ndarray, predictions: np.ndarray, classes: int) -> float:
-    """The metric of one set of predictions, in points."""
+    """Return the metric of one set of predictions, in points.
+
+    Args:
+        metric: a name in ``METRICS``.
+        labels: class of each example from 0, shape (examples,).
+        predictions: predicted class of each example, shape (examples,).
+        classes: number of classes.
+    """
     counts = confusion_cells(labels, predictions, classes).sum(0).reshape(classes, classes)
     return float(METRICS[metric](counts))
 
 
 def majority(metric: str, labels: np.ndarray, classes: int) -> float:
-    """The metric of always saying the most frequent class: what a model that learned nothing reaches."""
-    return score(metric, labels, np.full_like(labels, np.bincount(labels).argmax()), classes)
+    """Return the metric of always predicting the commonest class, in points.
+
+    It is the score of a model that learned nothing.
+
+    Args:
+        metric: a name in ``METRICS``.
+        labels: class of each example from 0, shape (examples,).
+        classes: number of classes.
+    """
+    commonest = np.bincount(labels).argmax()
+    return score(metric, labels, np.full_like(labels, commonest), classes)

@@ -1,4 +1,4 @@
-"""The records of one test set as a function: from how often each example counts to the score of each record."""
+"""Scores of the records of one test set, as a function of how often each example counts."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from .metrics import MEANS, METRICS, confusion_cells, from_digits, majority, sha
 
 @dataclass(frozen=True)
 class Scoring:
-    """Scores of several records at once.
+    """The scores of several records of one test set.
 
     Attributes:
-        examples: of the test set.
-        floor: score of what has learned nothing: always the commonest class, or no right word.
-        of: from weights of shape (resamples, examples) to scores in points, shape (resamples, records).
+        examples: number of examples of the test set.
+        floor: score, in points, of a model that learned nothing: always the commonest class, or no right word.
+        of: function from the weight of each example in each resample, shape (resamples, examples), to scores in
+            points, shape (resamples, records).
     """
 
     examples: int
@@ -27,53 +28,53 @@ class Scoring:
 
 
 def metric_of(record: Record) -> str | None:
-    """The metric that a record is scored by, or None if it has none that is known."""
+    """Return the name of the metric that a record is scored by; None if it has no known metric."""
     return next((name for name in (*METRICS, *sorted(MEANS)) if name in record.metrics), None)
 
 
 def scoring(metric: str, records: Sequence[Record | None]) -> Scoring:
-    """The scores of records on one test set.
+    """Return the scoring of records of one test set.
 
     Args:
         metric: a name in ``METRICS`` or ``MEANS``.
-        records: at least one of them ``ok``. One that diverged is scored as having learned nothing; None as NaN.
+        records: records, at least one of them ``ok``. A record that diverged scores the floor; None scores NaN.
     """
     return _of_shares(records) if metric in MEANS else _of_classes(metric, records)
 
 
 def _of_shares(records: Sequence[Record | None]) -> Scoring:
-    found = [shares(r.predictions) if r is not None and r.status == "ok" else None for r in records]
-    examples = next(len(values) for values in found if values is not None)
-    columns = [np.zeros(examples) if values is None else values for values in found]
-    values = np.stack(columns, axis=1).astype(np.float32)
-    unknown = np.array([record is None for record in records])
+    known = [shares(r.predictions) if r is not None and r.status == "ok" else None for r in records]
+    examples = next(len(values) for values in known if values is not None)
+    columns = [np.zeros(examples) if values is None else values for values in known]
+    table = np.stack(columns, axis=1).astype(np.float32)
+    missing = np.array([record is None for record in records])
 
-    def of(weights: np.ndarray) -> np.ndarray:
-        means = 100 * (weights @ values) / weights.sum(1, keepdims=True)
-        means[:, unknown] = np.nan
+    def scores(weights: np.ndarray) -> np.ndarray:
+        means = 100 * (weights @ table) / weights.sum(1, keepdims=True)
+        means[:, missing] = np.nan
         return means
 
-    return Scoring(examples, 0.0, of)
+    return Scoring(examples, 0.0, scores)
 
 
 def _of_classes(metric: str, records: Sequence[Record | None]) -> Scoring:
-    good = [r for r in records if r is not None and r.status == "ok"]
-    labels = from_digits(good[0].labels)
-    predictions = {r.spec.id: from_digits(r.predictions) for r in good}
+    succeeded = [r for r in records if r is not None and r.status == "ok"]
+    labels = from_digits(succeeded[0].labels)
+    predictions = {r.spec.id: from_digits(r.predictions) for r in succeeded}
     classes = 1 + max(int(values.max()) for values in (labels, *predictions.values()))
     commonest = np.full_like(labels, np.bincount(labels).argmax())
     cells = np.zeros((len(labels), len(records), classes**2), dtype=np.float32)
     for column, record in enumerate(records):
         if record is not None:
             cells[:, column] = confusion_cells(labels, predictions.get(record.spec.id, commonest), classes)
-    unknown = np.array([record is None for record in records])
-    flat = cells.reshape(len(labels), -1)
+    missing = np.array([record is None for record in records])
+    table = cells.reshape(len(labels), -1)
 
-    def of(weights: np.ndarray) -> np.ndarray:
-        counts = (weights @ flat).reshape(len(weights), len(records), classes, classes)
-        counts[:, unknown] = 1  # any number: masked below
+    def scores(weights: np.ndarray) -> np.ndarray:
+        counts = (weights @ table).reshape(len(weights), len(records), classes, classes)
+        counts[:, missing] = 1  # any count that no metric divides by zero for; overwritten below
         values = METRICS[metric](counts)
-        values[:, unknown] = np.nan
+        values[:, missing] = np.nan
         return values
 
-    return Scoring(len(labels), majority(metric, labels, classes), of)
+    return Scoring(len(labels), majority(metric, labels, classes), scores)

@@ -1,4 +1,4 @@
-"""Where and how sharply a curve bends down: the two straight lines that fit it best."""
+"""Where and how sharply a curve turns: the continuous line of two straight segments that fits it best."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from .curves import Curve
-from .estimate import Estimate, percentile_interval
+from .estimate import UNKNOWN, Estimate, percentile_interval
 
-#: Breakpoints tried by the two-segment fit lie this far apart.
+#: Distance, in sparsity, between the breakpoints that the fit tries.
 _STEP = 0.01
 
-#: Slopes are told per so much of sparsity.
+#: Slopes are given per this much sparsity.
 PER = 0.1
 
 
 @dataclass(frozen=True)
 class TurningPoint:
-    """Of a curve's continuous two-segment line, with 95% intervals.
+    """Where a curve turns and how steep it is after that, with 95% intervals.
 
     Attributes:
         at: the sparsity at which the second segment begins.
-        slope: what the second segment loses per tenth of sparsity, in points.
-        share: the same in percent of what the dense model scores above always saying the commonest class: of all
-            that there is to lose.
+        slope: loss along the second segment per tenth of sparsity, in points.
+        share: the same loss per tenth of sparsity, in percent of the most that can be lost: of what the dense model
+            scores above always saying the commonest class.
     """
 
     at: Estimate
@@ -33,52 +33,73 @@ class TurningPoint:
 
 
 def find_turning_point(curve: Curve) -> TurningPoint | None:
-    """The best breakpoint of a curve and the slope after it; None where a bend is not established.
+    """Return the turning point of a curve and the slope after it; None where a turn is not established.
 
-    Levels at which the model has lost nine tenths of what it knew above the majority class are left out but
-    for the first: there the curve runs flat along the floor. Where it falls to the floor within one step of the grid,
-    the slope is therefore one from below. None if fewer than five levels remain, or if the curve or more than 2.5% of
-    its resamples do not bend down anywhere.
+    Once the model has lost nine tenths of what it scores above the commonest class, the curve runs flat along the
+    floor. Levels after the first such level are left out. Where a curve falls to the floor within one step of the
+    grid, the slope is therefore a lower bound.
+
+    Returns None if fewer than five levels remain, if the curve does not steepen anywhere, or if more than 2.5% of its
+    resamples do not.
     """
-    drop, resampled = curve.drops()
-    keep = _above_floor(curve, drop)
-    known = ~np.isnan(resampled[:, keep]).any(1)
-    levels = curve.levels[keep]
+    drops, resampled = curve.drops()
+    kept = _above_floor(curve, drops)
+    known = ~np.isnan(resampled[:, kept]).any(1)
+    levels = curve.levels[kept]
     if len(levels) < 5:
         return None
-    (at,), (slope,) = _fit(levels, drop[keep][None])
-    places, slopes = _fit(levels, resampled[known][:, keep])
-    if np.isnan(at) or np.isnan(places).mean() > 0.025:
+    (position,), (slope,) = _fit(levels, drops[kept][None])
+    breakpoints, slopes = _fit(levels, resampled[known][:, kept])
+    if np.isnan(position) or np.isnan(breakpoints).mean() > 0.025:
         return None
-    # the same chance in training as in the drops
+    # the same draws of the noise as in the drops, so that the slope and the dense score of a resample belong together
     dense = (curve.resampled[:, :, 0].mean(1) + curve.noise[:, 0])[known]
-    lost = 100 * slopes / np.where(dense > curve.majority, dense - curve.majority, np.nan)
+    resampled_room = np.where(dense > curve.majority, dense - curve.majority, np.nan)
     room = float(curve.scores[:, 0].mean()) - curve.majority
-    share = Estimate(np.nan, np.nan, np.nan) if room <= 0 else percentile_interval(100 * slope / room, lost)
-    return TurningPoint(percentile_interval(float(at), places), percentile_interval(float(slope), slopes), share)
+    return TurningPoint(
+        at=percentile_interval(float(position), breakpoints),
+        slope=percentile_interval(float(slope), slopes),
+        share=percentile_interval(100 * slope / room, 100 * slopes / resampled_room) if room > 0 else UNKNOWN,
+    )
 
 
-def _above_floor(curve: Curve, drop: np.ndarray) -> np.ndarray:
-    known = ~np.isnan(drop)
+def turning_point(curve: Curve) -> Estimate:
+    """Return the sparsity at which the curve turns: the breakpoint of the two-segment line that fits it best.
+
+    It is NaN where a turn is not established. ``find_turning_point`` also returns the slope after it.
+    """
+    turn = find_turning_point(curve)
+    return UNKNOWN if turn is None else turn.at
+
+
+def _above_floor(curve: Curve, drops: np.ndarray) -> np.ndarray:
+    """Return which levels to fit, shape (levels,): the known ones, up to the first at the floor."""
+    kept = ~np.isnan(drops)
     floor = 0.9 * (curve.dense().value - curve.majority)
-    below = np.flatnonzero(known & (drop > max(floor, 0)))
-    if len(below):
-        known[below[0] + 1 :] = False
-    return known
+    at_floor = np.flatnonzero(kept & (drops > max(floor, 0)))
+    if len(at_floor):
+        kept[at_floor[0] + 1 :] = False
+    return kept
 
 
 def _fit(levels: np.ndarray, drops: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Best breakpoint of each row of ``drops``, shape (rows, levels), and the slope after it, per ``PER`` of sparsity.
+    """Return the best breakpoint of each row of drops, and the slope after it per ``PER`` of sparsity.
 
-    Both are NaN where the line does not steepen there.
+    Args:
+        levels: rising sparsities, shape (levels,).
+        drops: drops in points, shape (rows, levels).
+
+    Returns:
+        Breakpoints and slopes, shape (rows,) each; NaN where the line does not steepen at its breakpoint.
     """
-    breaks = np.arange(levels[1], levels[-2] + _STEP / 2, _STEP)
+    candidates = np.arange(levels[1], levels[-2] + _STEP / 2, _STEP)
     ones = np.ones_like(levels)
-    designs = np.stack([np.stack([ones, levels, np.maximum(levels - b, 0)], 1) for b in breaks])
-    solve = np.linalg.pinv(designs)  # (breaks, 3, levels)
-    fitted = np.einsum("kij,kjl,rl->kri", designs, solve, drops, optimize=True)
-    errors = ((fitted - drops) ** 2).sum(-1)  # (breaks, rows)
+    designs = np.stack([np.stack([ones, levels, np.maximum(levels - at, 0)], 1) for at in candidates])
+    solvers = np.linalg.pinv(designs)  # (candidates, 3, levels)
+    fitted = np.einsum("kij,kjl,rl->kri", designs, solvers, drops, optimize=True)
+    errors = ((fitted - drops) ** 2).sum(-1)  # (candidates, rows)
     best = errors.argmin(0)
-    before, steeper = np.einsum("rcl,rl->cr", solve[best, 1:], drops)
-    bends = steeper > 0
-    return np.where(bends, breaks[best], np.nan), np.where(bends, PER * (before + steeper), np.nan)
+    slope_before, steepening = np.einsum("rcl,rl->cr", solvers[best, 1:], drops)
+    turns = steepening > 0
+    breakpoints = np.where(turns, candidates[best], np.nan)
+    return breakpoints, np.where(turns, PER * (slope_before + steepening), np.nan)

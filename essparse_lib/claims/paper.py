@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-CLAIMS: dict[str, str] = {
+#: By name, what the paper claims.
+STATEMENTS: dict[str, str] = {
     "C1": "Essential sparsity exists in every model and task: about 30–50% of the weights can go without a "
     "significant drop; about 40% of OPT-1.3B's.",
     "C2": "21.50% of bert-base's weights go with no drop on any task; most of them lie in the feed-forward layers.",

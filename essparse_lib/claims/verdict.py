@@ -1,19 +1,79 @@
-"""What every verdict is made of: its outcomes, and the rules that turn intervals into them."""
+"""A verdict on a claim, as data: its outcome, the clauses that explain it, and the numbers that it rests on."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
-from dataclasses import dataclass
-from typing import Literal, TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
 
 from ..analysis.estimate import Estimate
 
-Outcome = Literal["agrees", "differs", "inconclusive", "not tested at this scale"]
 
-_What = TypeVar("_What")
+class Outcome(StrEnum):
+    """How the records stand to a claim."""
 
-#: Fewer seeds than this decide nothing.
-SEEDS = 3
+    AGREES = "agrees"
+    DIFFERS = "differs"
+    INCONCLUSIVE = "inconclusive"
+    NOT_TESTED = "not tested at this scale"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number:
+    """A number that a verdict rests on.
+
+    Attributes:
+        estimate: the number with its 95% interval, in the unit; the interval is unknown (NaN) for an exact number.
+        unit: the unit, such as ``points`` or ``%``; empty for a count.
+        digits: number of digits after the decimal point in text.
+        of: what the number was measured on, where there are several, such as ``minilm-l6 on cola``.
+        at_least: whether the number is a lower bound.
+    """
+
+    estimate: Estimate
+    unit: str = ""
+    digits: int = 0
+    of: str = ""
+    at_least: bool = False
+
+    @property
+    def text(self) -> str:
+        """The number in words.
+
+        >>> Number(estimate=Estimate(16.2, 3.4, 46.0), unit="%", of="minilm-l6 on cola").text
+        '16 [3, 46]% (minilm-l6 on cola)'
+        """
+        bound = "≥ " if self.at_least else ""
+        unit = self.unit if self.unit in ("", "%") else f" {self.unit}"
+        of = f" ({self.of})" if self.of else ""
+        return f"{bound}{self.estimate.text(self.digits)}{unit}{of}"
+
+    def plain(self) -> dict[str, Any]:
+        """Return the number as plain data for JSON; an unknown value or end of the interval is None."""
+        ends = {"value": self.estimate.value, "low": self.estimate.low, "high": self.estimate.high}
+        known = {name: None if value != value else float(value) for name, value in ends.items()}
+        return {**known, "unit": self.unit, "of": self.of, "at_least": self.at_least}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clause:
+    """One clause of the explanation of a verdict.
+
+    Attributes:
+        text: the clause in words, without a capital or a full stop.
+        outcome: the outcome that the clause reports; None if it reports none.
+        places: what has that outcome: pairs of model and task, or names of tasks, readings or quantities.
+    """
+
+    text: str
+    outcome: Outcome | None = None
+    places: tuple[str | tuple[str, ...], ...] = ()
+
+    def plain(self) -> dict[str, Any]:
+        """Return the clause as plain data for JSON."""
+        places = [list(place) if isinstance(place, tuple) else place for place in self.places]
+        return {"text": self.text, "outcome": self.outcome and self.outcome.value, "places": places}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,67 +81,87 @@ class Verdict:
     """How the records stand to a claim.
 
     Attributes:
-        claim: its name, such as ``C1``.
-        reason: why, in clauses with semicolons between them.
-        measured: the numbers that decide, in a few words, with their intervals; empty where there are none.
+        claim: name of the claim, such as ``C1``.
+        outcome: how the records stand to the claim.
+        clauses: why, one thing a clause.
+        numbers: the numbers that decide, by name.
+        summary: the numbers in a few words, each ``{}`` for the next of ``numbers``; empty where there are none.
     """
 
     claim: str
     outcome: Outcome
-    reason: str
-    measured: str = ""
+    clauses: tuple[Clause, ...]
+    numbers: Mapping[str, Number] = field(default_factory=dict)
+    summary: str = ""
+
+    @property
+    def reason(self) -> str:
+        """All clauses in words, with semicolons between them."""
+        return "; ".join(clause.text for clause in self.clauses)
+
+    @property
+    def measured(self) -> str:
+        """The numbers that decide, in a few words, with their intervals; empty where there are none.
+
+        >>> gap = Number(estimate=Estimate(2, 1, 3), unit="points")
+        >>> Verdict(claim="C1", outcome=Outcome.AGREES, clauses=(), numbers={"gap": gap}, summary="at most {}").measured
+        'at most 2 [1, 3] points'
+        """
+        return self.summary.format(*(number.text for number in self.numbers.values()))
 
     @property
     def text(self) -> str:
-        """All of it, in Markdown: a sentence, or a list where there are more than two clauses.
+        """The whole verdict in Markdown: a sentence, or a list where there are more than two clauses.
 
-        >>> Verdict(claim="C1", outcome="differs", reason="no; none").text
+        >>> no, none, never = Clause(text="no"), Clause(text="none"), Clause(text="never")
+        >>> Verdict(claim="C1", outcome=Outcome.DIFFERS, clauses=(no, none)).text
         '**C1: differs.** No; none.'
-        >>> Verdict(claim="C1", outcome="differs", reason="no; none; never").text
+        >>> Verdict(claim="C1", outcome=Outcome.DIFFERS, clauses=(no, none, never)).text
         '**C1: differs.**\\n\\n- No.\\n- None.\\n- Never.'
         """
-        clauses = self.reason.split("; ")
-        sentences = [f"{c[0].upper()}{c[1:]}." for c in (clauses if len(clauses) > 2 else [self.reason])]
-        said = f" {sentences[0]}" if len(sentences) == 1 else "".join(["\n", *(f"\n- {s}" for s in sentences)])
-        return f"**{self.claim}: {self.outcome}.**{said}"
+        heading = f"**{self.claim}: {self.outcome}.**"
+        if len(self.clauses) <= 2:
+            return f"{heading} {_sentence(self.reason)}"
+        items = [f"\n- {_sentence(clause.text)}" for clause in self.clauses]
+        return f"{heading}\n{''.join(items)}"
+
+    def plain(self) -> dict[str, Any]:
+        """Return the verdict as plain data, which ``json.dumps`` takes as it is.
+
+        >>> plain = Verdict(claim="C1", outcome=Outcome.DIFFERS, clauses=(Clause(text="no"),)).plain()
+        >>> plain["outcome"], plain["clauses"]
+        ('differs', [{'text': 'no', 'outcome': None, 'places': []}])
+        """
+        return {
+            "claim": self.claim,
+            "outcome": self.outcome.value,
+            "clauses": [clause.plain() for clause in self.clauses],
+            "numbers": {name: number.plain() for name, number in self.numbers.items()},
+            "measured": self.measured,
+        }
 
 
-def untested(claim: str) -> Verdict:
-    """That of the tiny scale."""
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def untested_at_tiny_scale(claim: str) -> Verdict:
+    """Return the verdict on a claim at the tiny scale, where nothing is tested."""
+    return not_judged(claim, "the models at this scale are random and very small")
+
+
+def not_judged(claim: str, *reasons: str, some_records: bool = False, summary: str = "") -> Verdict:
+    """Return the verdict on a claim that cannot be judged yet.
+
+    Args:
+        claim: name of the claim, such as ``C1``.
+        reasons: why not, one clause each.
+        some_records: whether some of the records exist; the outcome is then inconclusive, else not tested.
+        summary: the finding in a few words, if any.
+    """
     return Verdict(
-        claim=claim, outcome="not tested at this scale", reason="the models at this scale are random and very small"
+        claim=claim,
+        outcome=Outcome.INCONCLUSIVE if some_records else Outcome.NOT_TESTED,
+        clauses=tuple(Clause(text=reason) for reason in reasons),
+        summary=summary,
     )
-
-
-def against(estimate: Estimate, threshold: float) -> Outcome:
-    """Whether an estimate is at least the threshold: its whole 95% interval must lie on one side."""
-    if estimate.low >= threshold:
-        return "agrees"
-    return "differs" if estimate.high < threshold else "inconclusive"
-
-
-def above_zero(estimate: Estimate) -> Outcome:
-    """Whether a difference is above 0: its whole 95% interval must lie on one side, and not touch it."""
-    return "agrees" if estimate.low > 0 else "differs" if estimate.high < 0 else "inconclusive"
-
-
-def by_outcome(judged: Iterable[tuple[Outcome, _What]]) -> dict[Outcome, list[_What]]:
-    """What came out, and for what.
-
-    >>> by_outcome([("agrees", "rte"), ("differs", "sst2"), ("agrees", "cola")])
-    {'agrees': ['rte', 'cola'], 'differs': ['sst2']}
-    """
-    found: dict[Outcome, list[_What]] = {}
-    for outcome, what in judged:
-        found.setdefault(outcome, []).append(what)
-    return found
-
-
-def least(outcomes: Container[Outcome]) -> Outcome:
-    """The least favourable of those that occur.
-
-    >>> least({"agrees", "inconclusive"})
-    'inconclusive'
-    """
-    order: tuple[Outcome, ...] = ("differs", "inconclusive", "agrees")
-    return next(outcome for outcome in order if outcome in outcomes)

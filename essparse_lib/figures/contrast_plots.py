@@ -36,10 +36,10 @@ def draw(
         ax.axhline(0, color=style.GUIDE, linewidth=1)
         for place, label in enumerate(names):
             here = (c for c, own in zip(found, labels, strict=True) if c.task == task and own == label)
-            own = sorted(here, key=lambda c: c.one.sparsity)
+            own = sorted(here, key=lambda c: c.pruning.sparsity)
             shift = 1.2 * (place - (len(names) - 1) / 2)  # side by side, in points of sparsity
             ax.errorbar(
-                [100 * c.one.sparsity + shift for c in own],
+                [100 * c.pruning.sparsity + shift for c in own],
                 [c.difference.value for c in own],
                 yerr=[
                     [c.difference.value - c.difference.low for c in own],
@@ -73,10 +73,10 @@ def table(found: Sequence[Contrast], columns: Mapping[str, Callable[[Contrast], 
             {
                 "model": c.model,
                 "task": c.task,
-                "sparsity": f"{c.one.sparsity:.0%}",
+                "sparsity": f"{c.pruning.sparsity:.0%}",
                 **{title: tell(c) for title, tell in columns.items()},
                 "difference": c.difference.text(),
-                "verdict": c.standing,
+                "verdict": c.standing.value,
                 "seeds": c.seeds,
             }
             for c in found

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..analysis.curves import Curve, curves
-from ..analysis.essential import EPSILON, essential_sparsity, turning_point
+from ..analysis.essential import EPSILON, essential_sparsity
 from ..analysis.estimate import Estimate
+from ..analysis.turning_point import turning_point
 from ..records.store import Record
 from ..specs.study import Study
 from ..specs.trial import Pruning

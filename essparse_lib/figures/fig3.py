@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from ..analysis.curves import Curve, curves
 from ..analysis.essential import EPSILON
 from ..analysis.estimate import Estimate
-from ..claims.c04_sharper_turn_in_vision import Turn, turns
-from ..claims.emergence import on_text
+from ..analysis.series import text_pretrainings
+from ..analysis.turns import Turn, turns
 from ..records.pretrained import images
 from ..records.store import Record
 from ..specs.study import TENTHS, Study, at_sparsities
@@ -60,7 +60,7 @@ def language(scale: str, records: Mapping[str, Record]) -> list[Turn]:
     studies = [fig2.STUDIES[scale]]
     if scale == "lab":
         whole = fig8.STUDIES[scale]
-        studies.append(whole.narrowed(models=[p.model for p in on_text(whole) if p.fraction == 1]))
+        studies.append(whole.narrowed(models=[p.model for p in text_pretrainings(whole) if p.fraction == 1]))
     return [
         turn
         for study in studies
@@ -93,27 +93,27 @@ def draw_turns(found: Sequence[Turn]) -> Figure:
 
     Bars are 95% intervals, vertical lines the means of a kind's curves that count; those that do not are hollow.
     """
-    bent = [turn for turn in found if turn.bend is not None]
+    bent = [turn for turn in found if turn.point is not None]
     if not bent:
         return style.note()
-    colours = style.colours(list(dict.fromkeys(turn.kind for turn in bent)))
+    colours = style.colours(list(dict.fromkeys(turn.group for turn in bent)))
     titles = ("points per tenth of sparsity", "% of what can be lost, per tenth")
     figure, axes = style.titled(titles, "", "slope after the turn", height=max(2.0, 0.22 * len(bent)))
     for ax, name in zip(axes, ("slope", "share"), strict=True):
         for row, turn in enumerate(bent):
-            slope: Estimate = getattr(turn.bend, name)
+            slope: Estimate = getattr(turn.point, name)
             ax.errorbar(
                 slope.value,
                 row,
                 xerr=[[slope.value - slope.low], [slope.high - slope.value]],
-                color=colours[turn.kind],
+                color=colours[turn.group],
                 marker="o",
-                markerfacecolor=colours[turn.kind] if not turn.why_not else "white",
+                markerfacecolor=colours[turn.group] if not turn.excluded else "white",
                 markersize=4,
                 linewidth=1,
             )
         for kind, colour in colours.items():
-            values = [getattr(t.bend, name).value for t in bent if t.kind == kind and not t.why_not]
+            values = [getattr(t.point, name).value for t in bent if t.group == kind and not t.excluded]
             if values:
                 ax.axvline(sum(values) / len(values), color=colour, linewidth=1, linestyle="--")
         ax.set_ylim(len(bent) - 0.5, -0.5)
@@ -129,7 +129,7 @@ def table(found: Sequence[Turn]) -> pd.DataFrame:
     titles = ("curve", "of", "turning point %", "points per tenth", "% of what can be lost", "counts")
     rows = []
     for turn in found:
-        bend = turn.bend
+        bend = turn.point
         told = (bend.at.text(0, 100), bend.slope.text(), bend.share.text(0)) if bend else ("—",) * 3
-        rows.append((turn.name, turn.kind, *told, f"no: {turn.why_not}" if turn.why_not else "yes"))
+        rows.append((turn.name, turn.group, *told, f"no: {turn.excluded}" if turn.excluded else "yes"))
     return pd.DataFrame(rows, columns=titles)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..analysis.comparisons import Comparison, drop_effects, essential_effect, learned_tasks
 from ..analysis.curves import Curve
 from ..analysis.effects import task_means
 from ..analysis.essential import EPSILON, essential_sparsity
-from ..claims.c07_self_supervision import Comparison, drop_effects, essential_effect, learned
 from ..records.pretrained import from_scratch
 from ..specs.study import TENTHS, Study, at_sparsities
 from . import curve_plots as drawing
@@ -90,7 +90,7 @@ def draw(study: Study, found: Sequence[Curve], asked: float | None = None, epsil
     drawn = [curve for curve in pruned if curve.model in own]
     if not drawn:
         return style.note()
-    tasks = learned(study, drawn, list(dict.fromkeys(curve.model for curve in drawn)))
+    tasks = learned_tasks(study, drawn, list(dict.fromkeys(curve.model for curve in drawn)))
     means = task_means(drawn, tasks, lambda curve: -curve.drops()[0]) if len(tasks) > 1 else {}
     titles = [*(["mean of the learned tasks"] if means else []), *dict.fromkeys(curve.task for curve in drawn)]
     across = style.SPARSITY
@@ -118,7 +118,7 @@ def _line(ax: Axes, curve: Curve, look: Mapping[str, Any]) -> None:
 def panel(study: Study, found: Sequence[Curve], words: str, start: float) -> panels.Panel | None:
     """The curves, with the colours of ``draw``; at first those of one task, which counts in C7 if any does."""
     groups, ways = vision_settings.objectives(study), vision_settings.ways(study)
-    counted = learned(study, found, comparisons(study)[0].models)
+    counted = learned_tasks(study, found, comparisons(study)[0].models)
     kinds = {
         f"{task}, pre-training {i}": [curve for curve in found if curve.task == task and curve.model in models]
         for task in study.tasks

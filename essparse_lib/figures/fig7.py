@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..claims.c07_self_supervision import Comparison, excess, zero_shares
-from ..claims.emergence import RELATIVE
+from ..analysis.comparisons import Comparison
+from ..analysis.zero_shares import RELATIVE, excess, zero_shares
 from ..claims.paper import MORE_ZEROS
 from ..errors import InputError
 from ..records.pretrained import from_scratch

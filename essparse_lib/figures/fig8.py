@@ -11,7 +11,9 @@ import numpy as np
 from ..analysis.change_point import ChangePoint
 from ..analysis.curves import Curve
 from ..analysis.estimate import Estimate
-from ..claims.emergence import RELATIVE, Series, on_text, score_effects
+from ..analysis.series import Series, text_pretrainings
+from ..analysis.text_effects import score_effects
+from ..analysis.zero_shares import RELATIVE
 from ..claims.paper import JUMPS, JUMPS_OF
 from ..records.pretrained import texts
 from ..records.store import Record
@@ -200,7 +202,7 @@ def draw_dense(study: Study, found: Sequence[Curve]) -> Figure:
 def _tried(study: Study, found: Sequence[Curve]) -> list[TextPretraining]:
     """The pre-trainings of the models that there are curves of."""
     models = {curve.model for curve in found}
-    return [asked for asked in on_text(study) if asked.model in models]
+    return [asked for asked in text_pretrainings(study) if asked.model in models]
 
 
 def _looks(runs: Sequence[Series] | Sequence[TextPretraining]) -> dict[str, dict[str, Any]]:

@@ -11,7 +11,9 @@ import numpy as np
 from ..analysis.change_point import ChangePoint
 from ..analysis.effects import Effect, most_lost
 from ..analysis.essential import EPSILON
-from ..claims.emergence import Series, by_reading, compared, loss_effect, on_text
+from ..analysis.series import Series, text_pretrainings
+from ..analysis.text_effects import loss_effect, text_extremes
+from ..claims.c08_zeros_jump import reading_outcomes
 from ..records.store import Record
 from ..specs.pretraining import TextPretraining
 from ..specs.study import Study
@@ -31,7 +33,7 @@ def nowhere(runs: Sequence[Series]) -> str:
 def learned(study: Study, runs: Sequence[Series]) -> str:
     """What the amount of text does to the held-out loss, beside what another seed does, in a sentence."""
     effect = loss_effect(study, runs)
-    more, less = ([effect.values[p.model] for p in group if p.model in effect.values] for group in compared(study))
+    more, less = ([effect.values[p.model] for p in group if p.model in effect.values] for group in text_extremes(study))
     if min(len(more), len(less)) < 2:
         return "It takes two complete pre-trainings on the most and on the least text to say more."
     apart = max(max(group) - min(group) for group in (more, less))
@@ -65,14 +67,15 @@ def jump_table(runs: Sequence[Series], found: Mapping[str, Mapping[str, ChangePo
 
     tested = [run for run in runs if all(run.name in own for own in found.values())]
     cells = {run.label: [_told(own[run.name], run.zeros[r]) for r, own in found.items()] for run in tested}
-    return pd.DataFrame({"zero if": list(found), **(cells if found else {}), "C8": list(by_reading(found).values())})
+    outcomes = [outcome.value for outcome in reading_outcomes(found).values()]
+    return pd.DataFrame({"zero if": list(found), **(cells if found else {}), "C8": outcomes})
 
 
 def run_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
     """A row a pre-training: what it read, how well it then predicted held-out text, and what it cost."""
     import pandas as pd
 
-    return pd.DataFrame([_run(asked, records.get(asked.id)) for asked in on_text(study)])
+    return pd.DataFrame([_run(asked, records.get(asked.id)) for asked in text_pretrainings(study)])
 
 
 def _run(asked: TextPretraining, record: Record | None) -> dict[str, str]:
@@ -94,10 +97,15 @@ def effect_table(study: Study, found: Mapping[Any, Effect], title: str, digits: 
     """A row a quantity: its means on the most and on the least text, the difference, the trend over all models."""
     import pandas as pd
 
-    columns = [title, *(f"{group[0].fraction:.0%} of the text" for group in compared(study)), "difference", "trend"]
+    columns = [
+        title,
+        *(f"{group[0].fraction:.0%} of the text" for group in text_extremes(study)),
+        "difference",
+        "trend",
+    ]
     rows = []
     for name, effect in found.items():
-        values = [[effect.values[p.model] for p in group if p.model in effect.values] for group in compared(study)]
+        values = [[effect.values[p.model] for p in group if p.model in effect.values] for group in text_extremes(study)]
         means = [f"{fmean(own):.{digits}f}" if own else "—" for own in values]
         numbers = (effect.difference.text(digits), number_text(effect.trend, 2))
         known = ("—" if "nan" in number else number for number in numbers)

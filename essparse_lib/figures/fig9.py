@@ -65,8 +65,8 @@ def steps(study: Study, records: Mapping[str, Record]) -> Callable[[Contrast], s
     """What a ticket costs: the training steps that finding its mask took, from a run's steps and its rounds."""
 
     def told(contrast: Contrast) -> str:
-        trials = [study.trial(contrast.model, contrast.task, contrast.one, seed) for seed in study.seeds]
+        trials = [study.trial(contrast.model, contrast.task, contrast.pruning, seed) for seed in study.seeds]
         one = next(records[t.id].metrics["steps"] for t in trials if t.id in records and records[t.id].metrics)
-        return f"{math.ceil(contrast.one.sparsity / contrast.one.rate - 1e-9) * one:,.0f}"
+        return f"{math.ceil(contrast.pruning.sparsity / contrast.pruning.rate - 1e-9) * one:,.0f}"
 
     return told

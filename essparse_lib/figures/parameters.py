@@ -55,7 +55,7 @@ def glue(name: str, value: object) -> None:
 
 def glue_verdict(verdict: Verdict) -> None:
     """Make a claim's outcome quotable by its name in small letters, and its numbers by such as ``c1_measured``."""
-    glue(verdict.claim.lower(), verdict.outcome)
+    glue(verdict.claim.lower(), verdict.outcome.value)
     glue(f"{verdict.claim.lower()}_measured", verdict.measured or "too few records")
 
 

@@ -1,0 +1,100 @@
+"""Models of one way to pre-train compared with those of another: how far they can be pruned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..specs.pretraining import ImagePretraining
+from ..specs.study import Study
+from .curves import Curve
+from .effects import Effect, effect, task_means
+from .essential import resampled_essential_sparsity
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A comparison of models of one way to pre-train with those of another.
+
+    Attributes:
+        name: what is compared, such as ``DINO less supervised``.
+        more: names of the first models, one for each pre-training.
+        less: names of the second models, likewise.
+    """
+
+    name: str
+    more: tuple[str, ...]
+    less: tuple[str, ...]
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of all models that are compared."""
+        return (*self.more, *self.less)
+
+
+def known_tasks(study: Study, models: Sequence[str]) -> set[str]:
+    """Return the tasks whose classes some of these models learned in a supervised pre-training."""
+    pretrainings = [study.pretrained[model] for model in models if model in study.pretrained]
+    return {p.task for p in pretrainings if isinstance(p, ImagePretraining) and p.objective == "supervised"}
+
+
+def learned_tasks(study: Study, curves: Sequence[Curve], models: Sequence[str]) -> list[str]:
+    """Return the tasks on which each of these models has all records and learned the task without pruning.
+
+    A model that has learned nothing loses nothing to pruning, and would seem the most robust of all. Tasks whose
+    classes some of the models learned in their pre-training (``known_tasks``) are left out too: they learned them from
+    many more labels than the fine-tuning has, so a difference may come from the labels, whichever way it points.
+
+    Args:
+        study: the study of the curves.
+        curves: curves of any models and tasks.
+        models: names of the models that are compared.
+    """
+    learned = {(curve.model, curve.task) for curve in curves if curve.complete(study) and curve.learned()}
+    known = known_tasks(study, models)
+    tasks = []
+    for task in study.tasks:
+        if models and task not in known and all((model, task) in learned for model in models):
+            tasks.append(task)
+    return tasks
+
+
+def essential_effect(
+    study: Study, curves: Sequence[Curve], comparison: Comparison, tasks: Sequence[str] | None = None
+) -> Effect:
+    """Return the effect of the pre-training on the essential sparsity, as a fraction: the mean over tasks.
+
+    Args:
+        study: the study of the curves.
+        curves: curves of any models and tasks.
+        comparison: the models that are compared.
+        tasks: the tasks to average over; None for all that every model of the comparison has learned.
+    """
+    if tasks is None:
+        tasks = learned_tasks(study, curves, comparison.models)
+    means = task_means(_of(curves, comparison), tasks, lambda curve: resampled_essential_sparsity(curve)[0])
+    return effect({model: float(value) for model, value in means.items()}, comparison.more, comparison.less)
+
+
+def drop_effects(study: Study, curves: Sequence[Curve], comparison: Comparison) -> dict[float, Effect]:
+    """Return the effect of the pre-training on the drop in points against the dense model, by sparsity.
+
+    Drops are means over the tasks that every model of the comparison has learned. A difference above 0 says that the
+    first models lose more.
+
+    Args:
+        study: the study of the curves.
+        curves: curves of any models and tasks.
+        comparison: the models that are compared.
+    """
+    tasks = learned_tasks(study, curves, comparison.models)
+    means = task_means(_of(curves, comparison), tasks, lambda curve: curve.drops()[0])
+    effects = {}
+    for level, sparsity in enumerate(study.sparsities if means else ()):
+        drops = {model: float(by_level[level]) for model, by_level in means.items()}
+        effects[sparsity] = effect(drops, comparison.more, comparison.less)
+    return effects
+
+
+def _of(curves: Sequence[Curve], comparison: Comparison) -> list[Curve]:
+    return [curve for curve in curves if curve.model in comparison.models]

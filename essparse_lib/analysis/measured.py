@@ -1,0 +1,23 @@
+"""The measurements of a study that have a record."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ..records.store import Record
+from ..specs.measurement import Measurement
+from ..specs.study import Study
+
+
+def measured(study: Study, records: Mapping[str, Record], kind: str) -> Iterator[tuple[Measurement, dict[str, Any]]]:
+    """Yield the study's measurements of one kind that have a record, each with the values of its record.
+
+    Args:
+        study: the study whose measurements are looked up.
+        records: records by the id of their spec.
+        kind: one of ``essparse_lib.specs.measurement.KINDS``.
+    """
+    for measurement in study.measurements():
+        if measurement.kind == kind and measurement.id in records:
+            yield measurement, records[measurement.id].values

@@ -1,0 +1,126 @@
+"""Claim C3: where the curve turns depends on the task, not on the size of the model.
+
+The rule: it compares how far the essential sparsities of one model on two tasks lie apart with how far those of two
+models on one task do, both as the mean over all pairs. The claim agrees if the first exceeds the second by its whole
+95% interval, differs if it lies below by the whole interval, and is inconclusive otherwise. Where a curve does not fall
+by the last sparsity, it is not known where it turns: it does not count. Models must share two tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import fmean
+
+import numpy as np
+
+from ..analysis.curves import MIN_SEEDS, Curve
+from ..analysis.essential import EPSILON, resampled_essential_sparsity
+from ..analysis.estimate import exact, percentile_interval
+from ..specs.study import Study
+from .rules import Decision, above_zero
+from .verdict import Clause, Number, Verdict, not_judged, untested_at_tiny_scale
+
+CLAIM = "C3"
+
+#: An essential sparsity, and its value in each resample.
+Resampled = tuple[float, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Eligible:
+    """How far pairs of essential sparsities lie apart, with their resamples.
+
+    Attributes:
+        tasks: distances of one model on two tasks, as fractions of the weights.
+        models: distances of two models on one task, as fractions of the weights.
+    """
+
+    tasks: list[Resampled]
+    models: list[Resampled]
+
+
+def eligible(study: Study, curves: Sequence[Curve]) -> Eligible | Verdict:
+    """Return the distances of all pairs of curves that count, or the verdict where they cannot decide.
+
+    Args:
+        study: the study of the curves.
+        curves: the study's curves of its main way to prune.
+    """
+    complete = [c for c in curves if len(c.seeds) >= MIN_SEEDS and c.complete(study) and c.learned()]
+    falling: dict[tuple[str, str], Resampled] = {}
+    for curve in complete:
+        essential = resampled_essential_sparsity(curve)
+        if essential[0] < curve.levels[-1]:
+            falling[curve.model, curve.task] = essential
+    distances = _distances(falling)
+    if not distances.tasks or len(distances.models) < 2:
+        return not_judged(
+            CLAIM,
+            f"it takes two tasks on which the curves of two models with {MIN_SEEDS} seeds both fall by more than "
+            f"{EPSILON:g} point",
+            "curves that never fall are left out",
+            summary="no two models fall on the same two tasks" if complete else "",
+        )
+    return distances
+
+
+def _distances(falling: Mapping[tuple[str, str], Resampled]) -> Eligible:
+    tasks, models = [], []
+    for first, second in combinations(falling, 2):
+        (value, resampled), (other_value, other_resampled) = falling[first], falling[second]
+        distance = abs(value - other_value), np.abs(resampled - other_resampled)
+        if first[0] == second[0]:
+            tasks.append(distance)
+        elif first[1] == second[1]:
+            models.append(distance)
+    return Eligible(tasks, models)
+
+
+def decide(evidence: Eligible) -> Decision:
+    """Return the outcome, and how much further tasks lie apart than models."""
+    by_task, by_model = _mean(evidence.tasks), _mean(evidence.models)
+    surplus = percentile_interval(by_task[0] - by_model[0], by_task[1] - by_model[1])
+    numbers = {
+        "surplus of tasks over models": Number(estimate=surplus.scaled(100), unit="points of sparsity"),
+        "distance of tasks": Number(estimate=exact(100 * by_task[0]), unit="points of sparsity"),
+        "distance of models": Number(estimate=exact(100 * by_model[0]), unit="points of sparsity"),
+    }
+    return Decision(above_zero(surplus), numbers, {})
+
+
+def _mean(distances: Sequence[Resampled]) -> Resampled:
+    return fmean(value for value, _ in distances), np.mean([resampled for _, resampled in distances], 0)
+
+
+def explain(evidence: Eligible, decision: Decision) -> tuple[Clause, ...]:
+    """Return the distances in words."""
+    surplus, tasks, models = (number.estimate.text(0) for number in decision.numbers.values())
+    text = (
+        f"essential sparsities lie {tasks} points of sparsity apart between tasks and {models} between models: "
+        f"{surplus} more"
+    )
+    return (Clause(text=text),)
+
+
+def judge(study: Study, curves: Sequence[Curve]) -> Verdict:
+    """Return the verdict on C3 from a study's curves.
+
+    Args:
+        study: the study of the curves.
+        curves: the study's curves of its main way to prune.
+    """
+    if study.scale == "tiny":
+        return untested_at_tiny_scale(CLAIM)
+    evidence = eligible(study, curves)
+    if isinstance(evidence, Verdict):
+        return evidence
+    decision = decide(evidence)
+    return Verdict(
+        claim=CLAIM,
+        outcome=decision.outcome,
+        clauses=explain(evidence, decision),
+        numbers=decision.numbers,
+        summary="tasks lie {} further apart than models",
+    )

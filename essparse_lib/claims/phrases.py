@@ -1,0 +1,53 @@
+"""Phrases and numbers that the explanations of several claims share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ..analysis.contrasts import Contrast
+from ..analysis.curves import Curve
+from ..wording import listing
+from .verdict import Clause, Number, Outcome
+
+
+def place_name(counted: Sequence[Curve] | Sequence[Contrast], place: Curve | Contrast) -> str:
+    """Return the task of a curve or contrast in words, with its model where those that count have several models."""
+    several = len({each.model for each in counted}) > 1
+    return f"{place.model} on {place.task}" if several else place.task
+
+
+def difference_number(counted: Sequence[Contrast], contrast: Contrast) -> Number:
+    """Return the difference of one of several contrasts as a number, with the place and pruning that it is of."""
+    level = contrast.pruning.pattern or f"{contrast.pruning.sparsity:.4g}"
+    place = f"{place_name(counted, contrast)}, {level}"
+    return Number(estimate=contrast.difference, unit="points", digits=1, of=place)
+
+
+def greatest_loss(drops: Sequence[Contrast]) -> Number:
+    """Return the lowest of the differences from the dense model as a number."""
+    return difference_number(drops, min(drops, key=lambda contrast: contrast.difference.value))
+
+
+def with_model(models: Sequence[str], model: str, text: str) -> str:
+    """Return a clause about a model with the model's name before it, where there are several models."""
+    return f"for {model}: {text}" if len(models) > 1 else text
+
+
+def missing_models(models: Sequence[str]) -> list[Clause]:
+    """Return the clause on models that do not count because their records are missing; none if there are no such."""
+    return [Clause(text=f"not counted: {listing(models)}, whose records are missing")] if models else []
+
+
+def introduced(introduction: str, clauses: Sequence[Clause]) -> tuple[Clause, ...]:
+    """Return clauses with an introduction, such as the rule that they follow, before the first of them."""
+    first, *rest = clauses
+    return (Clause(text=f"{introduction}{first.text}", outcome=first.outcome, places=first.places), *rest)
+
+
+def task_clauses(by_outcome: Mapping[Outcome, list[str]]) -> list[Clause]:
+    """Return a clause for each outcome with the tasks that have it; none for an outcome without a task."""
+    clauses = []
+    for outcome, tasks in by_outcome.items():
+        if tasks:
+            clauses.append(Clause(text=f"{outcome} on {listing(tasks)}", outcome=outcome, places=tuple(tasks)))
+    return clauses
