@@ -8,7 +8,7 @@ from typing import Any
 from ..analysis.curves import curves
 from ..figures import panels
 from ..records.store import Record
-from ..specs.measurement import Measurement
+from ..specs.measurement import Measurement, MeasurementKind
 from ..specs.study import Study
 
 _ALT = (
@@ -30,5 +30,5 @@ def panel(study: Study, records: Mapping[str, Record]) -> dict[str, Any] | None:
     if shown is None:
         return None
     data = shown.data()
-    order = records.get(Measurement(kind="pruning-order", model=study.models[0], sparsity=0.0).id)
+    order = records.get(Measurement(kind=MeasurementKind.PRUNING_ORDER, model=study.models[0], sparsity=0.0).id)
     return {**data, "weights": order.values["matrices"]} if order is not None and order.status == "ok" else data
