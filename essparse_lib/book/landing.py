@@ -18,6 +18,11 @@ _ALT = (
 )
 
 
+def pruning_order(study: Study) -> Measurement:
+    """Return the spec of the measurement that the page's block is drawn from: that of the study's first model."""
+    return Measurement(kind=MeasurementKind.PRUNING_ORDER, model=study.models[0], sparsity=0.0)
+
+
 def panel(study: Study, records: Mapping[str, Record]) -> dict[str, Any] | None:
     """What the page's panel is made of, as ``panels.book_html`` takes it; None while there are no records of it.
 
@@ -30,5 +35,5 @@ def panel(study: Study, records: Mapping[str, Record]) -> dict[str, Any] | None:
     if shown is None:
         return None
     data = shown.data()
-    order = records.get(Measurement(kind=MeasurementKind.PRUNING_ORDER, model=study.models[0], sparsity=0.0).id)
+    order = records.get(pruning_order(study).id)
     return {**data, "weights": order.values["matrices"]} if order is not None and order.status == "ok" else data
