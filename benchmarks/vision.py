@@ -60,7 +60,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from essparse_lib.pruning.blocks import evaluating
 from essparse_lib.records.pretrained import images
-from essparse_lib.specs.pretraining import IMAGE_OBJECTIVES, ImagePretraining
+from essparse_lib.specs.pretraining import ImagePretraining, ObjectiveKind
 from essparse_lib.tasks import Splits, Task
 from essparse_lib.tasks.images import Images
 from essparse_lib.training import device, pretrain
@@ -132,7 +132,7 @@ def objectives(options: argparse.Namespace) -> dict[str, ImageObjective]:
     )
     fields = ("layers", "hidden", "heads", "patch", "steps", "small_views", "outputs")
     asked = replace(_LAB, batch_size=options.batch, **{name: getattr(options, name) for name in fields})
-    return {name: Timed(replace(asked, objective=name), task) for name in IMAGE_OBJECTIVES}
+    return {name: Timed(replace(asked, objective=name), task) for name in ObjectiveKind}
 
 
 def ours(objective: ImageObjective) -> Side:

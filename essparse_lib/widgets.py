@@ -107,7 +107,7 @@ def prune_live(scale: str = "lab") -> ipw.VBox:
     Source: §3 of the paper, and its Figures 2 and 5.
     """
     study = figures.study("fig2", scale)
-    records = results(scale).records()
+    records = results(scale).records_of_studies(study)
     points: dict[str, drawing.Point] = {}
 
     model = _choice("model", list(study.models))
@@ -131,6 +131,7 @@ def prune_live(scale: str = "lab") -> ipw.VBox:
     def show(_: object = None) -> None:
         with _told_in(status):
             asked = here()
+            records.update(results(scale).records_of_studies(asked) | records)  # of another model, too
             own = {name: p for name, p in points.items() if (p.model, p.task) == (*asked.models, *asked.tasks)}
             told = [f"{name}. {drawing.sentence(point)}" for name, point in own.items()]
             found = {name: measured.curves(asked, records, name) for name in study.variants}

@@ -42,7 +42,7 @@ study = figures.study(figure, scale)
 # the paper does not say which of the two its 1% is. The slider stops at measured sparsities alone.
 
 # %% tags=["remove-output"]
-widgets.curves(study, store.results(scale).records())
+widgets.curves(study, store.results(scale).records_of_studies(study))
 
 # %% [markdown]
 # ## A run of your own

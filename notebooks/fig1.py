@@ -57,7 +57,7 @@ asked = Measurement(kind="pruned-share", model=study.models[0], sparsity=check_s
 # The records of this study are read. What has not been measured of the model is measured now.
 
 # %%
-records = store.results(scale).records()
+records = store.results(scale).records_of_studies(study)
 todo = [*interactive.wanted(study, records, [], []), asked]
 records |= interactive.run([each for each in todo if each.id not in records], scale)
 matrices = records[asked.id].values["matrices"]

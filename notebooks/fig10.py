@@ -52,7 +52,7 @@ study = interactive.checked(parameters.narrowed(figures.study("fig10", scale), m
 # The records of this study are read.
 
 # %%
-records = store.results(scale).records()
+records = store.results(scale).records_of_studies(study)
 records |= interactive.run(interactive.wanted(study, records, [], []), scale)
 
 # %% [markdown]

@@ -62,7 +62,7 @@ study = interactive.checked(parameters.narrowed(figures.study("fig2", scale), mo
 # The records of this study are read. If the point asked for has none, it is run now, of each model on one task and with one seed.
 
 # %%
-records = store.results(scale).records()
+records = store.results(scale).records_of_studies(study)
 fresh = interactive.run(interactive.wanted(study, records, [Pruning(sparsity=sparsity)], parameters.live_tasks(study, live_tasks)), scale)
 records |= fresh
 found = curves.curves(study, records)

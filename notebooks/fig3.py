@@ -60,7 +60,7 @@ study = interactive.checked(parameters.narrowed(figures.study("fig3", scale), mo
 # The records of this study are read, and at the same scale those of the studies of language and of vision models that were trained for longer.
 
 # %%
-records = store.results(scale).records()
+records = store.results(scale).records_of_studies(study, *fig3.compared_with(study))
 fresh = interactive.run(interactive.wanted(study, records, [Pruning(sparsity=sparsity)], parameters.live_tasks(study, live_tasks)), scale)
 records |= fresh
 found = curves.curves(study, records)

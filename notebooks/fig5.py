@@ -58,7 +58,7 @@ study = interactive.checked(parameters.narrowed(figures.study("fig5", scale), mo
 # The records of this study are read. If the pattern asked for has none, it is run now, of each model on one task and with one seed.
 
 # %%
-records = store.results(scale).records()
+records = store.results(scale).records_of_studies(study)
 records |= interactive.run(interactive.wanted(study, records, [asked, beside], parameters.live_tasks(study, live_tasks)), scale)
 pairs = [(p, Pruning(sparsity=p.sparsity)) for way in (fig5.M4, fig5.M8) for p in study.variants[way]]
 asked_pairs = [(asked, Pruning()), (asked, beside)]

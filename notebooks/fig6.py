@@ -54,7 +54,7 @@ study = interactive.checked(parameters.narrowed(figures.study("fig6", scale), "a
 # The records of this study are read.
 
 # %%
-records = store.results(scale).records()
+records = store.results(scale).records_of_studies(study)
 records |= interactive.run(interactive.wanted(study, records, [], []), scale)
 found = curves.curves(study, records)
 decides, *beside = fig6.comparisons(study)

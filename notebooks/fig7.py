@@ -46,7 +46,7 @@ study = interactive.checked(fig7.narrowed(figures.study("fig7", scale), models))
 # The records of this study are read; two models that are named are looked at now.
 
 # %%
-records = store.results(scale).records()
+records = store.results(scale).records_of_studies(study)
 named = [] if models == "all" else [asked for asked in study.measurements() if asked.id not in records]
 records |= interactive.run([*interactive.wanted(study, records, [], []), *named], scale)
 

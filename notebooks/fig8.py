@@ -58,9 +58,13 @@ if checkpoints not in ("trained", "multiberts"):
 # The records of this study are read.
 
 # %%
-records = store.results(scale).records()
+records = store.results(scale).records_of_studies(study)
 records |= interactive.run(interactive.wanted(study, records, [], []), scale)
-watched, looks = (study, records) if checkpoints == "trained" else (fig8.MULTIBERTS, store.results("paper").records())
+watched, looks = (
+    (study, records)
+    if checkpoints == "trained"
+    else (fig8.MULTIBERTS, store.results("paper").records_of_studies(fig8.MULTIBERTS))
+)
 trained = series.series(study, records)
 runs = trained if watched is study else series.series(watched, looks)
 jumps = series.jumps(runs)

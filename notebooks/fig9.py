@@ -58,7 +58,7 @@ study = interactive.checked(parameters.narrowed(figures.study("fig9", scale), mo
 # The records of this study are read. If the point asked for has none, it is run now, on one task and with one seed.
 
 # %%
-records = store.results(scale).records()
+records = store.results(scale).records_of_studies(study)
 records |= interactive.run(interactive.wanted(study, records, asked, parameters.live_tasks(study, live_tasks)), scale)
 pairs = [(ticket, Pruning(sparsity=ticket.sparsity)) for ticket in study.variants[fig9.LOTTERY]]
 together = contrasts.contrasts(study, records, [*pairs, tuple(asked)])  # one estimate of the noise for all

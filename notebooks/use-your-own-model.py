@@ -202,7 +202,7 @@ print(f"{gone.pruned:,} weights were gone before; {gone.drift(classifier)} have 
 # nothing.
 
 # %%
-records = store.results(scale).records()
+records = store.results(scale).records_of_studies(study, figures.study("fig2", scale).narrowed(tasks=[task]))
 needed = [*study.variants[study.main], Pruning(sparsity=sparsity, method=method)]
 fresh = interactive.run(interactive.wanted(study, records, needed, parameters.live_tasks(study, live_tasks)), scale)
 records |= fresh

@@ -17,7 +17,7 @@ from essparse_lib.claims.c11_similar_masks import judge as judge_c11
 from essparse_lib.figures import contrast_plots as drawing
 from essparse_lib.figures import fig1, fig9, fig10
 from essparse_lib.records.store import Record
-from essparse_lib.specs.study import Part, Study, at_sparsities
+from essparse_lib.specs.study import Override, Study, at_sparsities
 from essparse_lib.specs.trial import Pruning, Training
 
 EXAMPLES = 4000
@@ -183,8 +183,8 @@ def test_c3_compares_tasks_with_models(knees, outcome):
         part = dataclasses.replace(study, models=(model,))
         found |= records(lambda task, p, seed, model=model: turning_at(knees)(task, p, seed, model), part)
     assert judge_c3(study, curves(study, found)).outcome == outcome
-    for part in (Part(tasks=("t",)), Part(seeds=(0,))):
-        one = dataclasses.replace(study, parts={"n": part})
+    for part in (Override(tasks=("t",)), Override(seeds=(0,))):
+        one = dataclasses.replace(study, overrides={"n": part})
         assert judge_c3(one, curves(one, found)).outcome == "not tested at this scale"
 
 

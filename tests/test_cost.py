@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModel, BertConfig, OPTConfig
 
-from essparse_lib import figures, tasks
+from essparse_lib import figures
 from essparse_lib.figures import fig8
 from essparse_lib.pruning.prunable import prunable_weights
 from essparse_lib.records import cost
 from essparse_lib.runner import trial as trial_runner
+from essparse_lib.specs.models import MODELS
 from essparse_lib.specs.study import Study, at_sparsities
 from essparse_lib.specs.trial import Pruning, Training, Trial
 from essparse_lib.training.lottery import rounds
@@ -62,15 +63,10 @@ def opt(layers, hidden, heads):
 def test_a_shape_has_the_models_prunable_weights(name, config):
     with torch.device("meta"):
         found = prunable_weights(AutoModel.from_config(config))
-    assert cost.SHAPES[name].parameters == sum(weight.numel() for weight in found.values())
+    assert MODELS[name].shape.parameters == sum(weight.numel() for weight in found.values())
 
 
-@pytest.mark.parametrize("task", cost.SIZES)
-def test_a_size_has_the_tasks_counts(task):
-    assert (cost.SIZES[task].train, cost.SIZES[task].test) == tasks.get(task).counts
-
-
-BASE = cost.SHAPES["bert-base-uncased"]
+BASE = MODELS["bert-base-uncased"].shape
 
 
 def test_a_pre_training_is_told_with_what_comes_of_it():

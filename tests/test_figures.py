@@ -18,7 +18,7 @@ from essparse_lib.models import catalogue, loading
 from essparse_lib.records.store import Record, results
 from essparse_lib.records.summary import fingerprint, provenance
 from essparse_lib.runner import interactive
-from essparse_lib.specs.study import Part, Study
+from essparse_lib.specs.study import Override, Study
 from essparse_lib.specs.trial import Pruning, Training
 
 mpl.use("agg")
@@ -170,9 +170,14 @@ def test_a_model_may_be_trained_otherwise_than_the_rest():
         Training(epochs=3, batch_size=16, learning_rate=1e-4, max_length=64),
         Training(epochs=3, batch_size=16, learning_rate=1e-3, max_length=64),
     )
-    part = Part(tasks=("rte",), training={"*": own})
+    part = Override(tasks=("rte",), training={"*": own})
     study = Study(
-        figure="fig2", scale="lab", models=("m", "n"), tasks=("rte", "cola"), training={"*": usual}, parts={"n": part}
+        figure="fig2",
+        scale="lab",
+        models=("m", "n"),
+        tasks=("rte", "cola"),
+        training={"*": usual},
+        overrides={"n": part},
     )
     assert {(t.model, t.training) for t in study.trials()} == {("m", usual), ("n", own)}
     named = study.narrowed(models=["n"])  # which takes part in all then, but is trained as before

@@ -18,7 +18,7 @@ from essparse_lib.records.pretrained import PRETRAINED
 from essparse_lib.records.store import Record
 from essparse_lib.runner import pretraining as pretraining
 from essparse_lib.runner.scheduler import run
-from essparse_lib.specs.pretraining import IMAGE_OBJECTIVES, ImagePretraining
+from essparse_lib.specs.pretraining import ImagePretraining, ObjectiveKind
 from essparse_lib.specs.trial import Training, Trial
 from essparse_lib.tasks import Splits, Task, get
 from essparse_lib.tasks.images import Images
@@ -80,7 +80,7 @@ def trained(tmp_path):
     return train
 
 
-@pytest.mark.parametrize("objective", IMAGE_OBJECTIVES)
+@pytest.mark.parametrize("objective", ObjectiveKind)
 def test_resumed_it_is_the_unbroken_run(trained, objective, tmp_path):
     spec = replace(QUICK, objective=objective, dropout=0.1)
     whole = trained(spec, checkpoint=tmp_path / "whole")
@@ -100,7 +100,7 @@ def test_resumed_it_is_the_unbroken_run(trained, objective, tmp_path):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("objective", IMAGE_OBJECTIVES)
+@pytest.mark.parametrize("objective", ObjectiveKind)
 def test_it_learns(trained, objective, channels):
     result = trained(replace(QUICK, objective=objective, steps=150), of=task(channels=channels))
     first, last = result.losses[:5], result.losses[-20:]

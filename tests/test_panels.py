@@ -13,7 +13,7 @@ from essparse_lib.book import landing
 from essparse_lib.figures import panels
 from essparse_lib.records.store import Record
 from essparse_lib.specs.measurement import Measurement
-from essparse_lib.specs.study import Part, Study, at_sparsities
+from essparse_lib.specs.study import Override, Study, at_sparsities
 from essparse_lib.specs.trial import Pruning, Training
 
 LEVELS = (0.0, 0.3, 0.6, 0.9)
@@ -157,7 +157,7 @@ def test_the_first_page_shows_the_first_model_and_its_block():
         tasks=("rte",),
         training=TRAINING,
         variants={"one-shot": at_sparsities((0.5,))},
-        parts={"b": Part()},
+        overrides={"b": Override()},
     )
     assert landing.panel(study, {}) is None
     made = {"labels": "01", "provenance": {}}

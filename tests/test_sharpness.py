@@ -23,7 +23,7 @@ from essparse_lib.claims.c04_sharper_in_vision import judge
 from essparse_lib.figures import fig3
 from essparse_lib.records.store import results
 from essparse_lib.specs.pretraining import ImagePretraining
-from essparse_lib.specs.study import Part, Study
+from essparse_lib.specs.study import Override, Study
 from essparse_lib.specs.trial import Pruning, Training
 
 mpl.use("agg")
@@ -130,7 +130,7 @@ def test_what_other_vision_models_would_say_is_told_and_decides_nothing():
 
 
 def test_what_does_not_count_is_named_with_its_reason():
-    study = dataclasses.replace(LANGUAGE, models=("m", "n", "o", "p"), parts={"p": Part(seeds=(0,))})
+    study = dataclasses.replace(LANGUAGE, models=("m", "n", "o", "p"), overrides={"p": Override(seeds=(0,))})
     by_model = {
         "m": bending({"m": 3}),
         "n": lambda _, s: 50.0,

@@ -16,6 +16,7 @@ from essparse_lib.models.catalogue import MODELS
 from essparse_lib.records import cost
 from essparse_lib.records.store import Record, results
 from essparse_lib.sources.archives import Archive
+from essparse_lib.specs import models
 from essparse_lib.specs.measurement import Measurement
 from essparse_lib.specs.study import Study, at_sparsities
 from essparse_lib.specs.trial import Training
@@ -215,8 +216,8 @@ def test_the_data_page_lists_every_task_and_where_it_is_from(task):
 def test_the_data_page_lists_every_model_with_its_revision(model):
     if model.repository:
         assert f"`{model.repository.id}` @ {model.repository.revision[:8]}" in row(model.name)
-    if model.name in cost.SHAPES:
-        assert f"| {cost.SHAPES[model.name].parameters / 1e6:,.1f} million |" in row(model.name)
+    if shape := models.MODELS[model.name].shape:
+        assert f"| {shape.parameters / 1e6:,.1f} million |" in row(model.name)
 
 
 def test_the_data_page_names_the_version_of_every_archive():

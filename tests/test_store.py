@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from essparse_lib.errors import InputError
-from essparse_lib.records.store import Record, Store, results_folder, slug
+from essparse_lib.records.store import Record, Status, Store, results_folder, slug
 from essparse_lib.specs.measurement import Measurement
 from essparse_lib.specs.spec import digest
 from essparse_lib.specs.trial import Pruning, Training, Trial
@@ -59,14 +59,14 @@ def store(tmp_path):
 @given(
     st.builds(
         Record,
-        st.builds(trial, st.integers(0, 9), texts, texts),
-        st.sampled_from(["ok", "diverged", "failed"]),
-        st.dictionaries(st.text(), st.floats(allow_nan=False, allow_infinity=False)),
-        st.text("0123456789abcdefghijklmnopqrstuvwxyz"),
-        st.text("0123456789abcdefghijklmnopqrstuvwxyz"),
-        texts,
-        st.dictionaries(st.text(), plain_values),
-        st.dictionaries(st.text(), st.lists(plain_values)),
+        spec=st.builds(trial, st.integers(0, 9), texts, texts),
+        status=st.sampled_from([*Status]),
+        metrics=st.dictionaries(st.text(), st.floats(allow_nan=False, allow_infinity=False)),
+        predictions=st.text("0123456789abcdefghijklmnopqrstuvwxyz"),
+        labels=st.text("0123456789abcdefghijklmnopqrstuvwxyz"),
+        reason=texts,
+        provenance=st.dictionaries(st.text(), plain_values),
+        values=st.dictionaries(st.text(), st.lists(plain_values)),
     )
 )
 def test_record_round_trips_through_its_line(record):

@@ -1,4 +1,4 @@
-"""A trial's name: what decides it, what does not, and what is refused."""
+"""A trial's id: what decides it, what does not, and what is refused."""
 
 import json
 from dataclasses import replace
@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from essparse_lib.errors import InputError
-from essparse_lib.specs.trial import Pruning, Training, Trial
+from essparse_lib.specs.spec import digest
+from essparse_lib.specs.trial import Pruning, Timing, Training, Trial
 
 LAB = Training(epochs=3, batch_size=16, learning_rate=1e-4, max_length=64, max_train=1500)
 DENSE = Trial(model="minilm-l6", task="movie-reviews", seed=0, training=LAB)
@@ -25,8 +26,21 @@ trainings = st.builds(
     weight_decay=st.floats(0, 1),
     max_test=st.none() | st.integers(1, 10**6),
 )
-prunings = st.builds(Pruning, st.floats(0, 0.999), st.sampled_from(["magnitude", "random"]), st.sampled_from(["layer"]))
-trials = st.builds(Trial, st.text(min_size=1), st.text(min_size=1), st.integers(0, 2**31), trainings, prunings)
+prunings = st.builds(
+    Pruning,
+    sparsity=st.floats(0, 0.999),
+    method=st.sampled_from(["magnitude", "random"]),
+    scope=st.sampled_from(["layer"]),
+    timing=st.sampled_from([*Timing, "before", "after"]),
+)
+trials = st.builds(
+    Trial,
+    model=st.text(min_size=1),
+    task=st.text(min_size=1),
+    seed=st.integers(0, 2**31),
+    training=trainings,
+    pruning=prunings,
+)
 
 
 def test_id_is_stable():
@@ -156,3 +170,29 @@ def test_canonical_form_of_no_trial_is_refused(missing):
 def test_canonical_form_with_a_strange_field_is_refused():
     with pytest.raises(TypeError):
         Trial.from_canonical({**DENSE.canonical(), "colour": "red"})
+
+
+def test_names_become_members_and_members_plain_text():
+    after = Pruning(sparsity=0.5, timing="after")
+    assert after.timing is Timing.AFTER and after == Pruning(sparsity=0.5, timing=Timing.AFTER)
+    plain = replace(DENSE, pruning=after).canonical()["pruning"]
+    assert plain == {"sparsity": 0.5, "timing": "after"} and type(plain["timing"]) is str
+
+
+def test_an_unknown_timing_is_refused():
+    with pytest.raises(InputError, match="unknown timing 'durin': choose from after, before"):
+        Pruning(sparsity=0.5, timing="durin")
+
+
+def test_a_canonical_form_may_be_changed_without_changing_the_trial():
+    trial = DENSE.at(0.5)
+    plain = trial.canonical()
+    plain["training"]["epochs"] = plain["pruning"]["sparsity"] = 0.9
+    assert trial.canonical()["pruning"] == {"sparsity": 0.5} and trial.canonical()["training"]["epochs"] == 3
+
+
+def test_numbers_that_are_written_differently_are_different_trials():
+    plain = DENSE.canonical()
+    other = Trial.from_canonical({**plain, "training": {**plain["training"], "epochs": 3.0}})
+    assert Trial.from_canonical(plain).id == DENSE.id != other.id
+    assert other.id == digest(other.canonical()) and type(other.training.epochs) is float

@@ -26,7 +26,8 @@ def write(folder: Path) -> None:
 
 def _fragments() -> Mapping[str, str]:
     """The text of each, by the name of its file."""
-    shown = landing.panel(figures.study("fig2", "lab"), results("lab").records())
+    study = figures.study("fig2", "lab")
+    shown = landing.panel(study, results("lab").records_of(*study.specs(), landing.pruning_order(study)))
     nothing = "<p>The panel that belongs here shows records of Figure 2, and there are none yet.</p>"
     return {
         "landing.html": panels.book_html(shown) if shown else nothing,

@@ -8,7 +8,7 @@ from typing import Any
 from ..analysis.curves import curves
 from ..figures import panels
 from ..records.store import Record
-from ..specs.measurement import Measurement
+from ..specs.measurement import Measurement, MeasurementKind
 from ..specs.study import Study
 
 _ALT = (
@@ -16,6 +16,11 @@ _ALT = (
     "weights are removed; flat at first, then falling. Bands are 95% intervals, marks at the bottom the essential "
     "sparsity."
 )
+
+
+def pruning_order(study: Study) -> Measurement:
+    """Return the spec of the measurement that the page's block is drawn from: that of the study's first model."""
+    return Measurement(kind=MeasurementKind.PRUNING_ORDER, model=study.models[0], sparsity=0.0)
 
 
 def panel(study: Study, records: Mapping[str, Record]) -> dict[str, Any] | None:
@@ -30,5 +35,5 @@ def panel(study: Study, records: Mapping[str, Record]) -> dict[str, Any] | None:
     if shown is None:
         return None
     data = shown.data()
-    order = records.get(Measurement(kind="pruning-order", model=study.models[0], sparsity=0.0).id)
+    order = records.get(pruning_order(study).id)
     return {**data, "weights": order.values["matrices"]} if order is not None and order.status == "ok" else data

@@ -10,7 +10,7 @@ from ..errors import InputError
 from ..figures import STUDIES
 from ..records.cost import Cost, expected, expected_seconds
 from ..records.store import Record, results
-from ..specs.study import Study, check_scale
+from ..specs.study import Scale, Study, check_scale
 from ..wording import duration_text
 
 #: The paper's figures, whether they have a study here or not.
@@ -115,14 +115,19 @@ def table(scales: Sequence[str] = ("lab", "paper")) -> str:
     """
     if not scales:
         raise InputError("no scales are named: give at least one, such as lab")
-    read = {check_scale(scale): results(scale).records() for scale in scales}
-    heads = ("Figure", *(f"{scale}: {what}" for scale in read for what in ("records", "computed", "to come")))
+    by_scale = {check_scale(scale): _records(scale) for scale in scales}
+    heads = ("Figure", *(f"{scale}: {what}" for scale in by_scale for what in ("records", "computed", "to come")))
     rows = [
-        (_link(figure), *(cell for scale in read for cell in _cells([figure], scale, read[scale])))
+        (_link(figure), *(cell for scale in by_scale for cell in _cells([figure], scale, by_scale[scale])))
         for figure in FIGURES
     ]
-    together = ("all", *(cell for scale in read for cell in _cells(STUDIES, scale, read[scale])))
+    together = ("all", *(cell for scale in by_scale for cell in _cells(STUDIES, scale, by_scale[scale])))
     return "".join(map(_row, (heads, ["---"] * len(heads), *rows, together)))
+
+
+def _records(scale: str) -> dict[str, Record]:
+    """Return the records of all figures' studies at a scale: each file is read once."""
+    return results(scale).records_of_studies(*(by_scale[scale] for by_scale in STUDIES.values()))
 
 
 def _row(cells: Iterable[str]) -> str:
@@ -149,9 +154,10 @@ def print_table() -> None:
     from rich.table import Table
 
     shown = Table("figure", "scale", "records", "missing", "not ok", "expected time, one at a time", box=None)
+    records = {scale: _records(scale) for scale in Scale}
     for name, by_scale in STUDIES.items():
         for scale, study in by_scale.items():
-            found = standing([study], results(scale).records())
+            found = standing([study], records[check_scale(scale)])
             shown.add_row(
                 name,
                 scale,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..records.pretrained import from_scratch
-from ..specs.study import TENTHS, Part, Study, at_sparsities
+from ..specs.study import TENTHS, Override, Study, at_sparsities
 from . import language_settings
 
 #: Beside the figure's own way: what any choice must beat, and the abstract's "without re-training".
@@ -29,7 +29,7 @@ STUDIES = {
         training=language_settings.TINY,
         variants=_ways((0.5, 0.9)),
         seeds=(0, 1),
-        parts={model: Part(variants=("one-shot",)) for model in language_settings.TINY_MODELS[1:]},
+        overrides={model: Override(variants=("one-shot",)) for model in language_settings.TINY_MODELS[1:]},
     ),
     "lab": Study(
         figure="fig2",
@@ -38,9 +38,9 @@ STUDIES = {
         tasks=language_settings.LAB_TASKS,
         training=language_settings.LAB,
         variants=_ways(TENTHS),
-        parts={
-            "mpnet-base": Part(tasks=("movie-reviews",), seeds=(0,), variants=("one-shot",)),
-            language_settings.LAB_OPT: Part(
+        overrides={
+            "mpnet-base": Override(tasks=("movie-reviews",), seeds=(0,), variants=("one-shot",)),
+            language_settings.LAB_OPT: Override(
                 tasks=language_settings.LAB_FEW, variants=("one-shot",), training=language_settings.LAB_SCRATCH
             ),
         },

@@ -12,7 +12,7 @@ from ..analysis.series import text_pretrainings
 from ..analysis.turns import Turn, turns
 from ..records.pretrained import images
 from ..records.store import Record
-from ..specs.study import TENTHS, Study, at_sparsities
+from ..specs.study import TENTHS, Scale, Study, at_sparsities
 from . import curve_plots as drawing
 from . import fig2, fig6, fig8, style, vision_settings
 
@@ -55,32 +55,45 @@ VISION, LANGUAGE, SCRATCH = "vision", "public models of language", "models of la
 LONGER = "vision models trained for longer"
 
 
-def language(scale: str, records: Mapping[str, Record]) -> list[Turn]:
-    """How Figure 2's curves turn at a scale; at lab scale also those of Figure 8's models that read all of the text."""
+def language_studies(scale: str) -> list[Study]:
+    """Return the studies of language models: Figure 2's; at lab scale also Figure 8's models that read all the text."""
     studies = [fig2.STUDIES[scale]]
-    if scale == "lab":
+    if scale == Scale.LAB:
         whole = fig8.STUDIES[scale]
         studies.append(whole.narrowed(models=[p.model for p in text_pretrainings(whole) if p.fraction == 1]))
+    return studies
+
+
+def longer_study(study: Study) -> Study | None:
+    """Return the study, on the study's tasks, of Figure 6's models that were supervised for longer; None without any.
+
+    A model that the study itself has is left out.
+    """
+    longer_models = vision_settings.BY_OBJECTIVE[study.scale].get(vision_settings.LONGER, ())
+    models = [model for model in longer_models if model not in study.models]
+    return fig6.STUDIES[study.scale].narrowed(models, study.tasks) if models else None
+
+
+def compared_with(study: Study) -> list[Study]:
+    """Return the studies whose curves the figure draws next to those of its own study."""
+    longer_one = longer_study(study)
+    return [*language_studies(study.scale), *([longer_one] if longer_one else [])]
+
+
+def language(scale: str, records: Mapping[str, Record]) -> list[Turn]:
+    """Return how the curves of the ``language_studies`` turn at a scale."""
     return [
         turn
-        for study in studies
+        for study in language_studies(scale)
         for curve in curves(study, records)
         for turn in turns(study, [curve], SCRATCH if curve.model in study.pretrained else LANGUAGE)
     ]
 
 
 def longer(study: Study, records: Mapping[str, Record]) -> list[Turn]:
-    """How the curves turn, on the study's tasks, of Figure 6's models that were supervised for longer, if any.
-
-    One that the study itself has is left out.
-    """
-    models = [
-        m for m in vision_settings.BY_OBJECTIVE[study.scale].get(vision_settings.LONGER, ()) if m not in study.models
-    ]
-    if not models:
-        return []
-    others = fig6.STUDIES[study.scale].narrowed(models, study.tasks)
-    return turns(others, curves(others, records), LONGER)
+    """Return how the curves of the ``longer_study`` turn, if there is one."""
+    others = longer_study(study)
+    return turns(others, curves(others, records), LONGER) if others else []
 
 
 def draw(found: Sequence[Curve], asked: Sequence[drawing.Point] = (), epsilon: float = EPSILON) -> Figure:

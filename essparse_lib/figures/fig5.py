@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..records.pretrained import from_scratch
-from ..specs.study import Part, Study
+from ..specs.study import Override, Study
 from ..specs.trial import Pruning
 from . import language_settings
 
@@ -34,7 +34,7 @@ STUDIES = {
         tasks=language_settings.LAB_FEW,
         training=language_settings.LAB,
         variants=WAYS,
-        parts={language_settings.LAB_OPT: Part(training=language_settings.LAB_SCRATCH)},
+        overrides={language_settings.LAB_OPT: Override(training=language_settings.LAB_SCRATCH)},
         pretrained=from_scratch("lab", LAB_MODELS),
     ),
     "paper": Study(

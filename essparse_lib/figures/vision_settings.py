@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..records.pretrained import reads
 from ..specs.measurement import Measurement
+from ..specs.models import Reads
 from ..specs.study import Study
+from ..specs.tasks import TASKS
 from ..specs.trial import Training
 
 #: The paper's Table 1. It trains on 45,000 of CIFAR's 50,000 images, on 55,000 of Fashion-MNIST's 60,000 and on 90,000
@@ -60,9 +63,6 @@ TINY_MODELS = ("tiny-vit", "tiny-dino")
 LAB_MODELS = BY_OBJECTIVE["lab"][SUPERVISED]
 PAPER_MODELS = ("vit-base-patch16-224", "vit-large-patch16-224")
 
-_TASKS = {*PAPER_TASKS, *LAB_TASKS, *TINY_TASKS}
-_MODELS = {*TINY_MODELS, *PAPER_MODELS, *(m for own in BY_OBJECTIVE.values() for each in own.values() for m in each)}
-
 
 def objectives(study: Study) -> dict[str, tuple[str, ...]]:
     """By way to pre-train, those of a study's models that were pre-trained so."""
@@ -79,17 +79,23 @@ def ways(study: Study) -> dict[str, str]:
 class Rows(Study):
     """A study with a row for language and one for vision.
 
-    A model is tried on the tasks of its kind alone, whatever the study is narrowed to; one of the hub or in a folder,
-    of which nothing is known, on all.
+    A model is tried on those tasks alone whose examples it reads, whatever the study is narrowed to. A model, on the
+    hub or in a folder, of which nothing is known is tried on all tasks.
     """
 
     def tasks_of(self, model: str) -> tuple[str, ...]:
-        """The tasks that a model is tried on: of images, if it reads images."""
+        """Return the tasks that a model is tried on: tasks of images, if it reads images."""
         tasks = super().tasks_of(model)
-        if model not in _MODELS and "/" in model:
+        modality = reads(model)
+        if modality is None:
             return tasks
-        return tuple(task for task in tasks if (task in _TASKS) == (model in _MODELS))
+        return tuple(task for task in tasks if _reads_of(task) is modality)
 
     def measurements(self) -> list[Measurement]:
-        """All that is measured, of those models that are tried on any task."""
-        return [asked for asked in super().measurements() if self.tasks_of(asked.model)]
+        """Return the study's measurements of those models that are tried on any task."""
+        return [measurement for measurement in super().measurements() if self.tasks_of(measurement.model)]
+
+
+def _reads_of(task: str) -> Reads:
+    """Return what a task's examples are made of; texts for a task without a row in ``specs.tasks``."""
+    return TASKS[task].reads if task in TASKS else Reads.TEXTS

@@ -14,6 +14,7 @@ from ..files import sha256
 from ..records.pretrained import SCALES, folder_of
 from ..sources.archives import extract
 from ..sources.hub import Repository, model_folder
+from ..specs import models, tasks
 from .catalogue import MODELS, Model
 
 if TYPE_CHECKING:
@@ -166,9 +167,8 @@ def check_fits(name: str, head: str, max_length: int) -> None:
 
 
 def _examples(head: str) -> list[str]:
-    """Models that have such a head."""
-    read = "images" if head == "image-classification" else "texts"
-    return [model.name for model in MODELS.values() if model.reads == read][:2]
+    """Return the names of two models that have such a head."""
+    return [model.name for model in models.MODELS.values() if model.reads is tasks.Head(head).reads][:2]
 
 
 def _config_of(name: str) -> PreTrainedConfig:
@@ -267,7 +267,6 @@ def complete(name: str) -> PreTrainedModel:
     import transformers
 
     source = locate(name)
-    folder = source.folder
     try:
         config = transformers.AutoConfig.from_pretrained(**source.options)
         named = getattr(transformers, (config.architectures or [""])[0], None)
@@ -281,7 +280,7 @@ def complete(name: str) -> PreTrainedModel:
             model.hf_quantizer.remove_quantization_config(model)
         return model
     except (OSError, ValueError, RuntimeError, ImportError) as error:
-        raise InputError(f"model {name!r} in {folder} cannot be read: {one_line(error)}") from error
+        raise InputError(f"model {name!r} in {source.folder} cannot be read: {one_line(error)}") from error
 
 
 class quiet:

@@ -1,13 +1,15 @@
-"""The models that are trained from scratch here, on text and on images: how, by scale and name."""
+"""The models that are trained from scratch here, by scale and name; and what any model reads."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..specs.pretraining import ImagePretraining, Pretraining, TextPretraining
+from ..specs.models import MODELS, Reads
+from ..specs.pretraining import Architecture, ImagePretraining, ObjectiveKind, Pretraining, TextPretraining
 from .store import Store, results
 
 #: Figure 8's parts of the corpus, and which of them are trained with a second seed.
@@ -16,7 +18,7 @@ TWICE = (1.0, 0.6)
 
 
 def _volumes(largest: TextPretraining, volumes: tuple[float, ...] = VOLUMES) -> list[TextPretraining]:
-    """A model on each part of the corpus, with the same number of steps; on some of them with two seeds."""
+    """Return a model for each part of the corpus, with the same number of steps; for some of them with two seeds."""
     return [
         replace(largest, model=f"{largest.model}-{100 * fraction:.0f}-{seed}", fraction=fraction, seed=seed)
         for seed in (0, 1)
@@ -25,18 +27,18 @@ def _volumes(largest: TextPretraining, volumes: tuple[float, ...] = VOLUMES) -> 
     ]
 
 
-def _ways(supervised: ImagePretraining, ways: Mapping[str, dict[str, Any]]) -> list[ImagePretraining]:
-    """A model for each way to train on the same images, with two seeds each."""
+def _objectives(supervised: ImagePretraining, changes: Mapping[str, dict[str, Any]]) -> list[ImagePretraining]:
+    """Return a model for each change of the supervised pre-training, on the same images, with two seeds each."""
     return [
-        replace(supervised, model=f"{supervised.model}-{way}-{seed}", seed=seed, **changed)
+        replace(supervised, model=f"{supervised.model}-{name}-{seed}", seed=seed, **changed)
         for seed in (0, 1)
-        for way, changed in ways.items()
+        for name, changed in changes.items()
     ]
 
 
 _TINY = TextPretraining(
     model="tiny-scratch",
-    architecture="bert",
+    architecture=Architecture.BERT,
     layers=2,
     hidden=32,
     heads=2,
@@ -49,7 +51,7 @@ _TINY = TextPretraining(
 )
 _TINY_VIT = ImagePretraining(
     model="tiny-scratch",
-    objective="supervised",
+    objective=ObjectiveKind.SUPERVISED,
     layers=2,
     hidden=32,
     heads=2,
@@ -59,7 +61,7 @@ _TINY_VIT = ImagePretraining(
     steps=100,
     learning_rate=3e-3,
 )
-_TINY_DINO = dict(objective="dino", outputs=64, small_views=2, momentum=0.9)
+_TINY_DINO = dict(objective=ObjectiveKind.DINO, outputs=64, small_views=2, momentum=0.9)
 
 #: BERT's proportions at a size that two cores train in less than an hour; as with BERT-tiny (Turc et al. 2019,
 #: arXiv 1908.08962) two blocks of width 128, with a vocabulary that suits the corpus and blocks as long as the texts of
@@ -67,7 +69,7 @@ _TINY_DINO = dict(objective="dino", outputs=64, small_views=2, momentum=0.9)
 #: with longer blocks, the model long learns no more than which words go together.
 _LAB = TextPretraining(
     model="bert-2x128",
-    architecture="bert",
+    architecture=Architecture.BERT,
     layers=2,
     hidden=128,
     heads=2,
@@ -80,7 +82,7 @@ _LAB = TextPretraining(
     warmup=0.02,
     initial=0.05,
 )
-_LAB_OPT = replace(_LAB, model="opt-2x128", architecture="opt")
+_LAB_OPT = replace(_LAB, model="opt-2x128", architecture=Architecture.OPT)
 
 #: A third of the depth of DeiT-Ti (Touvron et al. 2021, arXiv 2012.12877), at its width, with patches that suit images
 #: of 32 × 32: 512,000 images, ten passes over CIFAR-10. The initial weights are as large, for the width, as
@@ -88,7 +90,7 @@ _LAB_OPT = replace(_LAB, model="opt-2x128", architecture="opt")
 #: whose views cost four times as much: 4.02, of 3.92 to 4.14 in five repeats of benchmarks/vision.py.
 _LAB_VIT = ImagePretraining(
     model="vit-4x192",
-    objective="supervised",
+    objective=ObjectiveKind.SUPERVISED,
     layers=4,
     hidden=192,
     heads=3,
@@ -99,18 +101,18 @@ _LAB_VIT = ImagePretraining(
     learning_rate=1e-3,
     initial=0.04,
 )
-_LAB_WAYS: dict[str, dict[str, Any]] = {
+_LAB_OBJECTIVES: dict[str, dict[str, Any]] = {
     "supervised": {},
-    "dino": dict(objective="dino"),
+    "dino": dict(objective=ObjectiveKind.DINO),
     "long": dict(steps=32_000),
-    "masked": dict(objective="masked"),
+    "masked": dict(objective=ObjectiveKind.MASKED),
 }
 
 #: bert-base on bookcorpus for 50,000 steps is all that the paper says. The rest is BERT's own (Devlin et al. 2019),
 #: with the shorter of its two lengths.
 _PAPER = TextPretraining(
     model="bert-12x768",
-    architecture="bert",
+    architecture=Architecture.BERT,
     layers=12,
     hidden=768,
     heads=12,
@@ -125,41 +127,75 @@ _PAPER = TextPretraining(
 )
 
 PRETRAINED: dict[str, dict[str, Pretraining]] = {
-    scale: {asked.model: asked for asked in models}
+    scale: {spec.model: spec for spec in models}
     for scale, models in {
-        "tiny": (*_volumes(_TINY, TWICE), *_ways(_TINY_VIT, {"supervised": {}, "dino": _TINY_DINO})),
-        "lab": (*_volumes(_LAB), _LAB_OPT, *_ways(_LAB_VIT, _LAB_WAYS)),
+        "tiny": (*_volumes(_TINY, TWICE), *_objectives(_TINY_VIT, {"supervised": {}, "dino": _TINY_DINO})),
+        "lab": (*_volumes(_LAB), _LAB_OPT, *_objectives(_LAB_VIT, _LAB_OBJECTIVES)),
         "paper": _volumes(_PAPER),
     }.items()
 }
 
 
 def texts(scale: str) -> dict[str, TextPretraining]:
-    """Of a scale the language models, by name."""
-    return {name: asked for name, asked in PRETRAINED[scale].items() if isinstance(asked, TextPretraining)}
+    """Return the specs of a scale's language models, by name."""
+    return {name: spec for name, spec in PRETRAINED[scale].items() if isinstance(spec, TextPretraining)}
 
 
 def images(scale: str) -> dict[str, ImagePretraining]:
-    """Of a scale the vision transformers, by name."""
-    return {name: asked for name, asked in PRETRAINED[scale].items() if isinstance(asked, ImagePretraining)}
+    """Return the specs of a scale's vision transformers, by name."""
+    return {name: spec for name, spec in PRETRAINED[scale].items() if isinstance(spec, ImagePretraining)}
 
 
 def from_scratch(scale: str, models: Iterable[str]) -> dict[str, Pretraining]:
-    """How those of the models that are trained here are trained, by name."""
+    """Return the specs of those of the models that are trained here, by name."""
     return {model: PRETRAINED[scale][model] for model in models if model in PRETRAINED[scale]}
 
 
-#: The scale that a model of each name belongs to.
+#: By model, the scale that it belongs to.
 SCALES = {name: scale for scale, models in PRETRAINED.items() for name in models}
 
 
 def store_of(name: str) -> Store:
-    """Where the records, and the weights, of a model that is trained here belong."""
+    """Return the store that the records, and the weights, of a model that is trained here belong to."""
     return results(SCALES[name])
 
 
 def folder_of(name: str) -> Path | None:
-    """The folder of a model that is trained here, as ``from_pretrained`` loads it; None if it is not there yet."""
+    """Return the folder of a model that is trained here, for ``from_pretrained``; None if it is not there yet."""
     store = store_of(name)
-    places = [store.pretrained(name), *([Store(store.installed).pretrained(name)] if store.installed else [])]
-    return next((place for place in places if place.is_dir()), None)
+    folders = [store.pretrained(name)]
+    if store.installed:
+        folders.append(Store(store.installed).pretrained(name))
+    return next((folder for folder in folders if folder.is_dir()), None)
+
+
+def reads(model: str) -> Reads | None:
+    """Return whether a model reads texts or images; None where nothing is known of it.
+
+    Known are the models that are trained here, the named ones, and those in a local folder whose ``config.json`` tells.
+
+    Args:
+        model: a name, an id on the hub, or a folder: relative, absolute, or from ``~``.
+    """
+    if model in SCALES:
+        return PRETRAINED[SCALES[model]][model].reads
+    if model in MODELS:
+        return MODELS[model].reads
+    try:
+        config = json.loads((Path(model).expanduser() / "config.json").read_bytes())
+    except (OSError, RuntimeError, ValueError):  # no such file or home, or no JSON
+        return None
+    return _config_reads(config) if isinstance(config, dict) else None
+
+
+#: What a configuration has at its top where a model reads images alone.
+_OF_IMAGES = ("image_size", "num_channels", "patch_size")
+
+
+def _config_reads(config: Mapping[str, Any]) -> Reads | None:
+    """Return what a model with this configuration reads; None for one of both, or of neither."""
+    of_texts = "vocab_size" in config
+    of_images = any(name in config for name in _OF_IMAGES)
+    if of_texts == of_images:
+        return None
+    return Reads.IMAGES if of_images else Reads.TEXTS

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from ..specs.measurement import Measurement
 from ..specs.pretraining import Pretraining
+from ..specs.spec import Spec
 from ..specs.study import Study
 from ..specs.trial import Trial
 from ..wording import listing
-from .store import Record
+from .store import Record, Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,61 +25,75 @@ _PLURALS = {
     "image-pretraining": "pre-trainings",
 }
 
+#: Kinds of specs as a sentence names them.
+_NAMES: dict[str, type[Spec]] = {"pre-trainings": Pretraining, "fine-tunings": Trial, "measurements": Measurement}
+
+_NONE = "—"
+
 
 def used(study: Study, records: Mapping[str, Record]) -> list[Record]:
-    """The study's records, in the order of what is asked."""
-    return [records[trial.id] for trial in study.specs() if trial.id in records]
+    """Return the records of a study's specs, in the order of the specs."""
+    return [records[spec.id] for spec in study.specs() if spec.id in records]
 
 
 def missing(study: Study, records: Mapping[str, Record]) -> str:
-    """What of the study has no record, in a sentence; of several ways to prune, those that lack some are named."""
-    kinds = {"pre-trainings": Pretraining, "fine-tunings": Trial, "measurements": Measurement}
-    parts, everything = [], study.specs()
-    for kind, of in kinds.items():
-        asked = [one for one in everything if isinstance(one, of)]
-        lacking = [one for one in asked if one.id not in records]
-        prunings = {one.pruning for one in lacking if isinstance(one, Trial)}
-        ways = [way for way, own in study.variants.items() if prunings & set(own)] if len(study.variants) > 1 else []
-        named = f" ({', '.join(ways)})" if ways else ""
-        parts += [f"{len(lacking):,} of {len(asked):,} {kind}{named}"] if lacking else []
+    """Return in a sentence what of the study has no record; of several variants, those that lack some are named."""
+    parts = []
+    for name, kind in _NAMES.items():
+        specs = [spec for spec in study.specs() if isinstance(spec, kind)]
+        lacking = [spec for spec in specs if spec.id not in records]
+        if lacking:
+            variants = _variants(study, lacking)
+            named = f" ({', '.join(variants)})" if variants else ""
+            parts.append(f"{len(lacking):,} of {len(specs):,} {name}{named}")
     return f"Without a record: {', '.join(parts)}." if parts else "All that this study asks for has a record."
 
 
+def _variants(study: Study, specs: Iterable[Spec]) -> list[str]:
+    """Return the names of the variants that trials among the specs belong to, where the study has several."""
+    if len(study.variants) == 1:
+        return []
+    prunings = {spec.pruning for spec in specs if isinstance(spec, Trial)}
+    return [variant for variant, entries in study.variants.items() if prunings & set(entries)]
+
+
 def fingerprint(records: Iterable[Record]) -> str:
-    """SHA-256 over the records' lines in the order of their ids, first 16 hexadecimal digits."""
+    """Return the SHA-256 over the records' lines in alphabetical order, its first 16 hexadecimal digits."""
     lines = sorted(record.line() for record in records)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def provenance(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
-    """What the study's figure rests on: a table of a name and a value."""
+    """Return what the study's figure rests on, as a table of names and values."""
     import pandas as pd
 
-    found = used(study, records)
-    states = Counter(record.status for record in found)
-    notes = [record.provenance for record in found]
+    specs, rests_on = study.specs(), used(study, records)
+    notes = [record.provenance for record in rests_on]
+    versions = [note["versions"] for note in notes if "versions" in note]
+    counted = f"{len(rests_on)} of {len(specs)} {listing(list(dict.fromkeys(_PLURALS[s.record_kind] for s in specs)))}"
+    for status, count in Counter(record.status for record in rests_on).items():
+        if status is not Status.OK:
+            counted += f", {count} {status}"
     hours = sum(note.get("seconds", 0) for note in notes) / 3600
     days = sorted({note["finished"][:10] for note in notes if "finished" in note})
-
-    def each(name: str) -> str:
-        return ", ".join(sorted({str(note[name]) for note in notes if name in note})) or "—"
-
-    kinds = dict.fromkeys(_PLURALS[asked.record_kind] for asked in study.specs())
     rows = {
-        "scale": study.scale,
-        "records": f"{len(found)} of {len(study.specs())} {listing(list(kinds))}"
-        + "".join(f", {count} {state}" for state, count in states.items() if state != "ok"),
-        "fingerprint of the records": fingerprint(found) if found else "—",
-        "code revision": each("code"),
+        "scale": str(study.scale),
+        "records": counted,
+        "fingerprint of the records": fingerprint(rests_on) if rests_on else _NONE,
+        "code revision": _values(notes, "code"),
         "seeds": ", ".join(map(str, study.seeds)),
-        "device": each("device"),
-        "precision": each("precision"),
-        "CPU threads a trial": each("threads"),
-        "weights (SHA-256)": each("weights"),
-        "PyTorch": ", ".join(sorted({note["versions"]["torch"] for note in notes if "versions" in note})) or "—",
-        "transformers": ", ".join(sorted({note["versions"]["transformers"] for note in notes if "versions" in note}))
-        or "—",
+        "device": _values(notes, "device"),
+        "precision": _values(notes, "precision"),
+        "CPU threads a trial": _values(notes, "threads"),
+        "weights (SHA-256)": _values(notes, "weights"),
+        "PyTorch": _values(versions, "torch"),
+        "transformers": _values(versions, "transformers"),
         "computing time": f"{hours:.1f} hours in all",
-        "made": " to ".join(dict.fromkeys((days[0], days[-1]))) if days else "—",
+        "made": " to ".join(dict.fromkeys((days[0], days[-1]))) if days else _NONE,
     }
     return pd.DataFrame({"value": rows}, dtype=str)
+
+
+def _values(notes: Iterable[Mapping[str, object]], name: str) -> str:
+    """Return the different values of this name, in alphabetical order."""
+    return ", ".join(sorted({str(note[name]) for note in notes if name in note})) or _NONE

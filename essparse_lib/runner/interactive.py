@@ -160,9 +160,9 @@ def _kept(
         return {}
     from . import scheduler as runner
 
-    new = runner.missing(todo, store.records(), retry=True)
+    new = runner.missing(todo, store.records_of(*todo), retry=True)
     if new:
         say(f"Running {len(new)} trials that have no record: {new[0]}" + (", …" if len(new) > 1 else ""))
         runner.run(new, store, retry=True, progress=progress)
-    kept = store.records()
+    kept = store.records_of(*todo)
     return {one.id: kept[one.id] for one in todo if one.id in kept}

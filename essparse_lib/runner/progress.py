@@ -24,7 +24,7 @@ def bar(title: str, trials: Sequence[Spec], store: Store, jobs: int) -> Iterator
     from rich.progress import Progress as Bar
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
-    records = store.records()
+    records = store.records_of(*trials)
     done = sum(t.id in records for t in {t.id: t for t in trials}.values())
     console = Console(stderr=True)
     with Bar(*columns, console=console, disable=not console.is_terminal) as shown:

@@ -62,7 +62,7 @@ def run(
     if jobs > 1 and _processes() > 1:
         raise InputError(f"{jobs} jobs are not allowed under accelerate launch, which shares each trial: give 1")
     deadline = time.time() + budget if budget is not None else None
-    todo = _agreed(missing(trials, store.records(), retry))
+    todo = _agreed(missing(trials, store.records_of(*trials), retry))
     models = [t for t in todo if isinstance(t, Pretraining)]
     untrained = {t.model for t in models}
     ready = [t for t in todo if t.model not in untrained]
@@ -82,7 +82,7 @@ def run(
     trained = [t for t in todo if t not in models and t.model in untrained and folder_of(t.model)]
     _prepare(trained)
     work([*trained, *ready])
-    return _agreed(missing(trials, store.records()))
+    return _agreed(missing(trials, store.records_of(*trials)))
 
 
 def _records(

@@ -1,35 +1,50 @@
-"""What is trained from random weights, as plain data, whose hash is its name: models of text and of images."""
+"""A Pretraining: a model of text or of images trained from random weights, as plain data, whose hash is its id."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import ClassVar
 
-from ..errors import InputError, unknown
-from .spec import Spec
+from ..errors import InputError
+from .models import Reads, Shape
+from .spec import Spec, member
 
-#: BERT predicts masked tokens, OPT the next one.
-ARCHITECTURES = ("bert", "opt")
 
-#: ``supervised``: the classes of the images. ``dino``: without labels, what a slowly moving copy of the model says of
-#: another view of the same image (Caron et al. 2021, arXiv 2104.14294). ``masked``: the pixels of hidden patches
-#: (SimMIM, Xie et al. 2022, arXiv 2111.09886).
-IMAGE_OBJECTIVES = ("supervised", "dino", "masked")
+class Architecture(StrEnum):
+    """Architectures of language models: BERT predicts masked tokens, OPT the next one."""
+
+    BERT = "bert"
+    OPT = "opt"
+
+
+class ObjectiveKind(StrEnum):
+    """What a vision model learns from.
+
+    ``supervised``: the classes of the images. ``dino``: without labels, the output of a slowly moving copy of the model
+    for another view of the same image (Caron et al. 2021, arXiv 2104.14294). ``masked``: the pixels of hidden patches
+    (SimMIM, Xie et al. 2022, arXiv 2111.09886).
+    """
+
+    SUPERVISED = "supervised"
+    DINO = "dino"
+    MASKED = "masked"
 
 
 class Pretraining(Spec):
-    """Base of what a model from random weights is asked to learn.
+    """Base of the specs of models that are trained from random weights.
 
-    The same seed gives the same initial weights, the same batches and the same chance in every step.
+    The same seed gives the same initial weights, the same batches and the same random draws in every step.
 
     Attributes:
+        reads: what the model reads.
         model: the name that the trained model gets.
         layers: transformer blocks.
         hidden: width of the hidden states; the feed-forward layers are four times as wide.
         heads: attention heads.
         batch_size: examples a step, over all devices together.
-        steps: in all.
+        steps: optimizer steps in all.
         learning_rate: AdamW's peak rate; it rises linearly from 0 over the warm-up and falls linearly to 0.
         seed: of the initial weights, the order of the examples, and all that is drawn.
         warmup: fraction of the steps.
@@ -37,6 +52,8 @@ class Pretraining(Spec):
         dropout: while pre-training; fine-tuning has the architecture's own.
         initial: standard deviation of the initial weights.
     """
+
+    reads: ClassVar[Reads]
 
     layers: int
     hidden: int
@@ -52,16 +69,21 @@ class Pretraining(Spec):
 
     @property
     def file(self) -> str:
-        """One for each model."""
+        """The one name that the file of a model's pre-training has."""
         return "pretraining"
 
     @property
+    def shape(self) -> Shape:
+        """The number of blocks, and their width."""
+        return Shape(self.layers, self.hidden)
+
+    @property
     def loss_unit(self) -> str:
-        """What its loss is measured in, in words."""
+        """The unit of the loss, in words."""
         raise NotImplementedError
 
     def _check(self, above: Iterable[str], shares: Iterable[str], below: Iterable[str]) -> None:
-        """Check what all have, and the fields named: above 0; in (0, 1]; in [0, 1)."""
+        """Check the fields that all have, and those named: above 0; in (0, 1]; in [0, 1)."""
         shared = ("layers", "hidden", "heads", "batch_size", "steps", "learning_rate", "initial")
         for name in (*shared, *above):
             if not getattr(self, name) > 0:
@@ -81,18 +103,19 @@ class TextPretraining(Pretraining):
     """A language model, trained on a corpus without labels.
 
     Attributes:
-        architecture: one of ``ARCHITECTURES``.
-        corpus: its name.
+        architecture: an ``Architecture`` or its name.
+        corpus: the corpus's name.
         vocabulary: word pieces, trained on the whole corpus.
         length: tokens of a block; ``batch_size`` counts blocks.
         fraction: of the corpus's training blocks, in (0, 1]; smaller ones lie within larger ones.
-        masked: fraction of the tokens that are to be predicted, for BERT.
+        masked: fraction of the tokens that are predicted, for BERT.
     """
 
     record_kind: ClassVar[str] = "pretraining"
+    reads: ClassVar[Reads] = Reads.TEXTS
 
     model: str
-    architecture: str
+    architecture: Architecture
     layers: int
     hidden: int
     heads: int
@@ -111,18 +134,17 @@ class TextPretraining(Pretraining):
     initial: float = 0.02
 
     def __post_init__(self) -> None:
-        if self.architecture not in ARCHITECTURES:
-            raise unknown("architecture", self.architecture, ARCHITECTURES)
+        object.__setattr__(self, "architecture", member(Architecture, "architecture", self.architecture))
         self._check(above=("vocabulary", "length"), shares=("fraction", "masked"), below=())
 
     @property
     def loss_unit(self) -> str:
-        """What its loss is measured in."""
+        """The unit of the loss, in words."""
         return "nats a token"
 
     @property
     def tokens(self) -> int:
-        """How many are read in all, repeated ones included."""
+        """The number of tokens that are read in all, repeated ones included."""
         return self.steps * self.batch_size * self.length
 
     def __str__(self) -> str:
@@ -134,19 +156,20 @@ class ImagePretraining(Pretraining):
     """A vision transformer, trained on the training images of a task, with their labels or without.
 
     Attributes:
-        objective: one of ``IMAGE_OBJECTIVES``.
-        task: whose training images are seen; none of its test images.
+        objective: an ``ObjectiveKind`` or its name.
+        task: the task whose training images are seen, and none of its test images.
         patch: side of a patch in pixels; it must divide that of the images.
         masked: fraction of the patches that are hidden, for ``masked``.
-        small_views: of an image, beside two large ones, for ``dino``.
-        outputs: what an image is told to be one of, for ``dino``: the width of the projection head.
-        momentum: of the teacher for ``dino``, how much of itself it keeps in a step; it rises to 1 by a cosine.
+        small_views: small views of an image, next to two large ones, for ``dino``.
+        outputs: the width of the projection head, over which the teacher gives probabilities, for ``dino``.
+        momentum: the share of its weights that the teacher keeps in a step, for ``dino``; it rises to 1 by a cosine.
     """
 
     record_kind: ClassVar[str] = "image-pretraining"
+    reads: ClassVar[Reads] = Reads.IMAGES
 
     model: str
-    objective: str
+    objective: ObjectiveKind
     layers: int
     hidden: int
     heads: int
@@ -166,20 +189,19 @@ class ImagePretraining(Pretraining):
     momentum: float = 0.99
 
     def __post_init__(self) -> None:
-        if self.objective not in IMAGE_OBJECTIVES:
-            raise unknown("objective", self.objective, IMAGE_OBJECTIVES)
+        object.__setattr__(self, "objective", member(ObjectiveKind, "objective", self.objective))
         self._check(above=("patch", "outputs"), shares=("masked",), below=("momentum",))
         if self.small_views < 0:
             raise InputError(f"small_views {self.small_views!r} is not allowed: give a whole number from 0")
 
     @property
     def loss_unit(self) -> str:
-        """What its loss is measured in: of hidden patches, of pixels with a deviation of 1."""
-        return "mean absolute error" if self.objective == "masked" else "nats an image"
+        """The unit of the loss, in words; errors are of hidden patches, of pixels with a standard deviation of 1."""
+        return "mean absolute error" if self.objective is ObjectiveKind.MASKED else "nats an image"
 
     @property
     def images(self) -> int:
-        """How many are seen in all, repeated ones included, each once however many views of it there are."""
+        """The number of images that are seen in all, repeated ones included, each once for all of its views."""
         return self.steps * self.batch_size
 
     def __str__(self) -> str:

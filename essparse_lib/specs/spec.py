@@ -1,19 +1,74 @@
-"""What a record can be of: plain data, whose hash is its name."""
+"""A Spec: one piece of work as plain data, whose hash is its id."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 import json
-from functools import cached_property
-from typing import Any, ClassVar, Self
+from collections.abc import Callable, Mapping
+from enum import Enum
+from functools import cache, cached_property, lru_cache
+from typing import Any, ClassVar, Self, TypeVar
+
+from ..errors import unknown
+
+E = TypeVar("E", bound=Enum)
 
 
-class Spec:
-    """Base of the frozen dataclasses that say what is to be run: a trial, a measurement, a pre-training.
+class PlainData:
+    """Base of the frozen dataclasses that specs are made of: they turn into plain data, and back."""
+
+    def canonical(self) -> dict[str, Any]:
+        """Return the fields that are not at their defaults, as plain data.
+
+        A field that is added later, with a default that changes nothing, therefore leaves every earlier id as it was.
+        A default must never be changed.
+        """
+        return {name: dict(value) if isinstance(value, dict) else value for name, value in self._canonical.items()}
+
+    @cached_property
+    def _canonical(self) -> dict[str, Any]:
+        plain: dict[str, Any] = {}
+        for name, default in type(self)._defaults():
+            value = getattr(self, name)
+            if isinstance(value, PlainData):
+                nested = value.canonical()
+                if nested:
+                    plain[name] = nested
+            elif value != default:
+                plain[name] = value.value if isinstance(value, Enum) else value
+        return plain
+
+    @classmethod
+    @cache
+    def _defaults(cls) -> list[tuple[str, Any]]:
+        """Return the names of the class's fields, each with its default (``dataclasses.MISSING`` if it has none)."""
+        return [(each.name, each.default) for each in dataclasses.fields(cls)]  # type: ignore[arg-type]
+
+    @classmethod
+    def from_canonical(cls, plain: Mapping[str, Any]) -> Self:
+        """Return the object whose ``canonical()`` this is.
+
+        Raises:
+            TypeError, KeyError, ValueError: no object has this canonical form.
+        """
+        return cls(**plain)
+
+
+@lru_cache(maxsize=4096, typed=True)
+def shared(kind: Callable[..., Any], /, **fields: Any) -> Any:
+    """Return one object for the same fields: thousands of records name a few dozen trainings and prunings.
+
+    Values of other types count as others (``typed``): 3 and 3.0 are written differently, and so have another hash.
+    """
+    return kind(**fields)
+
+
+class Spec(PlainData):
+    """Base of what a record can be of: a trial, a measurement, a pre-training.
 
     Attributes:
-        record_kind: what a record calls it.
+        record_kind: the name of this kind of spec in a record.
         model: the model's name.
     """
 
@@ -22,48 +77,31 @@ class Spec:
 
     @property
     def file(self) -> str:
-        """The name of the file, among those of its model, that its record belongs to."""
+        """The name of the file, among those of the model, that the spec's record belongs to."""
         raise NotImplementedError
-
-    def canonical(self) -> dict[str, Any]:
-        """Plain data without the fields at their defaults.
-
-        A field that is added later, with a default that changes nothing, therefore leaves every earlier id as it was;
-        a default must never be changed.
-        """
-        return without_defaults(self)
-
-    @classmethod
-    def from_canonical(cls, plain: dict[str, Any]) -> Self:
-        """That whose ``canonical()`` this is.
-
-        Raises:
-            TypeError, KeyError, ValueError: it is that of none.
-        """
-        return cls(**plain)
 
     @cached_property
     def id(self) -> str:
-        """The ``digest`` of its canonical form."""
+        """The ``digest`` of the spec's canonical form."""
         return digest(self.canonical())
 
 
 def digest(plain: object) -> str:
-    """The first 16 hexadecimal digits of the SHA-256 of plain data as canonical JSON."""
+    """Return the first 16 hexadecimal digits of the SHA-256 of plain data as canonical JSON."""
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def without_defaults(value: Any) -> dict[str, Any]:
-    """A dataclass as plain data, without the fields at their defaults."""
-    plain = {}
-    for entry in dataclasses.fields(value):
-        current = getattr(value, entry.name)
-        if dataclasses.is_dataclass(current):
-            current = without_defaults(current)
-            if not current:
-                continue
-        elif current == entry.default:
-            continue
-        plain[entry.name] = current
-    return plain
+def member(kind: type[E], what: str, value: object) -> E:
+    """Return the member of an enumeration that has this value.
+
+    Args:
+        what: what the enumeration is of, for the message.
+
+    Raises:
+        InputError: no member has it.
+    """
+    try:
+        return kind(value)
+    except ValueError:
+        raise unknown(what, str(value), [each.value for each in kind]) from None

@@ -1,34 +1,55 @@
-"""A Study: the named grid of trials that a figure needs at one scale."""
+"""A Study: the named grid of specs that a figure needs at one scale."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from functools import cached_property
+from typing import TypeVar
 
 from ..errors import InputError, unknown
-from .measurement import Measurement
+from .measurement import Measurement, MeasurementKind
 from .pretraining import Pretraining
-from .spec import Spec
-from .trial import Pruning, Training, Trial
+from .spec import Spec, member
+from .trial import Pruning, Timing, Training, Trial
 
-SCALES = ("tiny", "lab", "paper")
+T = TypeVar("T")
+
+
+class Scale(StrEnum):
+    """How large a study is: tiny for tests, lab for any machine, paper for the original models and data."""
+
+    TINY = "tiny"
+    LAB = "lab"
+    PAPER = "paper"
+
 
 #: The dense model and every further tenth, as in the paper's figures.
 TENTHS = tuple(round(0.1 * i, 1) for i in range(10))
 
 
 def at_sparsities(
-    sparsities: Iterable[float], method: str = "magnitude", scope: str = "global", timing: str = "before"
+    sparsities: Iterable[float], method: str = "magnitude", scope: str = "global", timing: str = Timing.BEFORE
 ) -> tuple[Pruning, ...]:
-    """One way to prune at several sparsities; the dense model, which belongs to every way, is left out."""
+    """Return one variant: the same pruning at several sparsities, without the dense model, which all variants share."""
     return tuple(
-        Pruning(sparsity=sparsity, method=method, scope=scope, timing=timing) for sparsity in sparsities if sparsity
+        Pruning(sparsity=sparsity, method=method, scope=scope, timing=Timing(timing))
+        for sparsity in sparsities
+        if sparsity
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
-    """What of a study a model takes part in, where it is not all, and how it is trained, where not as the others."""
+class Override:
+    """What one model of a study takes part in and how it is trained, where that is not as for the other models.
+
+    Attributes:
+        tasks: the tasks of the study that the model is tried on; None for all.
+        seeds: the seeds of the study that it is tried with; None for all.
+        variants: the variants of the study in which it is pruned; None for all.
+        training: by task, how it is fine-tuned; None for the study's own.
+    """
 
     tasks: tuple[str, ...] | None = None
     seeds: tuple[int, ...] | None = None
@@ -36,19 +57,25 @@ class Part:
     training: Mapping[str, Training] | None = None
 
 
+_NO_OVERRIDE = Override()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """Models × tasks × ways to prune × seeds, each with one way of training; the dense model always among them.
+    """Models × tasks × variants × seeds, where each task has one training; the dense model is always among them.
 
     Attributes:
-        figure: such as ``fig2``.
-        scale: ``tiny``, ``lab`` or ``paper``.
-        training: by task; the key ``*`` serves every task not named.
-        variants: what is pruned and how, by a name that figures show; the first is what the figure is about.
-        parts: by model, what it takes part in, where that is not everything.
+        figure: the figure's name, such as ``fig2``.
+        scale: a ``Scale``, or its name, which is turned into one.
+        models: the models' names.
+        tasks: the tasks' names.
+        training: by task, how models are fine-tuned; the key ``*`` serves every task that is not named.
+        variants: by the name that figures show, what is pruned and how; the first is what the figure is about.
+        seeds: the seeds of the fine-tunings.
+        overrides: by model, what it takes part in, where that is not everything.
         measured: by kind of measurement, the sparsities at which each model is measured.
-        pretrained: by model, how it is trained from scratch, for the models that the study watches in that.
-        control: a study that changes one thing, asked for with this one; no verdict counts it.
+        pretrained: by model, how it is trained from scratch, for the models whose pre-training the study follows.
+        control: a study that changes one thing, run together with this one; no verdict counts it.
     """
 
     figure: str
@@ -58,79 +85,72 @@ class Study:
     training: Mapping[str, Training]
     variants: Mapping[str, tuple[Pruning, ...]] = field(default_factory=lambda: {"one-shot": at_sparsities(TENTHS)})
     seeds: tuple[int, ...] = (0, 1, 2)
-    parts: Mapping[str, Part] = field(default_factory=dict)
+    overrides: Mapping[str, Override] = field(default_factory=dict)
     measured: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     pretrained: Mapping[str, Pretraining] = field(default_factory=dict)
     control: Study | None = None
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "scale", member(Scale, "scale", self.scale))
+
     @property
     def main(self) -> str:
-        """The way that the figure is about."""
+        """The name of the variant that the figure is about."""
         return next(iter(self.variants))
 
     @property
     def sparsities(self) -> tuple[float, ...]:
-        """Those of the main way, from 0."""
+        """The sparsities of the main variant, from 0."""
         return (0.0, *(pruning.sparsity for pruning in self.variants[self.main]))
 
     def trial(self, model: str, task: str, pruning: Pruning, seed: int) -> Trial:
-        """One trial of the grid, or beside it."""
-        by_task = self.parts.get(model, Part()).training or self.training
-        training = by_task.get(task, by_task.get("*"))
+        """Return a trial with the study's training; it need not be in the grid.
+
+        Raises:
+            InputError: the study does not say how to train on this task.
+        """
+        trainings = self._override(model).training or self.training
+        training = trainings.get(task, trainings.get("*"))
         if training is None:
-            raise unknown(f"task at {self.scale} scale", task, by_task)
+            raise unknown(f"task at {self.scale} scale", task, trainings)
         return Trial(model=model, task=task, seed=seed, training=training, pruning=pruning)
 
     def tasks_of(self, model: str) -> tuple[str, ...]:
-        """The tasks that a model is tried on."""
-        return _both(self.tasks, self.parts.get(model, Part()).tasks)
+        """Return the tasks that a model is tried on."""
+        return _selected(self.tasks, self._override(model).tasks)
 
     def seeds_of(self, model: str) -> tuple[int, ...]:
-        """The seeds that a model is tried with."""
-        return _both(self.seeds, self.parts.get(model, Part()).seeds)
+        """Return the seeds that a model is tried with."""
+        return _selected(self.seeds, self._override(model).seeds)
 
     def variants_of(self, model: str) -> tuple[str, ...]:
-        """The ways in which a model is pruned."""
-        return _both(tuple(self.variants), self.parts.get(model, Part()).variants)
+        """Return the names of the variants in which a model is pruned."""
+        return _selected(tuple(self.variants), self._override(model).variants)
 
     def trials(self) -> list[Trial]:
-        """All trials, each once, seed by seed, so that a study cut short holds whole curves."""
-        return list(dict.fromkeys(self._trials()))
+        """Return the study's trials, each once, seed by seed, so that a study cut short holds whole curves."""
+        return list(self._trials)
 
     def measurements(self) -> list[Measurement]:
-        """All that is measured: of each model, and where masks of lotteries are compared, for each seed."""
-        found = []
+        """Return the study's measurements: of each model, and where tickets' masks are compared, for each seed."""
+        measurements = []
         for model in self.models:
-            for kind, sparsities in self.measured.items():
+            for name, sparsities in self.measured.items():
+                kind = MeasurementKind(name)
                 for sparsity in sparsities:
-                    if kind == "mask-similarity":
-                        found += [self._similarity(model, sparsity, seed) for seed in self.seeds_of(model)]
+                    if kind is MeasurementKind.MASK_SIMILARITY:
+                        measurements += [self._similarity(model, sparsity, seed) for seed in self.seeds_of(model)]
                     else:
-                        found.append(Measurement(kind=kind, model=model, sparsity=sparsity))
-        return found
-
-    def _similarity(self, model: str, sparsity: float, seed: int) -> Measurement:
-        how = Pruning(sparsity=sparsity, method="lottery")
-        compared = tuple(self.trial(model, task, how, seed) for task in self.tasks_of(model))
-        return Measurement(kind="mask-similarity", model=model, sparsity=sparsity, trials=compared)
+                        measurements.append(Measurement(kind=kind, model=model, sparsity=sparsity))
+        return measurements
 
     def pretrainings(self) -> list[Pretraining]:
-        """Those of its models."""
+        """Return the pre-trainings of the study's models that are trained from scratch."""
         return [self.pretrained[model] for model in self.models if model in self.pretrained]
 
     def specs(self) -> list[Spec]:
-        """All pre-trainings, then all trials, then all measurements; then what the control asks for."""
-        own = [*self.pretrainings(), *self.trials(), *self.measurements()]
-        return own + (self.control.specs() if self.control else [])
-
-    def _trials(self) -> Iterator[Trial]:
-        for seed in self.seeds:
-            for model in self.models:
-                if seed in self.seeds_of(model):
-                    for task in self.tasks_of(model):
-                        yield self.trial(model, task, Pruning(), seed)
-                        for way in self.variants_of(model):
-                            yield from (self.trial(model, task, pruning, seed) for pruning in self.variants[way])
+        """Return all pre-trainings, then all trials, then all measurements; then the specs of the control."""
+        return list(self._specs)
 
     def narrowed(
         self,
@@ -138,7 +158,7 @@ class Study:
         tasks: Iterable[str] | None = None,
         seeds: Iterable[int] | None = None,
     ) -> Study:
-        """The study on other models, tasks or seeds, trained as the scale has it; None keeps what there is.
+        """Return the study on other models, tasks or seeds, trained as the scale has it; None keeps the study's own.
 
         A model that is named takes part in all that is left, trained as the study has it for that model. A control
         stays, on the same seeds, unless models or tasks are named.
@@ -146,36 +166,66 @@ class Study:
         Raises:
             InputError: nothing is left, or a seed is no whole number of 0 or more.
         """
-        chosen_seeds = self.seeds if seeds is None else tuple(dict.fromkeys(check_seed(s) for s in seeds))
-        chosen = replace(
+        overrides, control = self.overrides, self.control
+        chosen_seeds = self.seeds if seeds is None else tuple(dict.fromkeys(check_seed(seed) for seed in seeds))
+        if models is not None:
+            overrides = {model: Override(training=override.training) for model, override in overrides.items()}
+        if models is not None or tasks is not None:
+            control = None
+        narrowed = replace(
             self,
             models=self.models if models is None else tuple(dict.fromkeys(models)),
             tasks=self.tasks if tasks is None else tuple(dict.fromkeys(tasks)),
             seeds=chosen_seeds,
-            parts=self.parts if models is None else {m: Part(training=p.training) for m, p in self.parts.items()},
-            control=replace(self.control, seeds=chosen_seeds)
-            if self.control and models is None and tasks is None
-            else None,
+            overrides=overrides,
+            control=replace(control, seeds=chosen_seeds) if control else None,
         )
         for name in ("models", "tasks", "seeds"):
-            if not getattr(chosen, name):
+            if not getattr(narrowed, name):
                 raise InputError(f"no {name} are named: give at least one")
-        return chosen
+        return narrowed
+
+    # A study is asked for its specs again and again, and a spec keeps its id: both are made once for each study.
+    @cached_property
+    def _trials(self) -> tuple[Trial, ...]:
+        return tuple(dict.fromkeys(self._grid()))
+
+    @cached_property
+    def _specs(self) -> tuple[Spec, ...]:
+        controls = self.control.specs() if self.control else []
+        return (*self.pretrainings(), *self.trials(), *self.measurements(), *controls)
+
+    def _grid(self) -> Iterator[Trial]:
+        for seed in self.seeds:
+            for model in self.models:
+                if seed not in self.seeds_of(model):
+                    continue
+                for task in self.tasks_of(model):
+                    yield self.trial(model, task, Pruning(), seed)
+                    for variant in self.variants_of(model):
+                        for pruning in self.variants[variant]:
+                            yield self.trial(model, task, pruning, seed)
+
+    def _similarity(self, model: str, sparsity: float, seed: int) -> Measurement:
+        ticket = Pruning(sparsity=sparsity, method="lottery")
+        trials = tuple(self.trial(model, task, ticket, seed) for task in self.tasks_of(model))
+        return Measurement(kind=MeasurementKind.MASK_SIMILARITY, model=model, sparsity=sparsity, trials=trials)
+
+    def _override(self, model: str) -> Override:
+        return self.overrides.get(model, _NO_OVERRIDE)
 
 
-def _both(all_of: tuple, some: tuple | None) -> tuple:
-    return all_of if some is None else tuple(entry for entry in all_of if entry in some)
+def _selected(entries: tuple[T, ...], some: tuple[T, ...] | None) -> tuple[T, ...]:
+    return entries if some is None else tuple(entry for entry in entries if entry in some)
 
 
-def check_scale(scale: str) -> str:
-    """The scale, or InputError."""
-    if scale not in SCALES:
-        raise unknown("scale", scale, SCALES)
-    return scale
+def check_scale(scale: str) -> Scale:
+    """Return the scale of this name, or raise InputError."""
+    return member(Scale, "scale", scale)
 
 
 def check_seed(seed: object) -> int:
-    """A seed as a whole number of 0 or more, or InputError."""
+    """Return a seed as a whole number of 0 or more, or raise InputError."""
     if isinstance(seed, bool) or not isinstance(seed, (int, str)) or not str(seed).isdigit():
         raise InputError(f"seed {seed!r} is not allowed: give a whole number from 0")
     return int(seed)

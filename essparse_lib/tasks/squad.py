@@ -8,7 +8,7 @@ Reddit: other texts than SQuAD's, all.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..sources import tiny
@@ -62,23 +62,24 @@ def _question(name: str, question: str, context: str, texts: Iterable[str], star
     return Question(id=name, question=question.strip(), context=context, answers=tuple(answers))
 
 
-def _task(name: str, load: Callable[[], Splits], counts: tuple[int, int] | None, source: str) -> Task:
-    return Task(name=name, classes=(), load=load, counts=counts, metric="f1", source=source, head="question-answering")
-
-
 TASKS = (
-    _task(
+    Task.named(
         "squad",
-        _shifts,
-        (37320, 10565),
-        "Trained on the questions of Miller et al. (2020), CC BY 4.0, evaluated on SQuAD v1.1's development set "
+        classes=(),
+        load=_shifts,
+        source="Trained on the questions of Miller et al. (2020), CC BY 4.0, evaluated on SQuAD v1.1's development set "
         "(Rajpurkar et al. 2016), CC BY-SA 4.0; package bigbench",
     ),
-    _task(
+    Task.named(
         "squad-v1.1",
-        lambda: _from_hub(_SQUAD),
-        (87599, 10570),
-        f"{_SQUAD.id}, evaluated on validation; CC BY-SA 4.0",
+        classes=(),
+        load=lambda: _from_hub(_SQUAD),
+        source=f"{_SQUAD.id}, evaluated on validation; CC BY-SA 4.0",
     ),
-    _task("tiny-questions", lambda: _from_hub(_TINY), None, f"{_TINY.id}, made by this package"),
+    Task.named(
+        "tiny-questions",
+        classes=(),
+        load=lambda: _from_hub(_TINY),
+        source=f"{_TINY.id}, made by this package",
+    ),
 )

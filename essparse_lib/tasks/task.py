@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol, Self, TypeVar
 
 from ..errors import InputError
+from ..specs import tasks
+from ..specs.tasks import Head
 
 
 class Data(Protocol):
@@ -84,9 +86,9 @@ class Task:
         classes: the label names, in the order of the class numbers; none where the answer is no class.
         load: reads the splits; raises InputError if they cannot be had.
         counts: how many training and test examples there must be, or None where that is not fixed.
-        metric: a name in ``study.metrics``.
+        metric: a name in ``analysis.metrics``.
         source: data and licence, for the page on data.
-        head: the kind of model head that the task needs, a name in ``kinds.KINDS``.
+        head: the kind of model head that the task needs.
     """
 
     name: str
@@ -95,7 +97,21 @@ class Task:
     counts: tuple[int, int] | None
     metric: str
     source: str
-    head: str = "sequence-classification"
+    head: Head = Head.SEQUENCE_CLASSIFICATION
+
+    @classmethod
+    def named(cls, name: str, *, classes: tuple[str, ...], load: Callable[[], Splits], source: str) -> Task:
+        """Return the task that ``specs.tasks`` has a row for, with the row's counts, metric and head."""
+        row = tasks.TASKS[name]
+        return cls(
+            name=name,
+            classes=classes,
+            load=load,
+            counts=row.counts,
+            metric=row.metric,
+            source=source,
+            head=row.head,
+        )
 
     def splits(self) -> Splits:
         """The loaded splits, their counts and what they hold checked.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import math
 import zlib
-from collections.abc import Callable
 from functools import partial
 from pathlib import PurePosixPath
 
@@ -131,64 +130,47 @@ def _cells() -> Images:
     return Images(means.astype(np.uint8), (probabilities >= 0.5).astype(np.int64))
 
 
-def _task(
-    name: str, classes: tuple[str, ...], load: Callable[[], Splits], counts: tuple[int, int] | None, source: str
-) -> Task:
-    # beyond 36 classes a record keeps whether each image was told, not as what
-    metric = "accuracy" if len(classes) <= 36 else "top1"
-    return Task(
-        name=name, classes=classes, load=load, counts=counts, metric=metric, source=source, head="image-classification"
-    )
-
-
 TASKS = (
-    _task(
+    Task.named(
         "cifar10",
-        _CIFAR10_CLASSES,
-        lambda: _from_hub(_CIFAR10, "plain_text", ("img", "label")),
-        (50000, 10000),
-        f"{_CIFAR10.id} (Krizhevsky 2009); no licence stated by its author",
+        classes=_CIFAR10_CLASSES,
+        load=lambda: _from_hub(_CIFAR10, "plain_text", ("img", "label")),
+        source=f"{_CIFAR10.id} (Krizhevsky 2009); no licence stated by its author",
     ),
-    _task(
+    Task.named(
         "fashion-mnist",
-        _FASHION_CLASSES,
-        _fashion_mnist,
-        (60000, 10000),
-        "Photographs of clothes (Xiao et al. 2017), Debian package dataset-fashion-mnist, MIT",
+        classes=_FASHION_CLASSES,
+        load=_fashion_mnist,
+        source="Photographs of clothes (Xiao et al. 2017), Debian package dataset-fashion-mnist, MIT",
     ),
-    _task(
+    Task.named(
         "elpv",
-        ("functional", "defective"),
-        _elpv,
-        (2000, 624),
-        "Solar cells (Buerhop-Lutz et al. 2018), package elpv-dataset, CC BY-NC-SA 4.0",
+        classes=("functional", "defective"),
+        load=_elpv,
+        source="Solar cells (Buerhop-Lutz et al. 2018), package elpv-dataset, CC BY-NC-SA 4.0",
     ),
-    _task(
+    Task.named(
         "cifar100",
-        _CIFAR100_CLASSES,
-        lambda: _from_hub(_CIFAR100, "cifar100", ("img", "fine_label")),
-        (50000, 10000),
-        f"{_CIFAR100.id} (Krizhevsky 2009); no licence stated by its author",
+        classes=_CIFAR100_CLASSES,
+        load=lambda: _from_hub(_CIFAR100, "cifar100", ("img", "fine_label")),
+        source=f"{_CIFAR100.id} (Krizhevsky 2009); no licence stated by its author",
     ),
-    _task(
+    Task.named(
         "tiny-imagenet",
-        tuple(f"class {number}" for number in range(200)),  # WordNet's ids in their order
-        lambda: _from_hub(_TINY_IMAGENET, "data", ("image", "label"), "valid", converted="L"),
-        (100000, 10000),
-        f"{_TINY_IMAGENET.id} (Le and Yang 2015), evaluated on valid; ImageNet's terms, for research",
+        classes=tuple(f"class {number}" for number in range(200)),  # WordNet's ids in their order
+        load=lambda: _from_hub(_TINY_IMAGENET, "data", ("image", "label"), "valid", converted="L"),
+        source=f"{_TINY_IMAGENET.id} (Le and Yang 2015), evaluated on valid; ImageNet's terms, for research",
     ),
-    _task(
+    Task.named(
         "tiny-shapes",
-        tiny.SHAPES,
-        lambda: _from_hub(_TINY, "colour", ("image", "label")),
-        None,
-        f"{_TINY.id} (colour), made by this package",
+        classes=tiny.SHAPES,
+        load=lambda: _from_hub(_TINY, "colour", ("image", "label")),
+        source=f"{_TINY.id} (colour), made by this package",
     ),
-    _task(
+    Task.named(
         "tiny-grey",
-        tiny.SHAPES,
-        lambda: _from_hub(_TINY, "grey", ("image", "label"), mode="L"),
-        None,
-        f"{_TINY.id} (grey), made by this package",
+        classes=tiny.SHAPES,
+        load=lambda: _from_hub(_TINY, "grey", ("image", "label"), mode="L"),
+        source=f"{_TINY.id} (grey), made by this package",
     ),
 )

@@ -1,0 +1,91 @@
+"""The named tasks: the head each needs, its metric and how much there is to read, in one row a task; no data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from .models import Reads
+
+
+class Head(StrEnum):
+    """What stands on top of a model, as transformers names it."""
+
+    SEQUENCE_CLASSIFICATION = "sequence-classification"
+    QUESTION_ANSWERING = "question-answering"
+    IMAGE_CLASSIFICATION = "image-classification"
+
+    @property
+    def reads(self) -> Reads:
+        """What a model with this head reads."""
+        return Reads.IMAGES if self is Head.IMAGE_CLASSIFICATION else Reads.TEXTS
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedTask:
+    """A row for a named task.
+
+    Attributes:
+        name: as in trials, records and on the command line.
+        head: the kind of head that a model needs for the task.
+        metric: the score that figures show, a name in ``analysis.metrics``.
+        counts: the numbers of training and of test examples, or None where they are not fixed.
+        tokens: the mean number of tokens of an example, or None where it is not known.
+    """
+
+    name: str
+    head: Head = Head.SEQUENCE_CLASSIFICATION
+    metric: str = "accuracy"
+    counts: tuple[int, int] | None = None
+    tokens: float | None = None
+
+    @property
+    def reads(self) -> Reads:
+        """What the examples are made of."""
+        return self.head.reads
+
+
+def _questions(name: str, counts: tuple[int, int] | None, tokens: float | None = None) -> NamedTask:
+    return NamedTask(name=name, head=Head.QUESTION_ANSWERING, metric="f1", counts=counts, tokens=tokens)
+
+
+def _images(
+    name: str, counts: tuple[int, int] | None, tokens: float | None = None, metric: str = "accuracy"
+) -> NamedTask:
+    return NamedTask(name=name, head=Head.IMAGE_CLASSIFICATION, metric=metric, counts=counts, tokens=tokens)
+
+
+#: Tokens are those of BERT's vocabulary with [CLS] and [SEP]. Those of RTE and SST-2 are counted over the training
+#: examples; the others are round figures. Of a question they are those of all its windows of 384: 174 and 180 were
+#: counted for texts like SQuAD's (Miller et al. 2020, new Wikipedia) and for its development set. Of an image they are
+#: its patches of 16 pixels a side, at 224, and [CLS]: so the models of the paper scale see every image.
+#:
+#: GLUE scores CoLA by Matthews' correlation: two thirds of its sentences are acceptable. Where there are more than 36
+#: classes, a record keeps of each image whether its class was predicted, not which one was (``top1``).
+TASKS: dict[str, NamedTask] = {
+    row.name: row
+    for row in (
+        NamedTask(name="movie-reviews", counts=(9568, 1000)),
+        NamedTask(name="bbc-news", counts=(1779, 446)),
+        NamedTask(name="wiki-topics", counts=(8033, 1000)),
+        NamedTask(name="vitaminc", counts=(53_633, 1035)),
+        _questions("squad", (37_320, 10_565)),
+        _questions("squad-v1.1", (87_599, 10_570), tokens=170),
+        _questions("tiny-questions", None),
+        NamedTask(name="rte", counts=(2490, 277), tokens=70),
+        NamedTask(name="sst2", counts=(67_349, 872), tokens=13),
+        NamedTask(name="cola", counts=(8551, 1043), metric="matthews"),
+        NamedTask(name="mnli", counts=(392_702, 9815), tokens=39),
+        NamedTask(name="qnli", counts=(104_743, 5463), tokens=50),
+        NamedTask(name="qqp", counts=(363_846, 40_430), tokens=30),
+        NamedTask(name="tiny-sentiment"),
+        NamedTask(name="tiny-pairs"),
+        _images("cifar10", (50_000, 10_000), tokens=197),
+        _images("fashion-mnist", (60_000, 10_000), tokens=197),
+        _images("elpv", (2000, 624)),
+        _images("cifar100", (50_000, 10_000), tokens=197, metric="top1"),
+        _images("tiny-imagenet", (100_000, 10_000), tokens=197, metric="top1"),
+        _images("tiny-shapes", None),
+        _images("tiny-grey", None),
+    )
+}
