@@ -6,9 +6,10 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
+from helpers import AT, checkpoints, everything, jumping, runs_of, tunings, watched
+from helpers import PRETRAINING_STUDY as STUDY
 from matplotlib import pyplot
 from matplotlib.colors import to_rgb
-from test_emergence import AT, STUDY, checkpoints, everything, jumping, runs_of, tunings, watched
 from transformers import BertConfig, BertForPreTraining
 
 from essparse_lib import figures
@@ -169,7 +170,7 @@ def test_norms_are_told_against_their_first():
 
 def test_a_diverged_run_is_drawn_as_far_as_it_went():
     one = STUDY.pretrainings()[0]
-    found = runs_of() | {one.id: watched(one, status="diverged", looks=20)}
+    found = runs_of() | {one.id: watched(one, status="diverged", snapshots=20)}
     assert len(drawn(found).axes[0].get_lines()[0].get_xdata()) == 20
     assert len(fig8.draw_weights(series(STUDY, found)).axes[0].get_lines()[0].get_xdata()) == 20
     assert fig8_tables.run_table(STUDY, found)["outcome"].tolist() == ["diverged", *["ok"] * 4]
