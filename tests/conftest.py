@@ -31,6 +31,14 @@ hypothesis.settings.register_profile("tests", deadline=None, database=None)  # a
 hypothesis.settings.load_profile("tests")
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items):
+    """Mark what needs the built book or a Chromium: it takes one of their fixtures."""
+    for item in items:
+        if {"built", "browser"} & set(item.fixturenames):
+            item.add_marker("browser")
+
+
 def pytest_unconfigure():
     if _OWNER:
         shutil.rmtree(_HOME, ignore_errors=True)

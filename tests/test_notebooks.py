@@ -7,6 +7,8 @@ import pytest
 from helpers import run_notebook as run
 from transformers import AutoModel
 
+pytestmark = pytest.mark.notebook
+
 
 def test_figure_2_is_drawn_from_committed_records(tmp_path, monkeypatch):
     text, images = run(tmp_path, monkeypatch, sparsity=0.4)

@@ -3,6 +3,8 @@
 import pytest
 from helpers import run_notebook as run
 
+pytestmark = pytest.mark.notebook
+
 
 @pytest.mark.parametrize(("notebook", "claim", "images"), [("fig3", "C4", 2), ("fig6", "C7", 2), ("fig7", None, 1)])
 def test_each_is_drawn_from_committed_records(notebook, claim, images, tmp_path, monkeypatch):
