@@ -1,22 +1,35 @@
-# make book   set up an environment, execute the notebooks, build the book, print where to open it
-# make test   the same environment; style, types and tests
-# make clean  remove what was built (the environment stays)
+# make book       set up an environment, execute the notebooks, build the book, print where to open it
+# make test       the same environment; style, types and the fast tests
+# make test-slow  the tests that make test leaves out: simulations, notebooks, the built book in a browser
+# make test-all   both
+# make clean      remove what was built (the environment stays)
 
 VENV ?= .venv
 PYTHON ?= $(shell for name in python3 python3.12 python3.13 python3.11 python; do \
 	$$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$name && break; done)
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile
+SLOW := slow or browser or notebook
 
-.PHONY: book test clean
+.PHONY: book test test-slow test-all clean
+.NOTPARALLEL:
 
 book: $(READY)
 	@$(BIN)/essparse book
 
 test: $(READY)
+	@echo "Style, types and the fast tests (make test-all runs every test)"
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check essparse_lib tests benchmarks
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(PYTEST) -m "not ($(SLOW))"
+
+test-slow: $(READY)
+	@echo "The slow tests: simulations, notebooks, the built book in a browser"
+	$(PYTEST) -m "$(SLOW)"
+
+test-all: test test-slow
 
 clean:
 	rm -rf _build .pytest_cache .mypy_cache .ruff_cache

@@ -18,7 +18,9 @@ if _OWNER:
 _HOME = Path(os.environ["ESSPARSE_TEST_HOME"])
 _ROOT = Path(__file__).parents[1]
 os.environ.update(ESSPARSE_CACHE=str(_HOME / "cache"), HF_HOME=str(_HOME / "huggingface"), HF_HUB_OFFLINE="1")
-os.environ["OMP_NUM_THREADS"] = "1"  # tests run side by side: threads that wait for one another would take turns
+# Tests run side by side, on cores that they share. A thread that waits for another must sleep: by default it spins, and
+# a training on two threads then takes fifty times as long as on one. Runs set their number of threads themselves.
+os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE")
 for _name in ("ESSPARSE_MIRROR", "ESSPARSE_RESULTS", "HF_HUB_CACHE", "HF_DATASETS_CACHE"):
     os.environ.pop(_name, None)
 
@@ -27,6 +29,14 @@ import pytest  # noqa: E402
 
 hypothesis.settings.register_profile("tests", deadline=None, database=None)  # a busy machine is no failure
 hypothesis.settings.load_profile("tests")
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
+def pytest_collection_modifyitems(items):
+    """Mark what needs the built book or a Chromium: it takes one of their fixtures."""
+    for item in items:
+        if {"built", "browser"} & set(item.fixturenames):
+            item.add_marker("browser")
 
 
 def pytest_unconfigure():

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from helpers import curve, knee_at
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_essential import curve, knee_at
 
 from essparse_lib.analysis.turning_point import _fit, find_turning_point, turning_point
 from essparse_lib.specs.study import TENTHS

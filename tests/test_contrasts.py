@@ -2,8 +2,11 @@
 
 import dataclasses
 
-import numpy as np
 import pytest
+from helpers import TICKET_STUDY as STUDY
+from helpers import similar_masks as alike
+from helpers import ticket_better_by
+from helpers import variant_records as records
 
 from essparse_lib import figures
 from essparse_lib.analysis.contrasts import Contrast, contrasts
@@ -17,42 +20,10 @@ from essparse_lib.claims.c11_similar_masks import judge as judge_c11
 from essparse_lib.figures import contrast_plots as drawing
 from essparse_lib.figures import fig1, fig9, fig10
 from essparse_lib.records.store import Record
-from essparse_lib.specs.study import Override, Study, at_sparsities
-from essparse_lib.specs.trial import Pruning, Training
+from essparse_lib.specs.study import Override
+from essparse_lib.specs.trial import Pruning
 
-EXAMPLES = 4000
 TICKET, SHOT = Pruning(sparsity=0.3, method="lottery"), Pruning(sparsity=0.3)
-STUDY = Study(
-    figure="fig9",
-    scale="lab",
-    models=("m",),
-    tasks=("t",),
-    training={"*": Training(epochs=1, batch_size=8, learning_rate=1e-3, max_length=16)},
-    variants={"lottery": (TICKET, Pruning(sparsity=0.6, method="lottery")), "one-shot": at_sparsities((0.3, 0.6))},
-)
-
-
-def records(accuracy, study=STUDY, missing=()):
-    """Records in which a share of the answers is right, ``accuracy(task, pruning, seed)`` percent."""
-    found = {}
-    for trial in study.trials():
-        rng = np.random.default_rng([trial.seed, 7])
-        labels = np.arange(EXAMPLES) % 2
-        right = rng.permutation(EXAMPLES) < EXAMPLES * accuracy(trial.task, trial.pruning, trial.seed) / 100
-        digits, golden = ("".join(map(str, values)) for values in (np.where(right, labels, 1 - labels), labels))
-        if (trial.pruning, trial.seed) not in missing:
-            found[trial.id] = Record(
-                spec=trial,
-                status="ok",
-                metrics={"accuracy": 100 * right.mean(), "steps": 100},
-                predictions=digits,
-                labels=golden,
-            )
-    return found
-
-
-def ticket_better_by(points):
-    return lambda task, pruning, seed: 80 - 20 * pruning.sparsity + points * (pruning.method == "lottery")
 
 
 @pytest.mark.parametrize("points", [-3.0, 0.0, 2.0])
@@ -186,21 +157,6 @@ def test_c3_compares_tasks_with_models(knees, outcome):
     for part in (Override(tasks=("t",)), Override(seeds=(0,))):
         one = dataclasses.replace(study, overrides={"n": part})
         assert judge_c3(one, curves(one, found)).outcome == "not tested at this scale"
-
-
-def alike(study, cosine):
-    found = {}
-    for asked in study.measurements():
-        value = cosine(asked.sparsity)
-        table = [[1.0 if i == j else value for j in range(3)] for i in range(3)]
-        values = {
-            "names": ["t", "u", "one-shot"],
-            "cosine": table,
-            "jaccard_removed": table,
-            "independent": {"cosine": 1 - asked.sparsity, "jaccard_removed": asked.sparsity / (2 - asked.sparsity)},
-        }
-        found[asked.id] = Record(spec=asked, status="ok", values=values)
-    return found
 
 
 @pytest.mark.parametrize(

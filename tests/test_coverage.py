@@ -51,6 +51,7 @@ def truth(knee, slope):
     return float(crossing(levels, slope * np.maximum(0, levels - knee), EPSILON))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("noise", "near", "covered"),
     # Of 100 intervals that cover 95% of the time fewer than 88 do so once in 400 times. At a noise of two points, twice

@@ -97,6 +97,7 @@ def trained(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "batch_size"), [("tiny-sentiment", 16), ("tiny-sentiment", 7), ("tiny-questions", 16)]
 )
@@ -112,6 +113,7 @@ def test_two_processes_train_as_one(trained, task, batch_size):
     assert int(one["windows"]) == 50 if task == "tiny-sentiment" else int(one["windows"]) > 50
 
 
+@pytest.mark.slow
 def test_processes_share_each_trial_and_the_main_one_writes(tmp_path):
     printed = launch(tmp_path, RUN, 2)
     refusal = "refused: 2 jobs are not allowed under accelerate launch, which shares each trial: give 1"

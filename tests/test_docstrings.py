@@ -1,4 +1,4 @@
-"""Every public name says what it takes and gives, and its example runs."""
+"""Every public name says what it takes and returns, and its example runs."""
 
 import doctest
 import importlib
@@ -15,7 +15,7 @@ EXAMPLES = sorted(
     for path in PACKAGE.rglob("*.py")
     if ">>>" in path.read_text(encoding="utf-8")
 )
-#: What the pruning core is to its users; the study's names come with the notebooks that use them.
+#: The public names of the pruning core; the names of studies come with the notebooks that use them.
 CORE = [n for n, home in essparse_lib._HOME.items() if home.startswith("pruning.") or home == "training.lottery"]
 
 

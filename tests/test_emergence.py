@@ -5,6 +5,9 @@ import math
 
 import numpy as np
 import pytest
+from helpers import AT, READINGS, WEIGHTS, checkpoints, everything, jumping, runs_of, tunings, watched
+from helpers import PRETRAINING_STUDY as STUDY
+from helpers import pretraining_study as study_of
 
 from essparse_lib.analysis.change_point import find_change_point
 from essparse_lib.analysis.curves import curves
@@ -18,106 +21,10 @@ from essparse_lib.claims.c09_more_text import judge as judge_c9
 from essparse_lib.claims.rules import above_zero
 from essparse_lib.errors import InputError
 from essparse_lib.records.store import Record
-from essparse_lib.specs.pretraining import TextPretraining
-from essparse_lib.specs.study import Study, at_sparsities
-from essparse_lib.specs.trial import Pruning, Training
+from essparse_lib.specs.study import Study
+from essparse_lib.specs.trial import Pruning
 
-EXAMPLES = 1000
-SIZES = {(0, "query"): 4_000, (0, "output"): 16_000, (1, "query"): 4_000, (1, "output"): 16_000}
-WEIGHTS = sum(SIZES.values())
-AT = [0, 1, 2, 5, 10, 20, 50, *range(80, 8001, 80)]
-READINGS = ("exact", "fp16", ABSOLUTE, RELATIVE)
-
-
-def pretraining(fraction, seed):
-    name = f"m-{100 * fraction:.0f}-{seed}"
-    return TextPretraining(
-        model=name,
-        architecture="bert",
-        layers=2,
-        hidden=16,
-        heads=2,
-        corpus="words",
-        vocabulary=40,
-        length=16,
-        batch_size=8,
-        steps=8000,
-        learning_rate=1e-3,
-        seed=seed,
-        fraction=fraction,
-    )
-
-
-def study_of(*places, **options):
-    models = {p.model: p for p in (pretraining(*place) for place in places)}
-    training = {"*": Training(epochs=1, batch_size=8, learning_rate=1e-3, max_length=16)}
-    options = {"seeds": (0, 1, 2), **options}
-    return Study(
-        figure="fig8",
-        scale="lab",
-        models=tuple(models),
-        tasks=("t",),
-        training=training,
-        variants={"one-shot": at_sparsities((0.3, 0.6))},
-        pretrained=models,
-        **options,
-    )
-
-
-STUDY = study_of((1.0, 0), (0.8, 0), (0.6, 0), (1.0, 1), (0.6, 1))
 NAMES = STUDY.models
-
-
-def smooth(step):
-    """Zeros of a training in which nothing jumps."""
-    return 2_000 + 1_000 * (1 - math.exp(-step / 2_000))
-
-
-def jumping(at, size=3_000):
-    return lambda step: smooth(step) + size * (step > at)
-
-
-def watched(asked, zeros=None, status="ok", snapshots=None):
-    """The record of a pre-training whose zeros, in all, are given by reading as functions of the step."""
-    snapshots = len(AT) if snapshots is None else snapshots
-    none = dict.fromkeys(READINGS, lambda _: 0)
-    every = none | {ABSOLUTE: smooth, RELATIVE: smooth} | (zeros or {})
-    shares = [size / WEIGHTS for size in SIZES.values()]
-    counts = {r: [[round(of(step) * share) for share in shares] for step in AT[:snapshots]] for r, of in every.items()}
-    dynamics = {
-        "places": [[block, component, size] for (block, component), size in SIZES.items()],
-        "at": AT[:snapshots],
-        "zeros": counts,
-        "norms": [[3.0, 4.0, 0.0, 12.0]] * snapshots,
-        "effective": [0.1 + step / 80_000 for step in AT[:snapshots]],
-        "loss": [None, *([5.0] * (snapshots - 1))],
-        "held_out": [6.0] * snapshots,
-        "seconds": 1.0,
-    }
-    metrics = {"held_out_loss": 6.0, "unigram_entropy": 6.5} if status == "ok" else {}
-    values = {"dynamics": dynamics, "text": {"tokens": 1_000_000}}
-    return Record(
-        spec=asked, status=status, metrics=metrics, values=values, provenance={"seconds": 600.0, "device": "cpu"}
-    )
-
-
-def runs_of(study=STUDY, zeros=None, **by_model):
-    """Records of all pre-trainings: all alike, or those of a model as it says."""
-    return {p.id: watched(p, by_model.get(p.model.replace("-", "_"), zeros)) for p in study.pretrainings()}
-
-
-def tunings(accuracy, study=STUDY):
-    """Records in which a share of the answers is right, ``accuracy(model, sparsity)`` percent, a little by the seed."""
-    found = {}
-    for trial in study.trials():
-        labels = np.arange(EXAMPLES) % 2
-        share = accuracy(trial.model, trial.pruning.sparsity) + 0.2 * trial.seed
-        right = np.random.default_rng([trial.seed, 7]).permutation(EXAMPLES) < EXAMPLES * share / 100
-        digits, golden = ("".join(map(str, values)) for values in (np.where(right, labels, 1 - labels), labels))
-        found[trial.id] = Record(
-            spec=trial, status="ok", metrics={"accuracy": 100 * float(right.mean())}, predictions=digits, labels=golden
-        )
-    return found
 
 
 # Series
@@ -151,29 +58,6 @@ def test_a_run_that_diverged_is_there_as_far_as_it_went():
     (run,) = series(STUDY, found)
     assert not run.complete and len(run.steps) == 20
     assert jumps([run]) == {}
-
-
-def checkpoints(*thousands, seed=0, count=None):
-    models = tuple(f"google/multiberts-seed_{seed}-step_{at}k" for at in thousands)
-    study = Study(
-        figure="fig8",
-        scale="paper",
-        models=models,
-        tasks=(),
-        training={},
-        variants={"one-shot": ()},
-        seeds=(0,),
-        measured={"zeros": (0.0,)},
-    )
-    found = {}
-    for at, asked in zip(thousands, study.measurements(), strict=True):
-        snapshot = watched(STUDY.pretrainings()[0], {RELATIVE: lambda _, at=at: count(at) if count else at}).values[
-            "dynamics"
-        ]
-        values = {name: snapshot[name][0] for name in ("norms", "effective")} | {"places": snapshot["places"]}
-        values["zeros"] = {reading: each[0] for reading, each in snapshot["zeros"].items()}
-        found[asked.id] = Record(spec=asked, status="ok", values=values)
-    return study, found
 
 
 def test_checkpoints_make_a_series_in_the_order_of_their_steps():
@@ -272,14 +156,14 @@ def test_c8_takes_two_runs():
     found = runs_of(two)
     last = two.pretrainings()[1]
     found[last.id] = watched(last, status="diverged", snapshots=20)
-    assert judge_c8(two, found).outcome == "not tested at this scale"
+    assert c8(two, found).outcome == "not tested at this scale"
 
 
 def test_runs_that_diverged_are_told_and_not_counted():
     found = runs_of(zeros={RELATIVE: jumping(3_900)})
     one = STUDY.pretrainings()[0]
     found[one.id] = watched(one, status="diverged", snapshots=20)
-    result = judge_c8(STUDY, found)
+    result = c8(STUDY, found)
     assert result.outcome == "agrees" and "in all of the 4" in result.reason and "1 that diverged" in result.reason
 
 
@@ -299,26 +183,6 @@ def test_whether_it_comes_later_with_less_text():
 
 
 # C9
-
-
-def more_of(study, name):
-    """A fraction's place from 0 to 1, with what one seed is better than the other."""
-    how = study.pretrained[name]
-    return (how.fraction - 0.6) / 0.4 + 0.05 * how.seed
-
-
-def everything(zeros=1_000.0, score=5.0, pruned=None, study=STUDY):
-    """Records in which models of all text have so many more zeros and score so many points better than those of 60%."""
-    pruned = (lambda _: score) if pruned is None else pruned
-    runs = {
-        p.id: watched(p, {RELATIVE: lambda step, p=p: 3_000 + zeros * more_of(study, p.model) * step / 8_000})
-        for p in study.pretrainings()
-    }
-
-    def accuracy(model, sparsity):
-        return 75 - 20 * sparsity + (pruned(sparsity) if sparsity else score) * more_of(study, model)
-
-    return runs | tunings(accuracy, study)
 
 
 def test_more_of_all_three_agrees():
@@ -375,7 +239,7 @@ def test_what_is_missing_leaves_c9_open():
     found = everything()
     one = STUDY.pretrainings()[-1]
     found[one.id] = watched(one, status="diverged", snapshots=20)
-    assert judge_c9(STUDY, found).outcome == "inconclusive"
+    assert c9(STUDY, found).outcome == "inconclusive"
 
 
 def test_one_pre_training_on_a_side_says_nothing():

@@ -5,6 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers import CURVE_STUDY as STUDY
+from helpers import EXAMPLES, curve, knee_at
+from helpers import curve_records as records
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,50 +17,8 @@ from essparse_lib.analysis.metrics import shares_to_digits
 from essparse_lib.analysis.turning_point import turning_point
 from essparse_lib.errors import InputError
 from essparse_lib.records.store import Record
-from essparse_lib.specs.study import TENTHS, Study
-from essparse_lib.specs.trial import Pruning, Training
-
-EXAMPLES = 4000
-STUDY = Study(
-    figure="fig2",
-    scale="lab",
-    models=("m",),
-    tasks=("t",),
-    training={"*": Training(epochs=1, batch_size=8, learning_rate=1e-3, max_length=16)},
-)
-
-
-def records(accuracy, seeds=STUDY.seeds, study=STUDY, noise=0.0):
-    """Records of a task of two balanced classes in which a given share of the answers is right at each sparsity.
-
-    The same examples go wrong first at every sparsity, as the trials of one seed are paired.
-    """
-    found = {}
-    for seed in seeds:
-        rng = np.random.default_rng([seed, 7])
-        labels = np.arange(EXAMPLES) % 2
-        rank = rng.permutation(EXAMPLES)
-        shift = rng.normal(0, noise)
-        for level in study.sparsities:
-            wrong = rank >= EXAMPLES * (accuracy(level) + shift * (level > 0)) / 100
-            trial = study.trial("m", "t", Pruning(sparsity=level), seed)
-            digits = "".join(map(str, np.where(wrong, 1 - labels, labels)))
-            found[trial.id] = Record(
-                spec=trial,
-                status="ok",
-                metrics={"accuracy": 100 * float((~wrong).mean())},
-                predictions=digits,
-                labels="".join(map(str, labels)),
-            )
-    return found
-
-
-def knee_at(knee, slope=60.0, top=90.0):
-    return lambda s: top - slope * max(0.0, s - knee)
-
-
-def curve(accuracy, **options):
-    return curves(STUDY, records(accuracy, **options))[0]
+from essparse_lib.specs.study import TENTHS
+from essparse_lib.specs.trial import Pruning
 
 
 def test_scores_and_drops_are_those_of_the_records():

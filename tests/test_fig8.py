@@ -6,9 +6,10 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
+from helpers import AT, checkpoints, everything, jumping, runs_of, tunings, watched
+from helpers import PRETRAINING_STUDY as STUDY
 from matplotlib import pyplot
 from matplotlib.colors import to_rgb
-from test_emergence import AT, STUDY, checkpoints, everything, jumping, runs_of, tunings, watched
 from transformers import BertConfig, BertForPreTraining
 
 from essparse_lib import figures

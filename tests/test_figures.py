@@ -5,7 +5,9 @@ from pathlib import Path
 
 import matplotlib as mpl
 import pytest
-from test_essential import STUDY, knee_at, records
+from helpers import CURVE_STUDY as STUDY
+from helpers import curve_records as records
+from helpers import knee_at
 from transformers import BertConfig, BertModel, OPTConfig, OPTModel
 
 from essparse_lib import figures

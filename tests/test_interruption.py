@@ -12,6 +12,8 @@ import pytest
 
 from essparse_lib.records.store import Record, Store
 
+pytestmark = pytest.mark.slow
+
 #: The real command line on a study cut down to what ends in seconds; loky's workers import it, hence the guard.
 DRIVER = """
 from dataclasses import replace

@@ -1,24 +1,13 @@
 """Every notebook runs under papermill with each of its parameters, and names the point asked for."""
 
 import json
-from pathlib import Path
 
 import papermill
 import pytest
+from helpers import run_notebook as run
 from transformers import AutoModel
 
-ROOT = Path(__file__).parents[1]
-
-
-def run(tmp_path, monkeypatch, notebook="fig2", **parameters):
-    monkeypatch.chdir(ROOT)
-    out = tmp_path / "out.ipynb"
-    papermill.execute_notebook(ROOT / f"notebooks/{notebook}.ipynb", out, parameters, progress_bar=False)
-    cells = json.loads(out.read_text())["cells"]
-    outputs = [o for cell in cells for o in cell.get("outputs", [])]
-    text = "".join("".join(o.get("text", o.get("data", {}).get("text/markdown", []))) for o in outputs)
-    images = [o["data"]["image/png"] for o in outputs if "image/png" in o.get("data", {})]
-    return text, images
+pytestmark = pytest.mark.notebook
 
 
 def test_figure_2_is_drawn_from_committed_records(tmp_path, monkeypatch):

@@ -49,26 +49,26 @@ NOT_ON_BENCH = {"altair", "IPython", "ipywidgets", "matplotlib", "papermill", "s
 
 
 def named(path):
-    """A module's dotted name in the package, without the package: ``study.store``."""
+    """Return a module's dotted name without the package: ``records.store``."""
     return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
 
 
 def imports(path):
-    """Everything a module imports, also within functions: ``essparse_lib.study.store.Store``, ``torch.nn``."""
+    """Return all that a module imports, also within functions: ``essparse_lib.records.store.Store``, ``torch.nn``."""
     parents = ("essparse_lib", *path.relative_to(PACKAGE).parts[:-1])
-    found = set()
+    targets = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            targets |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             start = parents[: len(parents) - node.level + 1] if node.level else ()
-            found |= {".".join([*start, *filter(None, [node.module]), alias.name]) for alias in node.names}
-    return found
+            targets |= {".".join([*start, *filter(None, [node.module]), alias.name]) for alias in node.names}
+    return targets
 
 
-def own_imports(path):
-    """The package's modules that a module imports, as ``named`` gives them (a folder: ``study``)."""
-    own = set()
+def modules_imported(path):
+    """Return the package's modules that a module imports, as ``named`` gives them (a folder: ``records``)."""
+    modules = set()
     for target in imports(path):
         parts = target.split(".")
         if parts[0] != "essparse_lib" or len(parts) == 1:
@@ -77,16 +77,17 @@ def own_imports(path):
             PACKAGE.joinpath(*parts[1:]).is_dir() or PACKAGE.joinpath(*parts[1:]).with_suffix(".py").exists()
         ):
             parts.pop()
-        own.add(".".join(parts[1:]) or "__init__")
-    return own
+        modules.add(".".join(parts[1:]) or "__init__")
+    return modules
 
 
 def room(module):
+    """Return the folder that a module is in, or the module's own name if it is in none."""
     return module.split(".")[0]
 
 
 def reached(start, graph):
-    """All modules that one imports, and those that these import."""
+    """Return all modules that one imports, those that these import, and so on."""
     seen, waiting = set(), [start]
     while waiting:
         for target in graph[waiting.pop()] - seen:
@@ -97,14 +98,13 @@ def reached(start, graph):
 
 @pytest.fixture(scope="module")
 def graph():
-    """By module, the package's modules that it imports; a package stands for its ``__init__``."""
-    modules = {named(path).removesuffix(".__init__"): path for path in MODULES}
-    found = {}
-    for name, path in modules.items():
-        own = {target for target in own_imports(path) if target != name}
+    """Return the package's modules that each module imports; a folder stands for its ``__init__``."""
+    paths = {named(path).removesuffix(".__init__"): path for path in MODULES}
+    graph = {}
+    for name, path in paths.items():
         parents = {".".join(name.split(".")[:i]) for i in range(1, name.count(".") + 1)}
-        found[name] = {target for target in own if target in modules} - parents
-    return found
+        graph[name] = (modules_imported(path) & paths.keys()) - parents - {name}
+    return graph
 
 
 def test_no_import_points_upwards(graph):
@@ -127,10 +127,10 @@ def test_the_wings_do_not_know_each_other(graph):
     crossing = {
         (module, target)
         for module in graph
-        for here, there in ((BENCH, NOTEBOOK_WING), (NOTEBOOK_WING, BENCH))
-        if room(module) in here
+        for wing, other_wing in ((BENCH, NOTEBOOK_WING), (NOTEBOOK_WING, BENCH))
+        if room(module) in wing
         for target in reached(module, graph)
-        if room(target) in there
+        if room(target) in other_wing
     }
     assert not crossing
 
@@ -149,18 +149,27 @@ def test_neither_wing_reaches_what_the_other_needs(graph):
     assert not wrong
 
 
-@pytest.mark.parametrize("path", MODULES, ids=named)
-def test_no_file_is_long(path):
-    assert len(path.read_text().splitlines()) <= 300
+def test_no_file_is_long():
+    lengths = {named(path): len(path.read_text().splitlines()) for path in MODULES}
+    assert not {name: length for name, length in lengths.items() if length > 300}
+
+
+def test_no_test_file_imports_another():
+    pattern = re.compile(r"^\s*(?:from|import) (test_\w+)", re.MULTILINE)
+    imported = {path.name: pattern.findall(path.read_text()) for path in sorted((ROOT / "tests").glob("*.py"))}
+    assert not {name: modules for name, modules in imported.items() if modules}, "builders belong in tests/helpers.py"
 
 
 def test_every_import_is_declared():
     declared = {canonicalize_name(r.name) for r in DECLARED}
     distributions = metadata.packages_distributions()
+    undeclared = set()
     for path in MODULES:
         for target in {t.split(".")[0] for t in imports(path)} - set(sys.stdlib_module_names) - {"essparse_lib"}:
             names = {canonicalize_name(name) for name in distributions.get(target, [target])}
-            assert names & declared, f"{path.name} imports {target}, which pyproject.toml does not name"
+            if not names & declared:
+                undeclared.add((named(path), target))
+    assert not undeclared, "pyproject.toml does not name them"
 
 
 def blocked(*names):
@@ -221,8 +230,12 @@ def test_conda_environment_installs_the_same():
 def test_workflows_call_the_makefile():
     test, book = (yaml.safe_load((ROOT / ".github/workflows" / f"{name}.yml").read_text()) for name in ("test", "book"))
     assert test["jobs"]["test"]["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13"]
-    assert {"run": "make test"} in test["jobs"]["test"]["steps"]
+    for target in ("test", "test-slow"):
+        assert {"run": f"make {target}"} in test["jobs"]["test"]["steps"]
     assert {"run": "make book"} in book["jobs"]["build"]["steps"]
+    script = (ROOT / ".ci/run").read_text()
+    targets = re.findall(r"^step make ([\w-]+)$", script, re.MULTILINE)
+    assert targets == ["test", "test-slow", "book"]
     upload = next(s for s in book["jobs"]["build"]["steps"] if s.get("uses", "").startswith("actions/upload-pages"))
     assert upload["with"]["path"] == "_build/html"
     assert any(s["uses"].startswith("actions/deploy-pages") for s in book["jobs"]["publish"]["steps"])
@@ -239,34 +252,47 @@ def test_the_repository_has_one_address():
     config = yaml.safe_load((ROOT / "_config.yml").read_text())
     assert config["repository"]["url"] == REPOSITORY
     texts = [ROOT / "README.md", *(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.py")]
-    for path in texts:
-        for address in re.findall(r"https://github\.com/[\w.-]+/[\w-]+", path.read_text()):
-            assert address == REPOSITORY, path
+    others = {
+        (path.name, address)
+        for path in texts
+        for address in re.findall(r"https://github\.com/[\w.-]+/[\w-]+", path.read_text())
+        if address != REPOSITORY
+    }
+    assert not others
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_notebook_and_script_are_in_step(path):
-    def cells(notebook):
+def test_notebook_and_script_are_in_step():
+    def cells(path):
         kept = ("tags", "name", "mystnb")
-        return [(c.cell_type, c.source, {k: v for k, v in c.metadata.items() if k in kept}) for c in notebook.cells]
+        cells = jupytext.read(path).cells
+        return [(c.cell_type, c.source, {k: v for k, v in c.metadata.items() if k in kept}) for c in cells]
 
-    script = jupytext.read(path.with_suffix(".py"))
-    assert cells(jupytext.read(path)) == cells(script), f"run: jupytext --sync {path.relative_to(ROOT)}"
+    differing = [path.stem for path in NOTEBOOKS if cells(path) != cells(path.with_suffix(".py"))]
+    assert not differing, "run: jupytext --sync notebooks/NAME.ipynb"
 
 
 def test_every_script_has_its_notebook():
     assert {p.stem for p in NOTEBOOKS} == {p.stem for p in (ROOT / "notebooks").glob("*.py")}
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_notebooks_are_stripped_and_their_parameters_annotated(path):
-    cells = json.loads(path.read_text())["cells"]
-    code = [c for c in cells if c["cell_type"] == "code"]
-    assert not any(c["outputs"] or c["execution_count"] for c in code)
-    parameters = ["".join(c["source"]) for c in code if "parameters" in c["metadata"].get("tags", [])]
-    assert len(parameters) == 1
-    for statement in ast.parse(parameters[0]).body:
-        assert isinstance(statement, ast.AnnAssign) and statement.value, ast.unparse(statement)
+def code_cells(path):
+    return [cell for cell in json.loads(path.read_text())["cells"] if cell["cell_type"] == "code"]
+
+
+def test_notebooks_are_stripped():
+    assert not [path.stem for path in NOTEBOOKS if any(c["outputs"] or c["execution_count"] for c in code_cells(path))]
+
+
+def test_notebooks_have_one_cell_of_annotated_parameters():
+    wrong = []
+    for path in NOTEBOOKS:
+        cells = ["".join(c["source"]) for c in code_cells(path) if "parameters" in c["metadata"].get("tags", [])]
+        if len(cells) != 1:
+            wrong.append(f"{path.stem} has {len(cells)} cells of parameters")
+        for statement in (statement for cell in cells for statement in ast.parse(cell).body):
+            if not (isinstance(statement, ast.AnnAssign) and statement.value):
+                wrong.append(f"{path.stem}: {ast.unparse(statement)}")
+    assert not wrong
 
 
 def test_the_methods_page_states_the_settings():

@@ -4,8 +4,8 @@ import dataclasses
 
 import matplotlib as mpl
 import pytest
+from helpers import tunings
 from matplotlib import pyplot
-from test_emergence import tunings
 
 from essparse_lib import figures
 from essparse_lib.analysis.comparisons import known_tasks

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from test_wanda import Net
+from tiny_models import Net
 from torch import nn
 
 from essparse_lib.errors import InputError

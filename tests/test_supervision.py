@@ -5,9 +5,9 @@ import math
 
 import matplotlib as mpl
 import pytest
+from helpers import tunings
 from matplotlib import pyplot
 from matplotlib.colors import to_hex, to_rgb
-from test_emergence import tunings
 
 from essparse_lib import figures
 from essparse_lib.analysis.comparisons import Comparison, drop_effects, essential_effect, learned_tasks

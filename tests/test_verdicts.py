@@ -4,7 +4,9 @@ import dataclasses
 import json
 
 import pytest
-from test_essential import STUDY, knee_at, records
+from helpers import CURVE_STUDY as STUDY
+from helpers import curve_records as records
+from helpers import knee_at
 
 from essparse_lib import figures
 from essparse_lib.analysis.curves import curves

@@ -1,7 +1,9 @@
 """The notebooks on vision run from records, from nothing, and without either."""
 
 import pytest
-from test_notebooks import run
+from helpers import run_notebook as run
+
+pytestmark = pytest.mark.notebook
 
 
 @pytest.mark.parametrize(("notebook", "claim", "images"), [("fig3", "C4", 2), ("fig6", "C7", 2), ("fig7", None, 1)])

@@ -4,8 +4,10 @@ import dataclasses
 
 import matplotlib as mpl
 import pytest
+from helpers import similar_masks as alike
+from helpers import ticket_better_by
+from helpers import variant_records as records
 from matplotlib import pyplot
-from test_contrasts import alike, records, ticket_better_by
 
 from essparse_lib import figures, tasks
 from essparse_lib.analysis.contrasts import contrasts

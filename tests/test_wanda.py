@@ -2,32 +2,10 @@
 
 import pytest
 import torch
-from torch import nn
+from tiny_models import Net
 
 from essparse_lib.pruning.prunable import prunable_weights
 from essparse_lib.pruning.wanda import wanda
-
-
-class Layer(nn.Module):
-    def __init__(self, weight):
-        super().__init__()
-        self.fc1 = nn.Linear(*weight.T.shape, bias=False)
-        self.fc1.weight = nn.Parameter(weight)
-
-    def forward(self, x):
-        return self.fc1(x)
-
-
-class Net(nn.Module):
-    def __init__(self, *matrices):
-        super().__init__()
-        self.layers = nn.ModuleList(Layer(weight.clone()) for weight in matrices)
-
-    def forward(self, x):
-        for layer in self.layers:
-            x = layer(x)
-        return x
-
 
 WEIGHT = torch.tensor([[4.0, 1.0, -2.0, 1.0], [1.0, -3.0, 0.5, 0.5]])
 # Two sequences of two tokens; the columns' norms are √(1²) = 1, √(2²) = 2, √(1² + 2² + 2²) = 3 and √(3² + 4²) = 5.

@@ -12,7 +12,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from test_essential import STUDY, knee_at, records
+from helpers import CURVE_STUDY as STUDY
+from helpers import curve_records as records
+from helpers import knee_at
 from transformers import BertConfig, BertModel
 
 from essparse_lib import figures, widgets
