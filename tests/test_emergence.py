@@ -156,14 +156,14 @@ def test_c8_takes_two_runs():
     found = runs_of(two)
     last = two.pretrainings()[1]
     found[last.id] = watched(last, status="diverged", snapshots=20)
-    assert c8(two, found).outcome == "not tested at this scale"
+    assert judge_c8(two, found).outcome == "not tested at this scale"
 
 
 def test_runs_that_diverged_are_told_and_not_counted():
     found = runs_of(zeros={RELATIVE: jumping(3_900)})
     one = STUDY.pretrainings()[0]
     found[one.id] = watched(one, status="diverged", snapshots=20)
-    result = c8(STUDY, found)
+    result = judge_c8(STUDY, found)
     assert result.outcome == "agrees" and "in all of the 4" in result.reason and "1 that diverged" in result.reason
 
 
@@ -239,7 +239,7 @@ def test_what_is_missing_leaves_c9_open():
     found = everything()
     one = STUDY.pretrainings()[-1]
     found[one.id] = watched(one, status="diverged", snapshots=20)
-    assert c9(STUDY, found).outcome == "inconclusive"
+    assert judge_c9(STUDY, found).outcome == "inconclusive"
 
 
 def test_one_pre_training_on_a_side_says_nothing():
