@@ -110,9 +110,7 @@ def test_windows_cover_the_context_and_overlap_by_the_stride(context, size, max_
     begin = data.draw(st.integers(0, len(context) - 1))
     end = data.draw(st.integers(begin, min(begin + 5, len(context) - 1)))
     text, start = " ".join(context[begin : end + 1]), len(" ".join(context[:begin])) + bool(begin)
-    encoded = windows(
-        about(" ".join(context), text, " ".join(["good"] * size), start), max_length=max_length
-    )
+    encoded = windows(about(" ".join(context), text, " ".join(["good"] * size), start), max_length=max_length)
     room = max_length - 3 - size
     parts = [words(encoded, i)[2 + size : -1] for i in range(len(encoded))]
     assert [len(part) for part in parts[:-1]] == [room] * (len(parts) - 1)
@@ -314,12 +312,8 @@ def test_a_tokenizer_that_is_not_fast_is_refused():
 @pytest.mark.parametrize("model", TINY)
 @pytest.mark.parametrize("size", [1, 5, 12])
 def test_a_question_that_leaves_no_room_is_refused_and_the_length_that_is_named_suffices(model, size):
-    questions = Questions(
-        [about("film plot", "plot"), about(" ".join(WORDS), "plot", " ".join(["good"] * size))]
-    )
-    with pytest.raises(
-        InputError, match=rf"max_length 4 .* {max(size, 2)} tokens .* give \d+ or more$"
-    ) as refusal:
+    questions = Questions([about("film plot", "plot"), about(" ".join(WORDS), "plot", " ".join(["good"] * size))])
+    with pytest.raises(InputError, match=rf"max_length 4 .* {max(size, 2)} tokens .* give \d+ or more$") as refusal:
         check(questions, tokenizer_of(model), 4)
     least = int(str(refusal.value).split()[-3])
     with pytest.raises(InputError, match=f"give {least} or more"):
