@@ -90,7 +90,7 @@ def by_us(spec: Spec, objective: pretrain.Objective, clock: Clock, measured_step
         spec: settings of the model and its training; its number of steps is not used.
         objective: what is optimised.
         clock: is told when each step begins.
-        measured_steps: steps after which a snapshot is taken, beside the one before the first step.
+        measured_steps: steps after which a snapshot is taken; there is always one before the first step.
     """
     with tempfile.TemporaryDirectory() as folder:
         result = pretrain.pretrain(
