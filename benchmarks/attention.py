@@ -1,10 +1,10 @@
-"""What plain matrix products save as attention on a CPU, against the fused kernels: both in one process.
+"""The time of attention on a CPU by plain matrix products, compared with the fused kernels, in one process.
 
     python benchmarks/attention.py                     # the lab scale's vision transformer, its rows of 65 patches
     python benchmarks/attention.py --hidden 384 --layers 6 --heads 12 --rows 128    # like minilm-l6 on 128 tokens
 
-Both sides take the same training steps, forth and back in training's precision, of an encoder with random weights (a
-vision transformer whose image has as many patches as are asked for) on the same random input, in turns. A ratio above 1
+Both sides take the same training steps, forward and backward in training's precision, of an encoder with random weights
+(a vision transformer whose image has ``--rows`` patches) on the same random input, in turns. A ratio above 1
 means that the plain products, which ``device.suit_attention`` chooses, are faster.
 """
 
@@ -33,7 +33,7 @@ _SHAPE = (
 
 
 def side(model: ViTModel, images: torch.Tensor, attention: str) -> Callable[[Clock], None]:
-    """Steps, forth and back, with this implementation of attention."""
+    """Return a training, forward and backward, with this implementation of attention."""
 
     def train(timer: Clock) -> None:
         model.set_attn_implementation(attention)
@@ -48,7 +48,7 @@ def side(model: ViTModel, images: torch.Tensor, attention: str) -> Callable[[Clo
 
 
 def main(options: argparse.Namespace) -> None:
-    """Time both."""
+    """Time both sides and print the results."""
     command.check(options, dict.fromkeys((name.removeprefix("--") for name, *_ in _SHAPE), 1) | clock.LEAST)
     device.use_threads(options.threads)
     torch.manual_seed(0)
@@ -66,10 +66,10 @@ def main(options: argparse.Namespace) -> None:
     images = torch.randn(options.batch, 3, *size, device=where)
     clock.print_setting(options)
     sides = {"fused": side(model, images, "sdpa"), "plain": side(model, images, "eager")}
-    found = clock.in_turns(sides, options.repeats, options.warm, options.timed)
-    for name, seconds in found.items():
+    timings = clock.in_turns(sides, options.repeats, options.warm, options.timed)
+    for name, seconds in timings.items():
         print(f"{name:>6}: {1000 * median(seconds):.1f} ms a step")
-    ratios = sorted(a / b for a, b in zip(found["fused"], found["plain"], strict=True))
+    ratios = sorted(a / b for a, b in zip(timings["fused"], timings["plain"], strict=True))
     print(f"plain is {median(ratios):.2f} times as fast ({ratios[0]:.2f} to {ratios[-1]:.2f})")
 
 

@@ -43,14 +43,14 @@ _BLOCK = 32  # weights that 4-bit formats quantise together
 
 
 def magnitude_by_row(model: nn.Module, amount: Amount) -> Mask:
-    """The smallest weights of every output, freely or by pattern."""
+    """Return the mask of the smallest weights of every output, freely or by pattern."""
     matrices = {name: matrix for block in transformer_blocks(model) for name, matrix in block.matrices.items()}
     scores = {name: matrix.turned(matrix.weight.detach().abs()) for name, matrix in matrices.items()}
     return Mask({name: matrices[name].turned(keep_within_rows(score, amount)) for name, score in scores.items()})
 
 
 def sides(model: nn.Module, tokens: torch.Tensor) -> dict[str, Callable[[], Mask | Reconstruction]]:
-    """What is compared, by its name in the table."""
+    """Return the prunings to compare, by their names in the table."""
     return {
         "magnitude, global, 50%": lambda: global_magnitude(prunable_weights(model), 0.5),
         "magnitude, by row, 50%": lambda: magnitude_by_row(model, 0.5),
@@ -62,15 +62,15 @@ def sides(model: nn.Module, tokens: torch.Tensor) -> dict[str, Callable[[], Mask
     }
 
 
-def measured(model: nn.Module, found: Mask | Reconstruction, windows: torch.Tensor) -> float:
-    """The pruned model's perplexity; the model is put back."""
+def pruned_perplexity(model: nn.Module, pruning: Mask | Reconstruction, windows: torch.Tensor) -> float:
+    """Return the perplexity of the pruned model, and restore the model."""
     with restored(matrix for block in transformer_blocks(model) for matrix in block.matrices.values()):
-        found.apply(model)
+        pruning.apply(model)
         return perplexity(model, windows)
 
 
 def distinct(model: nn.Module) -> float:
-    """Of 32 consecutive weights, how many magnitudes differ, on average: 32 where nothing was quantised."""
+    """Return how many magnitudes differ among 32 consecutive weights, on average: 32 if nothing was quantised."""
     counts = []
     for weight in prunable_weights(model).values():
         sorted_blocks = weight.abs().flatten()[: weight.numel() // _BLOCK * _BLOCK].view(-1, _BLOCK).sort().values
@@ -79,7 +79,7 @@ def distinct(model: nn.Module) -> float:
 
 
 def windows(name: str, part: str, sequences: int, length: int, seed: int) -> torch.Tensor:
-    """Windows of the articles of ``train`` or ``test``."""
+    """Return windows of the articles of ``train`` or ``test``."""
     examples = getattr(tasks.get(_TASK).splits(), part)
     return calibration_windows(
         "\n\n".join(text for (text,) in examples.texts), loading.tokenizer_of(name), sequences, length, seed
@@ -87,7 +87,7 @@ def windows(name: str, part: str, sequences: int, length: int, seed: int) -> tor
 
 
 def arguments() -> argparse.Namespace:
-    """The command line's."""
+    """Return the options of the command line."""
     settings = (
         ("--model", "smollm2-135m", "named model, hub id or local folder"),
         ("--sequences", 32, "windows to calibrate on"),
@@ -100,7 +100,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main(options: argparse.Namespace) -> None:
-    """Prune and evaluate, printing rows as they come."""
+    """Prune and evaluate, and print rows as they come."""
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     device.use_threads(options.threads)
@@ -119,10 +119,13 @@ def main(options: argparse.Namespace) -> None:
     print(f"{'dense':<24}{perplexity(model, held_out):>12.2f}{0:>10.2%}", flush=True)
     for name, prune in sides(model, tokens).items():
         start = perf_counter()
-        found = prune()
+        pruning = prune()
         seconds = perf_counter() - start
-        mask = found.mask if isinstance(found, Reconstruction) else found
-        print(f"{name:<24}{measured(model, found, held_out):>12.2f}{mask.sparsity:>10.2%}{seconds:>10.0f}", flush=True)
+        mask = pruning.mask if isinstance(pruning, Reconstruction) else pruning
+        print(
+            f"{name:<24}{pruned_perplexity(model, pruning, held_out):>12.2f}{mask.sparsity:>10.2%}{seconds:>10.0f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

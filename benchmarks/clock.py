@@ -1,4 +1,4 @@
-"""What the benchmarks of training from scratch share: a clock for steps, the loops it times, the machine's rate."""
+"""Shared by the benchmarks of pre-training: a clock for steps, the training loops that it times, the machine's rate."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
-from unittest import mock
 
+import numpy as np
 import torch
 import transformers
 from torch import nn
@@ -19,7 +19,7 @@ from torch.utils.data import Dataset
 from essparse_lib.specs.pretraining import ImagePretraining, TextPretraining
 from essparse_lib.training import device, pretrain
 
-#: Options that all of them have, as ``command.parser`` takes them; the least that each may be, for ``command.check``.
+#: The common options, for ``command.parser``, and the smallest value of each, for ``command.check``.
 SETTINGS = (
     ("--timed", 12, "steps of each timing"),
     ("--warm", 3, "steps before them"),
@@ -31,28 +31,32 @@ LEAST = {"timed": 1, "warm": 0, "repeats": 1, "matrix": 1, "threads": 1}
 
 
 class Clock:
-    """Times a number of steps, after some that warm up; told when each step begins, it takes one more to end."""
+    """A clock that times a number of steps, after some steps that warm up.
+
+    A loop calls ``step_begins`` before every step, and runs ``steps`` of them: one more than the warm and timed ones,
+    because the beginning of the last ends the timing.
+    """
 
     def __init__(self, warm: int, timed: int) -> None:
         self.timed, self.steps = timed, warm + timed + 1
-        self._ends, self._begun = (warm, warm + timed), 0
-        self._at: list[float] = []
+        self._read_before, self._begun = (warm, warm + timed), 0
+        self._times: list[float] = []
 
     def step_begins(self) -> None:
-        if self._begun in self._ends:
+        if self._begun in self._read_before:
             _wait()
-            self._at.append(perf_counter())
+            self._times.append(perf_counter())
         self._begun += 1
 
     @property
     def seconds(self) -> float:
-        """Of one step."""
-        begin, end = self._at
+        """Seconds of one step."""
+        begin, end = self._times
         return (end - begin) / self.timed
 
 
 class Ticking(transformers.TrainerCallback):
-    """Tells a clock when a step of Trainer begins."""
+    """A callback of Trainer that tells a clock when a step begins."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
@@ -61,49 +65,67 @@ class Ticking(transformers.TrainerCallback):
         self.clock.step_begins()
 
 
-#: What is trained from random weights.
+#: A pre-training.
 Spec = TextPretraining | ImagePretraining
 
 
-def by_us(asked: Spec, objective: pretrain.Objective, clock: Clock, looks: Collection[int] = ()) -> nn.Module:
-    """Train as a study does, for as many steps as the clock takes; returns what was trained.
+class TickingObjective:
+    """An objective that tells a clock when a step begins, and else is another objective."""
+
+    def __init__(self, objective: pretrain.Objective, clock: Clock) -> None:
+        self.objective, self.clock = objective, clock
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.objective, name)
+
+    def batch(self, positions: np.ndarray, step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        self.clock.step_begins()
+        return self.objective.batch(positions, step, generator)
+
+
+def by_us(spec: Spec, objective: pretrain.Objective, clock: Clock, measured_steps: Collection[int] = ()) -> nn.Module:
+    """Train as a study does, for as many steps as the clock takes, and return the trained module.
 
     Args:
-        looks: after these steps the weights are looked at, and before the first.
+        spec: settings of the model and its training; its number of steps is not used.
+        objective: what is optimised.
+        clock: is told when each step begins.
+        measured_steps: steps after which a snapshot is taken; there is always one before the first step.
     """
-
-    def batch(*given: Any) -> dict[str, torch.Tensor]:
-        clock.step_begins()
-        return make(*given)
-
-    make, asked = objective.batch, replace(asked, steps=clock.steps)
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        mock.patch.object(pretrain, "measured_steps", lambda _: looks),
-        mock.patch.object(objective, "batch", batch),
-    ):
-        trained = pretrain.pretrain(asked, objective, device.accelerator(), Path(folder) / "state.safetensors")
-    assert not trained.diverged, trained.diverged
-    return trained.module
+    with tempfile.TemporaryDirectory() as folder:
+        result = pretrain.pretrain(
+            replace(spec, steps=clock.steps),
+            TickingObjective(objective, clock),
+            device.accelerator(),
+            Path(folder) / "state.safetensors",
+            measured_steps=measured_steps,
+        )
+    assert not result.diverged, result.diverged
+    return result.module
 
 
 def by_trainer(
-    asked: Spec, module: nn.Module, data: Dataset | torch.Tensor, collate: Callable, clock: Clock, **changed: Any
+    spec: Spec, module: nn.Module, data: Dataset | torch.Tensor, collate: Callable, clock: Clock, **changed: Any
 ) -> nn.Module:
-    """Train the same number of steps by transformers.Trainer, with the same optimizer; returns what was trained.
+    """Train by transformers.Trainer, with the same optimizer, and return the trained module.
 
     Args:
+        spec: settings of the training; its number of steps is not used.
+        module: the module to train.
+        data: training examples.
+        collate: makes a batch of examples.
+        clock: is told when each step begins, and says how many there are.
         changed: further training arguments.
     """
     on_cpu = device.accelerator().device.type == "cpu"
-    given: dict[str, Any] = dict(
-        seed=asked.seed,
+    settings: dict[str, Any] = dict(
+        seed=spec.seed,
         max_steps=clock.steps,
-        per_device_train_batch_size=asked.batch_size,
-        learning_rate=asked.learning_rate,
+        per_device_train_batch_size=spec.batch_size,
+        learning_rate=spec.learning_rate,
         lr_scheduler_type="linear",
-        warmup_steps=round(asked.warmup * clock.steps),
-        weight_decay=asked.weight_decay,
+        warmup_steps=round(spec.warmup * clock.steps),
+        weight_decay=spec.weight_decay,
         max_grad_norm=1.0,
         optim="adamw_torch_fused",
         bf16=device.has_bf16(),
@@ -118,7 +140,7 @@ def by_trainer(
         disable_tqdm=True,
     )
     with tempfile.TemporaryDirectory() as folder:
-        arguments = transformers.TrainingArguments(folder, **{**given, **changed})
+        arguments = transformers.TrainingArguments(folder, **{**settings, **changed})
         assert arguments.world_size * max(1, arguments.n_gpu) == 1, "not comparable: run on one device"
         loop = transformers.Trainer(module, arguments, collate, train_dataset=data, callbacks=[Ticking(clock)])
         loop.remove_callback(transformers.PrinterCallback)
@@ -130,19 +152,26 @@ def by_trainer(
 def in_turns(
     sides: Mapping[str, Callable[[Clock], object]], repeats: int, warm: int, timed: int
 ) -> dict[str, list[float]]:
-    """Seconds a step, by side, one a repeat; each repeat begins with another side."""
-    found: dict[str, list[float]] = {side: [] for side in sides}
+    """Time all sides in turns, and return the seconds a step of each repeat, by side.
+
+    Args:
+        sides: trainings by name; each repeat begins with another one.
+        repeats: number of timings of each side.
+        warm: number of steps before each timing.
+        timed: number of steps of each timing.
+    """
+    timings: dict[str, list[float]] = {side: [] for side in sides}
     for repeat in range(repeats):
         first = repeat % len(sides)
         for side in [*sides][first:] + [*sides][:first]:
             clock = Clock(warm, timed)
             sides[side](clock)
-            found[side].append(clock.seconds)
-    return found
+            timings[side].append(clock.seconds)
+    return timings
 
 
 def seconds(call: Callable[[], object]) -> float:
-    """What a call takes, a GPU's work included."""
+    """Return the seconds that a call takes, including the work of a GPU."""
     _wait()
     started = perf_counter()
     call()
@@ -151,14 +180,14 @@ def seconds(call: Callable[[], object]) -> float:
 
 
 def product_rate(size: int) -> float:
-    """Floating-point operations a second of a square matrix product in training's precision, at best of several."""
+    """Return the floating-point operations a second of a square matrix product in training's precision, best of ten."""
     target, dtype = device.accelerator().device, torch.bfloat16 if device.has_bf16() else torch.float32
-    one, other = (torch.randn(size, size, device=target, dtype=dtype) for _ in range(2))
-    return 2 * size**3 / min(seconds(lambda: one @ other) for _ in range(10))
+    left, right = (torch.randn(size, size, device=target, dtype=dtype) for _ in range(2))
+    return 2 * size**3 / min(seconds(lambda: left @ right) for _ in range(10))
 
 
 def print_setting(options: argparse.Namespace) -> float:
-    """Say on what and how all sides run; returns the machine's rate, by ``product_rate``."""
+    """Print the device and the options, and return the machine's rate, by ``product_rate``."""
     about, rate = device.description(device.accelerator().device), product_rate(options.matrix)
     print(f"{about['device']}, {about['threads']} threads, {about['precision']}, torch {torch.__version__}")
     print(f"{options.matrix}-wide matrix product: {rate / 1e12:.3g} TFLOP/s")
@@ -167,7 +196,7 @@ def print_setting(options: argparse.Namespace) -> float:
 
 
 def print_share(name: str, each: float, count: int, whole: float) -> None:
-    """What so many looks, of so many seconds each, add to a training of so many seconds."""
+    """Print what ``count`` snapshots of ``each`` seconds add to a training of ``whole`` seconds."""
     print(f"{name:<40}{1000 * each:>8.1f} ms each, {count * each / whole:.2%} of the training")
 
 

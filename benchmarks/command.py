@@ -1,4 +1,4 @@
-"""What the benchmarks' command lines share."""
+"""Shared by the benchmarks' command lines: options, checks and exit codes."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from essparse_lib.errors import InputError
 
 
 def parser(document: str | None, settings: Iterable[tuple[str, float | str, str]] = ()) -> argparse.ArgumentParser:
-    """A parser that shows a script's first line, with an option for each (name, default, meaning)."""
-    made = argparse.ArgumentParser(description=(document or "").partition("\n")[0])
+    """Return a parser that shows a script's first line, with an option for each (name, default, meaning)."""
+    command_line = argparse.ArgumentParser(description=(document or "").partition("\n")[0])
     for name, default, meaning in settings:
-        made.add_argument(name, type=type(default), default=default, help=f"{meaning} (default: %(default)s)")
-    return made
+        command_line.add_argument(name, type=type(default), default=default, help=f"{meaning} (default: %(default)s)")
+    return command_line
 
 
 def check(options: argparse.Namespace, least: Mapping[str, int]) -> None:
-    """Check the options that must be at least so much.
+    """Check that options are not below their smallest values.
 
     Raises:
-        InputError: one is less.
+        InputError: an option is.
     """
     for name, allowed in least.items():
         if getattr(options, name) < allowed:
@@ -29,7 +29,7 @@ def check(options: argparse.Namespace, least: Mapping[str, int]) -> None:
 
 
 def run(main: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> None:
-    """Run a benchmark; what the person who asked can mend ends in one line and exit code 2."""
+    """Run a benchmark; an ``InputError`` ends it with one line and exit code 2."""
     try:
         main(options)
     except InputError as error:

@@ -1,4 +1,4 @@
-"""Ten magnitude masks of one model: this package against the ways at hand, in one process, on the same weights.
+"""Ten magnitude masks of one model: this package against torch's ways, in one process, on the same weights.
 
 ours              essparse_lib.magnitude_levels, one byte a weight for all ten
 global_unstructured  torch.nn.utils.prune.global_unstructured, ten calls on an unpruned model
@@ -64,8 +64,8 @@ def by_sort(weights: dict[str, torch.Tensor]) -> Masks:
 
 
 def by_torch(weights: dict[str, torch.Tensor]) -> Masks:
-    """Keeps every tenth weight's mask alone: ten whole ones of fp32 would be ten times the model."""
-    kept = {}
+    """Return every tenth weight of the masks alone: ten whole masks in fp32 would be ten times the model."""
+    keep = {}
     for sparsity in SPARSITIES:
         holders = []
         for weight in weights.values():
@@ -75,8 +75,8 @@ def by_torch(weights: dict[str, torch.Tensor]) -> Masks:
         prune.global_unstructured(
             holders, prune.L1Unstructured, amount=pruned_count(sparsity, sum(w.numel() for w in weights.values()))
         )
-        kept[sparsity] = {n: h.weight_mask.flatten()[::10].bool() for n, (h, _) in zip(weights, holders, strict=True)}
-    return lambda sparsity: kept[sparsity]
+        keep[sparsity] = {n: h.weight_mask.flatten()[::10].bool() for n, (h, _) in zip(weights, holders, strict=True)}
+    return lambda sparsity: keep[sparsity]
 
 
 def one_pass(weights: dict[str, torch.Tensor]) -> float:
@@ -89,26 +89,26 @@ def split(keep: torch.Tensor, weights: dict[str, torch.Tensor]) -> dict[str, tor
 
 
 def timed(call: Callable[[], object], repeats: int) -> tuple[float, object]:
-    """Median seconds, and what the last call returned."""
-    taken = []
+    """Return the median seconds of a call, and the result of the last one."""
+    seconds = []
     for _ in range(repeats):
         started = time.perf_counter()
         result = call()
         if torch.cuda.is_available():
             torch.cuda.synchronize()
-        taken.append(time.perf_counter() - started)
-    return statistics.median(taken), result
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds), result
 
 
 def extra_memory(call: Callable[[], object], device: str) -> float | None:
-    """Bytes that a call takes beside what is there already, at its highest; None where that cannot be seen."""
+    """Return the peak of the bytes that a call allocates; None if the system does not tell."""
     if device != "cpu":
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         call()
         return torch.cuda.max_memory_allocated() - before
     try:
-        ctypes.CDLL(None).malloc_trim(0)  # or freed memory is taken anew, unseen
+        ctypes.CDLL(None).malloc_trim(0)  # else the call could reuse freed memory, which would not count
         Path("/proc/self/clear_refs").write_text("5")  # resets the high-water mark
         before = _status("VmRSS")
     except (OSError, AttributeError):
@@ -122,12 +122,12 @@ def _status(field: str) -> int:
     return 1024 * int(next(line for line in lines if line.startswith(field)).split()[1])
 
 
-def differing(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> int:
-    """How many weights two masks treat differently; ``other`` may hold every tenth weight alone."""
+def differing(mask: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> int:
+    """Return how many weights two masks treat differently; ``other`` may hold every tenth weight alone."""
     total = 0
-    for name, kept in one.items():
-        step = 1 if other[name].numel() == kept.numel() else 10
-        total += int((kept.flatten()[::step] != other[name].flatten()).sum())
+    for name, keep in mask.items():
+        step = 1 if other[name].numel() == keep.numel() else 10
+        total += int((keep.flatten()[::step] != other[name].flatten()).sum())
     return total
 
 

@@ -1,4 +1,4 @@
-"""What it saves to keep memory between the steps of a training on a CPU: both ways of the C library, in one process.
+"""The time saved by keeping memory between the steps of a training on a CPU: with and without, in one process.
 
     python benchmarks/memory.py                        # the lab scale's OPT, which scores every token
     python benchmarks/memory.py --architecture bert    # its BERT, which scores the masked ones alone
@@ -26,16 +26,16 @@ from essparse_lib.errors import unknown
 from essparse_lib.records.pretrained import texts
 from essparse_lib.training import device
 
-_MODELS = {asked.architecture: asked for asked in texts("lab").values()}
+_MODELS = {spec.architecture: spec for spec in texts("lab").values()}
 
 
-def side(current: pretrain.Case, kept: bool, shares: list[float]) -> Callable[[Clock], None]:
-    """Train with memory kept or not, and note which share of the processor's time the system took."""
+def side(case: pretrain.Case, kept: bool, shares: list[float]) -> Callable[[Clock], None]:
+    """Return a training with memory kept or not, which notes the system's share of the processor's time."""
 
     def train(timer: Clock) -> None:
         device.keep_memory(kept)
         before = resource.getrusage(resource.RUSAGE_SELF)
-        pretrain.ours(current, timer)
+        pretrain.ours(case, timer)
         after = resource.getrusage(resource.RUSAGE_SELF)
         user, system = after.ru_utime - before.ru_utime, after.ru_stime - before.ru_stime
         shares.append(system / (user + system))
@@ -44,25 +44,25 @@ def side(current: pretrain.Case, kept: bool, shares: list[float]) -> Callable[[C
 
 
 def main(options: argparse.Namespace) -> None:
-    """Time both."""
+    """Time both sides and print the results."""
     if options.architecture not in _MODELS:
         raise unknown("architecture", options.architecture, _MODELS)
     command.check(options, clock.LEAST)
     device.use_threads(options.threads)
-    asked = _MODELS[options.architecture]
-    shape = {name: getattr(asked, name) for name in ("layers", "hidden", "heads", "vocabulary", "length", "steps")}
-    given = argparse.Namespace(**vars(options), **shape, batch=asked.batch_size, dropout=asked.dropout)
-    current = replace(pretrain.case(given), asked=asked)
+    spec = _MODELS[options.architecture]
+    shape = {name: getattr(spec, name) for name in ("layers", "hidden", "heads", "vocabulary", "length", "steps")}
+    settings = argparse.Namespace(**vars(options), **shape, batch=spec.batch_size, dropout=spec.dropout)
+    case = replace(pretrain.case(settings), spec=spec)
     clock.print_setting(options)
     shares: dict[str, list[float]] = {"given back": [], "kept": []}
-    sides = {name: side(current, name == "kept", own) for name, own in shares.items()}
+    sides = {name: side(case, name == "kept", values) for name, values in shares.items()}
     clock.in_turns(sides, 1, 0, 1)
-    found = clock.in_turns(sides, options.repeats, options.warm, options.timed)
-    for name, seconds in found.items():
+    timings = clock.in_turns(sides, options.repeats, options.warm, options.timed)
+    for name, seconds in timings.items():
         system = median(shares[name][-options.repeats :])
         print(f"{name:>10}: {median(seconds):.4f} s a step, {system:.0%} of the processor's time in the system")
-    ratios = sorted(a / b for a, b in zip(found["given back"], found["kept"], strict=True))
-    print(f"{asked.model}: kept is {median(ratios):.2f} times as fast ({ratios[0]:.2f} to {ratios[-1]:.2f})")
+    ratios = sorted(a / b for a, b in zip(timings["given back"], timings["kept"], strict=True))
+    print(f"{spec.model}: kept is {median(ratios):.2f} times as fast ({ratios[0]:.2f} to {ratios[-1]:.2f})")
 
 
 if __name__ == "__main__":

@@ -7,11 +7,11 @@ All sides train a BERT of the same shape to predict masked tokens, from the same
 random token numbers: the same batch, AdamW (fused) at the same linearly warmed and falling rate, weight decay and
 clipping, bf16 where the device has it; nothing is logged, evaluated or saved. They differ in this:
 
-Trainer  transformers.Trainer with DataCollatorForLanguageModeling, which masks each token by chance; BertForMaskedLM
+Trainer  transformers.Trainer with DataCollatorForLanguageModeling, which masks each token at random; BertForMaskedLM
          scores every token against the vocabulary, and the loss leaves out those that are not masked (label -100).
 Trainer* transformers.Trainer with our batches, our loss and our choice of attention, so that only the loop is compared.
-ours     essparse_lib.training.scratch.pretrain, whole, which masks the same number of tokens in each block and scores
-         these alone. Its looks at the weights are left out, and timed by themselves.
+ours     essparse_lib.training.pretrain.pretrain, whole, which masks the same number of tokens in each block and scores
+         these alone. Its snapshots of the weights are left out, and timed by themselves.
 
 Timed: whole steps, from the beginning of one to the beginning of a later one, batches and masks included. Not timed:
 the first steps, making the model. A round of each side, not counted, goes first; then the sides take turns, and each
@@ -48,16 +48,16 @@ from essparse_lib.corpora.packed import Packed
 from essparse_lib.records.pretrained import texts
 from essparse_lib.specs.pretraining import TextPretraining
 from essparse_lib.training import device, pretrain
-from essparse_lib.training.dynamics import measured_steps, weights_now
+from essparse_lib.training.dynamics import default_measured_steps, weight_snapshot
 from essparse_lib.training.text_objectives import LANGUAGE_MODELS, TextObjective
 
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-_LAB = next(asked for asked in texts("lab").values() if asked.architecture == "bert")
+_LAB = next(spec for spec in texts("lab").values() if spec.architecture == "bert")
 
 
 @dataclass(frozen=True)
 class Text:
-    """What ``TextObjective`` asks of a packed corpus."""
+    """Blocks of tokens in the form of a packed corpus, as far as ``TextObjective`` reads it."""
 
     train: np.ndarray
     held_out: np.ndarray
@@ -66,11 +66,11 @@ class Text:
         return np.arange(len(self.train))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Case:
-    """What all sides run: a configuration, and blocks of random tokens, each of which begins with [CLS]."""
+    """The case that all sides run: a spec, and blocks of random tokens, each of which begins with [CLS]."""
 
-    asked: TextPretraining
+    spec: TextPretraining
     tokenizer: transformers.PreTrainedTokenizerBase
     train: np.ndarray
     held_out: np.ndarray
@@ -82,56 +82,57 @@ class Case:
 
 
 def case(options: argparse.Namespace) -> Case:
-    """The configuration of the options, on random tokens.
+    """Return the case of the options.
 
     Raises:
         InputError: an option is not allowed.
     """
     command.check(options, {**clock.LEAST, "vocabulary": len(_SPECIAL) + 1, "length": 8})
     fields = ("layers", "hidden", "heads", "vocabulary", "length", "steps", "dropout")
-    asked = replace(_LAB, batch_size=options.batch, **{name: getattr(options, name) for name in fields})
-    words = {word: number for number, word in enumerate([*_SPECIAL, *map(str, range(len(_SPECIAL), asked.vocabulary))])}
+    spec = replace(_LAB, batch_size=options.batch, **{name: getattr(options, name) for name in fields})
+    words = {word: number for number, word in enumerate([*_SPECIAL, *map(str, range(len(_SPECIAL), spec.vocabulary))])}
     tokenizer = transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizers.Tokenizer(tokenizers.models.WordLevel(words, "[UNK]")),
         **dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), _SPECIAL, strict=True)),
     )
     rng = np.random.default_rng(0)
     train, held_out = (
-        rng.integers(len(_SPECIAL), asked.vocabulary, (count, asked.length), np.uint16)
-        for count in (16 * asked.batch_size, 256)
+        rng.integers(len(_SPECIAL), spec.vocabulary, (count, spec.length), np.uint16)
+        for count in (16 * spec.batch_size, 256)
     )
     train[:, 0] = held_out[:, 0] = tokenizer.cls_token_id
-    return Case(asked, tokenizer, train, held_out)
+    return Case(spec=spec, tokenizer=tokenizer, train=train, held_out=held_out)
 
 
 def objective(case: Case) -> TextObjective:
-    """The case's, as a study has it."""
-    return TextObjective(case.asked, cast(Packed, Text(case.train, case.held_out)), case.tokenizer)
+    """Return the objective of the case, as a study has it."""
+    return TextObjective(case.spec, cast(Packed, Text(case.train, case.held_out)), case.tokenizer)
 
 
-def ours(case: Case, timer: Clock, looks: Collection[int] = ()) -> torch.nn.Module:
-    """Train as a study does, with a look at the weights after these steps; returns the model."""
-    own = objective(case)
-    return own.model(clock.by_us(case.asked, own, timer, looks))
+def ours(case: Case, timer: Clock, measured_steps: Collection[int] = ()) -> torch.nn.Module:
+    """Train as a study does, with a snapshot of the weights after these steps, and return the model."""
+    text = objective(case)
+    return text.model(clock.by_us(case.spec, text, timer, measured_steps))
 
 
 def trainer(case: Case, timer: Clock) -> torch.nn.Module:
-    """The same by transformers.Trainer, with what it brings for masked tokens."""
-    collate = transformers.DataCollatorForLanguageModeling(case.tokenizer, mlm_probability=case.asked.masked)
-    torch.manual_seed(case.asked.seed)
-    model = LANGUAGE_MODELS["bert"].model(case.asked, case.tokenizer)
-    return clock.by_trainer(case.asked, model, case.rows, collate, timer)
+    """Train by transformers.Trainer with its own data collator for masked tokens, and return the model."""
+    collate = transformers.DataCollatorForLanguageModeling(case.tokenizer, mlm_probability=case.spec.masked)
+    torch.manual_seed(case.spec.seed)
+    model = LANGUAGE_MODELS["bert"].build(case.spec, case.tokenizer)
+    return clock.by_trainer(case.spec, model, case.rows, collate, timer)
 
 
 def trainer_with_ours(case: Case, timer: Clock) -> torch.nn.Module:
-    """The same by transformers.Trainer, with our batches, loss and attention."""
-    kind, chance = LANGUAGE_MODELS["bert"], torch.Generator().manual_seed(case.asked.seed)
+    """Train by transformers.Trainer with our batches, loss and attention, and return the module."""
+    make_batch = LANGUAGE_MODELS["bert"].make_batch
+    generator = torch.Generator().manual_seed(case.spec.seed)
 
     def collate(blocks: list[torch.Tensor]) -> dict[str, torch.Tensor]:
-        return kind.batch(torch.stack(blocks), case.asked.masked, case.tokenizer, chance)
+        return make_batch(torch.stack(blocks), case.spec.masked, case.tokenizer, generator)
 
-    module = pretrain.fresh(case.asked, objective(case), device.accelerator().device)
-    return clock.by_trainer(case.asked, module, case.rows, collate, timer)
+    module = pretrain.initial_module(case.spec, objective(case), device.accelerator().device)
+    return clock.by_trainer(case.spec, module, case.rows, collate, timer)
 
 
 _SIDES: dict[str, Callable[[Case, Clock], torch.nn.Module]] = {
@@ -141,39 +142,39 @@ _SIDES: dict[str, Callable[[Case, Clock], torch.nn.Module]] = {
 }
 
 
-def model_flops(asked: TextPretraining) -> int:
-    """Floating-point operations of a step's matrix products, forward and backward, by the formula above."""
-    blocks = 12 * asked.layers * asked.hidden**2
-    attention = 12 * asked.layers * asked.hidden * asked.length
-    head = asked.hidden**2 + asked.hidden * asked.vocabulary
-    masked = max(1, round(asked.masked * asked.length))
-    return asked.batch_size * (asked.length * (6 * blocks + attention) + masked * 6 * head)
+def model_flops(spec: TextPretraining) -> int:
+    """Return the floating-point operations of a step's matrix products, forward and backward, by the formula above."""
+    blocks = 12 * spec.layers * spec.hidden**2
+    attention = 12 * spec.layers * spec.hidden * spec.length
+    head = spec.hidden**2 + spec.hidden * spec.vocabulary
+    masked = max(1, round(spec.masked * spec.length))
+    return spec.batch_size * (spec.length * (6 * blocks + attention) + masked * 6 * head)
 
 
-def print_speed(case: Case, found: dict[str, list[float]], rate: float) -> None:
-    """A line for each side; the target is a ratio of 1 or more."""
+def print_speed(case: Case, timings: dict[str, list[float]], rate: float) -> None:
+    """Print a line for each side; the target is a ratio of 1 or more."""
     print(f"{'side':<10}{'tokens/s':>10}{'ms a step':>12}{'utilisation':>13}{'side/ours':>11}  (least to most)")
-    for side, taken in found.items():
-        tokens = case.asked.batch_size * case.asked.length / median(taken)
-        share = model_flops(case.asked) / median(taken) / rate
-        ratios = [theirs / own for theirs, own in zip(taken, found["ours"], strict=True)]
-        print(f"{side:<10}{tokens:>10,.0f}{1000 * median(taken):>12.1f}{share:>13.1%}{median(ratios):>11.2f}", end="")
+    for side, seconds in timings.items():
+        tokens = case.spec.batch_size * case.spec.length / median(seconds)
+        share = model_flops(case.spec) / median(seconds) / rate
+        ratios = [theirs / base for theirs, base in zip(seconds, timings["ours"], strict=True)]
+        print(f"{side:<10}{tokens:>10,.0f}{1000 * median(seconds):>12.1f}{share:>13.1%}{median(ratios):>11.2f}", end="")
         print(f"  ({min(ratios):.2f} to {max(ratios):.2f})")
 
 
-def print_looks(case: Case, step: float, warm: int, timed: int) -> None:
-    """What the looks add to a training of the study's length; the target of counting is less than 2%."""
+def print_snapshots(case: Case, step: float, warm: int, timed: int) -> None:
+    """Print what the snapshots add to a training of the study's length; the target of counting is less than 2%."""
     timer = Clock(warm, timed)
-    model = ours(case, timer, looks=range(timer.steps))
-    steps, count = case.asked.steps, len(measured_steps(case.asked.steps))
-    print(f"\n{count} looks in {steps} steps of {1000 * step:.1f} ms:")
-    counting = median(clock.seconds(partial(weights_now, model)) for _ in range(9))
+    model = ours(case, timer, measured_steps=range(timer.steps))
+    steps, count = case.spec.steps, len(default_measured_steps(case.spec.steps))
+    print(f"\n{count} snapshots in {steps} steps of {1000 * step:.1f} ms:")
+    counting = median(clock.seconds(partial(weight_snapshot, model)) for _ in range(9))
     for name, each in (("counting in the weights", counting), ("the same and the held-out loss", timer.seconds - step)):
         clock.print_share(name, each, count, steps * step)
 
 
 def arguments() -> argparse.Namespace:
-    """The command line's."""
+    """Return the options of the command line."""
     settings = (
         ("--layers", _LAB.layers, "transformer blocks"),
         ("--hidden", _LAB.hidden, "width"),
@@ -181,7 +182,7 @@ def arguments() -> argparse.Namespace:
         ("--vocabulary", _LAB.vocabulary, "word pieces"),
         ("--length", _LAB.length, "tokens of a block"),
         ("--batch", _LAB.batch_size, "blocks a step"),
-        ("--steps", _LAB.steps, "of the study's training, over which its looks are spread"),
+        ("--steps", _LAB.steps, "of the study's training, over which its snapshots are spread"),
         ("--dropout", _LAB.dropout, "probability"),
         *clock.SETTINGS,
     )
@@ -189,16 +190,16 @@ def arguments() -> argparse.Namespace:
 
 
 def main(options: argparse.Namespace) -> None:
-    """Time all sides and the looks, printing as it goes."""
+    """Time all sides and the snapshots, and print the results as they come."""
     transformers.logging.set_verbosity_error()
     device.use_threads(options.threads)
     current, rate = case(options), clock.print_setting(options)
-    print(f"a step: {model_flops(current.asked) / 1e12:.3g} TFLOP", flush=True)
+    print(f"a step: {model_flops(current.spec) / 1e12:.3g} TFLOP", flush=True)
     sides = {name: partial(side, current) for name, side in _SIDES.items()}
     clock.in_turns(sides, 1, 0, 1)
-    found = clock.in_turns(sides, options.repeats, options.warm, options.timed)
-    print_speed(current, found, rate)
-    print_looks(current, median(found["ours"]), options.warm, options.timed)
+    timings = clock.in_turns(sides, options.repeats, options.warm, options.timed)
+    print_speed(current, timings, rate)
+    print_snapshots(current, median(timings["ours"]), options.warm, options.timed)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ Call = Callable[[], torch.Tensor]
 
 
 def sample(call: Call, count: int) -> float:
-    """Seconds a call, in a row of ``count``."""
+    """Return the seconds a call, in a row of ``count`` calls."""
     torch.cuda.synchronize()
     started = perf_counter()
     for _ in range(count):
@@ -53,25 +53,25 @@ def sample(call: Call, count: int) -> float:
 
 
 def compare(dense: Call, sparse: Call, repeats: int) -> tuple[float, float, float]:
-    """Median seconds of both, and the median ratio.
+    """Return the median seconds of both, and the median ratio.
 
     Raises:
         RuntimeError: their outputs differ by more than rounding.
     """
-    expected, given = dense().float(), sparse().float()
-    difference = float((given - expected).norm() / expected.norm())
+    expected, output = dense().float(), sparse().float()
+    difference = float((output - expected).norm() / expected.norm())
     if not difference < _TOLERANCE:
         raise RuntimeError(f"dense and 2:4 outputs differ by {difference:.1%}: nothing to time")
     counts = []
     for call in (dense, sparse):
-        sample(call, 10)  # warm-up: kernels are chosen, memory is found, clocks rise
+        sample(call, 10)  # warm-up: kernels are chosen, memory is allocated, clocks rise
         counts.append(math.ceil(_SAMPLE / sample(call, 10)))
     pairs = [(sample(dense, counts[0]), sample(sparse, counts[1])) for _ in range(repeats)]
     return median(d for d, _ in pairs), median(s for _, s in pairs), median(d / s for d, s in pairs)
 
 
 def pruned(model: nn.Module, names: dict[str, torch.Tensor]) -> nn.Module:
-    """A copy of a model whose 2:4 matrices are compressed; the model itself gets the same zeros."""
+    """Return a copy of a model whose 2:4 matrices are compressed; the model itself gets the same zeros."""
     mask = n_m(names, "2:4")
     mask.apply(model)
     compressed = copy.deepcopy(model)
@@ -79,15 +79,15 @@ def pruned(model: nn.Module, names: dict[str, torch.Tensor]) -> nn.Module:
     return compressed
 
 
-def print_row(name: str, given: int, timing: tuple[float, float, float]) -> None:
-    """One comparison: microseconds of both sides, their ratio, and a word where 2:4 loses."""
+def print_row(name: str, size: int, timing: tuple[float, float, float]) -> None:
+    """Print one comparison: microseconds of both sides, their ratio, and a word where 2:4 loses."""
     dense, sparse, ratio = timing
     word = "  slower" if ratio < 1 else ""
-    print(f"{name:<16}{given:>8}{dense * 1e6:>12.1f}{sparse * 1e6:>12.1f}{ratio:>9.2f}{word}", flush=True)
+    print(f"{name:<16}{size:>8}{dense * 1e6:>12.1f}{sparse * 1e6:>12.1f}{ratio:>9.2f}{word}", flush=True)
 
 
 def products(options: argparse.Namespace, dtype: torch.dtype) -> None:
-    """Every size of matrix at every number of tokens."""
+    """Compare every size of matrix at every number of tokens."""
     print(f"{'outputs×inputs':<16}{'tokens':>8}{'dense, µs':>12}{'2:4, µs':>12}{'ratio':>9}")
     for outputs, inputs in _SIZES:
         dense = nn.Linear(inputs, outputs, device=_DEVICE, dtype=dtype)
@@ -99,7 +99,7 @@ def products(options: argparse.Namespace, dtype: torch.dtype) -> None:
 
 
 def encoder(options: argparse.Namespace, dtype: torch.dtype) -> None:
-    """A forward pass of an encoder of BERT-base's size at every batch size."""
+    """Compare a forward pass of an encoder of BERT-base's size at every batch size."""
     from transformers import BertConfig, BertModel
 
     config = BertConfig()
@@ -113,7 +113,7 @@ def encoder(options: argparse.Namespace, dtype: torch.dtype) -> None:
 
 
 def arguments() -> argparse.Namespace:
-    """The command line's."""
+    """Return the options of the command line."""
     parser = command.parser(__doc__)
     parser.add_argument("--dtype", choices=("float16", "bfloat16"), default="float16", help="default: %(default)s")
     for name, default, meaning in (
@@ -128,7 +128,7 @@ def arguments() -> argparse.Namespace:
 
 @torch.inference_mode()
 def main(options: argparse.Namespace) -> None:
-    """Compare products, then encoders, printing rows as they come."""
+    """Compare products, then encoders, and print rows as they come."""
     dtype = getattr(torch, options.dtype)
     kind = library(_DEVICE, dtype)
     torch.manual_seed(0)

@@ -52,7 +52,7 @@ from essparse_lib.runner import trial
 from essparse_lib.specs.trial import Pruning, Trial
 from essparse_lib.tasks import Examples, Task
 from essparse_lib.training import device
-from essparse_lib.training.batches import Encoded, by_length, shuffled
+from essparse_lib.training.batches import EncodedTexts, by_length, shuffled
 from essparse_lib.training.fine_tune import subset
 from essparse_lib.training.texts import encode
 
@@ -62,27 +62,27 @@ _AUTHORS_LENGTH, _AUTHORS_EVALUATION_BATCH = 256, 32  # the defaults of their co
 
 @dataclass(frozen=True)
 class Case:
-    """What all sides run: a task with its test set cut, and a trial on it."""
+    """The case that all sides run: a task with its test set cut, and a trial on it."""
 
     task: Task
-    trial: Trial
+    spec: Trial
 
     def examples(self) -> tuple[Examples, Examples]:
-        """What is trained on (the trial's subset) and what is evaluated on."""
+        """Return the training examples (the trial's subset) and the test examples."""
         splits = self.task.splits()
         chosen = subset(len(splits.train), self.spec.training.max_train, self.spec.seed)
         return splits.train.take(chosen.tolist()), splits.test
 
-    def encoded(self) -> tuple[Encoded, Encoded]:
-        """Both, cut to the trial's length and not padded."""
+    def encoded(self) -> tuple[EncodedTexts, EncodedTexts]:
+        """Return both as tokens, cut to the trial's length and not padded."""
         tokenizer, length = loading.tokenizer_of(self.spec.model), self.spec.training.max_length
         train, test = (encode(examples, tokenizer, length) for examples in self.examples())
         return train, test
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Timing:
-    """One side's trial: seconds, score, the tokens its model was given, and how many of them were text."""
+    """One side's trial: seconds, score, the tokens that its model read, and how many of them were text."""
 
     seconds: float
     score: float
@@ -91,7 +91,7 @@ class Timing:
 
 
 def case(name: str, seed: int, options: argparse.Namespace) -> Case:
-    """The lab scale's trial on a task, cut to the options' size.
+    """Return the lab scale's trial on a task, cut to the options' size.
 
     The task gets a new name every time, so that nothing the runner keeps from trial to trial helps our side.
     """
@@ -105,7 +105,7 @@ def case(name: str, seed: int, options: argparse.Namespace) -> Case:
 
 
 def authors(case: Case) -> Timing:
-    """The protocol of the authors' repository."""
+    """Time the protocol of the authors' repository."""
     training, classes, target = case.spec.training, len(case.task.classes), device.accelerator().device
     started = perf_counter()
     train, test = (_padded(examples, case) for examples in case.examples())
@@ -133,17 +133,19 @@ def authors(case: Case) -> Timing:
     score = metrics.score(case.task.metric, test.tensors[2].numpy(), predicted, classes)
     seconds = perf_counter() - started
     text = training.epochs * int(train.tensors[1].sum()) + int(test.tensors[1].sum())
-    return Timing(seconds, score, (training.epochs * len(train) + len(test)) * _AUTHORS_LENGTH, text)
+    tokens = (training.epochs * len(train) + len(test)) * _AUTHORS_LENGTH
+    return Timing(seconds=seconds, score=score, tokens=tokens, text=text)
 
 
 def trainer(case: Case) -> Timing:
-    """transformers.Trainer with dynamic padding and our mask."""
+    """Time transformers.Trainer with dynamic padding and our mask."""
     training, classes, target = case.spec.training, len(case.task.classes), device.accelerator().device
-    padded, given = transformers.DataCollatorWithPadding(loading.tokenizer_of(case.spec.model)), []
+    pad = transformers.DataCollatorWithPadding(loading.tokenizer_of(case.spec.model))
+    batch_tokens = []
 
     def collate(rows: list[dict]) -> transformers.BatchEncoding:
-        batch = padded(rows)
-        given.append(batch["input_ids"].numel())
+        batch = pad(rows)
+        batch_tokens.append(batch["input_ids"].numel())
         return batch
 
     with tempfile.TemporaryDirectory() as folder:
@@ -178,12 +180,12 @@ def trainer(case: Case) -> Timing:
     steps = training.epochs * -(-len(train) // training.batch_size)
     assert loop.state.global_step == steps and not mask.drift(model), "not comparable: run on one device"
     text = training.epochs * int(train.lengths.sum()) + int(test.lengths.sum())
-    return Timing(seconds, score, sum(given), text)
+    return Timing(seconds=seconds, score=score, tokens=sum(batch_tokens), text=text)
 
 
 def ours(case: Case) -> Timing:
-    """The package's own trial, as a study runs it."""
-    tasks.TASKS[case.task.name] = case.task  # where a trial looks its task up
+    """Time the package's own trial, as a study runs it."""
+    tasks.TASKS[case.task.name] = case.task  # a trial finds its task by its name
     started = perf_counter()
     record = trial.execute(case.spec)
     seconds = perf_counter() - started
@@ -194,7 +196,7 @@ def ours(case: Case) -> Timing:
     batches += [(test, p) for p in by_length(test.lengths, _EVALUATION_BATCH)]
     tokens = sum(len(positions) * int(data.lengths[positions].max()) for data, positions in batches)
     text = training.epochs * int(train.lengths.sum()) + int(test.lengths.sum())
-    return Timing(seconds, record.metrics[case.task.metric], tokens, text)
+    return Timing(seconds=seconds, score=record.metrics[case.task.metric], tokens=tokens, text=text)
 
 
 _SIDES: dict[str, Callable[[Case], Timing]] = {"authors": authors, "Trainer": trainer, "ours": ours}
@@ -202,14 +204,14 @@ _OTHERS = ("authors", "Trainer")
 Timings = dict[str, list[Timing]]  # by side, one a repeat
 
 
-def _rows(data: Encoded) -> list[dict]:
-    """Encoded examples one by one, as Trainer takes them."""
+def _rows(data: EncodedTexts) -> list[dict]:
+    """Return encoded examples one by one, as Trainer takes them."""
     columns = {**data.inputs, **{name: values.tolist() for name, values in data.targets.items()}}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _padded(examples: Examples, case: Case) -> TensorDataset:
-    """Token numbers, attention and labels of examples that are all cut or padded to one length."""
+    """Return token numbers, attention and labels of examples that are all cut or padded to one length."""
     columns, tokenizer = [list(c) for c in zip(*examples.texts, strict=True)], loading.tokenizer_of(case.spec.model)
     inputs = tokenizer(*columns, truncation=True, max_length=_AUTHORS_LENGTH, padding="max_length", return_tensors="pt")
     return TensorDataset(inputs["input_ids"], inputs["attention_mask"], torch.tensor(examples.labels))
@@ -226,8 +228,8 @@ def measure(name: str, options: argparse.Namespace) -> Timings:
 
 
 def ratio(timings: Timings, side: str, of: Callable[[Timing], float] = attrgetter("seconds")) -> float:
-    """The median over repeats of a side's quantity (its seconds) over ours."""
-    return median(of(theirs) / of(own) for theirs, own in zip(timings[side], timings["ours"], strict=True))
+    """Return the median over repeats of a side's quantity (its seconds) over ours."""
+    return median(of(theirs) / of(base) for theirs, base in zip(timings[side], timings["ours"], strict=True))
 
 
 def _row(name: str, cells: Sequence[str]) -> None:
@@ -235,7 +237,7 @@ def _row(name: str, cells: Sequence[str]) -> None:
 
 
 def print_speed(name: str, timings: Timings, options: argparse.Namespace) -> None:
-    """A task's row of seconds, ratios and scores."""
+    """Print a task's row of seconds, ratios and scores."""
     task = case(name, 0, options).task
     majority = metrics.majority(task.metric, np.asarray(task.splits().test.labels), len(task.classes))
     seconds = [f"{median(t.seconds for t in timings[side]):.2f}" for side in _SIDES]
@@ -245,7 +247,7 @@ def print_speed(name: str, timings: Timings, options: argparse.Namespace) -> Non
 
 
 def print_factors(results: dict[str, Timings]) -> None:
-    """What the ratios come from: a ratio of seconds is the product text x padding x rest."""
+    """Print the factors of the ratios: a ratio of seconds is the product text x padding x rest."""
     print("\nRatios as products of: tokens of text (cut at other lengths); tokens in all per token of text (padding);")
     print("seconds per token (the rest: precision, longer rows, what a trial costs whatever its tokens)")
     _row("", [f"{side}/" for side in _OTHERS for _ in range(3)])
@@ -256,7 +258,7 @@ def print_factors(results: dict[str, Timings]) -> None:
 
 
 def arguments() -> argparse.Namespace:
-    """The command line's."""
+    """Return the options of the command line."""
     study = STUDIES["lab"]
     settings = (
         ("--model", study.models[0], "named model, hub id or local folder"),
@@ -274,7 +276,7 @@ def arguments() -> argparse.Namespace:
 
 
 def main(options: argparse.Namespace) -> None:
-    """Time every side on every task, printing rows as they come."""
+    """Time every side on every task, and print rows as they come."""
     transformers.logging.set_verbosity_error()
     device.use_threads(options.threads)
     about = device.description(device.accelerator().device)

@@ -40,10 +40,10 @@ def test_it_is_exp_of_the_loss_that_transformers_computes():
     model = OPTForCausalLM(OPTConfig(**shape, num_attention_heads=2, vocab_size=30, max_position_embeddings=16))
     model.train()
     tokens = torch.randint(3, 30, (4, 10))
-    found = perplexity(model, tokens, batch_size=3)
+    value = perplexity(model, tokens, batch_size=3)
     assert model.training
     loss = model.eval()(input_ids=tokens, labels=tokens).loss
-    assert found == pytest.approx(math.exp(loss.item()), rel=1e-5)
+    assert value == pytest.approx(math.exp(loss.item()), rel=1e-5)
 
 
 def test_what_is_impossible_to_the_model_is_infinite():

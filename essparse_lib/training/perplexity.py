@@ -25,7 +25,7 @@ def perplexity(model: nn.Module, tokens: torch.Tensor, batch_size: int = 8) -> f
         vocabulary. Infinite if the value is beyond the range of fp32.
 
     Raises:
-        InputError: there are no windows, or they have less than two tokens.
+        InputError: there are no windows, or they have fewer than two tokens.
 
     Source:
         Jelinek et al. 1977, J. Acoust. Soc. Am. 62, S63; windows that do not overlap, as in the papers of SparseGPT

@@ -58,7 +58,7 @@ class Objective(Protocol):
         Args:
             positions: positions of the training examples; they are the first dimension of each tensor.
             step: number of steps done.
-            generator: source of random numbers, beside torch's global one; both are seeded for the step.
+            generator: source of random numbers; it and torch's global generator are seeded for the step.
         """
 
     def probes(self, module: nn.Module, step: int) -> dict[str, float]:
@@ -111,7 +111,7 @@ def pretrain(
         devices: the devices to train on.
         checkpoint: file of the checkpoint, which is written regularly and when the deadline ends the training.
         deadline: time, as of ``time.time()``, after which no more steps begin; checked every few steps.
-        measured_steps: numbers of steps after which to take a snapshot, beside the one before the first step;
+        measured_steps: numbers of steps after which to take a snapshot; there is always one before the first step.
             None for those of ``default_measured_steps``.
         checkpoint_interval: seconds from one checkpoint to the next, at least.
 
