@@ -17,7 +17,7 @@ from essparse_lib import tasks
 from essparse_lib.errors import InputError
 from essparse_lib.sources import tiny
 from essparse_lib.tasks import Answer, Question, Questions, Splits, Task, bigbench, fixed_part
-from essparse_lib.tasks.answers import exact_match, f1, normalised
+from essparse_lib.tasks.answers import exact_match, f1, normalise_answer
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ from essparse_lib.tasks.answers import exact_match, f1, normalised
     ],
 )
 def test_normalisation_is_the_official_one(text, expected):
-    assert normalised(text) == expected
+    assert normalise_answer(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -121,8 +121,8 @@ def test_the_fingerprint_sees_every_part_of_a_question():
 def test_answers_that_are_not_in_their_place_are_dropped_and_questions_without_any():
     context = "Paris lies on the Seine"
     one = asked(right=[("Paris", 1), ("Seine", 18), ("on", 11), ("paris", 0)])
-    assert one.answered_in_place().answers == (Answer("Seine", 18), Answer("on", 11))
-    assert asked(right=[("Paris", 1)]).answered_in_place() is None
+    assert one.with_answers_in_place().answers == (Answer("Seine", 18), Answer("on", 11))
+    assert asked(right=[("Paris", 1)]).with_answers_in_place() is None
     assert not Answer("Seine!", 18).lies_in(context)
     assert not Answer("x", 100).lies_in(context)
 

@@ -22,8 +22,8 @@ from essparse_lib.runner.task_heads import TASK_HEADS
 from essparse_lib.sources.archives import Archive
 from essparse_lib.specs.trial import Pruning, Training, Trial
 from essparse_lib.tasks import Images, Splits, Task, fixed_part, vision
-from essparse_lib.tasks.images import decoded, kept
-from essparse_lib.tasks.task import held_out
+from essparse_lib.tasks.images import cached_images, decode_images
+from essparse_lib.tasks.task import hold_out_test
 from essparse_lib.training import pictures
 from essparse_lib.training.batches import shuffled
 from essparse_lib.training.device import accelerator
@@ -109,8 +109,8 @@ def test_labels_that_are_no_class_and_no_images_at_all_are_refused(train, fault)
 def test_the_held_out_images_are_the_same_in_any_order_and_copies_stay_together():
     images = some(40)
     images.pixels[20:30] = images.pixels[7]
-    splits = held_out(images, 15, "here")
-    shuffled = held_out(images.take(np.random.RandomState(1).permutation(40)), 15, "here")
+    splits = hold_out_test(images, 15, "here")
+    shuffled = hold_out_test(images.take(np.random.RandomState(1).permutation(40)), 15, "here")
     assert 15 <= len(splits.test) <= 25
     assert len(splits.train) + len(splits.test) == 40
     assert set(splits.test.keys()) == set(shuffled.test.keys())
@@ -218,7 +218,7 @@ def test_images_are_decoded_once_and_anew_when_the_source_changes(mirror, monkey
     for split in ("train", "test"):
         cifar(mirror, [encoded(image) for image in noise(4, 3, 6, 6)], split)
     first, calls = uncounted("cifar10"), []
-    monkeypatch.setattr(vision, "decoded", lambda *given: calls.append(1) or decoded(*given))
+    monkeypatch.setattr(vision, "decode_images", lambda *given: calls.append(1) or decode_images(*given))
     again = uncounted("cifar10")
     assert not calls
     assert (again.train.fingerprint(), again.origin) == (first.train.fingerprint(), first.origin)
@@ -230,13 +230,13 @@ def test_images_are_decoded_once_and_anew_when_the_source_changes(mirror, monkey
 
 def test_a_damaged_cache_is_named(empty_cache):
     content = "ab" * 32
-    images = kept("made", content, some)
+    images = cached_images("made", content, some)
     assert images.fingerprint() == some().fingerprint()
     file = empty_cache / "images" / "made-abababababababab" / "images.safetensors"
     assert file.stat().st_mode & 0o777 == 0o644
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(InputError, match=r"images\.safetensors cannot be read .*: remove .*made-ab.* and run again"):
-        kept("made", content, some)
+        cached_images("made", content, some)
 
 
 def test_an_empty_split_is_refused(mirror):
@@ -244,7 +244,7 @@ def test_an_empty_split_is_refused(mirror):
     with pytest.raises(InputError, match="no images where image 0 of uoft-cs/cifar10|plain_text/train cannot be read"):
         uncounted("cifar10")
     with pytest.raises(InputError, match="no images where image 0 should be"):
-        decoded([], "RGB", lambda i: f"image {i}")
+        decode_images([], "RGB", lambda i: f"image {i}")
 
 
 def test_without_pillow_the_way_out_is_named(mirror, monkeypatch):
