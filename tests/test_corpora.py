@@ -197,9 +197,9 @@ def test_the_packaged_corpus_is_its_four_sources_each_text_once(packages):
 def test_no_article_that_tests_wiki_topics_is_a_document(packages):
     splits = packaged_tasks._wiki_topics()
     numbers = [{int(text.split()[1]) for (text,) in part.texts} for part in (splits.train, splits.test)]
-    found = {int(text.split()[1]) for text in packaged.articles() if text.startswith("Extract")}
+    article_numbers = {int(text.split()[1]) for text in packaged.articles() if text.startswith("Extract")}
     assert len(numbers[1]) == 1000
-    assert found == numbers[0] and not found & numbers[1]
+    assert article_numbers == numbers[0] and not article_numbers & numbers[1]
     assert "Extract 8 (old). More." in set(packaged.articles()) or 8 in numbers[1]
 
 
@@ -326,8 +326,8 @@ def test_a_masked_language_model_learns_the_tiny_corpus_beyond_its_words_frequen
     from transformers import BertConfig, BertForMaskedLM
 
     torch.manual_seed(0)
-    found = pack(corpora.get("tiny-corpus"), 128, 32)
-    train, held_out = (torch.from_numpy(blocks.astype(np.int64)) for blocks in (found.train, found.held_out))
+    packed = pack(corpora.get("tiny-corpus"), 128, 32)
+    train, held_out = (torch.from_numpy(blocks.astype(np.int64)) for blocks in (packed.train, packed.held_out))
     shape = dict(vocab_size=128, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64)
     model = BertForMaskedLM(BertConfig(**shape, hidden_dropout_prob=0.0, initializer_range=0.1))
     optimizer = torch.optim.AdamW(model.parameters(), 5e-3)
@@ -341,7 +341,7 @@ def test_a_masked_language_model_learns_the_tiny_corpus_beyond_its_words_frequen
         loss(train[torch.randint(len(train), (32,))]).backward()
         optimizer.step()
     with torch.no_grad():
-        assert np.mean([loss(held_out).item() for _ in range(8)]) < found.unigram_entropy() - 0.2
+        assert np.mean([loss(held_out).item() for _ in range(8)]) < packed.unigram_entropy() - 0.2
 
 
 # ---- tokenizer ----
@@ -381,15 +381,15 @@ sys.stdout.write((folder / "tokenizer.json").read_text())
 
 
 def test_two_trainings_give_one_file(tmp_path):
-    found = set()
+    files = set()
     for number, parallel in enumerate(("false", "true", "true")):
         changed = {"ESSPARSE_CACHE": str(tmp_path / str(number)), "TOKENIZERS_PARALLELISM": parallel}
         done = subprocess.run(
             [sys.executable, "-c", TIES], env={**os.environ, **changed}, capture_output=True, text=True, timeout=120
         )
         assert done.returncode == 0, done.stderr
-        found.add(done.stdout)
-    assert len(found) == 1
+        files.add(done.stdout)
+    assert len(files) == 1
 
 
 def test_rare_characters_are_no_letters():
@@ -436,23 +436,23 @@ def stream(corpus, vocabulary):
 
 @pytest.mark.parametrize("length", [2, 7, 16, 33])
 def test_blocks_hold_the_stream_each_token_once_in_its_order(length, empty_cache):
-    found = pack(TOY, 40, length)
+    packed = pack(TOY, 40, length)
     tokens = stream(TOY, 40)
     blocks = len(tokens) // (length - 1)
     expected = [[2, *tokens[i * (length - 1) : (i + 1) * (length - 1)]] for i in range(blocks)]
-    assert found.train.dtype == found.held_out.dtype == np.uint16
-    assert found.tokens == len(tokens) and found.vocabulary == 40
-    assert sorted([*found.train.tolist(), *found.held_out.tolist()]) == sorted(expected)
+    assert packed.train.dtype == packed.held_out.dtype == np.uint16
+    assert packed.tokens == len(tokens) and packed.vocabulary == 40
+    assert sorted([*packed.train.tolist(), *packed.held_out.tolist()]) == sorted(expected)
     remaining = iter(expected)
-    assert all(block in remaining for block in found.train.tolist())  # in the stream's order
-    assert abs(len(found.held_out) - 0.02 * blocks) <= max(1, blocks // 50) and len(found.held_out) >= 1
+    assert all(block in remaining for block in packed.train.tolist())  # in the stream's order
+    assert abs(len(packed.held_out) - 0.02 * blocks) <= max(1, blocks // 50) and len(packed.held_out) >= 1
 
 
 def test_counts_are_those_of_the_documents():
     corpus = made(["One two.", "three"] * 60)
-    found = pack(corpus, 28, 8)
-    assert (found.documents, found.words, found.characters) == (120, 180, 60 * 13)
-    assert found.tokens == len(stream(corpus, 28))
+    packed = pack(corpus, 28, 8)
+    assert (packed.documents, packed.words, packed.characters) == (120, 180, 60 * 13)
+    assert packed.tokens == len(stream(corpus, 28))
 
 
 def synthetic(blocks):
@@ -482,40 +482,40 @@ FRACTIONS = (0.01, 0.1, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
 
 @pytest.mark.parametrize("blocks", [2, 3, 10, 49, 50, 99, 1000, 3200, 12_345, 103_411])
 def test_parts_are_nested_and_right_to_a_chunk(blocks):
-    found = synthetic(blocks)
+    packed = synthetic(blocks)
     size = max(1, min(64, blocks // 50))
-    assert len(found.train) + len(found.held_out) == blocks and len(found.held_out) >= 1
-    assert abs(len(found.held_out) - 0.02 * blocks) <= size
+    assert len(packed.train) + len(packed.held_out) == blocks and len(packed.held_out) >= 1
+    assert abs(len(packed.held_out) - 0.02 * blocks) <= size
     smaller = set()
     for fraction in FRACTIONS:
-        part = found.part(fraction)
+        part = packed.part(fraction)
         assert part.tolist() == sorted(set(part.tolist())) and len(part) >= 1
-        assert smaller <= set(part.tolist()) <= set(range(len(found.train)))
-        assert abs(len(part) - fraction * len(found.train)) <= size
+        assert smaller <= set(part.tolist()) <= set(range(len(packed.train)))
+        assert abs(len(part) - fraction * len(packed.train)) <= size
         smaller = set(part.tolist())
-    assert smaller == set(range(len(found.train)))
+    assert smaller == set(range(len(packed.train)))
 
 
 @pytest.mark.parametrize("fraction", FRACTIONS[1:])
 def test_every_part_has_the_same_mix_of_sources(fraction):
-    found = synthetic(103_411)
-    numbers = found.train[found.part(fraction), 0]
+    packed = synthetic(103_411)
+    numbers = packed.train[packed.part(fraction), 0]
     for share, start in ((0.5, 0), (0.25, 0.5), (0.15, 0.75), (0.1, 0.9)):  # four sources, one after the other
         whole, taken = (
-            np.mean((n >= start * 103_411) & (n < (start + share) * 103_411)) for n in (found.train[:, 0], numbers)
+            np.mean((n >= start * 103_411) & (n < (start + share) * 103_411)) for n in (packed.train[:, 0], numbers)
         )
         assert abs(taken - whole) < 0.003 / fraction**0.5
-    held_out = found.held_out[:, 0] / 103_411
+    held_out = packed.held_out[:, 0] / 103_411
     assert all(0.1 < np.mean((held_out >= q) & (held_out < q + 0.25)) < 0.4 for q in (0, 0.25, 0.5, 0.75))
 
 
 def test_a_part_consists_of_whole_chunks_of_neighbours():
-    found = synthetic(10_000)
+    packed = synthetic(10_000)
     chunks = defaultdict(set)
-    for number in found.train[found.part(0.3), 0]:
+    for number in packed.train[packed.part(0.3), 0]:
         chunks[number // 64].add(number % 64)
     assert all(len(members) in (64, 10_000 % 64) for members in chunks.values())
-    assert not {n // 64 for n in found.held_out[:, 0]} & {n // 64 for n in found.train[:, 0]}
+    assert not {n // 64 for n in packed.held_out[:, 0]} & {n // 64 for n in packed.train[:, 0]}
 
 
 @pytest.mark.parametrize("fraction", [0, -0.5, 1.01, float("nan"), "0.5", None])
@@ -525,13 +525,13 @@ def test_a_fraction_that_is_none_is_refused(fraction):
 
 
 def test_the_unigram_entropy_is_that_of_the_held_out_tokens():
-    found = pack(TOY, 40, 16)
-    counts = Counter(t for row in found.train.tolist() for t in row[1:])
+    packed = pack(TOY, 40, 16)
+    counts = Counter(t for row in packed.train.tolist() for t in row[1:])
     total = sum(counts.values()) + 40
-    tokens = [t for row in found.held_out.tolist() for t in row[1:]]
+    tokens = [t for row in packed.held_out.tolist() for t in row[1:]]
     expected = -np.mean([math.log((counts[t] + 1) / total) for t in tokens])
-    assert found.unigram_entropy() == pytest.approx(expected, rel=1e-12)
-    assert 0 < found.unigram_entropy() < math.log(40)
+    assert packed.unigram_entropy() == pytest.approx(expected, rel=1e-12)
+    assert 0 < packed.unigram_entropy() < math.log(40)
 
 
 def test_a_cached_corpus_with_a_key_is_not_read_again(empty_cache):
@@ -548,7 +548,7 @@ def test_packing_anew_gives_the_same_bytes(empty_cache, tmp_path, monkeypatch):
     monkeypatch.setenv("ESSPARSE_CACHE", str(tmp_path / "another"))
     second = pack(TOY, 40, 16)
     assert first.tokenizer_folder != second.tokenizer_folder
-    folders = [found.tokenizer_folder.parent for found in (first, second)]
+    folders = [packed.tokenizer_folder.parent for packed in (first, second)]
     names = {str(p.relative_to(folders[0])) for p in folders[0].rglob("*") if p.is_file()}
     assert names == {
         "facts.json", "held_out.npy", "tokenizer/tokenizer.json", "tokenizer/tokenizer_config.json", "train.npy"

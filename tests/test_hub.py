@@ -66,8 +66,8 @@ def test_a_populated_hub_cache_gives_a_model_that_reads_images(kind, hub, fresh_
     snapshot = populate(hub, f"someone/{kind}", tiny.folder(f"essparse/tiny-{kind}"))
     assert fresh_models.locate(f"someone/{kind}").folder == snapshot
     model = fresh_models.with_head(f"someone/{kind}", "image-classification", 4, seed=0)
-    wishes = fresh_models.preprocessing_of(f"someone/{kind}")
-    data = pictures.encode(tasks.get("tiny-grey").splits().test, wishes, torch.device("cpu"))
+    preprocessing = fresh_models.preprocessing_of(f"someone/{kind}")
+    data = pictures.encode(tasks.get("tiny-grey").splits().test, preprocessing, torch.device("cpu"))
     output = model(**data.batch(np.arange(4)))
     assert output.logits.shape == (4, 4)
     assert output.loss.isfinite()

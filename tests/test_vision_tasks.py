@@ -218,7 +218,7 @@ def test_images_are_decoded_once_and_anew_when_the_source_changes(mirror, monkey
     for split in ("train", "test"):
         cifar(mirror, [encoded(image) for image in noise(4, 3, 6, 6)], split)
     first, calls = uncounted("cifar10"), []
-    monkeypatch.setattr(vision, "decode_images", lambda *given: calls.append(1) or decode_images(*given))
+    monkeypatch.setattr(vision, "decode_images", lambda *arguments: calls.append(1) or decode_images(*arguments))
     again = uncounted("cifar10")
     assert not calls
     assert (again.train.fingerprint(), again.origin) == (first.train.fingerprint(), first.origin)
@@ -308,10 +308,10 @@ def test_elpv_from_an_archive_like_its_package(cached, monkeypatch):
     assert (len(splits.train), len(splits.test)) == (6, 624)
     means = pixels.reshape(count, 1, 2, 3, 3, 3).mean((3, 5)).round().astype(np.uint8)
     expected = {key: int(i % 4 > 1) for i, key in enumerate(Images(means, np.zeros(count, dtype=np.int64)).keys())}
-    found = {
+    labels = {
         key: label for part in (splits.train, splits.test) for key, label in zip(part.keys(), part.labels, strict=True)
     }
-    assert found == expected
+    assert labels == expected
 
 
 def test_a_solar_cell_that_is_not_there_is_named(cached, monkeypatch):
@@ -342,7 +342,7 @@ def test_pixels_are_those_of_transformers_own_processor(side, size, resample):
     theirs = ViTImageProcessorPil(
         size={"height": size, "width": size}, resample=resample, image_mean=mean, image_std=std
     )(list(images.pixels.transpose(0, 2, 3, 1)), return_tensors="pt")["pixel_values"]
-    wishes = Preprocessing(
+    preprocessing = Preprocessing(
         channels=3,
         size=(size, size),
         patch=(4, 4),
@@ -350,7 +350,7 @@ def test_pixels_are_those_of_transformers_own_processor(side, size, resample):
         std=std,
         resampling={2: "bilinear", 3: "bicubic"}[resample],
     )
-    ours = pictures.encode(images, wishes, CPU).shown(range(3))["pixel_values"]
+    ours = pictures.encode(images, preprocessing, CPU).shown(range(3))["pixel_values"]
     assert ours.dtype == torch.float32
     assert (ours - theirs).abs().max() < 1.5 / 255 / min(std)  # Pillow rounds to 8 bits after each direction
 
@@ -358,19 +358,19 @@ def test_pixels_are_those_of_transformers_own_processor(side, size, resample):
 def test_what_overshoots_is_cut_off():
     edge = torch.zeros(1, 1, 8, 8)
     edge[..., 4:] = 1
-    found = resized(edge, (16, 16), "bicubic")
-    assert (found.min(), found.max()) == (0, 1)
-    assert found[0, 0, 0].diff().min() > -1e-6
+    pixels = resized(edge, (16, 16), "bicubic")
+    assert (pixels.min(), pixels.max()) == (0, 1)
+    assert pixels[0, 0, 0].diff().min() > -1e-6
     assert resized(edge, (8, 8), "bicubic") is edge
 
 
 def test_grey_images_are_repeated_for_each_channel():
     grey = torch.tensor([[[[0, 51], [102, 255]]]], dtype=torch.uint8)
-    found = normalised(grey, (0.0, 0.5, 0.2), (1.0, 0.5, 0.1))
-    assert found.shape == (1, 3, 2, 2)
-    assert torch.allclose(found[0, 0].flatten(), torch.tensor([0.0, 0.2, 0.4, 1.0]))
-    assert torch.allclose(found[0, 1].flatten(), torch.tensor([-1.0, -0.6, -0.2, 1.0]))
-    assert torch.allclose(found[0, 2].flatten(), torch.tensor([-2.0, 0.0, 2.0, 8.0]))
+    pixels = normalised(grey, (0.0, 0.5, 0.2), (1.0, 0.5, 0.1))
+    assert pixels.shape == (1, 3, 2, 2)
+    assert torch.allclose(pixels[0, 0].flatten(), torch.tensor([0.0, 0.2, 0.4, 1.0]))
+    assert torch.allclose(pixels[0, 1].flatten(), torch.tensor([-1.0, -0.6, -0.2, 1.0]))
+    assert torch.allclose(pixels[0, 2].flatten(), torch.tensor([-2.0, 0.0, 2.0, 8.0]))
     assert torch.equal(normalised(grey / 255, (0.5,), (0.5,)), normalised(grey, (0.5,), (0.5,)))
 
 
@@ -404,8 +404,8 @@ def test_colours_are_not_for_a_model_that_sees_none_and_greys_are_for_all():
     grey = dataclasses.replace(SQUARE, channels=1, mean=(0.5,), std=(0.5,))
     with pytest.raises(InputError, match="'grey-vit' reads images of 1 channel, but the task's have 3"):
         pictures.check(some(side=8), grey, "grey-vit")
-    for wishes in (grey, SQUARE):
-        pictures.check(some(channels=1, side=8), wishes, "a-vit")
+    for preprocessing in (grey, SQUARE):
+        pictures.check(some(channels=1, side=8), preprocessing, "a-vit")
 
 
 @pytest.mark.parametrize("patch", [(3, 4), (4, 3), (16, 16)])
