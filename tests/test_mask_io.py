@@ -323,10 +323,10 @@ def test_what_torch_pruned_itself_is_read():
     model = nn.Sequential(nn.Linear(20, 30), nn.Tanh(), nn.Linear(30, 10))
     prune.global_unstructured([(model[0], "weight"), (model[2], "weight")], prune.L1Unstructured, amount=0.4)
     prune.random_unstructured(model[2], "bias", amount=3)
-    found = mask_from_torch_pruning(model)
-    assert set(found.keep) == {"0.weight", "2.weight", "2.bias"}
-    assert found.pruned == 360 + 3
-    assert torch.equal(found.keep["2.weight"], model[2].weight_mask.bool())
+    pruned = mask_from_torch_pruning(model)
+    assert set(pruned.keep) == {"0.weight", "2.weight", "2.bias"}
+    assert pruned.pruned == 360 + 3
+    assert torch.equal(pruned.keep["2.weight"], model[2].weight_mask.bool())
     assert mask_from_torch_pruning(model[2]).keep.keys() == {"weight", "bias"}
 
 
@@ -413,11 +413,11 @@ def test_a_mask_of_fractions_is_refused():
 
 def test_zeros_of_a_checkpoint_are_its_mask():
     tensors = {"a": torch.tensor([[0.0, -0.0], [1e-45, float("nan")]]), "b": torch.zeros(0, 3), "c": torch.ones(2)}
-    found = mask_from_zeros({name: nn.Parameter(t) for name, t in tensors.items()})
-    assert found.keep["a"].tolist() == [[False, False], [True, True]]
-    assert found.keep["b"].shape == (0, 3)
-    assert found.pruned == 2
-    assert not found.keep["c"].requires_grad
+    mask = mask_from_zeros({name: nn.Parameter(t) for name, t in tensors.items()})
+    assert mask.keep["a"].tolist() == [[False, False], [True, True]]
+    assert mask.keep["b"].shape == (0, 3)
+    assert mask.pruned == 2
+    assert not mask.keep["c"].requires_grad
 
 
 def test_owners_are_all_modules_with_the_parameter():

@@ -57,43 +57,43 @@ class Blocks(nn.Module):
 @pytest.mark.parametrize("make", [bert, mpnet, opt, vit])
 def test_six_matrices_a_block_with_their_roles_and_depths(make):
     model = make()
-    found = list(prunable_matrices(model).values())
-    assert [entry.depth for entry in found] == [0] * 6 + [1] * 6 + [2] * 6
+    matrices = list(prunable_matrices(model).values())
+    assert [entry.depth for entry in matrices] == [0] * 6 + [1] * 6 + [2] * 6
     for depth in range(3):
-        block = {entry.component: tuple(entry.weight.shape) for entry in found if entry.depth == depth}
+        block = {entry.component: tuple(entry.weight.shape) for entry in matrices if entry.depth == depth}
         assert block == {**dict.fromkeys(SIX[:4], (16, 16)), "intermediate": (40, 16), "output": (16, 40)}
     parameters = dict(model.named_parameters())
-    assert all(entry.weight is parameters[entry.name] for entry in found)
+    assert all(entry.weight is parameters[entry.name] for entry in matrices)
 
 
 def test_gpt2s_transposed_matrices_are_found():
-    found = list(prunable_matrices(gpt2()).values())
-    assert [entry.depth for entry in found] == [0] * 4 + [1] * 4 + [2] * 4
-    block = {entry.component: tuple(entry.weight.shape) for entry in found[:4]}
+    matrices = list(prunable_matrices(gpt2()).values())
+    assert [entry.depth for entry in matrices] == [0] * 4 + [1] * 4 + [2] * 4
+    block = {entry.component: tuple(entry.weight.shape) for entry in matrices[:4]}
     # query, key and value are one matrix there
     expected = {"other": (16, 48), "attention output": (16, 16), "intermediate": (16, 64), "output": (64, 16)}
     assert block == expected
 
 
 def test_llamas_gated_blocks_have_seven_matrices():
-    found = list(prunable_matrices(llama()).values())
-    roles = [entry.component for entry in found if entry.depth == 1]
+    matrices = list(prunable_matrices(llama()).values())
+    roles = [entry.component for entry in matrices if entry.depth == 1]
     assert sorted(roles) == sorted([*SIX, "intermediate"])
-    assert len(found) == 21
+    assert len(matrices) == 21
 
 
 def test_no_embedding_norm_bias_pooler_or_head_is_found():
     for make in (bert, mpnet, opt, vit, gpt2, llama):
-        found = prunable_matrices(make())
-        assert all(entry.weight.ndim == 2 for entry in found.values())
+        matrices = prunable_matrices(make())
+        assert all(entry.weight.ndim == 2 for entry in matrices.values())
         strange = ("embed", "pooler", "classifier", "score", "lm_head", "norm", "project_", "wte", "bias")
-        assert not [name for name in found if any(part in name.lower() for part in strange)]
+        assert not [name for name in matrices if any(part in name.lower() for part in strange)]
 
 
 def test_berts_base_size_is_the_papers():
     with torch.device("meta"):
-        found = prunable_matrices(transformers.BertModel(transformers.BertConfig()))
-    assert sum(entry.weight.numel() for entry in found.values()) == 84_934_656
+        matrices = prunable_matrices(transformers.BertModel(transformers.BertConfig()))
+    assert sum(entry.weight.numel() for entry in matrices.values()) == 84_934_656
 
 
 def test_a_model_of_the_hub_is_pruned_alike_with_and_without_its_head():
@@ -106,8 +106,8 @@ def test_a_model_of_the_hub_is_pruned_alike_with_and_without_its_head():
 
 def test_a_matrix_shared_by_blocks_counts_once():
     shared = nn.Linear(4, 4)
-    found = prunable_matrices(Blocks(layer(shared), layer(shared), layer()))
-    assert list(found) == [
+    matrices = prunable_matrices(Blocks(layer(shared), layer(shared), layer()))
+    assert list(matrices) == [
         "layers.0.query.weight",
         "layers.0.fc1.weight",
         "layers.1.fc1.weight",
@@ -129,17 +129,17 @@ def test_tied_weights_of_different_modules_count_once():
 
 def test_lists_within_blocks_belong_to_their_block():
     experts = nn.ModuleDict({"fc1": nn.Linear(4, 8), "experts": nn.ModuleList([layer(), layer()])})
-    found = prunable_matrices(Blocks(layer(), experts))
-    assert [entry.depth for entry in found.values()] == [0, 0, 1, 1, 1, 1, 1]
+    matrices = prunable_matrices(Blocks(layer(), experts))
+    assert [entry.depth for entry in matrices.values()] == [0, 0, 1, 1, 1, 1, 1]
 
 
 def test_encoder_and_decoder_are_both_found():
     config = transformers.T5Config(
         d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2, vocab_size=20, decoder_start_token_id=0
     )
-    found = prunable_matrices(transformers.T5ForConditionalGeneration(config))
-    assert len(found) == 2 * 6 + 2 * 10
-    assert {"query", "key", "value", "attention output"} <= {entry.component for entry in found.values()}
+    matrices = prunable_matrices(transformers.T5ForConditionalGeneration(config))
+    assert len(matrices) == 2 * 6 + 2 * 10
+    assert {"query", "key", "value", "attention output"} <= {entry.component for entry in matrices.values()}
 
 
 @pytest.mark.parametrize(

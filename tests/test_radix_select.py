@@ -84,9 +84,9 @@ def test_many_weights_in_many_chunks(draw, dtype, monkeypatch):
 
 def test_equal_weights_part_by_position_across_tensors_and_levels():
     weights = {"a": torch.full((3,), -2.0), "b": torch.full((2, 2), 2.0)}
-    found = removal_levels(weights, [0, 2, 2, 4, 7])
-    assert found["a"].tolist() == [1, 1, 3]
-    assert found["b"].tolist() == [[3, 4], [4, 4]]
+    levels = removal_levels(weights, [0, 2, 2, 4, 7])
+    assert levels["a"].tolist() == [1, 1, 3]
+    assert levels["b"].tolist() == [[3, 4], [4, 4]]
 
 
 def test_zeros_of_both_signs_are_equal():

@@ -13,7 +13,7 @@ from essparse_lib import tasks
 from essparse_lib.errors import InputError
 from essparse_lib.models import loading
 from essparse_lib.models.loading import tokenizer_of
-from essparse_lib.sources import tiny
+from essparse_lib.sources import tiny_data, tiny_models
 from essparse_lib.tasks import Answer, Question, Questions
 from essparse_lib.training import device
 from essparse_lib.training.evaluate import answer
@@ -129,7 +129,7 @@ def test_windows_cover_the_context_and_overlap_by_the_stride(context, size, max_
 
 
 def test_where_the_token_for_no_answer_stands_last_it_is_the_one_to_point_at():
-    tokenizer = tiny._tokenizer("$A </s> $B </s> <s>", model_input_names=["input_ids", "attention_mask"])
+    tokenizer = tiny_models.make_tokenizer("$A </s> $B </s> <s>", model_input_names=["input_ids", "attention_mask"])
     data = encode(Questions([about(" ".join(WORDS), "film")]), tokenizer, 12)
     assert [row[-1] for row in data.inputs["input_ids"]] == [tokenizer.cls_token_id] * 3
     assert spans(data) == [(3, 3), (11, 11), (10, 10)]
@@ -239,10 +239,10 @@ class Pointing(torch.nn.Module):
 
     def __init__(self, starts, ends):
         super().__init__()
-        self.tables = [torch.zeros(len(tiny._WORDS)) for _ in range(2)]
+        self.tables = [torch.zeros(len(tiny_data.WORDS)) for _ in range(2)]
         for table, scores in zip(self.tables, (starts, ends), strict=True):
             for word, score in scores.items():
-                table[tiny._WORDS.index(word)] = score
+                table[tiny_data.WORDS.index(word)] = score
 
     def forward(self, input_ids, **_):
         return SimpleNamespace(start_logits=self.tables[0][input_ids], end_logits=self.tables[1][input_ids])

@@ -17,7 +17,7 @@ from essparse_lib import tasks
 from essparse_lib.errors import InputError
 from essparse_lib.sources import tiny
 from essparse_lib.tasks import Answer, Question, Questions, Splits, Task, bigbench, fixed_part
-from essparse_lib.tasks.answers import exact_match, f1, normalised
+from essparse_lib.tasks.answers import exact_match, f1, normalise_answer
 
 
 @pytest.mark.parametrize(
@@ -40,11 +40,11 @@ from essparse_lib.tasks.answers import exact_match, f1, normalised
     ],
 )
 def test_normalisation_is_the_official_one(text, expected):
-    assert normalised(text) == expected
+    assert normalise_answer(text) == expected
 
 
 @pytest.mark.parametrize(
-    ("given_", "right", "exact", "overlap"),
+    ("answer", "right", "exact", "overlap"),
     [
         ("the Seine.", ["Seine"], 1, 1),
         ("river Seine", ["Seine"], 0, 2 / 3),
@@ -61,12 +61,12 @@ def test_normalisation_is_the_official_one(text, expected):
         ("Broncos", ["Denver Broncos", "Denver Broncos", "The Broncos"], 1, 1),
     ],
 )
-def test_scores_of_hand_made_cases(given_, right, exact, overlap):
-    assert exact_match(given_, right) == exact
-    assert f1(given_, right) == pytest.approx(overlap)
+def test_scores_of_hand_made_cases(answer, right, exact, overlap):
+    assert exact_match(answer, right) == exact
+    assert f1(answer, right) == pytest.approx(overlap)
 
 
-def official(given_, right):
+def official(answer, right):
     """The official rules once more, step by step: exact match and F1."""
 
     def plain(text):
@@ -81,20 +81,20 @@ def official(given_, right):
         precision, recall = same / len(words), same / len(others)
         return 2 * precision * recall / (precision + recall)
 
-    return max(plain(given_) == plain(answer) for answer in right), max(overlap(given_, answer) for answer in right)
+    return max(plain(answer) == plain(one) for one in right), max(overlap(answer, one) for one in right)
 
 
 phrases = st.lists(st.sampled_from(["the", "a", "An", "Cat", "cat", "cat's", "dog.", "\u2014", "dog", "-"]), max_size=6)
 
 
 @given(phrases.map(" ".join), st.lists(phrases.map(" ".join), min_size=1, max_size=4))
-def test_scores_are_those_of_the_official_rules(given_, right):
-    exact, overlap = official(given_, right)
-    assert exact_match(given_, right) == exact
-    assert f1(given_, right) == pytest.approx(overlap)
+def test_scores_are_those_of_the_official_rules(answer, right):
+    exact, overlap = official(answer, right)
+    assert exact_match(answer, right) == exact
+    assert f1(answer, right) == pytest.approx(overlap)
 
 
-def asked(number=0, context="Paris lies on the Seine", right=(("Seine", 18),)):
+def question(number=0, context="Paris lies on the Seine", right=(("Seine", 18),)):
     return Question(
         id=f"q{number}",
         question=f"Where {number}?",
@@ -104,15 +104,15 @@ def asked(number=0, context="Paris lies on the Seine", right=(("Seine", 18),)):
 
 
 def test_the_fingerprint_sees_every_part_of_a_question():
-    data = Questions([asked(0), asked(1)])
+    data = Questions([question(0), question(1)])
     others = [
         data.take([1, 0]),
         data.take([0]),
-        Questions([asked(0), dataclasses.replace(asked(1), id="x")]),
-        Questions([asked(0), dataclasses.replace(asked(1), question="Who?")]),
-        Questions([asked(0), asked(1, context="Paris lies on the Seine.")]),
-        Questions([asked(0), asked(1, right=[("Seine", 17)])]),
-        Questions([asked(0), asked(1, right=[("Seine", 18), ("Paris", 0)])]),
+        Questions([question(0), dataclasses.replace(question(1), id="x")]),
+        Questions([question(0), dataclasses.replace(question(1), question="Who?")]),
+        Questions([question(0), question(1, context="Paris lies on the Seine.")]),
+        Questions([question(0), question(1, right=[("Seine", 17)])]),
+        Questions([question(0), question(1, right=[("Seine", 18), ("Paris", 0)])]),
     ]
     assert len({d.fingerprint() for d in (data, *others)}) == 8
     assert data.take([0, 1]).fingerprint() == data.fingerprint()
@@ -120,17 +120,17 @@ def test_the_fingerprint_sees_every_part_of_a_question():
 
 def test_answers_that_are_not_in_their_place_are_dropped_and_questions_without_any():
     context = "Paris lies on the Seine"
-    one = asked(right=[("Paris", 1), ("Seine", 18), ("on", 11), ("paris", 0)])
-    assert one.answered_in_place().answers == (Answer("Seine", 18), Answer("on", 11))
-    assert asked(right=[("Paris", 1)]).answered_in_place() is None
+    one = question(right=[("Paris", 1), ("Seine", 18), ("on", 11), ("paris", 0)])
+    assert one.with_answers_in_place().answers == (Answer("Seine", 18), Answer("on", 11))
+    assert question(right=[("Paris", 1)]).with_answers_in_place() is None
     assert not Answer("Seine!", 18).lies_in(context)
     assert not Answer("x", 100).lies_in(context)
 
 
 @pytest.mark.parametrize("change", [{"answers": ()}, {"context": " \n"}, {"question": ""}])
 def test_questions_that_cannot_be_answered_are_refused(change):
-    faulty = Questions([asked(0), dataclasses.replace(asked(1), **change)])
-    for splits in (Splits(faulty, Questions([asked()]), ""), Splits(Questions([asked()]), faulty, "")):
+    faulty = Questions([question(0), dataclasses.replace(question(1), **change)])
+    for splits in (Splits(faulty, Questions([question()]), ""), Splits(Questions([question()]), faulty, "")):
         task = Task(
             name="made",
             classes=(),
@@ -145,7 +145,7 @@ def test_questions_that_cannot_be_answered_are_refused(change):
 
 
 def test_questions_of_one_context_are_told_apart_in_a_fixed_part():
-    data = Questions([asked(i) for i in range(30)])
+    data = Questions([question(i) for i in range(30)])
     part = fixed_part(data, 10)
     assert len(part) == 10
     assert set(fixed_part(data.take(range(29, -1, -1)), 10).items) == set(part.items)

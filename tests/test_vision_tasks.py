@@ -22,8 +22,8 @@ from essparse_lib.runner.task_heads import TASK_HEADS
 from essparse_lib.sources.archives import Archive
 from essparse_lib.specs.trial import Pruning, Training, Trial
 from essparse_lib.tasks import Images, Splits, Task, fixed_part, vision
-from essparse_lib.tasks.images import decoded, kept
-from essparse_lib.tasks.task import held_out
+from essparse_lib.tasks.images import cached_images, decode_images
+from essparse_lib.tasks.task import hold_out_test
 from essparse_lib.training import pictures
 from essparse_lib.training.batches import shuffled
 from essparse_lib.training.device import accelerator
@@ -109,8 +109,8 @@ def test_labels_that_are_no_class_and_no_images_at_all_are_refused(train, fault)
 def test_the_held_out_images_are_the_same_in_any_order_and_copies_stay_together():
     images = some(40)
     images.pixels[20:30] = images.pixels[7]
-    splits = held_out(images, 15, "here")
-    shuffled = held_out(images.take(np.random.RandomState(1).permutation(40)), 15, "here")
+    splits = hold_out_test(images, 15, "here")
+    shuffled = hold_out_test(images.take(np.random.RandomState(1).permutation(40)), 15, "here")
     assert 15 <= len(splits.test) <= 25
     assert len(splits.train) + len(splits.test) == 40
     assert set(splits.test.keys()) == set(shuffled.test.keys())
@@ -218,7 +218,7 @@ def test_images_are_decoded_once_and_anew_when_the_source_changes(mirror, monkey
     for split in ("train", "test"):
         cifar(mirror, [encoded(image) for image in noise(4, 3, 6, 6)], split)
     first, calls = uncounted("cifar10"), []
-    monkeypatch.setattr(vision, "decoded", lambda *given: calls.append(1) or decoded(*given))
+    monkeypatch.setattr(vision, "decode_images", lambda *arguments: calls.append(1) or decode_images(*arguments))
     again = uncounted("cifar10")
     assert not calls
     assert (again.train.fingerprint(), again.origin) == (first.train.fingerprint(), first.origin)
@@ -230,13 +230,13 @@ def test_images_are_decoded_once_and_anew_when_the_source_changes(mirror, monkey
 
 def test_a_damaged_cache_is_named(empty_cache):
     content = "ab" * 32
-    images = kept("made", content, some)
+    images = cached_images("made", content, some)
     assert images.fingerprint() == some().fingerprint()
     file = empty_cache / "images" / "made-abababababababab" / "images.safetensors"
     assert file.stat().st_mode & 0o777 == 0o644
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(InputError, match=r"images\.safetensors cannot be read .*: remove .*made-ab.* and run again"):
-        kept("made", content, some)
+        cached_images("made", content, some)
 
 
 def test_an_empty_split_is_refused(mirror):
@@ -244,7 +244,7 @@ def test_an_empty_split_is_refused(mirror):
     with pytest.raises(InputError, match="no images where image 0 of uoft-cs/cifar10|plain_text/train cannot be read"):
         uncounted("cifar10")
     with pytest.raises(InputError, match="no images where image 0 should be"):
-        decoded([], "RGB", lambda i: f"image {i}")
+        decode_images([], "RGB", lambda i: f"image {i}")
 
 
 def test_without_pillow_the_way_out_is_named(mirror, monkeypatch):
@@ -308,10 +308,10 @@ def test_elpv_from_an_archive_like_its_package(cached, monkeypatch):
     assert (len(splits.train), len(splits.test)) == (6, 624)
     means = pixels.reshape(count, 1, 2, 3, 3, 3).mean((3, 5)).round().astype(np.uint8)
     expected = {key: int(i % 4 > 1) for i, key in enumerate(Images(means, np.zeros(count, dtype=np.int64)).keys())}
-    found = {
+    labels = {
         key: label for part in (splits.train, splits.test) for key, label in zip(part.keys(), part.labels, strict=True)
     }
-    assert found == expected
+    assert labels == expected
 
 
 def test_a_solar_cell_that_is_not_there_is_named(cached, monkeypatch):
@@ -358,19 +358,19 @@ def test_pixels_are_those_of_transformers_own_processor(side, size, resample):
 def test_what_overshoots_is_cut_off():
     edge = torch.zeros(1, 1, 8, 8)
     edge[..., 4:] = 1
-    found = resized(edge, (16, 16), "bicubic")
-    assert (found.min(), found.max()) == (0, 1)
-    assert found[0, 0, 0].diff().min() > -1e-6
+    pixels = resized(edge, (16, 16), "bicubic")
+    assert (pixels.min(), pixels.max()) == (0, 1)
+    assert pixels[0, 0, 0].diff().min() > -1e-6
     assert resized(edge, (8, 8), "bicubic") is edge
 
 
 def test_grey_images_are_repeated_for_each_channel():
     grey = torch.tensor([[[[0, 51], [102, 255]]]], dtype=torch.uint8)
-    found = normalised(grey, (0.0, 0.5, 0.2), (1.0, 0.5, 0.1))
-    assert found.shape == (1, 3, 2, 2)
-    assert torch.allclose(found[0, 0].flatten(), torch.tensor([0.0, 0.2, 0.4, 1.0]))
-    assert torch.allclose(found[0, 1].flatten(), torch.tensor([-1.0, -0.6, -0.2, 1.0]))
-    assert torch.allclose(found[0, 2].flatten(), torch.tensor([-2.0, 0.0, 2.0, 8.0]))
+    pixels = normalised(grey, (0.0, 0.5, 0.2), (1.0, 0.5, 0.1))
+    assert pixels.shape == (1, 3, 2, 2)
+    assert torch.allclose(pixels[0, 0].flatten(), torch.tensor([0.0, 0.2, 0.4, 1.0]))
+    assert torch.allclose(pixels[0, 1].flatten(), torch.tensor([-1.0, -0.6, -0.2, 1.0]))
+    assert torch.allclose(pixels[0, 2].flatten(), torch.tensor([-2.0, 0.0, 2.0, 8.0]))
     assert torch.equal(normalised(grey / 255, (0.5,), (0.5,)), normalised(grey, (0.5,), (0.5,)))
 
 

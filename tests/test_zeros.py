@@ -28,8 +28,8 @@ def after(value, dtype=torch.float32):
 
 
 def test_exact_zeros_have_either_sign():
-    found = of([0.0, -0.0, 1e-45, -1e-45, 1.0])
-    assert (found.weights, found.exact, found.sparsity) == (5, 2, 0.4)
+    zeros = of([0.0, -0.0, 1e-45, -1e-45, 1.0])
+    assert (zeros.weights, zeros.exact, zeros.sparsity) == (5, 2, 0.4)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -49,8 +49,8 @@ def test_exact_zeros_have_either_sign():
     ],
 )
 def test_the_boundaries_of_the_casts(sign, value, fp16, bf16):
-    found = of([sign * value])
-    assert (found.exact, found.fp16, found.bf16) == (0, fp16, bf16)
+    zeros = of([sign * value])
+    assert (zeros.exact, zeros.fp16, zeros.bf16) == (0, fp16, bf16)
     tensor = torch.tensor([value])
     assert int((tensor.half() == 0).sum()) == fp16
     assert int((tensor.bfloat16() == 0).sum()) == bf16
@@ -58,18 +58,18 @@ def test_the_boundaries_of_the_casts(sign, value, fp16, bf16):
 
 def test_a_threshold_is_strict_and_in_the_weights_precision():
     for tau in THRESHOLDS:
-        here = float(np.float32(tau))
-        found = of([here, -here, float(np.nextafter(np.float32(tau), np.float32(0)))], thresholds=[tau])
-        assert found.below == {tau: 1}
+        threshold = float(np.float32(tau))
+        zeros = of([threshold, -threshold, float(np.nextafter(np.float32(tau), np.float32(0)))], thresholds=[tau])
+        assert zeros.below == {tau: 1}
     assert of([0.01], torch.float16, thresholds=[0.01]).below == {0.01: 0}  # both are 0.0100021 there
     assert of([0.01], torch.bfloat16, thresholds=[0.01]).below == {0.01: 0}
     assert of([float(np.float32(0.01))], torch.float64, thresholds=[0.01]).below == {0.01: 1}  # 0.00999999978
 
 
 def test_exact_zeros_are_below_a_threshold_too_small_for_the_precision():
-    found = of([0.0, 2.0**-24, 1.0], torch.float16)  # 1e-8 is zero in fp16
-    assert found.below[1e-8] == 1
-    assert found.below[1e-7] == 2
+    zeros = of([0.0, 2.0**-24, 1.0], torch.float16)  # 1e-8 is zero in fp16
+    assert zeros.below[1e-8] == 1
+    assert zeros.below[1e-7] == 2
     assert of([1.0, 70000.0], thresholds=[65504.0]).below == {65504.0: 1}
     assert of([1.0, 60000.0], torch.float16, thresholds=[1e6]).below == {1e6: 2}  # infinite there
 
@@ -79,8 +79,8 @@ def test_the_deviation_is_the_matrixs_own():
     values = [2.0, -2.0, 2.0, -2.0, 0.0, 0.3, -0.3, 0.0, 2.0, -2.0, math.sqrt(8 - 0.18), -math.sqrt(8 - 0.18)]
     values = torch.tensor([*values, 2.0, -2.0])
     sigma = float(np.std(values.double().numpy()))
-    found = count_zeros({"w": values}, deviations=[0.29 / sigma, 0.31 / sigma])["w"]
-    assert list(found.below_deviations.values()) == [2, 4]
+    zeros = count_zeros({"w": values}, deviations=[0.29 / sigma, 0.31 / sigma])["w"]
+    assert list(zeros.below_deviations.values()) == [2, 4]
     both = count_zeros({"w": values, "ten times": 10 * values}, deviations=[0.01, 0.2, 2])
     assert both["w"].below_deviations == both["ten times"].below_deviations
     shifted = of([1.0, 3.0], deviations=[0.5, 1, 2, 4])  # about the mean, 2: σ = 1
@@ -93,8 +93,8 @@ def test_where_all_weights_are_equal_only_exact_zeros_are_below_the_deviation():
 
 
 def test_sums_and_norms():
-    found = of([3.0, -4.0, 0.0])
-    assert (found.absolute, found.squares, found.norm, found.mean) == (7, 25, 5, pytest.approx(7 / 3))
+    zeros = of([3.0, -4.0, 0.0])
+    assert (zeros.absolute, zeros.squares, zeros.norm, zeros.mean) == (7, 25, 5, pytest.approx(7 / 3))
     large = of([1e30, -1e30])
     assert (large.absolute, large.squares) == (pytest.approx(2e30), pytest.approx(2e60))  # no overflow in between
 
@@ -115,17 +115,17 @@ def bf16_zero(w):
 @given(st.lists(bits32, max_size=40), st.lists(st.floats(1e-45, 1e3), max_size=3, unique=True))
 def test_against_numpy(values, taus):
     w = np.array(values, np.float32)
-    found = count_zeros({"w": torch.from_numpy(w)}, thresholds=taus)["w"]
+    zeros = count_zeros({"w": torch.from_numpy(w)}, thresholds=taus)["w"]
     magnitudes = np.abs(w)
     with np.errstate(over="ignore"):
         halves = w.astype(np.float16)
-    assert found.weights == len(w)
-    assert found.exact == np.sum(w == 0)
-    assert found.fp16 == np.sum(halves == 0)
-    assert found.bf16 == np.sum(bf16_zero(w))
-    assert found.below == {tau: np.sum(magnitudes < max(np.float32(tau), np.float32(1e-45))) for tau in taus}
-    assert found.absolute == pytest.approx(np.sum(magnitudes.astype(np.float64)))
-    assert found.squares == pytest.approx(np.sum(w.astype(np.float64) ** 2))
+    assert zeros.weights == len(w)
+    assert zeros.exact == np.sum(w == 0)
+    assert zeros.fp16 == np.sum(halves == 0)
+    assert zeros.bf16 == np.sum(bf16_zero(w))
+    assert zeros.below == {tau: np.sum(magnitudes < max(np.float32(tau), np.float32(1e-45))) for tau in taus}
+    assert zeros.absolute == pytest.approx(np.sum(magnitudes.astype(np.float64)))
+    assert zeros.squares == pytest.approx(np.sum(w.astype(np.float64) ** 2))
 
 
 @given(st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=40))
@@ -142,26 +142,26 @@ def test_every_precision_counts_as_torch_compares_and_casts(dtype):
     generator = torch.Generator().manual_seed(0)
     exponents = torch.rand(200_003, generator=generator, dtype=torch.float64) * 60 - 50  # more than one chunk
     w = (exponents.exp2() * torch.randn(200_003, generator=generator).sign()).to(dtype)
-    found = count_zeros({"w": w})["w"]
-    assert found.exact == int((w == 0).sum())
-    assert found.fp16 == int((w.to(torch.float16) == 0).sum())
-    assert found.bf16 == int((w.to(torch.bfloat16) == 0).sum())
+    zeros = count_zeros({"w": w})["w"]
+    assert zeros.exact == int((w == 0).sum())
+    assert zeros.fp16 == int((w.to(torch.float16) == 0).sum())
+    assert zeros.bf16 == int((w.to(torch.bfloat16) == 0).sum())
     smallest = torch.tensor(after(0.0, dtype), dtype=dtype)
-    for tau, count in found.below.items():
+    for tau, count in zeros.below.items():
         assert count == int((w.abs() < torch.tensor(tau, dtype=dtype).maximum(smallest)).sum())
-    assert found.squares == pytest.approx(float(w.double().square().sum()))
+    assert zeros.squares == pytest.approx(float(w.double().square().sum()))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_readings_are_in_order(dtype):
     w = torch.randn(1000, generator=torch.Generator().manual_seed(1)).mul(1e-4).to(dtype)
     w[::7] = 0
-    found = count_zeros({"w": w})["w"]
-    assert 0 < found.exact <= found.bf16
-    assert found.exact <= found.fp16
-    below = list(found.below.values())
+    zeros = count_zeros({"w": w})["w"]
+    assert 0 < zeros.exact <= zeros.bf16
+    assert zeros.exact <= zeros.fp16
+    below = list(zeros.below.values())
     assert below == sorted(below)
-    assert found.exact <= below[0]
+    assert zeros.exact <= below[0]
     assert below[-1] == 1000
 
 
@@ -183,13 +183,13 @@ def test_shapes_without_weights_and_without_dimensions():
 
 def test_counts_add_up():
     a, b = torch.tensor([0.0, 1e-6, 0.5]), torch.tensor([0.0, 0.0, 1e-9, 2.0])
-    found = count_zeros({"a": a, "b": b})
+    counts = count_zeros({"a": a, "b": b})
     together = count_zeros({"ab": torch.cat([a, b])})["ab"]
-    total = sum(found.values(), NOTHING)
+    total = sum(counts.values(), NOTHING)
     for part in ("weights", "exact", "fp16", "bf16", "below"):
         assert getattr(total, part) == getattr(together, part)
     assert (total.absolute, total.squares) == (pytest.approx(together.absolute), pytest.approx(together.squares))
-    assert found["a"] + NOTHING == NOTHING + found["a"] == found["a"]
+    assert counts["a"] + NOTHING == NOTHING + counts["a"] == counts["a"]
     with pytest.raises(ValueError, match="do not add up"):
         of([1.0], thresholds=[1e-3]) + of([1.0], thresholds=[1e-4])
 
@@ -220,13 +220,13 @@ def test_without_thresholds_exact_zeros_are_counted_the_same():
 
 def test_matrices_of_one_place_are_counted_together():
     gate, up = (torch.nn.Parameter(torch.tensor([value, 0.0])) for value in (0.0, 1.0))
-    found = count_zeros_by_component(
+    counts = count_zeros_by_component(
         [
             PrunableMatrix(name="g", weight=gate, depth=0, component="intermediate"),
             PrunableMatrix(name="u", weight=up, depth=0, component="intermediate"),
         ]
     )
-    assert (found[0, "intermediate"].weights, found[0, "intermediate"].exact) == (4, 3)
+    assert (counts[0, "intermediate"].weights, counts[0, "intermediate"].exact) == (4, 3)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -263,9 +263,9 @@ def test_effective_sparsity_by_hand():
 
 @given(st.lists(st.integers(-50, 50), min_size=1, max_size=30), st.sampled_from([0.25, 0.5, 0.75, 1.0]))
 def test_effective_sparsity_leaves_the_share_and_no_weight_more(values, share):
-    found = effective_sparsity({"w": torch.tensor(values, dtype=torch.float32)}, share)
+    sparsity = effective_sparsity({"w": torch.tensor(values, dtype=torch.float32)}, share)
     squares = sorted((v * v for v in values), reverse=True)
-    kept = len(values) - round(found * len(values))
+    kept = len(values) - round(sparsity * len(values))
     assert sum(squares[:kept]) >= share * sum(squares)
     assert not kept or sum(squares[: kept - 1]) < share * sum(squares)
 
@@ -294,8 +294,8 @@ def test_the_weights_are_left_alone():
 
 
 def test_results_are_plain_numbers():
-    found = of([0.0, 1.0])
-    assert isinstance(found, Zeros)
-    plain = [found.weights, found.exact, found.fp16, found.bf16, *found.below.values()]
+    zeros = of([0.0, 1.0])
+    assert isinstance(zeros, Zeros)
+    plain = [zeros.weights, zeros.exact, zeros.fp16, zeros.bf16, *zeros.below.values()]
     assert {type(number) for number in plain} == {int}
-    assert {type(found.absolute), type(found.squares)} == {float}
+    assert {type(zeros.absolute), type(zeros.squares)} == {float}

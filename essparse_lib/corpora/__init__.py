@@ -1,4 +1,4 @@
-"""The corpora that language models are pre-trained on, and how they become blocks of tokens."""
+"""Look up the corpora that language models are pre-trained on, and cut them into blocks of tokens."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ CORPORA: dict[str, Corpus] = {corpus.name: corpus for corpus in (packaged.ENGLIS
 
 
 def get(name: str) -> Corpus:
-    """The corpus of this name.
+    """Return the corpus of a name.
+
+    Args:
+        name: name of the corpus, as in pre-trainings and on the command line.
 
     Raises:
-        InputError: there is none.
+        InputError: no corpus has this name.
 
     >>> get("wikipedia").source
     'English Wikipedia of 1 November 2023, wikimedia/wikipedia, CC BY-SA 3.0 and GFDL'

@@ -1,4 +1,4 @@
-"""What a corpus is: documents in a fixed order, where they come from, and the name of what is made of them."""
+"""Define a corpus: documents in a fixed order, where they come from, and a hash of their content."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ class Corpus:
     """A named corpus.
 
     Attributes:
-        name: as in trials, records and on the command line.
-        load: gives the documents, cleaned, each once and in a fixed order; raises InputError if they cannot be had.
-            It is called several times, and may read what is too large to hold.
-        source: data and licence, for the page on data.
-        key: names the content: where two keys are equal so are the documents. With it, what was made of a corpus is
-            found again without reading a document. Empty where nothing but the documents themselves tells.
+        name: name of the corpus in trials, in records and on the command line.
+        load: a function that yields the documents, cleaned, each once and in a fixed order; it raises InputError if
+            they cannot be had. It is called several times, and may read more than fits into memory.
+        source: data and licence in words, for the page on data.
+        key: name of the content: equal keys mean equal documents. With it, blocks of the corpus are looked up in the
+            cache without reading a document. Empty if only the documents themselves can tell.
 
     >>> Corpus(name="two", load=lambda: iter(["one document", "another"]), source="made here").content()
     '1593bf0112f35eb0'
@@ -30,7 +30,7 @@ class Corpus:
     key: str = ""
 
     def content(self) -> str:
-        """The key, or in its place SHA-256 over every document; its first 16 hexadecimal digits."""
+        """Return the key or, if it is empty, the SHA-256 of all documents: its first 16 hexadecimal digits."""
         if self.key:
             return self.key
         digest = hashlib.sha256()
@@ -40,7 +40,11 @@ class Corpus:
 
 
 def fingerprint(corpus: Corpus, *settings: int) -> str:
-    """SHA-256 over the corpus' content and numbers; its first 16 hexadecimal digits.
+    """Return the SHA-256 of a corpus' content and of numbers: its first 16 hexadecimal digits.
+
+    Args:
+        corpus: the corpus, which is read if it has no key.
+        settings: numbers that what is made from the corpus depends on.
 
     >>> corpus = Corpus(name="two", load=lambda: iter(["one", "two"]), source="made here", key="a key")
     >>> fingerprint(corpus, 100), fingerprint(corpus, 101)

@@ -1,4 +1,4 @@
-"""Dictionaries as running text: the entries of GCIDE as dictd holds them, and WordNet's glosses.
+"""Turn dictionaries into running text: the entries of GCIDE as dictd holds them, and WordNet's glosses.
 
 GCIDE (the Collaborative International Dictionary of English: Webster of 1913 with additions) is one text file of
 entries. An entry begins at the margin with its head, ``Davit \\Dav"it\\, n. [Cf. F. davier.] (Naut.)``: headword,
@@ -13,14 +13,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-#: What stands for a character is a mark beside a letter, as in ``[=a]`` or ``[oo^]``, or one of these names.
+#: A special character is written as a mark next to a letter, as in ``[=a]`` or ``[oo^]``, or by one of these names.
 _MARKED = re.compile(r"""\[[-=~^'`",.*]?([A-Za-z]{1,2}|AE|ae|oe)\^?\]""")
 _NAMED = dict(imac="i", aum="a", add="a", udd="u", asl="a", adot="a", dsdot="d") | dict(
     eth="th", thorn="th", yogh="gh", deg=" degrees", pounds="£", frac12="1/2", times="x"
 )
 _NAME = re.compile(rf"\[({'|'.join(_NAMED)})\]")
 
-#: A source, and behind the last of an entry what the conversion left there of the next headword.
+#: A source; after the last one of an entry, the conversion has left the next headword.
 _SOURCE = r"\[[^\[\]]*(?:Webster|WordNet|PJC|Century Dict)[^\[\]]*\]"
 _LEFT_OVER = re.compile(rf"({_SOURCE})[^.\[\]]{{0,80}}$")
 _BRACKET = re.compile(r"\[[^\[\]]*\]")
@@ -31,7 +31,7 @@ _SPEECH = re.compile(
     r"(?:n|a|v|t|i|adj|adv|prep|conj|interj|pron|pl|sing|p|pr|vb|imp|obs|comp|superl|prop|fem|masc)\.(?=[\s,;&)]|$)"
 )
 _INFLECTED = re.compile(r"(?:[A-Z]+\. )?\{[^{}]*\}(?=[ ,;.]* (?:[A-Z]+\. )?[{(]|[ ,;.]*\n|\.)")
-#: Pronunciation, or a field of knowledge, as they stand in a head.
+#: Pronunciation, and a field of knowledge, as heads have them.
 _SPOKEN = re.compile(r"""\((?:[^()]*["`?#;][^()]*|[^()\s]+|[A-Z][A-Za-z ]{0,25})\)""")
 _FIELD = re.compile(r"\((?:[A-Z][A-Za-z']*\.?,?\s*(?:&|and|or|of)?\s*){0,4}[A-Z][A-Za-z]*\.\)")
 
@@ -49,50 +49,51 @@ _AUTHOR = re.compile(
 
 
 def entries(text: str) -> Iterator[str]:
-    """The entries of GCIDE's dictd file, each as running text that begins with its headword.
+    """Yield the entries of GCIDE's dictd file, each as running text that begins with its headword.
 
     Args:
-        text: the file. What stands before the first entry that follows an empty line, the database's description
-            of itself, is passed over.
+        text: the file's text. The database's description of itself, before the first entry that follows an empty
+            line, is left out.
 
     >>> text = '00-database-info\\n   x\\n\\nDavit \\\\Dav"it\\\\, n. [Cf. F. davier.] (Naut.)\\n   A spar of a {ship}.'
     >>> list(entries(text + '\\n   [1913 Webster]\\n'))
     ['Davit: A spar of a ship.']
     """
     for entry in _ENTRY.split(f"\n\n{text}")[1:]:
-        if cleaned := _cleaned(entry):
+        if cleaned := _clean_entry(entry):
             yield cleaned
 
 
-def _cleaned(entry: str) -> str:
+def _clean_entry(entry: str) -> str:
+    """Return an entry as running text, or nothing if it has no prose."""
     entry = _NAME.sub(lambda m: _NAMED[m[1]], _MARKED.sub(r"\1", entry.rstrip()))
     entry = _LEFT_OVER.sub(r"\1", entry)
     while _BRACKET.search(entry):  # the innermost first
         entry = _BRACKET.sub("", entry)
     entry = entry.replace("[", "").replace("]", "")
     first, *paragraphs = re.split(r"\n\s*\n", entry)
-    headword, definition = _parted(first)
-    running = [run for paragraph in (definition, *paragraphs) if (run := _running(paragraph))]
-    return f"{headword}: {' '.join(running)}" if running else ""
+    headword, definition = _split_head(first)
+    texts = [text for paragraph in (definition, *paragraphs) if (text := _join_lines(paragraph))]
+    return f"{headword}: {' '.join(texts)}" if texts else ""
 
 
-def _parted(paragraph: str) -> tuple[str, str]:
-    """The headword, and what follows the head."""
+def _split_head(paragraph: str) -> tuple[str, str]:
+    """Return the headword of an entry's first paragraph, and the text after the head."""
     headword, _, _ = paragraph.partition("\\")
     match = _HEAD.match(paragraph)
     rest = paragraph[match.end() :] if match else paragraph
     while True:
         shorter = rest.lstrip(" \n,;.:&")
         for pattern in (_SPOKEN, _SPEECH, _INFLECTED, _FIELD):
-            if found := pattern.match(shorter):
-                shorter = shorter[found.end() :]
+            if part_of_head := pattern.match(shorter):
+                shorter = shorter[part_of_head.end() :]
         if shorter == rest:
             return " ".join(headword.split()), rest
         rest = shorter
 
 
-def _running(paragraph: str) -> str:
-    """A paragraph's lines as running text; nothing if it is a table."""
+def _join_lines(paragraph: str) -> str:
+    """Return a paragraph's lines as running text, or nothing if it is a table."""
     lines = [_SENSE.sub("", line.strip()) for line in paragraph.strip().split("\n")]
     text = _FIELD.sub("", _LABEL.sub("", " ".join(lines)))
     text = _DERIVED.sub(lambda m: re.sub(r'[*"`]', "", m[1]), text)
@@ -103,9 +104,10 @@ def _running(paragraph: str) -> str:
 
 
 def glosses(lines: str) -> Iterator[str]:
-    """The glosses of one of WordNet's ``data`` files: what stands behind ``|``, the definition and its examples.
+    """Yield the glosses of one of WordNet's ``data`` files: the text after ``|``, a definition and its examples.
 
-    Lines that begin with a blank are the licence.
+    Args:
+        lines: the file's text. Lines that begin with blanks are the licence, and are left out.
 
     >>> list(glosses('  1 licence\\n00001740 03 n 01 entity 0 000 | that which exists; "it is"  \\n'))
     ['that which exists; "it is"']
@@ -116,7 +118,11 @@ def glosses(lines: str) -> Iterator[str]:
 
 
 def tidy(text: str) -> str:
-    """Single blanks, none before a mark, none inside parentheses, no empty parentheses."""
+    """Return a text with single blanks, none before a mark, none inside parentheses, and no empty parentheses.
+
+    Args:
+        text: the text.
+    """
     text = re.sub(r"\s+", " ", text)
     text = re.sub(r"\(\s*[,;.]?\s*\)", "", text)
     text = re.sub(r"\s+([,;:.!?)])(?!\.)", r"\1", text)

@@ -1,9 +1,9 @@
-"""Corpora in parquet files as the hub holds them: BookCorpus and Wikipedia, and a tiny one made here.
+"""Read corpora from parquet files as the hub holds them: BookCorpus and Wikipedia, and a tiny one made here.
 
-BookCorpus: the repository's main branch holds a loading script, which nothing runs any more; its text as parquet is
-on the branch that the hub itself makes, ``refs/convert/parquet``. No commit of that branch could be verified, so a
-branch is named here, and the number of rows that the data set's card states is checked instead. A mirror of the same
-rows, also by no verified commit, is ``SamuelYang/bookcorpus``; ``lucadiliello/bookcorpusopen`` holds other books.
+BookCorpus: the repository's main branch holds a loading script, which no library runs any more. Its text as parquet is
+on the branch that the hub itself makes, ``refs/convert/parquet``. No commit of that branch could be verified, so the
+branch is named here, and the number of rows that the data set's card states is checked instead. The same rows are in
+``SamuelYang/bookcorpus``, also at no verified commit; ``lucadiliello/bookcorpusopen`` holds other books.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from typing import Any
 
 from ..errors import InputError, one_line
 from ..sources import tiny
-from ..sources.hub import Repository, folder
+from ..sources.hub import Repository, repository_folder
 from .corpus import Corpus
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parquet:
-    """One split of a text data set.
+    """One split of a text data set that the hub holds as parquet.
 
     Attributes:
-        repository: the data set.
-        files: its parquet files, as a pattern below the repository's folder; they are read in their names' order.
-        rows: how many there must be in all, or None where that is not fixed.
-        joined: how many consecutive rows make a document.
+        repository: the data set's repository.
+        files: pattern of the parquet files in the repository's folder; they are read in the order of their names.
+        rows: number of rows that all files together must have, or None if it is not fixed.
+        joined: number of consecutive rows that make a document.
     """
 
     repository: Repository
@@ -38,30 +38,32 @@ class Parquet:
 
     @property
     def key(self) -> str:
-        """Names the content, as far as the repository's revision does."""
+        """Name of the content, as precise as the repository's revision."""
         return f"{self.repository.id}@{self.repository.revision}/{self.files}:{self.rows}:{self.joined}"
 
     def documents(self) -> Iterator[str]:
-        """The documents, read part by part of a row group: memory does not grow with the files.
+        """Return the documents one by one; memory does not grow with the files.
 
         Raises:
             InputError: the data set cannot be had or read, or has another number of rows.
         """
-        where, origin = folder(self.repository, ("README.md", self.files))
-        paths = sorted(where.glob(self.files))
+        local, origin = repository_folder(self.repository, ("README.md", self.files))
+        paths = sorted(local.glob(self.files))
         if not paths:
-            raise InputError(f"{where} holds no {self.files}: complete the folder or remove it")
+            raise InputError(f"{local} holds no {self.files}: complete the folder or remove it")
         parquet = _reader()
         try:
-            found = sum(parquet.read_metadata(path).num_rows for path in paths)
-        except (OSError, ValueError) as error:  # Arrow's errors are of these
-            raise _unreadable(where, self.files, error) from error
-        if self.rows not in (None, found):
-            raise InputError(f"{self.files} from {origin} has {found:,} rows, but must have {self.rows:,}: complete it")
-        return (text for rows in _runs(_texts(parquet, paths), self.joined) if (text := " ".join(rows).strip()))
+            rows = sum(parquet.read_metadata(path).num_rows for path in paths)
+        except (OSError, ValueError) as error:  # Arrow's errors are of these types
+            raise _unreadable(local, self.files, error) from error
+        if self.rows not in (None, rows):
+            raise InputError(f"{self.files} from {origin} has {rows:,} rows, but must have {self.rows:,}: complete it")
+        documents = (" ".join(texts).strip() for texts in _runs(_texts(parquet, paths), self.joined))
+        return (document for document in documents if document)
 
 
 def _texts(parquet: Any, paths: list[Path]) -> Iterator[str]:
+    """Yield the rows of parquet files, a part of a row group at a time."""
     for path in paths:
         try:
             for batch in parquet.ParquetFile(path).iter_batches(batch_size=1024, columns=["text"]):
@@ -71,12 +73,13 @@ def _texts(parquet: Any, paths: list[Path]) -> Iterator[str]:
 
 
 def _runs(texts: Iterator[str], length: int) -> Iterator[list[str]]:
-    """Consecutive texts, so many at a time."""
+    """Yield consecutive texts, ``length`` at a time."""
     while run := list(islice(texts, length)):
         yield run
 
 
 def _reader() -> Any:
+    """Return the library that reads parquet."""
     try:
         from pyarrow import parquet
     except ImportError as missing:
@@ -84,8 +87,8 @@ def _reader() -> Any:
     return parquet
 
 
-def _unreadable(where: Path, name: str, error: Exception) -> InputError:
-    return InputError(f"{where}/{name} cannot be read ({type(error).__name__}: {one_line(error)}): fetch it anew")
+def _unreadable(folder: Path, name: str, error: Exception) -> InputError:
+    return InputError(f"{folder}/{name} cannot be read ({type(error).__name__}: {one_line(error)}): fetch it anew")
 
 
 _BOOKS = Parquet(

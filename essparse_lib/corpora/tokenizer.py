@@ -1,8 +1,8 @@
-"""BERT's tokenizer, trained on a corpus: WordPiece over lower-cased text without accents.
+"""Train BERT's tokenizer on a corpus: WordPiece over lower-cased text without accents.
 
 The trainer of the library ``tokenizers`` numbers a letter's continuation (``##e``) in the order in which it meets the
-words of a hash table, and equally frequent pieces by these numbers, so that two trainings differ. Here letters and
-continuations are given to it beforehand, in the order of their code points; then two trainings give one file.
+words of a hash table, and equally frequent pieces by these numbers. So two trainings differ. Here the trainer gets the
+letters and continuations beforehand, in the order of their code points. Then two trainings give the same file.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ if TYPE_CHECKING:
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 LARGEST = 65_535  # token numbers are kept in 16 bits
 
-#: A character that is rarer than one in a million is no letter of the alphabet: words with it are [UNK].
+#: A character that is rarer than one in a million does not enter the alphabet: words with it are [UNK].
 _RAREST = 1e-6
-_ALPHABET = 1000  # at most, as BERT's
-_TWICE = 2  # a piece is made of what occurs at least twice, as BERT's
-_BATCH = 4_000_000  # characters counted at once
-FORMAT = 1  # raised when the same corpus would give another tokenizer
+_LARGEST_ALPHABET = 1000  # as in BERT
+_LEAST_FREQUENCY = 2  # of a pair of pieces that are merged into one, as in BERT
+_BATCH = 4_000_000  # characters counted at a time
+FORMAT = 1  # raised when the way from a corpus to a tokenizer changes
 
 
 def wordpiece(corpus: Corpus, vocabulary: int) -> PreTrainedTokenizerFast:
-    """BERT's tokenizer with exactly ``vocabulary`` tokens, trained on the corpus or read from the cache.
+    """Return BERT's tokenizer with exactly ``vocabulary`` tokens, trained on a corpus or read from the cache.
 
-    Text is lower-cased, decomposed and stripped of accents, split at white space and punctuation, and words into the
-    longest pieces known. One text becomes ``[CLS] A [SEP]``, a pair ``[CLS] A [SEP] B [SEP]`` with token types 0 and 1.
+    It lower-cases a text, removes accents, and splits it at white space and punctuation, and words into the longest
+    pieces that it knows. One text becomes ``[CLS] A [SEP]``, a pair ``[CLS] A [SEP] B [SEP]`` with token types 0 and 1.
 
     Args:
-        corpus: what it is trained on.
-        vocabulary: how many tokens it has, the five special ones among them; at most 65,535.
+        corpus: the corpus to train on.
+        vocabulary: number of tokens, the five special ones among them; at most 65,535.
 
     Raises:
-        InputError: the corpus is empty or cannot be had; the vocabulary is larger than its text supports, or too
+        InputError: the corpus is empty or cannot be had; or the vocabulary is larger than its text supports, or too
             small for its letters.
 
     Source:
@@ -60,7 +60,15 @@ def wordpiece(corpus: Corpus, vocabulary: int) -> PreTrainedTokenizerFast:
 
 
 def tokenizer_folder(corpus: Corpus, vocabulary: int) -> Path:
-    """Where the files of ``wordpiece`` lie, made if they are not in the cache. Arguments and errors as of it."""
+    """Return the folder with the files of ``wordpiece``'s tokenizer, which is trained if it is not in the cache.
+
+    Args:
+        corpus: the corpus to train on.
+        vocabulary: number of tokens, the five special ones among them; at most 65,535.
+
+    Raises:
+        InputError: the corpus or the vocabulary is not allowed, as for ``wordpiece``.
+    """
     if not isinstance(vocabulary, int) or not len(SPECIAL) < vocabulary <= LARGEST:
         raise InputError(
             f"vocabulary {vocabulary!r} is not allowed: give a whole number from {len(SPECIAL) + 1} to {LARGEST:,}"
@@ -70,6 +78,7 @@ def tokenizer_folder(corpus: Corpus, vocabulary: int) -> Path:
 
 
 def _train(corpus: Corpus, vocabulary: int, target: Path) -> None:
+    """Train a tokenizer and write it into a folder."""
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -90,8 +99,8 @@ def _train(corpus: Corpus, vocabulary: int, target: Path) -> None:
         )
     trainer = trainers.WordPieceTrainer(
         vocab_size=vocabulary,
-        min_frequency=_TWICE,
-        special_tokens=[*SPECIAL, *inner],  # the only tokens whose numbers can be given
+        min_frequency=_LEAST_FREQUENCY,
+        special_tokens=[*SPECIAL, *inner],  # the trainer lets us number special tokens only
         initial_alphabet=letters,
         limit_alphabet=len(letters),
         show_progress=False,
@@ -103,7 +112,7 @@ def _train(corpus: Corpus, vocabulary: int, target: Path) -> None:
             f"vocabulary {vocabulary:,} is larger than the text of corpus {corpus.name!r} supports: "
             f"ask for at most {len(vocab):,}"
         )
-    final = empty(vocab)  # in which a continuation is no special token
+    final = empty(vocab)  # in it, continuations are ordinary tokens
     final.decoder = decoders.WordPiece()
     final.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
@@ -118,7 +127,7 @@ def _train(corpus: Corpus, vocabulary: int, target: Path) -> None:
 
 
 def _alphabet(corpus: Corpus, tokenizer: Any) -> list[str]:
-    """The characters of the normalised text that are not too rare, by code point."""
+    """Return the characters of the normalised text that are not too rare, in the order of their code points."""
     raw = np.zeros(sys.maxunicode + 1, dtype=np.int64)
     for batch in batches(corpus.load(), _BATCH):
         text = "".join(batch).encode("utf-32-le", errors="replace")
@@ -127,22 +136,29 @@ def _alphabet(corpus: Corpus, tokenizer: Any) -> list[str]:
     if not raw.any():
         raise InputError(f"corpus {corpus.name!r} is empty: there is nothing to train a tokenizer on")
     normalised: dict[str, int] = {}
-    for code in np.flatnonzero(raw):  # the normaliser looks at one character at a time, and so may we
+    for code in np.flatnonzero(raw):  # the normaliser treats each character by itself
         for letter in tokenizer.normalizer.normalize_str(chr(code)):
             normalised[letter] = normalised.get(letter, 0) + int(raw[code])
     letters = {letter: count for letter, count in normalised.items() if not letter.isspace()}
     least = _RAREST * sum(letters.values())
-    kept = sorted((c for c in letters if letters[c] >= least), key=lambda c: (-letters[c], c))
-    return sorted(kept[:_ALPHABET])
+    frequent = [letter for letter, count in letters.items() if count >= least]
+    kept = sorted(frequent, key=lambda letter: (-letters[letter], letter))
+    return sorted(kept[:_LARGEST_ALPHABET])
 
 
 def _continues(letter: str, tokenizer: Any) -> bool:
-    """Whether it can stand within a word, as punctuation and Chinese characters cannot."""
-    return len(tokenizer.pre_tokenizer.pre_tokenize_str(tokenizer.normalizer.normalize_str(f"a{letter}"))) == 1
+    """Return whether a letter can stand within a word; punctuation and Chinese characters cannot."""
+    normalised = tokenizer.normalizer.normalize_str(f"a{letter}")
+    return len(tokenizer.pre_tokenizer.pre_tokenize_str(normalised)) == 1
 
 
 def batches(documents: Iterator[str], characters: int) -> Iterator[list[str]]:
-    """Consecutive documents until they have so many characters or more; what remains at the end."""
+    """Yield lists of consecutive documents that have at least so many characters; the last list may have fewer.
+
+    Args:
+        documents: the documents.
+        characters: least number of characters of a list.
+    """
     batch, size = [], 0
     for document in documents:
         batch.append(document)

@@ -1,1 +1,1 @@
-"""The named models, where each comes from, and how any model is loaded."""
+"""Name models, say where each comes from, and load them or any other model."""

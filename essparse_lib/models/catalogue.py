@@ -1,4 +1,4 @@
-"""The named models and where each is to be had, pinned."""
+"""List the named models, and where to get each, pinned."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class Model:
     """A named model's sources.
 
     Attributes:
-        name: the model's name, as in trials, records and on the command line.
-        repository: the repository of the hub that has the model, or None.
-        archive: a package archive that has it as well, with the folder inside, or None.
-        weights: SHA-256 of its one weight file, checked wherever it came from, or None if not known.
-        gguf: name of the weight file where it is of that format, dequantised on loading.
+        name: name of the model in trials, in records and on the command line.
+        repository: the hub's repository of the model, or None.
+        archive: a package archive that also has the model, with the folder inside it, or None.
+        weights: SHA-256 of the model's one weight file, checked whatever its source, or None if it is not known.
+        gguf: name of the weight file if it has this format; it is dequantised on loading.
     """
 
     name: str

@@ -1,21 +1,18 @@
-"""Named models, and any other model of the hub or of a local folder, with the head that a task needs."""
+"""Load named models, and any other model of the hub or of a local folder, with the head that a task needs."""
 
 from __future__ import annotations
 
-import hashlib
 import re
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, one_line, unknown
-from ..files import sha256
-from ..records.pretrained import SCALES, folder_of
-from ..sources.archives import extract
+from ..records.pretrained import SCALES
 from ..sources.hub import Repository, model_folder
 from ..specs import models, tasks
-from .catalogue import MODELS, Model
+from .catalogue import MODELS
+from .model_files import Source, from_catalogue, hash_weights, trained_here
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -23,81 +20,34 @@ if TYPE_CHECKING:
     from .preprocessing import Preprocessing
 
 
-#: Architectures that number positions from 2, so that two of the embeddings in their configuration are never used.
+#: Architectures that number positions from 2, so that two of their position embeddings are never used.
 _POSITIONS_FROM_2 = ("camembert", "mpnet", "roberta", "xlm-roberta")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """A model's files on this disk.
-
-    Attributes:
-        folder: what ``from_pretrained`` reads.
-        origin: where they came from, in words.
-        weights: SHA-256 over the weight files, the first 16 hexadecimal digits.
-        gguf: name of the weight file if it is of that format, which ``from_pretrained`` must be told.
-    """
-
-    folder: Path
-    origin: str
-    weights: str
-    gguf: str | None = None
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """Arguments to ``from_pretrained``."""
-        return {
-            "pretrained_model_name_or_path": self.folder,
-            "trust_remote_code": False,
-            **({"gguf_file": self.gguf} if self.gguf else {}),
-        }
 
 
 @cache
 def locate(name: str) -> Source:
-    """Find (and fetch, where needed) a model by its name here, its id on the hub, or its local folder.
+    """Return a model's files, which are fetched if needed.
+
+    Args:
+        name: name of the model, its id on the hub, or its local folder.
 
     Raises:
         InputError: the name is unknown, the model cannot be had, or its weights are not the named ones.
     """
     model = MODELS.get(name)
     if name in SCALES:
-        folder, origin = _own(name)
+        folder, origin = trained_here(name)
     else:
-        folder, origin = _unnamed(name) if model is None else _named(model)
-    found = _weights_hash(folder)
-    if model is not None and model.weights not in (None, found):
+        folder, origin = _from_hub_or_folder(name) if model is None else from_catalogue(model)
+    digest = hash_weights(folder)
+    if model is not None and model.weights not in (None, digest):
         file = folder / (model.gguf or "model.safetensors")
         raise InputError(f"{file} is not {name}'s: its sha256 must be {model.weights}; remove that folder")
-    return Source(folder=folder, origin=origin, weights=found[:16], gguf=model.gguf if model else None)
+    return Source(folder=folder, origin=origin, weights=digest[:16], gguf=model.gguf if model else None)
 
 
-def _named(model: Model) -> tuple[Path, str]:
-    if model.archive is None:
-        assert model.repository is not None
-        return model_folder(model.repository)
-    archive, prefix = model.archive
-    try:
-        return extract(archive, prefix), archive.filename
-    except InputError as no_archive:
-        if model.repository is None:
-            raise
-        try:
-            return model_folder(model.repository)
-        except InputError as no_hub:
-            raise InputError(f"model {model.name!r}: {no_archive}; or from the hub: {no_hub}") from no_hub
-
-
-def _own(name: str) -> tuple[Path, str]:
-    folder = folder_of(name)
-    if folder is None:
-        raise InputError(
-            f"model {name!r} is trained here, and its weights are not there yet: run `essparse pretrain {name}`"
-        )
-    return folder, "trained here"
-
-
-def _unnamed(name: str) -> tuple[Path, str]:
+def _from_hub_or_folder(name: str) -> tuple[Path, str]:
+    """Return folder and origin of a model that is named by its local folder or by its id on the hub."""
     check_name(name)
     path = Path(name).expanduser()
     if path.is_dir():
@@ -109,10 +59,13 @@ def _unnamed(name: str) -> tuple[Path, str]:
 
 
 def check_name(name: str) -> None:
-    """Check that a model can be meant by the name; whether it can be had is seen when it is located.
+    """Check that a name can be that of a model; ``locate`` sees whether the model can be had.
+
+    Args:
+        name: the name.
 
     Raises:
-        InputError: it is no name known here, no id of the hub, and no folder.
+        InputError: it is no name known here, no id on the hub, and no folder.
     """
     on_hub = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?", name)
     known = name in MODELS or name in SCALES
@@ -122,19 +75,16 @@ def check_name(name: str) -> None:
         )
 
 
-def _weights_hash(folder: Path) -> str:
-    """SHA-256 of the weight file, or over those of several."""
-    files = sorted([*folder.glob("*.safetensors"), *folder.glob("pytorch_model*.bin"), *folder.glob("*.gguf")])
-    if not files:
-        raise InputError(f"{folder} holds no weights (*.safetensors)")
-    if len(files) == 1:
-        return sha256(files[0])
-    return hashlib.sha256("".join(sha256(f) for f in files).encode()).hexdigest()
-
-
 @cache
 def tokenizer_of(name: str) -> PreTrainedTokenizerBase:
-    """The model's own tokenizer."""
+    """Return a model's tokenizer.
+
+    Args:
+        name: name of the model, its id on the hub, or its local folder.
+
+    Raises:
+        InputError: the model cannot be had, or has no tokenizer that can be read.
+    """
     from transformers import AutoTokenizer
 
     source = locate(name)
@@ -142,16 +92,21 @@ def tokenizer_of(name: str) -> PreTrainedTokenizerBase:
         tokenizer = AutoTokenizer.from_pretrained(**source.options)
     except (OSError, ValueError) as error:
         raise InputError(f"model {name!r} has no tokenizer that can be read in {source.folder}") from error
-    if tokenizer.pad_token_id is None:  # as of GPT-2: what fills a batch up is masked, so any token serves
+    if tokenizer.pad_token_id is None:  # as in GPT-2; padding is masked, so any token serves
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
 
 
 def check_fits(name: str, head: str, max_length: int) -> None:
-    """Check that a head of this kind can be put on the model, and that it takes inputs of this many tokens.
+    """Check that a model can have a head of a kind, and that it takes inputs of so many tokens.
+
+    Args:
+        name: name of the model, its id on the hub, or its local folder.
+        head: kind of the head, as transformers names it, such as ``sequence-classification``.
+        max_length: number of tokens of the longest input.
 
     Raises:
-        InputError: it cannot, as for a vision model and a text task.
+        InputError: the model cannot have the head, as a vision model for a text task, or takes fewer tokens.
     """
     config = _config_of(name)
     if type(config) not in _loader(head)._model_mapping:
@@ -182,60 +137,69 @@ def _config_of(name: str) -> PreTrainedConfig:
 
 
 def preprocessing_of(name: str) -> Preprocessing:
-    """What the model wants of its pixels.
+    """Return how a vision model expects its images.
+
+    Args:
+        name: name of the model, its id on the hub, or its local folder.
 
     Raises:
-        InputError: the model does not say, or wants what is not done here.
+        InputError: the model does not say, or asks for a step that is not done here.
     """
-    from .preprocessing import wanted
+    from .preprocessing import read_preprocessing
 
     try:
-        return wanted(_config_of(name), locate(name).folder / "preprocessor_config.json")
+        return read_preprocessing(_config_of(name), locate(name).folder / "preprocessor_config.json")
     except InputError as error:
         raise InputError(f"model {name!r}: {error}") from error
 
 
 def with_head(name: str, head: str, classes: int, seed: int) -> PreTrainedModel:
-    """The model with a fresh head, in fp32 on the CPU; the seed alone sets the head.
+    """Return a model with a new head, in fp32 on the CPU; the head depends on the seed alone.
 
     Args:
-        head: its kind, as transformers names it: ``sequence-classification``, ``question-answering``,
+        name: name of the model, its id on the hub, or its local folder.
+        head: kind of the head, as transformers names it: ``sequence-classification``, ``question-answering``,
             ``image-classification``.
-        classes: how many there are to tell apart; 0 for a head whose answers are no classes.
+        classes: number of classes; 0 for a head whose answers are not classes.
+        seed: seed of the head's weights.
+
+    Raises:
+        InputError: the model cannot be had, or its weights do not fit its configuration.
     """
     import torch
 
     options = {"num_labels": classes} if classes else {}
     torch.manual_seed(seed)
     with quiet():
-        model, found = _loader(head).from_pretrained(
+        model, loading_info = _loader(head).from_pretrained(
             **locate(name).options,
             **options,
             dtype=torch.float32,
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
-    _renew_head(model, head, found, seed)
+    _renew_head(model, head, loading_info, seed)
     if model.main_input_name == "input_ids":
         model.config.pad_token_id = tokenizer_of(name).pad_token_id  # decoders find the last token of a row by it
     return model
 
 
-def _renew_head(model: PreTrainedModel, head: str, found: dict[str, Any], seed: int) -> None:
-    """Draw the head anew where the checkpoint has one for as many classes: it is no part of what was pre-trained.
+def _renew_head(model: PreTrainedModel, head: str, loading_info: dict[str, Any], seed: int) -> None:
+    """Draw the head anew if the checkpoint had one for as many classes, since the head is not pre-trained here.
 
     Raises:
-        InputError: other weights than the head's are not of the shape that the configuration gives them.
+        InputError: weights outside the head have not the shape that the configuration gives them.
     """
     import torch
 
-    if not hasattr(model, model.base_model_prefix):  # what is not the head cannot be told; few models are made so
+    if not hasattr(model, model.base_model_prefix):  # a few models do not separate the head from the rest
         return
     body = f"{model.base_model_prefix}."
-    strange = sorted(key for key, *_ in found["mismatched_keys"] if key.startswith(body))
-    if strange:
-        raise InputError(f"{model.name_or_path}: {strange[0]} is not of the shape that config.json says: fetch it anew")
-    drawn = {*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])}
+    mismatched = [key for key, *_ in loading_info["mismatched_keys"]]
+    in_body = sorted(key for key in mismatched if key.startswith(body))
+    if in_body:
+        raise InputError(f"{model.name_or_path}: {in_body[0]} is not of the shape that config.json says: fetch it anew")
+    drawn = {*loading_info["missing_keys"], *mismatched}
     if all(key in drawn or key.startswith(body) for key in model.state_dict()):
         return
     torch.manual_seed(seed)
@@ -246,19 +210,22 @@ def _renew_head(model: PreTrainedModel, head: str, found: dict[str, Any], seed: 
 
 
 def classifier(name: str, classes: int, seed: int) -> PreTrainedModel:
-    """The model ``with_head`` for telling texts of so many classes apart."""
+    """Return a model with a new head that classifies texts, as ``with_head`` makes it."""
     return with_head(name, "sequence-classification", classes, seed)
 
 
 def _loader(head: str) -> Any:
-    """What loads models with a head: ``AutoModelForQuestionAnswering`` for ``question-answering``."""
+    """Return the class that loads models with a head: ``AutoModelForQuestionAnswering`` for ``question-answering``."""
     import transformers
 
     return getattr(transformers, "AutoModelFor" + "".join(word.capitalize() for word in head.split("-")))
 
 
 def complete(name: str) -> PreTrainedModel:
-    """The model with the heads and the precision that it was saved with, on the CPU.
+    """Return a model with the heads and in the precision that it was saved with, on the CPU.
+
+    Args:
+        name: name of the model, its id on the hub, or its local folder.
 
     Raises:
         InputError: the model cannot be had or read.
@@ -269,14 +236,14 @@ def complete(name: str) -> PreTrainedModel:
     source = locate(name)
     try:
         config = transformers.AutoConfig.from_pretrained(**source.options)
-        named = getattr(transformers, (config.architectures or [""])[0], None)
-        known = isinstance(named, type) and issubclass(named, transformers.PreTrainedModel)
-        # gguf files hold decoders that speak, and do not name their class
-        other = transformers.AutoModelForCausalLM if source.gguf else transformers.AutoModel
-        loader: Any = named if known else other
+        architecture = getattr(transformers, (config.architectures or [""])[0], None)
+        if isinstance(architecture, type) and issubclass(architecture, transformers.PreTrainedModel):
+            loader: Any = architecture
+        else:  # gguf files hold language models, and do not name their class
+            loader = transformers.AutoModelForCausalLM if source.gguf else transformers.AutoModel
         with quiet():
             model = loader.from_pretrained(**source.options, dtype=torch.float32 if source.gguf else "auto")
-        if source.gguf:  # dequantised, it is a model like any other, and may be cast and saved
+        if source.gguf:  # after dequantisation the model may be cast and saved like any other
             model.hf_quantizer.remove_quantization_config(model)
         return model
     except (OSError, ValueError, RuntimeError, ImportError) as error:
@@ -284,7 +251,7 @@ def complete(name: str) -> PreTrainedModel:
 
 
 class quiet:
-    """Silence transformers' progress bars, and its report that the head is new: here it always is."""
+    """Silence transformers' progress bars, and its report that the head is new, which it always is here."""
 
     def __enter__(self) -> None:
         from transformers.utils import logging

@@ -1,4 +1,4 @@
-"""What a vision model wants of its pixels, from the two files that the hub has of it."""
+"""Read how a vision model expects its pixels, from the two files that the hub has for it."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import Any
 from ..errors import InputError, one_line
 from ..wording import times_text
 
-#: Pillow's numbers of the resamplings that torch has as well, as preprocessor_config.json gives them.
+#: Resamplings that torch has, by Pillow's numbers for them, which preprocessor_config.json uses.
 _RESAMPLINGS = {2: "bilinear", 3: "bicubic"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Preprocessing:
-    """What a model wants of its pixels.
+    """How a vision model expects its images.
 
     Attributes:
-        channels: 1 for grey, 3 for red, green and blue.
-        size: height and width that it reads.
-        patch: height and width of the patches that it cuts them into; of one pixel where it cuts none.
-        mean: of each channel, in [0, 1]: what is taken off.
-        std: of each channel: what is then divided by.
-        resampling: how images of another size are made to fit: ``bilinear``, ``bicubic``.
+        channels: number of channels: 1 for grey, 3 for red, green and blue.
+        size: height and width of the images, in pixels.
+        patch: height and width of the patches that the model cuts images into, in pixels; (1, 1) if it cuts none.
+        mean: mean of each channel, which is subtracted from pixels in [0, 1].
+        std: standard deviation of each channel, by which the difference is divided.
+        resampling: how images of another size are resized: ``bilinear`` or ``bicubic``.
     """
 
     channels: int
@@ -36,49 +36,42 @@ class Preprocessing:
     resampling: str = "bilinear"
 
 
-def wanted(config: Any, file: Path) -> Preprocessing:
-    """What a model wants of its pixels, from its two files on the hub.
+def read_preprocessing(config: Any, file: Path) -> Preprocessing:
+    """Return how a vision model expects its images, from its two files on the hub.
 
-    Where it wants a larger image's middle, it gets the image whole at the size of that middle: small images have
-    their object in all of them, and no border to spare.
+    A model that would be given the centre of a larger image is given the whole image at the size of that centre: in
+    small images the object fills the frame, and there is no border to cut.
 
     Args:
-        config: its configuration.
-        file: its ``preprocessor_config.json``; what that leaves out is as for a ViT.
+        config: the model's configuration.
+        file: path of the model's ``preprocessor_config.json``; settings that it lacks are those of a ViT.
 
     Raises:
-        InputError: the file is missing or damaged, wants what is not done here, or does not go with the configuration.
+        InputError: the file is missing or damaged, asks for a step that is not done here, or does not fit the
+            configuration.
     """
-    try:
-        preprocessor = json.loads(file.read_bytes())
-    except FileNotFoundError as error:
-        raise InputError(f"{file} is missing, which says what the model wants of its pixels") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} cannot be read: {one_line(error)}") from error
-    if not isinstance(preprocessor, dict):
-        raise InputError(f"{file} cannot be read: it is no JSON object")
-    given = file.name
-    channels, takes = getattr(config, "num_channels", 3), getattr(config, "image_size", None)
+    preprocessor = _read_json(file)
+    channels, image_size = getattr(config, "num_channels", 3), getattr(config, "image_size", None)
     cropped = preprocessor.get("do_center_crop") and "crop_size" in preprocessor
-    size = _pair(preprocessor["crop_size"] if cropped else preprocessor.get("size", takes))
+    size = _pair(preprocessor["crop_size"] if cropped else preprocessor.get("size", image_size))
     if size is None:
-        raise InputError(f"{given} has size {preprocessor.get('size')!r}: give a number of pixels, or height and width")
-    if takes is not None and size != _pair(takes):
         raise InputError(
-            f"{given} makes images of {times_text(size)}, but config.json takes {takes}: correct one of them"
+            f"{file.name} has size {preprocessor.get('size')!r}: give a number of pixels, or height and width"
+        )
+    if image_size is not None and size != _pair(image_size):
+        raise InputError(
+            f"{file.name} makes images of {times_text(size)}, but config.json takes {image_size}: correct one of them"
         )
     resampling = _RESAMPLINGS.get(preprocessor.get("resample", 2))
     if resampling is None:
         raise InputError(
-            f"{given} has resample {preprocessor['resample']!r}: only 2 (bilinear) and 3 (bicubic) are done"
+            f"{file.name} has resample {preprocessor['resample']!r}: only 2 (bilinear) and 3 (bicubic) are done"
         )
     if not preprocessor.get("do_rescale", True) or abs(255 * preprocessor.get("rescale_factor", 1 / 255) - 1) > 1e-6:
-        raise InputError(f"{given} wants pixels on another scale than 0 to 1, which is not done")
-    normal = preprocessor.get("do_normalize", True)
-    mean, std = (
-        _channels(preprocessor.get(name, 0.5) if normal else neutral, channels, name)
-        for name, neutral in (("image_mean", 0.0), ("image_std", 1.0))
-    )
+        raise InputError(f"{file.name} wants pixels on another scale than 0 to 1, which is not done")
+    normalizes = preprocessor.get("do_normalize", True)
+    mean = _per_channel(preprocessor.get("image_mean", 0.5) if normalizes else 0.0, channels, "image_mean")
+    std = _per_channel(preprocessor.get("image_std", 0.5) if normalizes else 1.0, channels, "image_std")
     return Preprocessing(
         channels=channels,
         size=size,
@@ -89,20 +82,34 @@ def wanted(config: Any, file: Path) -> Preprocessing:
     )
 
 
+def _read_json(file: Path) -> dict[str, Any]:
+    """Return the object in a JSON file."""
+    try:
+        content = json.loads(file.read_bytes())
+    except FileNotFoundError as error:
+        raise InputError(f"{file} is missing, which says what the model wants of its pixels") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} cannot be read: {one_line(error)}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{file} cannot be read: it is no JSON object")
+    return content
+
+
 def _pair(size: Any) -> tuple[int, int] | None:
-    """Height and width, in whichever way they are written; None where they are not."""
+    """Return height and width, in whichever of the hub's ways they are written; None if in none of them."""
     if isinstance(size, Mapping):
         size = size.get("shortest_edge") or [size.get("height"), size.get("width")]
     height, width = size if isinstance(size, (list, tuple)) and len(size) == 2 else (size, size)
     return (height, width) if isinstance(height, int) and isinstance(width, int) and min(height, width) > 0 else None
 
 
-def _channels(values: Any, channels: int, name: str) -> tuple[float, ...]:
-    """One number a channel, from as many or from one for all."""
-    found = tuple(map(float, values if isinstance(values, (list, tuple)) else [values]))
-    found = found * channels if len(found) == 1 else found
-    if len(found) != channels or (name == "image_std" and not min(found) > 0):
+def _per_channel(values: Any, channels: int, name: str) -> tuple[float, ...]:
+    """Return one number a channel, from as many or from one for all."""
+    numbers = tuple(map(float, values if isinstance(values, (list, tuple)) else [values]))
+    if len(numbers) == 1:
+        numbers *= channels
+    if len(numbers) != channels or (name == "image_std" and not min(numbers) > 0):
         raise InputError(
             f"preprocessor_config.json has {name} {values!r}: give {channels} numbers, of image_std above 0"
         )
-    return found
+    return numbers

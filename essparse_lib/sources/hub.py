@@ -1,4 +1,4 @@
-"""The Hugging Face hub, and folders laid out like it: a repository of a pinned revision as a local folder."""
+"""Get repositories of the Hugging Face hub, or of folders laid out like it, at a pinned revision as local folders."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ..errors import InputError, one_line
 from ..files import disk_refuses
 from . import tiny
 
-#: What a model needs besides its weights: configuration and tokenizer, never code.
+#: Patterns of what a model needs besides its weights: configuration and tokenizer, never code.
 _TEXT_FILES = ("*.json", "*.txt", "*.model")
 
 
 @dataclass(frozen=True)
 class Repository:
-    """A repository of the hub, pinned.
+    """A repository of the hub at one revision.
 
     Attributes:
-        id: ``owner/name``.
-        revision: a commit hash (a branch name such as ``main`` is not reproducible).
-        kind: ``model`` or ``dataset``.
+        id: name of the repository, ``owner/name``.
+        revision: a commit hash. A branch's name such as ``main`` works, but is not reproducible.
+        kind: type of the repository: ``model`` or ``dataset``.
     """
 
     id: str
@@ -32,50 +32,69 @@ class Repository:
     kind: Literal["model", "dataset"] = "model"
 
 
-def mirrors() -> list[Path]:
-    """Hub-shaped folders looked at before the hub: ``$ESSPARSE_MIRROR`` (several with ``:``)."""
-    listed = os.environ.get("ESSPARSE_MIRROR", "")
-    folders = [Path(p).expanduser() for p in listed.split(os.pathsep) if p]
+def mirror_folders() -> list[Path]:
+    """Return the folders laid out like the hub that are tried before it: ``$ESSPARSE_MIRROR`` (several with ``:``).
+
+    Raises:
+        InputError: the variable names something that is no folder.
+    """
+    paths = os.environ.get("ESSPARSE_MIRROR", "").split(os.pathsep)
+    folders = [Path(path).expanduser() for path in paths if path]
     for folder in folders:
         if not folder.is_dir():
             raise InputError(f"ESSPARSE_MIRROR names {folder}, which is no folder: correct it or unset it")
     return folders
 
 
-def folder(repository: Repository, patterns: Sequence[str]) -> tuple[Path, str]:
-    """The repository's files that match ``patterns``, on this disk.
+def repository_folder(repository: Repository, patterns: Sequence[str]) -> tuple[Path, str]:
+    """Return a local folder with the files of a repository that match patterns; they are fetched if needed.
+
+    Args:
+        repository: the repository, which may be one that this package makes up (``tiny``).
+        patterns: patterns of file names, relative to the repository.
 
     Returns:
-        The folder, and in words where it comes from (for the record of a trial).
+        The folder, and where it comes from, in words (for the record of a trial).
 
     Raises:
-        InputError: it is in no mirror, not in the hub's cache, and the hub cannot be reached or lacks it.
+        InputError: the repository is in no mirror, not in the hub's cache, and the hub lacks it or cannot be reached.
     """
     if repository.id.startswith(tiny.OWNER + "/"):
         return tiny.folder(repository.id), "made here"
-    for mirror in mirrors():
-        here = mirror / repository.id
-        if any(match for pattern in patterns for match in here.glob(pattern)):
-            return here, f"mirror of {repository.id}"
+    for mirror in mirror_folders():
+        mirrored = mirror / repository.id
+        if any(match for pattern in patterns for match in mirrored.glob(pattern)):
+            return mirrored, f"mirror of {repository.id}"
     return _snapshot(repository, patterns), f"hub {repository.id}@{repository.revision}"
 
 
 def model_folder(repository: Repository) -> tuple[Path, str]:
-    """A model's repository with its configuration, tokenizer and weights (safetensors where it has them)."""
-    where, origin = folder(repository, (*_TEXT_FILES, "*.safetensors"))
-    if origin.startswith("hub") and not any(where.glob("*.safetensors")):
-        # Older repositories hold pickled weights only; transformers reads those with weights_only=True.
-        where = _snapshot(repository, (*_TEXT_FILES, "pytorch_model*.bin*"))
-    return where, origin
+    """Return a local folder with a model's configuration, tokenizer and weights (safetensors if it has them).
+
+    Args:
+        repository: the model's repository.
+
+    Returns:
+        The folder, and where it comes from, in words.
+
+    Raises:
+        InputError: the model is in no mirror, not in the hub's cache, and the hub lacks it or cannot be reached.
+    """
+    local, origin = repository_folder(repository, (*_TEXT_FILES, "*.safetensors"))
+    if origin.startswith("hub") and not any(local.glob("*.safetensors")):
+        # older repositories hold pickled weights only; transformers reads those with weights_only=True
+        local = _snapshot(repository, (*_TEXT_FILES, "pytorch_model*.bin*"))
+    return local, origin
 
 
 def _snapshot(repository: Repository, patterns: Sequence[str]) -> Path:
+    """Return the folder of the hub's cache that has the files of a repository, fetched if needed."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.utils import disable_progress_bars
 
     disable_progress_bars()
     try:
-        where = snapshot_download(
+        local = snapshot_download(
             repository.id,
             repo_type=repository.kind,
             revision=repository.revision,
@@ -89,27 +108,40 @@ def _snapshot(repository: Repository, patterns: Sequence[str]) -> Path:
             f"({type(error).__name__}); connect to a network, or set ESSPARSE_MIRROR to a folder that holds "
             f"{repository.id}/ laid out as on the hub, or copy it into the hub's cache"
         ) from error
-    return Path(where)
+    return Path(local)
 
 
 def parquet_files(repository: Repository, config: str, split: str) -> tuple[list[Path], str]:
-    """The files of one split of a data set in the hub's parquet layout, in order, and in words where they come from.
+    """Return the files of one split of a data set that the hub holds as parquet; they are fetched if needed.
+
+    Args:
+        repository: the data set's repository.
+        config: name of a configuration: a folder of the repository.
+        split: name of a split, such as ``train``.
+
+    Returns:
+        The paths of the files, in order, and where they come from, in words.
 
     Raises:
         InputError: the data set, the configuration or the split cannot be had.
     """
-    where, origin = folder(repository, ("README.md", f"{config}/{split}-*.parquet"))
-    files = sorted(where.glob(f"{config}/{split}-*.parquet"))
+    local, origin = repository_folder(repository, ("README.md", f"{config}/{split}-*.parquet"))
+    files = sorted(local.glob(f"{config}/{split}-*.parquet"))
     if not files:
-        raise InputError(f"{where} holds no {config}/{split}-*.parquet: complete the folder or remove it")
+        raise InputError(f"{local} holds no {config}/{split}-*.parquet: complete the folder or remove it")
     return files, origin
 
 
-def rows(repository: Repository, config: str, split: str) -> tuple[dict[str, list], str]:
-    """One split of a data set in the hub's parquet layout, as columns.
+def read_columns(repository: Repository, config: str, split: str) -> tuple[dict[str, list], str]:
+    """Return one split of a data set that the hub holds as parquet, as columns.
+
+    Args:
+        repository: the data set's repository.
+        config: name of a configuration: a folder of the repository.
+        split: name of a split, such as ``train``.
 
     Returns:
-        ``{column: values}``, images as the bytes of their files, and in words where they come from.
+        The values by column, images as the bytes of their files; and where the data come from, in words.
 
     Raises:
         InputError: the data set, the configuration or the split cannot be had or read.
@@ -124,11 +156,11 @@ def rows(repository: Repository, config: str, split: str) -> tuple[dict[str, lis
         except ImportError as missing:
             hint = "pip install datasets, or pandas and pyarrow"
             raise InputError(f"{repository.id} is kept as parquet: {hint}") from missing
-        with _readable(files[0].parent / split):
+        with _errors_reported(files[0].parent / split):
             table = pandas.concat([pandas.read_parquet(f) for f in files])
         return {name: _plain(table[name].tolist()) for name in table.columns}, origin
     datasets.disable_progress_bars()
-    with _readable(files[0].parent / split):
+    with _errors_reported(files[0].parent / split):
         data = datasets.load_dataset("parquet", data_files=[str(f) for f in files], split="train")
     for name, feature in data.features.items():
         if isinstance(feature, datasets.Image):
@@ -137,17 +169,17 @@ def rows(repository: Repository, config: str, split: str) -> tuple[dict[str, lis
 
 
 @contextmanager
-def _readable(place: Path) -> Iterator[None]:
-    """Turn whatever is wrong with the files there into one clear line."""
+def _errors_reported(path: Path) -> Iterator[None]:
+    """Turn any error in reading files into one InputError that names their path."""
     try:
         yield
     except Exception as error:  # of the library, of Arrow, or of the system
         reason = f"{type(error).__name__}: {one_line(error)}"
-        raise InputError(f"{place} cannot be read ({reason})") from error
+        raise InputError(f"{path} cannot be read ({reason})") from error
 
 
 def _plain(values: list) -> list:
-    """A column; where it is of images, the bytes of each one's file in place of these and its name."""
+    """Return a column's values; of images, which come as bytes and a name, the bytes alone."""
     if values and isinstance(values[0], dict) and set(values[0]) == {"bytes", "path"}:
         return [image["bytes"] for image in values]
     return values

@@ -1,4 +1,4 @@
-"""The named tasks."""
+"""Look up the named tasks, and the kinds of data that they have."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ TASKS: dict[str, Task] = {task.name: task for task in _ALL}
 
 
 def get(name: str) -> Task:
-    """The task of this name.
+    """Return the task of a name.
+
+    Args:
+        name: name of the task, as in trials and on the command line.
 
     Raises:
-        InputError: there is none.
+        InputError: no task has this name.
     """
     if name not in TASKS:
         raise unknown("task", name, TASKS)

@@ -1,6 +1,6 @@
-"""BIG-bench's tasks, whose data lie in one large package archive.
+"""Read the data of BIG-bench's tasks, which lie in one large package archive.
 
-They carry a notice that they must not enter training corpora: they are fetched and used, and no text of theirs is
+They carry a notice that they must not enter training corpora. So they are fetched and used, but none of their text is
 kept in this project.
 """
 
@@ -18,5 +18,14 @@ ARCHIVE = Archive(
 
 
 def folder(task: str) -> Path:
-    """A task's files in the cache: taken out once, as the archive has to be read from end to end for it."""
+    """Return the folder of the cache that has a task's files.
+
+    They are taken out of the archive once, since for that it has to be read from end to end.
+
+    Args:
+        task: name of the task in BIG-bench.
+
+    Raises:
+        InputError: the archive cannot be fetched, or lacks the task.
+    """
     return extract(ARCHIVE, f"bigbench-1.0.0/bigbench/benchmark_tasks/{task}/")

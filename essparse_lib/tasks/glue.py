@@ -1,9 +1,9 @@
-"""GLUE tasks (Wang et al. 2019) from the hub's parquet files, or from a folder laid out like them."""
+"""Read GLUE's tasks (Wang et al. 2019) from the hub's parquet files, or from a folder laid out like them."""
 
 from __future__ import annotations
 
 from ..sources import tiny
-from ..sources.hub import Repository, rows
+from ..sources.hub import Repository, read_columns
 from .task import Examples, Splits, Task
 
 _GLUE = Repository("nyu-mll/glue", "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c", "dataset")
@@ -11,12 +11,15 @@ _TINY = Repository(tiny.DATASET, tiny.REVISION, "dataset")
 
 
 def _load(repository: Repository, config: str, columns: tuple[str, ...], test_split: str) -> Splits:
+    """Return the splits of a configuration; ``columns`` hold the one text or the two of an example."""
+
     def examples(split: str) -> tuple[Examples, str]:
-        table, origin = rows(repository, config, split)
-        texts = list(zip(*(table[c] for c in columns), strict=True))
+        table, origin = read_columns(repository, config, split)
+        texts = list(zip(*(table[column] for column in columns), strict=True))
         return Examples(texts, [int(label) for label in table["label"]]), origin
 
-    (train, origin), (test, _) = examples("train"), examples(test_split)
+    train, origin = examples("train")
+    test, _ = examples(test_split)
     return Splits(train, test, origin)
 
 

@@ -1,4 +1,4 @@
-"""Labelled images as one array of pixels; decoded once, and then read from the cache."""
+"""Hold labelled images as one array of pixels; they are decoded once, and then read from the cache."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ class Images:
     """Labelled images, all of one size.
 
     Attributes:
-        pixels: 8-bit values, shape (images, channels, height, width); 1 channel is grey, 3 are red, green and blue.
-        labels: per image a class number, from 0; int64, shape (images,).
+        pixels: pixels in 8 bits, shape (images, channels, height, width); 1 channel is grey, 3 are red, green, blue.
+        labels: class number of each image, from 0; int64, shape (images,).
+
+    Raises:
+        ValueError: pixels or labels have another shape or dtype.
     """
 
     pixels: np.ndarray
@@ -43,48 +46,50 @@ class Images:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Channels, height and width."""
+        """Channels, height and width of each image."""
         channels, height, width = self.pixels.shape[1:]
         return channels, height, width
 
     def take(self, positions: Sequence[int] | np.ndarray) -> Images:
-        """The images at these positions, in this order."""
+        """Return the images at some positions, in that order."""
         chosen = np.asarray(positions, dtype=np.int64)
         return Images(self.pixels[chosen], self.labels[chosen])
 
     def fingerprint(self) -> str:
-        """SHA-256 over the shape, every pixel and every label, in order; the first 16 hexadecimal digits."""
+        """Return the SHA-256 of the shape, all pixels and all labels, in order; its first 16 hexadecimal digits."""
         digest = hashlib.sha256(repr(self.pixels.shape).encode())
         digest.update(np.ascontiguousarray(self.pixels).data)
         digest.update(self.labels.astype("<i8").data)  # the same on every machine
         return digest.hexdigest()[:16]
 
     def keys(self) -> list[bytes]:
-        """SHA-256 of each image's pixels."""
+        """Return the SHA-256 of each image's pixels."""
         return [hashlib.sha256(np.ascontiguousarray(image).data).digest() for image in self.pixels]
 
     def fault(self, classes: int) -> str:
-        """That there is no image, or labels that are no class, in words."""
+        """Return what makes the images unfit for so many classes, in words: none, or labels that are no class."""
         if not len(self):
             return "no images"
-        strange = [int(label) for label in np.unique(self.labels) if not 0 <= label < classes]
-        return f"labels {strange}; they must lie in 0 to {classes - 1}" if strange else ""
+        out_of_range = [int(label) for label in np.unique(self.labels) if not 0 <= label < classes]
+        return f"labels {out_of_range}; they must lie in 0 to {classes - 1}" if out_of_range else ""
 
 
-def decoded(files: Sequence[bytes | None], mode: str, name: Callable[[int], str], converted: str = "") -> np.ndarray:
-    """The pixels of image files that are all of one size.
+def decode_images(
+    files: Sequence[bytes | None], mode: str, name: Callable[[int], str], converted: str = ""
+) -> np.ndarray:
+    """Return the pixels of image files that are all of one size.
 
     Args:
-        files: encoded images, such as PNG or JPEG.
-        mode: what they are: ``L`` for grey, ``RGB``.
-        name: what a message calls the file at a position.
-        converted: another mode that some may be of; these are brought to ``mode``.
+        files: encoded images, such as PNG or JPEG; None for a missing file.
+        mode: Pillow's mode of the images: ``L`` for grey, ``RGB``.
+        name: a function that gives the name of the file at a position, for messages.
+        converted: another mode that images may have; these are converted to ``mode``.
 
     Returns:
-        8-bit values, shape (images, channels, height, width).
+        Pixels in 8 bits, shape (images, channels, height, width).
 
     Raises:
-        InputError: there is none, one cannot be decoded, or is of another size or mode.
+        InputError: there are no files, one cannot be decoded, or has another size or mode.
     """
     try:
         from PIL import Image
@@ -97,16 +102,16 @@ def decoded(files: Sequence[bytes | None], mode: str, name: Callable[[int], str]
         try:
             with Image.open(io.BytesIO(data or b"")) as image:
                 image.load()
-                found = image.convert(mode) if image.mode == converted else image
-                values = np.asarray(found)
+                decoded = image.convert(mode) if image.mode == converted else image
+                values = np.asarray(decoded)
         except Exception as error:  # Pillow's own, its codecs' and the system's
             raise InputError(f"{name(position)} cannot be decoded: {one_line(error)}") from error
         if pixels is None:
             height, width = values.shape[:2]
-            pixels = np.empty((len(files), len(found.getbands()), height, width), dtype=np.uint8)
-        if found.mode != mode or values.shape[:2] != (height, width):
+            pixels = np.empty((len(files), len(decoded.getbands()), height, width), dtype=np.uint8)
+        if decoded.mode != mode or values.shape[:2] != (height, width):
             raise InputError(
-                f"{name(position)} is {found.mode} of {values.shape[1]} × {values.shape[0]} pixels; "
+                f"{name(position)} is {decoded.mode} of {values.shape[1]} × {values.shape[0]} pixels; "
                 f"it must be {mode} of {width} × {height}, as the others"
             )
         pixels[position] = values if values.ndim == 2 else values.transpose(2, 0, 1)
@@ -114,15 +119,16 @@ def decoded(files: Sequence[bytes | None], mode: str, name: Callable[[int], str]
     return pixels
 
 
-def kept(name: str, content: str, make: Callable[[], Images]) -> Images:
-    """Images from the cache; made, and kept there, if they are not in it.
+def cached_images(name: str, content: str, make: Callable[[], Images]) -> Images:
+    """Return images from the cache, after making and saving them if they are not in it.
 
     Args:
-        name: what they are called there.
-        content: a hash of all that they are made of: another one has another place.
+        name: name of the images in the cache.
+        content: hash of everything that they are made from; each hash has a place of its own.
+        make: a function that makes the images.
 
     Raises:
-        InputError: the cache cannot be written, or what it holds cannot be read; whatever else ``make`` raises.
+        InputError: the cache cannot be written, or the saved file cannot be read. Errors of ``make`` pass through.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load_file, save_file
@@ -138,6 +144,6 @@ def kept(name: str, content: str, make: Callable[[], Images]) -> Images:
         raise InputError(f"{file} cannot be read ({one_line(error)}): remove {file.parent} and run again") from error
 
 
-def content_of(files: Sequence[Path]) -> str:
-    """SHA-256 over those of several files, in order; hexadecimal."""
+def hash_files(files: Sequence[Path]) -> str:
+    """Return the SHA-256 over the SHA-256 of several files, in order; hexadecimal."""
     return hashlib.sha256("".join(map(sha256, files)).encode()).hexdigest()

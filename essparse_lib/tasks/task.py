@@ -1,4 +1,4 @@
-"""What a task is: examples in two fixed splits, a metric, and the counts they must have."""
+"""Define a task: examples in two fixed splits, a metric, and the number of examples that each split must have."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from ..specs.tasks import Head
 
 
 class Data(Protocol):
-    """What the examples of every kind of task can do."""
+    """The examples of a task, whatever their kind."""
 
     def __len__(self) -> int:
-        """How many examples there are."""
+        """Return the number of examples."""
 
     def take(self, positions: Sequence[int]) -> Self:
-        """The examples at these positions, in this order."""
+        """Return the examples at some positions, in that order."""
 
     def fingerprint(self) -> str:
-        """SHA-256 over all that an example is, in order; the first 16 hexadecimal digits."""
+        """Return the SHA-256 of everything in the examples, in order; its first 16 hexadecimal digits."""
 
     def keys(self) -> list[bytes]:
-        """SHA-256 of each example's text or pixels: an order that neither the source nor a random generator decides."""
+        """Return the SHA-256 of each example's text or pixels; it gives an order that no source or generator sets."""
 
     def fault(self, classes: int) -> str:
-        """What makes them unfit for a task of so many classes, in words; empty if nothing does."""
+        """Return what makes the examples unfit for a task of so many classes, in words; empty if nothing does."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,11 @@ class Examples:
     """Labelled texts.
 
     Attributes:
-        texts: per example one text, or the two texts of a pair.
-        labels: per example a class number, from 0.
+        texts: the texts of each example: one, or the two of a pair.
+        labels: class number of each example, from 0.
+
+    Raises:
+        ValueError: there are not as many texts as labels.
     """
 
     texts: Sequence[tuple[str, ...]]
@@ -51,26 +54,32 @@ class Examples:
         return len(self.labels)
 
     def take(self, positions: Sequence[int]) -> Examples:
-        """The examples at these positions, in this order."""
+        """Return the examples at some positions, in that order."""
         return Examples([self.texts[i] for i in positions], [self.labels[i] for i in positions])
 
     def fingerprint(self) -> str:
-        """SHA-256 over every text and label, in order; the first 16 hexadecimal digits."""
-        return fingerprint_of((*texts, str(label)) for texts, label in zip(self.texts, self.labels, strict=True))
+        """Return the SHA-256 of all texts and labels, in order; its first 16 hexadecimal digits."""
+        return fingerprint_rows((*texts, str(label)) for texts, label in zip(self.texts, self.labels, strict=True))
 
     def keys(self) -> list[bytes]:
-        """SHA-256 of each example's texts, one a line."""
-        return [key_of("\n".join(texts)) for texts in self.texts]
+        """Return the SHA-256 of each example's texts, joined by a line break."""
+        return [hash_text("\n".join(texts)) for texts in self.texts]
 
     def fault(self, classes: int) -> str:
-        """Labels that are no class, in words."""
-        strange = set(self.labels) - set(range(classes))
-        return f"labels {sorted(strange)}; they must lie in 0 to {classes - 1}" if strange else ""
+        """Return what makes the examples unfit for so many classes, in words: labels that are no class."""
+        out_of_range = sorted(set(self.labels) - set(range(classes)))
+        return f"labels {out_of_range}; they must lie in 0 to {classes - 1}" if out_of_range else ""
 
 
 @dataclass(frozen=True)
 class Splits:
-    """A loaded task: what is trained on, what is evaluated on, and where it came from, in words."""
+    """The loaded examples of a task.
+
+    Attributes:
+        train: examples to train on.
+        test: examples to evaluate on.
+        origin: where the examples came from, in words.
+    """
 
     train: Data
     test: Data
@@ -82,13 +91,13 @@ class Task:
     """A named task.
 
     Attributes:
-        name: as in trials, records and on the command line.
-        classes: the label names, in the order of the class numbers; none where the answer is no class.
-        load: reads the splits; raises InputError if they cannot be had.
-        counts: how many training and test examples there must be, or None where that is not fixed.
-        metric: a name in ``analysis.metrics``.
-        source: data and licence, for the page on data.
-        head: the kind of model head that the task needs.
+        name: name of the task in trials, in records and on the command line.
+        classes: names of the classes, in the order of their numbers; empty if answers are not classes.
+        load: a function that reads the splits; it raises InputError if they cannot be had.
+        counts: number of training and of test examples that the source must have, or None if they are not fixed.
+        metric: name of the metric, one of ``analysis.metrics``.
+        source: data and licence in words, for the page on data.
+        head: kind of model head that the task needs.
     """
 
     name: str
@@ -114,16 +123,16 @@ class Task:
         )
 
     def splits(self) -> Splits:
-        """The loaded splits, their counts and what they hold checked.
+        """Return the loaded splits, after checks of their number and content.
 
         Raises:
-            InputError: the data cannot be had, or are not what is named here.
+            InputError: the data cannot be had, or are not those that the task names.
         """
         splits = self.load()
-        found = (len(splits.train), len(splits.test))
-        if self.counts is not None and found != self.counts:
+        counts = (len(splits.train), len(splits.test))
+        if self.counts is not None and counts != self.counts:
             raise InputError(
-                f"task {self.name!r} from {splits.origin} has {found[0]} training and {found[1]} test examples, "
+                f"task {self.name!r} from {splits.origin} has {counts[0]} training and {counts[1]} test examples, "
                 f"but must have {self.counts[0]} and {self.counts[1]}: the source is not the pinned one"
             )
         for part in (splits.train, splits.test):
@@ -132,17 +141,21 @@ class Task:
         return splits
 
 
-def held_out(examples: Data, test: int, origin: str, groups: Sequence[str] | None = None) -> Splits:
-    """A fixed split for a source that has none: the ``test`` examples of the smallest ``keys()``.
+def hold_out_test(examples: Data, test: int, origin: str, groups: Sequence[str] | None = None) -> Splits:
+    """Split the examples of a source that has no splits: the ``test`` smallest hashes are held out.
 
-    Independent of the order of the source and of any random generator. Copies of one example have one hash and so
-    stay on one side (where the last one has copies, they come too); the training side keeps the source's order.
+    The split does not depend on the order of the source, nor on a random generator. Copies of one example have one
+    hash and so stay together: where the last test example has copies, they are added. Both splits keep the source's
+    order.
 
     Args:
-        groups: per example what it shares with those that must stay on its side, such as the page that it comes
-            from: the hash is then of that.
+        examples: all examples of the source.
+        test: number of examples to hold out.
+        origin: where the examples came from, in words.
+        groups: for each example a name, such as its page; examples of one name stay together, since the name is
+            hashed in place of the example.
     """
-    keys = examples.keys() if groups is None else [key_of(group) for group in groups]
+    keys = examples.keys() if groups is None else [hash_text(group) for group in groups]
     order = _order(keys)
     cut = test
     while cut < len(order) and keys[order[cut]] == keys[order[cut - 1]]:
@@ -150,18 +163,23 @@ def held_out(examples: Data, test: int, origin: str, groups: Sequence[str] | Non
     return Splits(examples.take(sorted(order[cut:])), examples.take(sorted(order[:cut])), origin)
 
 
-D = TypeVar("D", bound=Data)
+_Data = TypeVar("_Data", bound=Data)
 
 
-def fixed_part(examples: D, limit: int | None) -> D:
-    """The same examples for every seed: all, or ``limit`` of them by the rule of ``held_out``, in their order."""
+def fixed_part(examples: _Data, limit: int | None) -> _Data:
+    """Return at most ``limit`` examples, in their order: the same for every seed, those of the smallest hashes.
+
+    Args:
+        examples: the examples.
+        limit: how many to take, or None for all.
+    """
     if limit is None or limit >= len(examples):
         return examples
     return examples.take(sorted(_order(examples.keys())[:limit]))
 
 
-def fingerprint_of(rows: Iterable[tuple[str, ...]]) -> str:
-    """SHA-256 over rows of text, in order; the first 16 hexadecimal digits."""
+def fingerprint_rows(rows: Iterable[tuple[str, ...]]) -> str:
+    """Return the SHA-256 of rows of text, in order; its first 16 hexadecimal digits."""
     digest = hashlib.sha256()
     for row in rows:
         digest.update("\x1f".join((*row, "\x1e")).encode())
@@ -169,10 +187,10 @@ def fingerprint_of(rows: Iterable[tuple[str, ...]]) -> str:
 
 
 def _order(keys: Sequence[bytes]) -> list[int]:
-    """Positions by key; those of one key stay in their order."""
+    """Return the positions in the order of their keys; positions of equal keys stay in order."""
     return sorted(range(len(keys)), key=lambda i: (keys[i], i))
 
 
-def key_of(text: str) -> bytes:
-    """What a text is ordered by."""
+def hash_text(text: str) -> bytes:
+    """Return the SHA-256 of a text, by which texts are put into order."""
     return hashlib.sha256(text.encode()).digest()

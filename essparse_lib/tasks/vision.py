@@ -1,4 +1,4 @@
-"""Image classification: CIFAR, Fashion-MNIST, Tiny ImageNet and solar cells, from the hub or from package archives."""
+"""Read image tasks from the hub or package archives: CIFAR, Fashion-MNIST, Tiny ImageNet and solar cells."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import numpy as np
 from ..errors import InputError, one_line
 from ..sources import tiny
 from ..sources.archives import Archive, read, read_all
-from ..sources.hub import Repository, parquet_files, rows
-from .images import Images, content_of, decoded, kept
-from .task import Splits, Task, held_out
+from ..sources.hub import Repository, parquet_files, read_columns
+from .images import Images, cached_images, decode_images, hash_files
+from .task import Splits, Task, hold_out_test
 
 _CIFAR10 = Repository("uoft-cs/cifar10", "0b2714987fa478483af9968de7c934580d0bb9a2", "dataset")
 _CIFAR100 = Repository("uoft-cs/cifar100", "aadb3af77e9048adbea6b47c21a81e47dd092ae5", "dataset")
@@ -32,7 +32,7 @@ _ELPV = Archive(
     filename="elpv_dataset-1.0.0.post1-py3-none-any.whl",
     sha256="85e31c1126ee9b48e62d3a0232c58f58b2d189b0814a45c13642fa0415af4a4c",
 )
-#: Each stored pixel of a solar cell is the mean of so many by so many: 300 × 300 become 100 × 100.
+#: Solar cells are stored smaller by this factor: 3 × 3 pixels become their mean, and 300 × 300 pixels 100 × 100.
 _ELPV_SHRUNK = 3
 
 _CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -59,28 +59,42 @@ def _from_hub(
     mode: str = "RGB",
     converted: str = "",
 ) -> Splits:
+    """Return the images of a repository in the hub's layout.
+
+    Args:
+        repository: the data set's repository.
+        config: name of the configuration.
+        columns: names of the columns that hold images and labels.
+        test_split: name of the split to evaluate on.
+        mode: Pillow's mode of the images: ``L`` for grey, ``RGB``.
+        converted: another mode that images may have; these are converted to ``mode``.
+    """
+
     def images(split: str) -> tuple[Images, str]:
         files, origin = parquet_files(repository, config, split)
 
         def read_rows() -> Images:
-            encoded, labels = (rows(repository, config, split)[0][column] for column in columns)
-            where = f"{repository.id}, {config}/{split}"
-            return Images(
-                decoded(encoded, mode, lambda i: f"image {i} of {where}", converted), np.array(labels, dtype=np.int64)
-            )
+            encoded, labels = (read_columns(repository, config, split)[0][column] for column in columns)
+            source = f"{repository.id}, {config}/{split}"
+            pixels = decode_images(encoded, mode, lambda position: f"image {position} of {source}", converted)
+            return Images(pixels, np.array(labels, dtype=np.int64))
 
         name = f"{PurePosixPath(repository.id).name}-{config}-{split}"
-        return kept(name, content_of(files), read_rows), origin
+        return cached_images(name, hash_files(files), read_rows), origin
 
-    (train, origin), (test, _) = images("train"), images(test_split)
+    train, origin = images("train")
+    test, _ = images(test_split)
     return Splits(train, test, origin)
 
 
 def _fashion_mnist() -> Splits:
+    """Return Fashion-MNIST from the Debian package, or else from the hub."""
+
+    def images(part: str) -> Images:
+        return cached_images(f"fashion-mnist-{part}", _FASHION_DEB.sha256, partial(_idx, part))
+
     try:
-        train, test = (
-            kept(f"fashion-mnist-{part}", _FASHION_DEB.sha256, partial(_idx, part)) for part in ("train", "t10k")
-        )
+        train, test = images("train"), images("t10k")
         return Splits(train, test, _FASHION_DEB.filename)
     except InputError as no_archive:
         try:
@@ -90,7 +104,7 @@ def _fashion_mnist() -> Splits:
 
 
 def _idx(part: str) -> Images:
-    """One part of Fashion-MNIST in the format of MNIST: big-endian sizes after a magic number, then a byte a value."""
+    """Return one part of Fashion-MNIST, whose files have the format of MNIST."""
     pixels, labels = (
         _idx_array(f"usr/share/datasets/fashion-mnist/{part}-{values}-ubyte.gz")
         for values in ("images-idx3", "labels-idx1")
@@ -99,6 +113,7 @@ def _idx(part: str) -> Images:
 
 
 def _idx_array(member: str) -> np.ndarray:
+    """Return a file in MNIST's format as an array: a magic number, big-endian sizes, then a byte a value."""
     try:
         data = gzip.decompress(read(_FASHION_DEB, member))
         zeros, kind, dimensions = int.from_bytes(data[:2]), data[2], data[3]
@@ -114,15 +129,17 @@ def _idx_array(member: str) -> np.ndarray:
 
 
 def _elpv() -> Splits:
-    return held_out(kept(f"elpv-{_ELPV_SHRUNK}", _ELPV.sha256, _cells), test=624, origin=_ELPV.filename)
+    return hold_out_test(cached_images(f"elpv-{_ELPV_SHRUNK}", _ELPV.sha256, _cells), test=624, origin=_ELPV.filename)
 
 
 def _cells() -> Images:
-    """Solar cells seen under current: defective where experts gave a probability of 2/3 or 1, not where 0 or 1/3."""
+    """Return the solar cells, imaged under current; defective are those with a probability of 2/3 or 1 by experts."""
     members = read_all(_ELPV, "elpv_dataset/data/")
     table = [line.split() for line in members["labels.csv"].decode().splitlines() if line.strip()]
     names, probabilities = [row[0] for row in table], np.array([float(row[1]) for row in table])
-    pixels = decoded([members.get(name) for name in names], "L", lambda i: f"{names[i]} in {_ELPV.filename}")
+    pixels = decode_images(
+        [members.get(name) for name in names], "L", lambda position: f"{names[position]} in {_ELPV.filename}"
+    )
     images, channels, height, width = pixels.shape
     step = _ELPV_SHRUNK
     blocks = pixels.reshape(images, channels, height // step, step, width // step, step)

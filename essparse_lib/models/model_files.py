@@ -1,0 +1,101 @@
+"""Find the files of the models that have a name here, and tell weights apart by their hash."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from ..files import sha256
+from ..records.pretrained import folder_of
+from ..sources.archives import extract
+from ..sources.hub import model_folder
+from .catalogue import Model
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A model's files on this disk.
+
+    Attributes:
+        folder: folder of the files, for ``from_pretrained``.
+        origin: where the files came from, in words.
+        weights: SHA-256 of the weight files, its first 16 hexadecimal digits.
+        gguf: name of the weight file if it has this format, which ``from_pretrained`` must be told.
+    """
+
+    folder: Path
+    origin: str
+    weights: str
+    gguf: str | None = None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Arguments to ``from_pretrained`` that load the files."""
+        return {
+            "pretrained_model_name_or_path": self.folder,
+            "trust_remote_code": False,
+            **({"gguf_file": self.gguf} if self.gguf else {}),
+        }
+
+
+def from_catalogue(model: Model) -> tuple[Path, str]:
+    """Return the folder of a named model's files, and where they come from, in words.
+
+    They come from the model's package archive or, failing that, from the hub.
+
+    Args:
+        model: the model.
+
+    Raises:
+        InputError: the model cannot be had from either.
+    """
+    if model.archive is None:
+        assert model.repository is not None
+        return model_folder(model.repository)
+    archive, prefix = model.archive
+    try:
+        return extract(archive, prefix), archive.filename
+    except InputError as no_archive:
+        if model.repository is None:
+            raise
+        try:
+            return model_folder(model.repository)
+        except InputError as no_hub:
+            raise InputError(f"model {model.name!r}: {no_archive}; or from the hub: {no_hub}") from no_hub
+
+
+def trained_here(name: str) -> tuple[Path, str]:
+    """Return the folder of the files of a model that this package trains, and where they come from, in words.
+
+    Args:
+        name: name of the model.
+
+    Raises:
+        InputError: the model has not been trained yet.
+    """
+    folder = folder_of(name)
+    if folder is None:
+        raise InputError(
+            f"model {name!r} is trained here, and its weights are not there yet: run `essparse pretrain {name}`"
+        )
+    return folder, "trained here"
+
+
+def hash_weights(folder: Path) -> str:
+    """Return the SHA-256 of a model's weight file, or over those of several files; hexadecimal.
+
+    Args:
+        folder: folder of the model's files.
+
+    Raises:
+        InputError: the folder holds no weights.
+    """
+    files = sorted([*folder.glob("*.safetensors"), *folder.glob("pytorch_model*.bin"), *folder.glob("*.gguf")])
+    if not files:
+        raise InputError(f"{folder} holds no weights (*.safetensors)")
+    if len(files) == 1:
+        return sha256(files[0])
+    return hashlib.sha256("".join(sha256(f) for f in files).encode()).hexdigest()
