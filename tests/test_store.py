@@ -78,14 +78,14 @@ def test_record_round_trips_through_its_line(record):
 
 @pytest.mark.parametrize("trials", [(), (trial(1), trial(2, task="cola"))])
 def test_measurements_are_kept_as_trials_are(store, trials):
-    asked = Measurement(
+    measurement = Measurement(
         kind="mask-similarity" if trials else "pruned-share", model="tiny-bert", sparsity=0.5, trials=trials
     )
-    record = Record(spec=asked, status="ok", values={"cosine": [[1.0, 0.5], [0.5, 1.0]]})
+    record = Record(spec=measurement, status="ok", values={"cosine": [[1.0, 0.5], [0.5, 1.0]]})
     store.append(record)
     store.append(ok())
-    assert Store(store.folder).records() == {asked.id: record, trial().id: ok()}
-    assert store.path(asked).name == f"{asked.kind}.jsonl"
+    assert Store(store.folder).records() == {measurement.id: record, trial().id: ok()}
+    assert store.path(measurement).name == f"{measurement.kind}.jsonl"
 
 
 @given(texts)
@@ -234,21 +234,21 @@ def test_damaged_line_is_named_set_aside_and_the_others_kept(store, damage):
 
 
 @pytest.mark.parametrize(
-    ("kind", "settings", "said"),
+    ("kind", "settings", "message"),
     [
         ("melting", {"model": "m", "heat": 3}, "melting: 'melting'"),
         ("trial", {**ok(7).spec.canonical(), "weather": "fair"}, "unexpected keyword argument 'weather'"),
         ("measurement", {"kind": "taste", "model": "m", "sparsity": 0.0}, "taste"),
     ],
 )
-def test_a_later_versions_record_is_no_damaged_one(store, kind, settings, said):
+def test_a_later_versions_record_is_no_damaged_one(store, kind, settings, message):
     store.append(ok(0))
     path = store.path(trial())
     later = json.dumps({"id": digest(settings), kind: settings, "status": "ok", "metrics": {"new": 1.0}}).encode()
     path.write_bytes(path.read_bytes() + later + b"\n")
     with pytest.raises(InputError, match=r"line 2: a record that this version cannot read .+: a later one") as refusal:
         store.records()
-    assert said in str(refusal.value)
+    assert message in str(refusal.value)
     assert store.mend() == []
 
 
@@ -279,19 +279,19 @@ def _at_most(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.parametrize("how", ["at sync", "midway"])
+@pytest.mark.parametrize("moment", ["at sync", "midway"])
 @pytest.mark.parametrize("work", ["append", "mend", "check"])
-def test_full_disk_leaves_everything_as_it_was(store, monkeypatch, how, work):
+def test_full_disk_leaves_everything_as_it_was(store, monkeypatch, moment, work):
     store.append(ok())
     path = store.path(trial())
     path.write_bytes(path.read_bytes() + b"damaged\n" * 20)
     before = tree(store.folder)
     calls = {"append": lambda: store.append(ok(1)), "mend": store.mend, "check": store.check_writable}
-    if how == "at sync":
+    if moment == "at sync":
         monkeypatch.setattr(os, "fsync", _no_space)
     limit = {"append": path.stat().st_size + 9, "mend": 9, "check": 0}[work]
     reason = r"cannot write \S+: (No space left on device|File too large); free some space or choose another folder"
-    with _at_most(limit) if how == "midway" else nullcontext(), pytest.raises(InputError, match=reason):
+    with _at_most(limit) if moment == "midway" else nullcontext(), pytest.raises(InputError, match=reason):
         calls[work]()
     monkeypatch.undo()
     assert tree(store.folder) == before
