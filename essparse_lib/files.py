@@ -1,4 +1,4 @@
-"""Files: where fetched bytes are kept, how they are hashed, how a file is written whole or not at all."""
+"""Files: the cache folder, hashes, locks, and writing a file or a folder whole or not at all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .errors import InputError
 
 
 def cache_folder() -> Path:
-    """The cache: ``$ESSPARSE_CACHE``, else the platform's cache folder (``~/.cache/essparse`` on Linux)."""
+    """Return the cache folder: ``$ESSPARSE_CACHE``, else the platform's (``~/.cache/essparse`` on Linux)."""
     override = os.environ.get("ESSPARSE_CACHE")
     if override:
         return Path(override).expanduser()
@@ -27,13 +27,13 @@ def cache_folder() -> Path:
 
 
 def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's bytes."""
+    """Return the SHA-256 of a file's bytes, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def disk_refuses(error: BaseException) -> bool:
-    """Whether an error says that the disk is full or may not be written, rather than anything else."""
+    """Return whether an error says that the disk is full or may not be written, rather than anything else."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 
@@ -49,7 +49,7 @@ def writable(path: Path) -> Iterator[None]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a temporary file beside ``path``; on success it is synced and takes the name, else it vanishes.
+    """Open a temporary file next to ``path``; on success it is synced and takes the name, else it is removed.
 
     Raises:
         InputError: the disk is full, or the folder cannot be written.
@@ -73,7 +73,7 @@ def writing(path: Path) -> Iterator[IO[bytes]]:
 
 
 def share(folder: Path) -> None:
-    """Let others read the files in a folder: safetensors makes some that their owner alone may read."""
+    """Let everybody read the files in a folder: safetensors makes some that their owner alone may read."""
     for file in folder.rglob("*"):
         if file.is_file():
             file.chmod(0o644)
@@ -102,10 +102,10 @@ def locked(path: Path, wait: bool = True) -> Iterator[bool]:
 
 
 def built(folder: Path, make: Callable[[Path], None]) -> Path:
-    """The folder, filled by ``make`` if it is not there: all of it or nothing, and by one process alone.
+    """Return a folder, filled by ``make`` if it does not exist: all of it or nothing, and by one process alone.
 
     Raises:
-        InputError: it cannot be written; whatever else ``make`` raises.
+        InputError: the folder cannot be written; whatever else ``make`` raises.
     """
     if folder.is_dir():
         return folder
@@ -119,7 +119,7 @@ def built(folder: Path, make: Callable[[Path], None]) -> Path:
                     share(target)
                     target.replace(folder)
             except OSError as error:
-                if not disk_refuses(error):  # it may be of what is read
+                if not disk_refuses(error):  # the error may be about a file that is read
                     raise
                 with writable(folder):
                     raise

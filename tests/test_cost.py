@@ -62,8 +62,8 @@ def opt(layers, hidden, heads):
 )
 def test_a_shape_has_the_models_prunable_weights(name, config):
     with torch.device("meta"):
-        found = prunable_weights(AutoModel.from_config(config))
-    assert MODELS[name].shape.parameters == sum(weight.numel() for weight in found.values())
+        weights = prunable_weights(AutoModel.from_config(config))
+    assert MODELS[name].shape.parameters == sum(weight.numel() for weight in weights.values())
 
 
 BASE = MODELS["bert-base-uncased"].shape
@@ -124,8 +124,8 @@ def test_a_sweep_of_tickets_needs_one_training_a_sparsity():
     tickets = at_sparsities((0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7), method="lottery")
     assert cost.expected(study(lottery=tickets)).trainings == 1 + 7
     assert cost.expected(study(lottery=tickets[::-1])).trainings == 1 + 7
-    beside = cost.expected(study(lottery=tickets, one_shot=at_sparsities((0.1, 0.2))))
-    assert beside.trainings == 1 + 7 + 2
+    together = cost.expected(study(lottery=tickets, one_shot=at_sparsities((0.1, 0.2))))
+    assert together.trainings == 1 + 7 + 2
 
 
 def test_a_single_ticket_needs_its_rounds():
@@ -136,8 +136,8 @@ def test_a_single_ticket_needs_its_rounds():
 @given(st.integers(1, 99), st.sampled_from([0.05, 0.1, 0.15, 0.2, 0.3]))
 def test_tickets_are_counted_by_the_rounds_that_find_them(percent, rate):
     ticket = replace(DENSE, pruning=Pruning(sparsity=percent / 100, method="lottery", rate=rate))
-    found = [t.pruning.sparsity for t in cost.trainings([ticket])]
-    assert found == pytest.approx([0.0, *rounds(percent / 100, rate)])
+    sparsities = [t.pruning.sparsity for t in cost.trainings([ticket])]
+    assert sparsities == pytest.approx([0.0, *rounds(percent / 100, rate)])
 
 
 def test_no_more_is_trained_than_is_counted_but_the_dense_model_again(empty_cache, monkeypatch):
@@ -177,26 +177,26 @@ def test_what_studies_share_counts_once():
 
 @pytest.mark.parametrize("figure", FIGURES)
 def test_every_paper_study_has_hours(figure):
-    asked = figures.study(figure, "paper")
-    assert cost.gpu_hours(asked) > 0
+    paper = figures.study(figure, "paper")
+    assert cost.gpu_hours(paper) > 0
     assert cost.ASSUMED.startswith("100 TFLOP/s") and "2 ms" in cost.ASSUMED
     line = rf"At paper scale: [\d,]+ trainings, about [\d.,]+ hours on one GPU \(assumed: {re.escape(cost.ASSUMED)}\)\."
-    assert re.fullmatch(line, cost.sentence(asked))
+    assert re.fullmatch(line, cost.sentence(paper))
 
 
 @pytest.mark.parametrize("narrow", [{"models": ["someone/else"]}, {"tasks": ["rte", "cola"]}])
 def test_what_is_not_known_is_said_and_no_error(narrow):
-    asked = figures.study("fig9", "paper").narrowed(**narrow)
-    assert cost.gpu_hours(asked) is None and cost.expected(asked).about == "not known"
-    assert re.fullmatch(r"At paper scale: \d+ trainings; how long they take is not known\.", cost.sentence(asked))
+    paper = figures.study("fig9", "paper").narrowed(**narrow)
+    assert cost.gpu_hours(paper) is None and cost.expected(paper).about == "not known"
+    assert re.fullmatch(r"At paper scale: \d+ trainings; how long they take is not known\.", cost.sentence(paper))
 
 
 @pytest.mark.parametrize(
-    ("hours", "said"),
+    ("hours", "text"),
     [(0.0456, "0.046"), (1.04, "1"), (9.96, "10"), (12.4, "12"), (1_249, "1,200"), (99_900, "100,000")],
 )
-def test_hours_are_said_to_two_digits(hours, said):
-    assert cost.Cost(1, hours).about == said
+def test_hours_are_written_to_two_digits(hours, text):
+    assert cost.Cost(1, hours).about == text
 
 
 def test_it_is_told_without_torch():
@@ -214,9 +214,9 @@ def test_it_is_told_without_torch():
 @pytest.mark.parametrize("figure", FIGURES)
 def test_each_figure_tells_its_cost(figure):
     cells = (ROOT / f"notebooks/{figure}.py").read_text().split("# %%")
-    told = [i for i, cell in enumerate(cells) if "cost.sentence(paper)" in cell]
-    assert len(told) == 1 and f'paper = figures.study("{figure}", "paper")' in cells[told[0]]
-    assert "To run it again" in cells[told[0] - 1]
+    places = [i for i, cell in enumerate(cells) if "cost.sentence(paper)" in cell]
+    assert len(places) == 1 and f'paper = figures.study("{figure}", "paper")' in cells[places[0]]
+    assert "To run it again" in cells[places[0] - 1]
 
 
 def test_the_page_says_what_is_assumed():

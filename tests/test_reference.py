@@ -59,10 +59,10 @@ def test_a_module_shows_what_is_documented_nowhere_else(module, excluded):
     assert left_out == on_the_face | (public(module) & set(exported)), module
 
 
-def test_every_module_of_pruning_and_study_is_there_if_it_has_more_than_the_face():
+def test_every_module_of_pruning_specs_and_records_is_there_if_it_has_more_than_the_face():
     there = [module for module, _ in MODULES]
     assert len(there) == len(set(there))
-    for path in (*PACKAGE.glob("pruning/*.py"), *PACKAGE.glob("study/*.py")):
+    for path in (path for room in ("pruning", "specs", "records") for path in PACKAGE.glob(f"{room}/*.py")):
         module = f"{path.parent.name}.{path.stem}"
         on_the_face = {name for name, home in essparse_lib._HOME.items() if home == module}
         assert path.stem == "__init__" or module in there or public(module) <= on_the_face, module

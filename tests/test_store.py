@@ -1,4 +1,4 @@
-"""The store: nothing lost, doubled or changed, whoever writes and whatever breaks."""
+"""The store: nothing is lost, doubled or changed, whoever writes and whatever breaks."""
 
 import errno
 import json
@@ -20,6 +20,7 @@ from essparse_lib.errors import InputError
 from essparse_lib.records.store import Record, Status, Store, results_folder, slug
 from essparse_lib.specs.measurement import Measurement
 from essparse_lib.specs.spec import digest
+from essparse_lib.specs.study import Study, at_sparsities
 from essparse_lib.specs.trial import Pruning, Training, Trial
 
 TRAINING = Training(epochs=1, batch_size=8, learning_rate=1e-3, max_length=16)
@@ -77,14 +78,14 @@ def test_record_round_trips_through_its_line(record):
 
 @pytest.mark.parametrize("trials", [(), (trial(1), trial(2, task="cola"))])
 def test_measurements_are_kept_as_trials_are(store, trials):
-    asked = Measurement(
+    measurement = Measurement(
         kind="mask-similarity" if trials else "pruned-share", model="tiny-bert", sparsity=0.5, trials=trials
     )
-    record = Record(spec=asked, status="ok", values={"cosine": [[1.0, 0.5], [0.5, 1.0]]})
+    record = Record(spec=measurement, status="ok", values={"cosine": [[1.0, 0.5], [0.5, 1.0]]})
     store.append(record)
     store.append(ok())
-    assert Store(store.folder).records() == {asked.id: record, trial().id: ok()}
-    assert store.path(asked).name == f"{asked.kind}.jsonl"
+    assert Store(store.folder).records() == {measurement.id: record, trial().id: ok()}
+    assert store.path(measurement).name == f"{measurement.kind}.jsonl"
 
 
 @given(texts)
@@ -110,6 +111,50 @@ def test_last_record_of_a_trial_counts(store):
     store.append(Record(spec=trial(), status="failed", reason="once"))
     store.append(ok())
     assert store.records() == store.records_of(trial()) == {trial().id: ok()}
+
+
+def _study(**changed) -> Study:
+    grid = dict(models=("tiny-bert",), tasks=("tiny-pairs",), seeds=(0,), training={"*": TRAINING})
+    return Study(figure="fig0", scale="tiny", variants={"one-shot": at_sparsities((0.5,))}, **{**grid, **changed})
+
+
+def test_records_of_studies_are_those_of_the_files_that_they_name(store):
+    zeros = Measurement(kind="zeros", model="tiny-bert", sparsity=0.0)
+    of_control = ok(0, model="tiny-opt")
+    for record in (ok(0), ok(5), of_control, ok(0, task="other"), Record(spec=zeros, status="ok")):
+        store.append(record)
+    store.append(ok(0, model="other"))
+    path = store.path(trial(0, model="other"))
+    path.write_bytes(path.read_bytes() + b"damaged\n")
+    one = _study(measured={"zeros": (0.0,)})
+    assert set(store.records_of_studies(one)) == {ok(0).spec.id, ok(5).spec.id, zeros.id}
+    both = store.records_of_studies(_study(control=_study(models=("tiny-opt",))))
+    assert set(both) == {ok(0).spec.id, ok(5).spec.id, of_control.spec.id}
+    assert set(store.records_of_studies(_study(), _study(tasks=("other",)))) == {
+        trial(0).id,
+        trial(5).id,
+        trial(0, task="other").id,
+    }
+    assert store.records_of_studies() == store.records_of() == {}
+    with pytest.raises(InputError, match="line 2: damaged record"):
+        store.records_of_studies(_study(models=("other",)))
+
+
+def test_what_a_package_brought_is_read_as_well(store, tmp_path):
+    installed = Store(tmp_path / "installed")
+    for record in (ok(0), ok(1), ok(2, task="other")):
+        installed.append(record)
+    again = replace(ok(1), metrics={"accuracy": 1.0})
+    store.append(again)
+    both = Store(store.folder, installed.folder)
+    assert both.records_of(trial()) == {trial(0).id: ok(0), trial(1).id: again}
+    assert both.records_of_studies(_study()) == both.records_of(trial())
+    assert both.records() == {**both.records_of(trial()), trial(2, task="other").id: ok(2, task="other")}
+
+
+def test_records_share_their_trainings_and_prunings():
+    one, other = (Record.from_line(ok(number).line()).spec for number in (0, 1))
+    assert one != other and one.training is other.training and one.pruning is other.pruning
 
 
 def test_file_without_its_last_newline_is_appended_to(store):
@@ -156,6 +201,8 @@ def _damaged() -> dict[str, bytes]:
         "carriage return inside": good.replace(", ", ",\r", 1).encode() + b"\r}",
         "wrong id": json.dumps({**plain, "id": "0" * 16}).encode(),
         "trial changed": good.replace('"seed": 7', '"seed": 8').encode(),
+        "number written otherwise": good.replace('"epochs": 1', '"epochs": 1.0').encode(),
+        "truth for a number": good.replace('"epochs": 1', '"epochs": true').encode(),
         "unknown status": json.dumps({**plain, "status": "perhaps"}).encode(),
         "no status": json.dumps({k: v for k, v in plain.items() if k != "status"}).encode(),
         "no id": json.dumps({k: v for k, v in plain.items() if k != "id"}).encode(),
@@ -187,21 +234,21 @@ def test_damaged_line_is_named_set_aside_and_the_others_kept(store, damage):
 
 
 @pytest.mark.parametrize(
-    ("kind", "settings", "said"),
+    ("kind", "settings", "message"),
     [
         ("melting", {"model": "m", "heat": 3}, "melting: 'melting'"),
         ("trial", {**ok(7).spec.canonical(), "weather": "fair"}, "unexpected keyword argument 'weather'"),
         ("measurement", {"kind": "taste", "model": "m", "sparsity": 0.0}, "taste"),
     ],
 )
-def test_a_later_versions_record_is_no_damaged_one(store, kind, settings, said):
+def test_a_later_versions_record_is_no_damaged_one(store, kind, settings, message):
     store.append(ok(0))
     path = store.path(trial())
     later = json.dumps({"id": digest(settings), kind: settings, "status": "ok", "metrics": {"new": 1.0}}).encode()
     path.write_bytes(path.read_bytes() + later + b"\n")
     with pytest.raises(InputError, match=r"line 2: a record that this version cannot read .+: a later one") as refusal:
         store.records()
-    assert said in str(refusal.value)
+    assert message in str(refusal.value)
     assert store.mend() == []
 
 
@@ -232,19 +279,19 @@ def _at_most(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.parametrize("how", ["at sync", "midway"])
+@pytest.mark.parametrize("moment", ["at sync", "midway"])
 @pytest.mark.parametrize("work", ["append", "mend", "check"])
-def test_full_disk_leaves_everything_as_it_was(store, monkeypatch, how, work):
+def test_full_disk_leaves_everything_as_it_was(store, monkeypatch, moment, work):
     store.append(ok())
     path = store.path(trial())
     path.write_bytes(path.read_bytes() + b"damaged\n" * 20)
     before = tree(store.folder)
     calls = {"append": lambda: store.append(ok(1)), "mend": store.mend, "check": store.check_writable}
-    if how == "at sync":
+    if moment == "at sync":
         monkeypatch.setattr(os, "fsync", _no_space)
     limit = {"append": path.stat().st_size + 9, "mend": 9, "check": 0}[work]
     reason = r"cannot write \S+: (No space left on device|File too large); free some space or choose another folder"
-    with _at_most(limit) if how == "midway" else nullcontext(), pytest.raises(InputError, match=reason):
+    with _at_most(limit) if moment == "midway" else nullcontext(), pytest.raises(InputError, match=reason):
         calls[work]()
     monkeypatch.undo()
     assert tree(store.folder) == before

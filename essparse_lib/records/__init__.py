@@ -1,1 +1,1 @@
-"""What came of each spec: records, where they are kept, what they cost, and the weights kept beside them."""
+"""What came of each spec: records, the store that keeps them, what they cost, and the models trained here."""

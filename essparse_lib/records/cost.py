@@ -63,8 +63,8 @@ def trainings(trials: Iterable[Trial]) -> list[Trial]:
     """Return the distinct trainings that trials need, each as the trial that is trained so.
 
     All that is pruned *after* the training needs that of its dense model alone. A lottery ticket of sparsity s at a
-    rate r needs those with the masks of 0, r, 2r and so on below s, which find its mask, and its own; as each of them
-    is also the trial of its own sparsity, a sweep in steps of r needs one training a sparsity.
+    rate r needs those with the masks of 0, r, 2r and so on below s, which find its mask, and one with that mask. As
+    each of them is also the trial of its sparsity, a sweep in steps of r needs one training a sparsity.
 
     A run takes a little longer: it keeps the scores of a dense model, not its weights, and so trains it once more for
     what is pruned after, and once for a lottery's first round.
@@ -95,7 +95,7 @@ class Cost:
     """What studies should cost.
 
     Attributes:
-        trainings: how many there are, each counted once.
+        trainings: the number of trainings, each counted once.
         hours: on one GPU, one run after another, as ``ASSUMED``; None where a model or a task is not known here.
     """
 

@@ -1,1 +1,1 @@
-"""What can be run, as plain data: trials, measurements, pre-trainings, and the studies that figures are made of."""
+"""What can be run, as plain data: trials, measurements, pre-trainings, studies; and the named models and tasks."""

@@ -59,13 +59,6 @@ class Measurement(Spec):
         """The kind of measurement: one file holds a model's measurements of a kind."""
         return self.kind.value
 
-    def canonical(self) -> dict[str, Any]:
-        """Return the fields that are not at their defaults, as plain data, the trials as theirs."""
-        plain = super().canonical()
-        if self.trials:
-            plain["trials"] = [trial.canonical() for trial in self.trials]
-        return plain
-
     @classmethod
     def from_canonical(cls, plain: Mapping[str, Any]) -> Measurement:
         """Return the measurement whose ``canonical()`` this is.

@@ -24,7 +24,8 @@ class PlainData:
         A field that is added later, with a default that changes nothing, therefore leaves every earlier id as it was.
         A default must never be changed.
         """
-        return {name: dict(value) if isinstance(value, dict) else value for name, value in self._canonical.items()}
+        copy: dict[str, Any] = _copied(self._canonical)
+        return copy
 
     @cached_property
     def _canonical(self) -> dict[str, Any]:
@@ -32,11 +33,10 @@ class PlainData:
         for name, default in type(self)._defaults():
             value = getattr(self, name)
             if isinstance(value, PlainData):
-                nested = value.canonical()
-                if nested:
-                    plain[name] = nested
+                if value._canonical:
+                    plain[name] = value._canonical
             elif value != default:
-                plain[name] = value.value if isinstance(value, Enum) else value
+                plain[name] = _plain(value)
         return plain
 
     @classmethod
@@ -83,13 +83,33 @@ class Spec(PlainData):
     @cached_property
     def id(self) -> str:
         """The ``digest`` of the spec's canonical form."""
-        return digest(self.canonical())
+        return digest(self._canonical)
+
+
+_CANONICAL_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def digest(plain: object) -> str:
     """Return the first 16 hexadecimal digits of the SHA-256 of plain data as canonical JSON."""
-    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(_CANONICAL_JSON.encode(plain).encode()).hexdigest()[:16]
+
+
+def _plain(value: Any) -> Any:
+    """Return a field's value as JSON has it."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, tuple):
+        return [entry._canonical if isinstance(entry, PlainData) else entry for entry in value]
+    return value
+
+
+def _copied(value: Any) -> Any:
+    """Return a copy of plain data that may be changed, without what ``copy.deepcopy`` takes time for."""
+    if isinstance(value, dict):
+        return {name: _copied(entry) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [_copied(entry) for entry in value]
+    return value
 
 
 def member(kind: type[E], what: str, value: object) -> E:
