@@ -32,8 +32,9 @@ from essparse_lib.pruning.blocks import blocks, restored
 from essparse_lib.pruning.calibrated import Amount, calibration_windows, keep_within_rows
 from essparse_lib.pruning.magnitude import global_magnitude
 from essparse_lib.pruning.masks import Mask
+from essparse_lib.pruning.method import Pruned
 from essparse_lib.pruning.prunable import prunable_weights
-from essparse_lib.pruning.sparsegpt import Reconstruction, sparsegpt
+from essparse_lib.pruning.sparsegpt import sparsegpt
 from essparse_lib.pruning.wanda import wanda
 from essparse_lib.training import device
 from essparse_lib.training.perplexity import perplexity
@@ -49,7 +50,7 @@ def magnitude_by_row(model: nn.Module, amount: Amount) -> Mask:
     return Mask({name: matrices[name].turned(keep_within_rows(score, amount)) for name, score in scores.items()})
 
 
-def sides(model: nn.Module, tokens: torch.Tensor) -> dict[str, Callable[[], Mask | Reconstruction]]:
+def sides(model: nn.Module, tokens: torch.Tensor) -> dict[str, Callable[[], Mask | Pruned]]:
     """What is compared, by its name in the table."""
     return {
         "magnitude, global, 50%": lambda: global_magnitude(prunable_weights(model), 0.5),
@@ -62,7 +63,7 @@ def sides(model: nn.Module, tokens: torch.Tensor) -> dict[str, Callable[[], Mask
     }
 
 
-def measured(model: nn.Module, found: Mask | Reconstruction, windows: torch.Tensor) -> float:
+def measured(model: nn.Module, found: Mask | Pruned, windows: torch.Tensor) -> float:
     """The pruned model's perplexity; the model is put back."""
     with restored(matrix for block in blocks(model) for matrix in block.matrices.values()):
         found.apply(model)
@@ -121,7 +122,7 @@ def main(options: argparse.Namespace) -> None:
         start = perf_counter()
         found = prune()
         seconds = perf_counter() - start
-        mask = found.mask if isinstance(found, Reconstruction) else found
+        mask = found.mask if isinstance(found, Pruned) else found
         print(f"{name:<24}{measured(model, found, held_out):>12.2f}{mask.sparsity:>10.2%}{seconds:>10.0f}", flush=True)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .errors import InputError, unknown
+from .specs.methods import Method, Scope, one_shot_methods
+from .wording import listing
 
 if TYPE_CHECKING:
     from .specs.study import Study
@@ -24,6 +27,23 @@ _Scale = Annotated[str, typer.Option(help="tiny (a test), lab (small real models
 _Model = Annotated[str, typer.Argument(help="A model's name, its id on the hub, or its local folder.")]
 _Jobs = Annotated[int, typer.Option(min=1, help="Trials at a time, sharing the cores and GPUs.")]
 _Budget = Annotated[str | None, typer.Option(help="Stop in time: seconds, or such as 90m or 8h.")]
+
+_ONE_SHOT = one_shot_methods().values()
+
+
+def _which(fits: Callable[[Method], object]) -> str:
+    """Return the names of the one-shot methods that fit, as a sentence lists them."""
+    return listing([method.name for method in _ONE_SHOT if fits(method)])
+
+
+_METHOD_HELP = "; ".join(f"{method.name} removes {method.summary}" for method in _ONE_SHOT) + "."
+_PATTERN_HELP = f"Instead: N:M, such as 2:4, keeps 2 of every 4 inputs ({_which(lambda m: m.patterns)})."
+_SCOPE_HELP = (
+    f"Rank weights over all matrices ({Scope.GLOBAL}) or in each ({', '.join(list(Scope)[1:])}); "
+    f"for {_which(lambda m: m.scopes)}."
+)
+_TEXT_HELP = f"A text file, which {_which(lambda m: m.calibrated)} calibrate on."
+_SEED_HELP = f"Of what {_which(lambda m: m.seeded)} draw."
 
 
 @app.command()
@@ -57,7 +77,7 @@ def pretrain(
     budget: _Budget = None,
 ) -> None:
     """Train a model from random weights. Stopped at any moment, it goes on where it was a minute before."""
-    from .runner import pretraining as pretraining
+    from .runner import pretraining
 
     typer.echo(pretraining.build(model, duration(budget)))
 
@@ -77,13 +97,11 @@ def prune(
     sparsity: Annotated[
         str | None, typer.Option(help="Fraction of the block matrices to remove, from 0 to below 1.")
     ] = None,
-    pattern: Annotated[str | None, typer.Option(help="Instead: N:M, such as 2:4, keeps 2 of every 4 inputs.")] = None,
-    method: Annotated[str, typer.Option(help="magnitude, random, wanda or sparsegpt.")] = "magnitude",
-    scope: Annotated[
-        str, typer.Option(help="Rank weights over all matrices (global) or in each (layer, erk).")
-    ] = "global",
-    text: Annotated[Path | None, typer.Option(help="A text file, for wanda and sparsegpt to calibrate on.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of random masks, and of which parts of the text are read.")] = 0,
+    pattern: Annotated[str | None, typer.Option(help=_PATTERN_HELP)] = None,
+    method: Annotated[str, typer.Option(help=_METHOD_HELP)] = "magnitude",
+    scope: Annotated[str, typer.Option(help=_SCOPE_HELP)] = Scope.GLOBAL.value,
+    text: Annotated[Path | None, typer.Option(help=_TEXT_HELP)] = None,
+    seed: Annotated[int, typer.Option(min=0, help=_SEED_HELP)] = 0,
 ) -> None:
     """Remove a model's least important weights at once and save it as from_pretrained loads it."""
     from . import sparsify

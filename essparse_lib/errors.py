@@ -20,7 +20,7 @@ class InputError(ValueError):
 
 def unknown(kind: str, given: str, allowed: Iterable[str], hint: str = "") -> InputError:
     """The error for a name that is in no list, with the nearest allowed name if one is near."""
-    names = sorted(allowed)
+    names = sorted(map(str, allowed))
     near = difflib.get_close_matches(given, names, n=1)
     guess = f"; did you mean {near[0]!r}?" if near else ""
     return InputError(f"unknown {kind} {given!r}: choose from {', '.join(names)}{hint}{guess}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from ..errors import InputError, check_sparsity
+from ..specs.methods import Scope
 from . import radix_select
 from .allocation import pruned_count, removed_per_layer
 from .masks import Mask
@@ -79,7 +80,7 @@ def ranked(scores: Mapping[str, torch.Tensor], sparsities: Sequence[float | str]
     if fractions != sorted(set(fractions)) or len(fractions) > radix_select.MOST_RANKS:
         raise InputError(f"sparsities {fractions} are not allowed: they must ascend, and be at most 127")
     counts = [pruned_count(s, sum(t.numel() for t in scores.values())) for s in sparsities]
-    if scope == "global":
+    if scope == Scope.GLOBAL:
         return Levels(tuple(fractions), radix_select.levels(scores, counts))
     shares = [removed_per_layer({name: t.shape for name, t in scores.items()}, count, scope) for count in counts]
     level: dict[str, torch.Tensor] = {}
