@@ -59,16 +59,15 @@ def run(
 ) -> None:
     """Run a figure's trials that have no record yet. Stopped at any moment, it goes on where it was."""
     from .records.store import results
-    from .runner import progress
-    from .runner.scheduler import run as run_trials
+    from .runner import progress, scheduler
 
     study = _study(figure, scale, checkpoints)
-    trials, store = study.specs(), results(study.scale)
+    specs, store = study.specs(), results(study.scale)
     seconds = duration(budget)
-    with progress.bar(f"{figure}, {study.scale} scale", trials, store, jobs) as report:
-        left = run_trials(trials, store, jobs, seconds, retry, report)
+    with progress.bar(f"{figure}, {study.scale} scale", specs, store, jobs) as report:
+        left = scheduler.run(specs, store, jobs, seconds, retry, report)
     if left:
-        typer.echo(f"{len(left)} of {len(trials)} trials have no record yet: run the same command to go on")
+        typer.echo(f"{len(left)} of {len(specs)} trials have no record yet: run the same command to go on")
 
 
 @app.command()
@@ -161,7 +160,7 @@ def book(
 
 
 def _study(figure: str, scale: str, checkpoints: str) -> Study:
-    """A figure's study at a scale, or that of checkpoints that others published."""
+    """Return a figure's study at a scale, or that of checkpoints that others published."""
     from . import figures
 
     study = figures.study(figure, scale)
@@ -177,7 +176,7 @@ def _study(figure: str, scale: str, checkpoints: str) -> Study:
 
 
 def duration(text: str | None) -> float | None:
-    """Seconds of a duration such as ``90``, ``90s``, ``15m`` or ``8h``."""
+    """Return the seconds of a duration such as ``90``, ``90s``, ``15m`` or ``8h``."""
     if text is None:
         return None
     number, unit = (text[:-1], text[-1]) if text[-1:] in ("s", "m", "h") else (text, "s")
@@ -191,7 +190,7 @@ def duration(text: str | None) -> float | None:
 
 
 def main() -> None:
-    """Entry point: input errors end in one line and exit code 2."""
+    """Run the command line; an input error ends it with one line and exit code 2."""
     try:
         app()
     except InputError as error:

@@ -16,9 +16,11 @@ from essparse_lib.analysis import metrics
 from essparse_lib.errors import InputError
 from essparse_lib.pruning.masks import Mask
 from essparse_lib.records.store import Record, Store
-from essparse_lib.runner import scheduler as runner
+from essparse_lib.runner import scheduler
 from essparse_lib.runner import trial as trial_runner
-from essparse_lib.runner.scheduler import execute, missing, run
+from essparse_lib.runner.scheduler import missing, run
+from essparse_lib.runner.trial import execute
+from essparse_lib.runner.workbench import Workbench
 from essparse_lib.specs.trial import Pruning, Training, Trial
 from essparse_lib.training import device
 from essparse_lib.training import fine_tune as fine_tuning
@@ -278,10 +280,10 @@ def test_records_outlive_the_run_that_made_them(store):
 @pytest.mark.parametrize(("jobs", "threads"), [(1, 6), (2, 3), (4, 1)])
 def test_jobs_share_the_cores(store, monkeypatch, jobs, threads):
     asked = []
-    monkeypatch.setattr(runner, "_cores", lambda: 6)
+    monkeypatch.setattr(scheduler, "_cores", lambda: 6)
     monkeypatch.setattr(joblib, "Parallel", lambda **options: lambda calls: (f(*a) for f, a, _ in calls))
     monkeypatch.setattr(device, "use_threads", asked.append)
-    monkeypatch.setattr(runner, "execute", _slowly)
+    monkeypatch.setattr(trial_runner, "execute", _slowly)
     run(CURVE, store, jobs=jobs)
     assert asked == [threads] * 4
 
@@ -292,7 +294,7 @@ def _slowly(trial):
 
 
 def test_budget_is_kept_and_a_second_run_finishes(store, monkeypatch):
-    monkeypatch.setattr(runner, "execute", _slowly)
+    monkeypatch.setattr(trial_runner, "execute", _slowly)
     trials = [replace(DENSE, seed=seed) for seed in range(12)]
     trial_runner.prepare(DENSE)
     left = run(trials, store, budget=0.9)
@@ -335,13 +337,18 @@ def test_unknown_names_are_refused_before_anything_is_written(store, change, nam
 
 
 def test_model_and_task_that_cannot_be_had_are_no_failed_trials(store, monkeypatch):
-    monkeypatch.setattr(trial_runner, "_data", lambda task: (_ for _ in ()).throw(InputError("no network")))
+    bench = Workbench()
+
+    def data(task):
+        raise InputError("no network")
+
+    monkeypatch.setattr(bench, "data", data)
     with pytest.raises(InputError, match="no network"):
-        execute(DENSE)
+        execute(DENSE, bench)
 
 
 def test_disk_that_cannot_be_written_is_said_before_the_first_trial(tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "execute", lambda trial: pytest.fail("a trial was begun"))
+    monkeypatch.setattr(trial_runner, "execute", lambda trial: pytest.fail("a trial was begun"))
     (tmp_path / "results").write_text("a file, not a folder")
     with pytest.raises(InputError, match=f"cannot write {tmp_path}"):
         run(CURVE, Store(tmp_path / "results"))
