@@ -119,6 +119,25 @@ def test_a_question_too_long_for_the_windows_is_refused_before_anything_is_writt
     assert not store.folder.exists()
 
 
+def test_every_length_is_checked_before_the_first_trial(store):
+    trial = Trial(model="tiny-bert", task="tiny-questions", seed=0, training=QUICK)
+    for length in (8, 65):
+        other = replace(trial, training=replace(QUICK, max_length=length))
+        with pytest.raises(InputError, match=f"^max_length {length} is not allowed"):
+            run([other, trial], store)
+        with pytest.raises(InputError, match=f"^max_length {length} is not allowed"):
+            run([trial, other], store)
+    assert not store.folder.exists()
+
+
+def test_each_input_is_checked_once(store, monkeypatch):
+    checked = []
+    monkeypatch.setattr(trial_runner, "prepare", lambda trial, *_: checked.append((trial.task, trial.model)))
+    monkeypatch.setattr(trial_runner, "execute", lambda trial: Record(spec=trial, status="ok", metrics={"accuracy": 1}))
+    run([*CURVE, replace(DENSE, seed=1), replace(DENSE, task="tiny-pairs"), replace(DENSE, model="tiny-opt")], store)
+    assert checked == [("tiny-sentiment", "tiny-bert"), ("tiny-pairs", "tiny-bert"), ("tiny-sentiment", "tiny-opt")]
+
+
 @pytest.mark.parametrize(
     ("pruning", "zeros"),
     [
