@@ -21,7 +21,6 @@ from essparse_lib.runner.trial import execute
 from essparse_lib.runner.workbench import Workbench, drawn_documents
 from essparse_lib.sparsify import Recipe
 from essparse_lib.specs.methods import METHODS, Method, Scope, one_shot_methods
-from essparse_lib.specs.study import at_sparsities
 from essparse_lib.specs.trial import Pruning, Training, Trial
 from essparse_lib.training import device
 
@@ -86,7 +85,6 @@ def test_what_a_calibrated_method_reads_counts_in_the_id_and_only_there():
     assert len(ids | {trial.id}) == 5
     assert Pruning(sparsity=0.5, calibration="tiny-corpus", windows=3, length=3) == Pruning(sparsity=0.5)
     assert trial.at(0.0) == DENSE and trial.at(0.3).pruning.calibration == "tiny-corpus"
-    assert at_sparsities((0.0, 0.5), "wanda", calibration="tiny-corpus") == (wanda,)
 
 
 @pytest.mark.parametrize(

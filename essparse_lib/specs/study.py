@@ -18,17 +18,11 @@ TENTHS = tuple(round(0.1 * i, 1) for i in range(10))
 
 
 def at_sparsities(
-    sparsities: Iterable[float],
-    method: str = "magnitude",
-    scope: str = "global",
-    timing: str = "before",
-    calibration: str = "",
+    sparsities: Iterable[float], method: str = "magnitude", scope: str = "global", timing: str = "before"
 ) -> tuple[Pruning, ...]:
     """One way to prune at several sparsities; the dense model, which belongs to every way, is left out."""
     return tuple(
-        Pruning(sparsity=sparsity, method=method, scope=scope, timing=timing, calibration=calibration)
-        for sparsity in sparsities
-        if sparsity
+        Pruning(sparsity=sparsity, method=method, scope=scope, timing=timing) for sparsity in sparsities if sparsity
     )
 
 
