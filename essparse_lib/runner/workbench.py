@@ -174,7 +174,7 @@ def drawn_documents(documents: Iterable[str], characters: int, seed: int) -> lis
     Reads the documents once, and holds hardly more than it returns.
 
     >>> drawn_documents(["one", "two", "three", "four"], characters=6, seed=0)
-    ['three', 'four']
+    ['four', 'three']
     """
     generator = random.Random(seed)
     drawn: list[tuple[float, int, str]] = []  # a heap: the document with the largest random number comes first
