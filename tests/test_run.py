@@ -189,12 +189,12 @@ def test_the_lottery_is_not_one_shot_pruning(empty_cache):
 
 
 def test_record_says_where_it_comes_from():
-    found = execute(DENSE).provenance
-    assert found["versions"]["torch"].startswith(torch.__version__.split("+")[0])
-    assert found["precision"] in ("fp32", "bf16")
-    assert all(found[name] for name in ("code", "device", "threads", "weights", "data", "seconds", "finished"))
-    assert found["processes"] == 1
-    assert found["peak_memory_bytes"] > 10**7
+    provenance = execute(DENSE).provenance
+    assert provenance["versions"]["torch"].startswith(torch.__version__.split("+")[0])
+    assert provenance["precision"] in ("fp32", "bf16")
+    assert all(provenance[name] for name in ("code", "device", "threads", "weights", "data", "seconds", "finished"))
+    assert provenance["processes"] == 1
+    assert provenance["peak_memory_bytes"] > 10**7
 
 
 def test_learning_happens():
@@ -298,13 +298,13 @@ def test_records_outlive_the_run_that_made_them(store):
 
 @pytest.mark.parametrize(("jobs", "threads"), [(1, 6), (2, 3), (4, 1)])
 def test_jobs_share_the_cores(store, monkeypatch, jobs, threads):
-    asked = []
+    used = []
     monkeypatch.setattr(scheduler, "_cores", lambda: 6)
     monkeypatch.setattr(joblib, "Parallel", lambda **options: lambda calls: (f(*a) for f, a, _ in calls))
-    monkeypatch.setattr(device, "use_threads", asked.append)
+    monkeypatch.setattr(device, "use_threads", used.append)
     monkeypatch.setattr(trial_runner, "execute", _slowly)
     run(CURVE, store, jobs=jobs)
-    assert asked == [threads] * 4
+    assert used == [threads] * 4
 
 
 def _slowly(trial):
@@ -330,10 +330,10 @@ def test_spent_budget_begins_nothing(store):
 
 
 def test_trial_that_another_run_holds_is_left_to_it(store):
-    told = []
+    reports = []
     with store.claimed(CURVE[1]):
-        assert run(CURVE[:3], store, progress=told.append) == [CURVE[1]]
-    assert [p.record and p.record.spec for p in told] == [CURVE[0], None, CURVE[2]]
+        assert run(CURVE[:3], store, progress=reports.append) == [CURVE[1]]
+    assert [p.record and p.record.spec for p in reports] == [CURVE[0], None, CURVE[2]]
     assert run(CURVE[:3], store) == []
 
 
