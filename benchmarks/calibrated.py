@@ -32,8 +32,9 @@ from essparse_lib.pruning.blocks import restored, transformer_blocks
 from essparse_lib.pruning.calibrated import Amount, calibration_windows, keep_within_rows
 from essparse_lib.pruning.magnitude import global_magnitude
 from essparse_lib.pruning.masks import Mask
+from essparse_lib.pruning.method import Pruned
 from essparse_lib.pruning.prunable import prunable_weights
-from essparse_lib.pruning.sparsegpt import Reconstruction, sparsegpt
+from essparse_lib.pruning.sparsegpt import sparsegpt
 from essparse_lib.pruning.wanda import wanda
 from essparse_lib.training import device
 from essparse_lib.training.perplexity import perplexity
@@ -49,7 +50,7 @@ def magnitude_by_row(model: nn.Module, amount: Amount) -> Mask:
     return Mask({name: matrices[name].turned(keep_within_rows(score, amount)) for name, score in scores.items()})
 
 
-def sides(model: nn.Module, tokens: torch.Tensor) -> dict[str, Callable[[], Mask | Reconstruction]]:
+def sides(model: nn.Module, tokens: torch.Tensor) -> dict[str, Callable[[], Mask | Pruned]]:
     """Return the prunings to compare, by their names in the table."""
     return {
         "magnitude, global, 50%": lambda: global_magnitude(prunable_weights(model), 0.5),
@@ -62,7 +63,7 @@ def sides(model: nn.Module, tokens: torch.Tensor) -> dict[str, Callable[[], Mask
     }
 
 
-def pruned_perplexity(model: nn.Module, pruning: Mask | Reconstruction, windows: torch.Tensor) -> float:
+def pruned_perplexity(model: nn.Module, pruning: Mask | Pruned, windows: torch.Tensor) -> float:
     """Return the perplexity of the pruned model, and restore the model."""
     with restored(matrix for block in transformer_blocks(model) for matrix in block.matrices.values()):
         pruning.apply(model)
@@ -121,7 +122,7 @@ def main(options: argparse.Namespace) -> None:
         start = perf_counter()
         pruning = prune()
         seconds = perf_counter() - start
-        mask = pruning.mask if isinstance(pruning, Reconstruction) else pruning
+        mask = pruning.mask if isinstance(pruning, Pruned) else pruning
         print(
             f"{name:<24}{pruned_perplexity(model, pruning, held_out):>12.2f}{mask.sparsity:>10.2%}{seconds:>10.0f}",
             flush=True,

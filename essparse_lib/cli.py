@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .errors import InputError, unknown
+from .specs.methods import Method, Scope, one_shot_methods
+from .wording import listing
 
 if TYPE_CHECKING:
     from .specs.study import Study
@@ -25,6 +28,23 @@ _Model = Annotated[str, typer.Argument(help="A model's name, its id on the hub, 
 _Jobs = Annotated[int, typer.Option(min=1, help="Trials at a time, sharing the cores and GPUs.")]
 _Budget = Annotated[str | None, typer.Option(help="Stop in time: seconds, or such as 90m or 8h.")]
 
+_ONE_SHOT = one_shot_methods().values()
+
+
+def _which(fits: Callable[[Method], object]) -> str:
+    """Return the names of the one-shot methods that fit, as a sentence lists them."""
+    return listing([method.name for method in _ONE_SHOT if fits(method)])
+
+
+_METHOD_HELP = "; ".join(f"{method.name} removes {method.summary}" for method in _ONE_SHOT) + "."
+_PATTERN_HELP = f"Instead: N:M, such as 2:4, keeps 2 of every 4 inputs ({_which(lambda m: m.patterns)})."
+_SCOPE_HELP = (
+    f"Rank weights over all matrices ({Scope.GLOBAL}) or in each ({', '.join(list(Scope)[1:])}); "
+    f"for {_which(lambda m: m.scopes)}."
+)
+_TEXT_HELP = f"A text file, which {_which(lambda m: m.calibrated)} calibrate on."
+_SEED_HELP = f"Of what {_which(lambda m: m.seeded)} draw."
+
 
 @app.command()
 def run(
@@ -39,16 +59,15 @@ def run(
 ) -> None:
     """Run a figure's trials that have no record yet. Stopped at any moment, it goes on where it was."""
     from .records.store import results
-    from .runner import progress
-    from .runner.scheduler import run as run_trials
+    from .runner import progress, scheduler
 
     study = _study(figure, scale, checkpoints)
-    trials, store = study.specs(), results(study.scale)
+    specs, store = study.specs(), results(study.scale)
     seconds = duration(budget)
-    with progress.bar(f"{figure}, {study.scale} scale", trials, store, jobs) as report:
-        left = run_trials(trials, store, jobs, seconds, retry, report)
+    with progress.bar(f"{figure}, {study.scale} scale", specs, store, jobs) as report:
+        left = scheduler.run(specs, store, jobs, seconds, retry, report)
     if left:
-        typer.echo(f"{len(left)} of {len(trials)} trials have no record yet: run the same command to go on")
+        typer.echo(f"{len(left)} of {len(specs)} trials have no record yet: run the same command to go on")
 
 
 @app.command()
@@ -57,7 +76,7 @@ def pretrain(
     budget: _Budget = None,
 ) -> None:
     """Train a model from random weights. Stopped at any moment, it goes on where it was a minute before."""
-    from .runner import pretraining as pretraining
+    from .runner import pretraining
 
     typer.echo(pretraining.build(model, duration(budget)))
 
@@ -77,13 +96,11 @@ def prune(
     sparsity: Annotated[
         str | None, typer.Option(help="Fraction of the block matrices to remove, from 0 to below 1.")
     ] = None,
-    pattern: Annotated[str | None, typer.Option(help="Instead: N:M, such as 2:4, keeps 2 of every 4 inputs.")] = None,
-    method: Annotated[str, typer.Option(help="magnitude, random, wanda or sparsegpt.")] = "magnitude",
-    scope: Annotated[
-        str, typer.Option(help="Rank weights over all matrices (global) or in each (layer, erk).")
-    ] = "global",
-    text: Annotated[Path | None, typer.Option(help="A text file, for wanda and sparsegpt to calibrate on.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of random masks, and of which parts of the text are read.")] = 0,
+    pattern: Annotated[str | None, typer.Option(help=_PATTERN_HELP)] = None,
+    method: Annotated[str, typer.Option(help=_METHOD_HELP)] = "magnitude",
+    scope: Annotated[str, typer.Option(help=_SCOPE_HELP)] = Scope.GLOBAL.value,
+    text: Annotated[Path | None, typer.Option(help=_TEXT_HELP)] = None,
+    seed: Annotated[int, typer.Option(min=0, help=_SEED_HELP)] = 0,
 ) -> None:
     """Remove a model's least important weights at once and save it as from_pretrained loads it."""
     from . import sparsify
@@ -143,7 +160,7 @@ def book(
 
 
 def _study(figure: str, scale: str, checkpoints: str) -> Study:
-    """A figure's study at a scale, or that of checkpoints that others published."""
+    """Return a figure's study at a scale, or that of checkpoints that others published."""
     from . import figures
 
     study = figures.study(figure, scale)
@@ -159,7 +176,7 @@ def _study(figure: str, scale: str, checkpoints: str) -> Study:
 
 
 def duration(text: str | None) -> float | None:
-    """Seconds of a duration such as ``90``, ``90s``, ``15m`` or ``8h``."""
+    """Return the seconds of a duration such as ``90``, ``90s``, ``15m`` or ``8h``."""
     if text is None:
         return None
     number, unit = (text[:-1], text[-1]) if text[-1:] in ("s", "m", "h") else (text, "s")
@@ -173,7 +190,7 @@ def duration(text: str | None) -> float | None:
 
 
 def main() -> None:
-    """Entry point: input errors end in one line and exit code 2."""
+    """Run the command line; an input error ends it with one line and exit code 2."""
     try:
         app()
     except InputError as error:

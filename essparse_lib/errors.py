@@ -27,7 +27,7 @@ def unknown(kind: str, name: str, allowed: Iterable[str], hint: str = "") -> Inp
         allowed: the known names.
         hint: what else is allowed, in words.
     """
-    names = sorted(allowed)
+    names = sorted(map(str, allowed))
     near = difflib.get_close_matches(name, names, n=1)
     guess = f"; did you mean {near[0]!r}?" if near else ""
     return InputError(f"unknown {kind} {name!r}: choose from {', '.join(names)}{hint}{guess}")

@@ -1,4 +1,4 @@
-"""Any model pruned and saved, or described: what the command line does for people's own models."""
+"""Prune a model of one's own and save it, or describe its weights: what the command line does for any model."""
 
 from __future__ import annotations
 
@@ -8,24 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import InputError, check_pattern, check_sparsity, unknown
+from .errors import InputError, check_sparsity
 from .files import share, writable, writing
 from .models import loading
-from .pruning.allocation import SCOPES
+from .specs.methods import METHODS, Scope, check_method, one_shot_methods
 
 if TYPE_CHECKING:
+    import torch
     from rich.table import Table
     from transformers import PreTrainedModel
 
-    from .pruning.masks import Mask
+    from .pruning.method import Pruned
 
-#: Of the text, as in Wanda's and SparseGPT's papers 128 pieces; shorter ones than theirs, so that a laptop can.
+#: Windows of the text that calibrated methods read: 128, as in Wanda's and SparseGPT's papers; shorter ones than
+#: theirs, so that a laptop can.
 _SEQUENCES, _LENGTH = 128, 256
-
-
-#: Ways to prune a model for keeps; the last two look at what a text makes of the activations.
-METHODS = ("magnitude", "random", "wanda", "sparsegpt")
-_CALIBRATED = METHODS[2:]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,38 +31,27 @@ class Recipe:
 
     Attributes:
         sparsity: fraction of the block matrices' weights to remove, in [0, 1), or None with a pattern.
-        method: one of ``METHODS``.
-        scope: for magnitude and random: ``global``, ``layer`` or ``erk``.
-        pattern: ``N:M`` in place of a sparsity, for all methods but random.
-        text: a file of text like that which the model is for: ``wanda`` and ``sparsegpt`` need one.
-        seed: of ``random``, and of which parts of the text are looked at.
+        method: a name in ``specs.methods.METHODS`` of a method that needs no training.
+        scope: over what the method ranks the weights.
+        pattern: ``N:M`` in place of a sparsity, for the methods that take one.
+        text: a file of text like that which the model is for; calibrated methods need one.
+        seed: of the methods that draw numbers, and of which parts of the text are read.
     """
 
     sparsity: float | str | None = None
     method: str = "magnitude"
-    scope: str = "global"
+    scope: str = Scope.GLOBAL
     pattern: str | None = None
     text: Path | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            raise unknown("method", self.method, METHODS)
-        if self.scope not in SCOPES:
-            raise unknown("scope", self.scope, SCOPES)
+        method = check_method(self.method, self.scope, self.pattern, one_shot_methods())
         if (self.sparsity is None) == (not self.pattern):
             raise InputError("give either a sparsity, such as 0.4, or a pattern, such as 2:4")
-        if self.pattern:
-            check_pattern(self.pattern)
-        else:
+        if not self.pattern:
             check_sparsity(self.sparsity)
-        if self.pattern and self.method == "random":
-            raise InputError("a pattern goes with magnitude, wanda and sparsegpt, not with random")
-        if self.scope != "global" and (self.pattern or self.method in _CALIBRATED):
-            raise InputError(
-                f"scope {self.scope!r} goes with magnitude and random at a sparsity, and with nothing else"
-            )
-        if (self.text is None) == (self.method in _CALIBRATED):
+        if (self.text is None) == method.calibrated:
             raise InputError(f"method {self.method!r} {'needs a' if self.text is None else 'takes no'} text file")
         if self.text is not None and not self.text.is_file():
             raise InputError(f"{self.text} is no file: give one of text")
@@ -74,15 +60,15 @@ class Recipe:
 def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
     """Prune a model and save it, with its tokenizer, for ``from_pretrained``.
 
-    The model keeps the heads and the precision it was saved with. ``essparse.json`` beside it says what was done.
+    The model keeps the heads and the precision that it was saved with. The file ``essparse.json`` says what was done.
 
     Args:
         name: a model's name here, its id on the hub, or its local folder.
-        recipe: how.
+        recipe: how to prune it.
         out: a folder that does not exist yet, or is empty.
 
     Returns:
-        What was done, in a line.
+        A line that says what was done.
 
     Raises:
         InputError: the folder is not empty, or the model cannot be had or pruned so; nothing has been written then.
@@ -93,7 +79,9 @@ def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
 
     source = loading.locate(name)
     model = loading.complete(name)
-    mask = _prune(model, name, recipe)
+    pruned = prune(model, name, recipe)
+    pruned.apply(model)
+    mask = pruned.mask
     done = {
         "model": name,
         "weights_sha256": source.weights,
@@ -119,34 +107,42 @@ def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
     return f"{out}: {mask.pruned:,} of {mask.size:,} weights of {name} are zero ({mask.sparsity:.4%})"
 
 
-def _prune(model: PreTrainedModel, name: str, recipe: Recipe) -> Mask:
-    """Prune the model in place; the mask."""
-    from .pruning.calibrated import calibration_windows
-    from .pruning.one_shot import one_look
-    from .pruning.sparsegpt import sparsegpt
-    from .pruning.wanda import wanda
+def prune(model: PreTrainedModel, name: str, recipe: Recipe) -> Pruned:
+    """Return what a recipe removes from a model, which is left alone.
 
-    if recipe.method in _CALIBRATED:
-        assert recipe.text is not None
-        longest = getattr(model.config, "max_position_embeddings", None) or _LENGTH
-        text = recipe.text.read_text(encoding="utf-8", errors="replace")
-        tokens = calibration_windows(
-            text, loading.tokenizer_of(name), _SEQUENCES, min(_LENGTH, longest - 2), recipe.seed
-        )
-        amount = None if recipe.sparsity is None else check_sparsity(recipe.sparsity)
-        if recipe.method == "wanda":
-            mask = wanda(model, tokens, amount, recipe.pattern)
-        else:
-            rebuilt = sparsegpt(model, tokens, amount, recipe.pattern)
-            rebuilt.apply(model)
-            return rebuilt.mask
-    else:
-        mask = one_look(model, recipe.sparsity, recipe.method, recipe.scope, recipe.pattern, recipe.seed)
-    mask.apply(model)
-    return mask
+    Args:
+        model: the loaded model.
+        name: its name here, its id on the hub, or its local folder: calibrated methods read the text by its tokenizer.
+        recipe: how to prune it.
+
+    Raises:
+        InputError: the model cannot be pruned so, or the text is too short.
+    """
+    from .pruning import registry
+    from .pruning.method import Request
+
+    request = Request(
+        sparsity=None if recipe.sparsity is None else check_sparsity(recipe.sparsity),
+        pattern=recipe.pattern or None,
+        scope=recipe.scope,
+        seed=recipe.seed,
+        calibration=_windows(model, name, recipe) if METHODS[recipe.method].calibrated else None,
+    )
+    return registry.prune(model, recipe.method, request)
+
+
+def _windows(model: PreTrainedModel, name: str, recipe: Recipe) -> torch.Tensor:
+    """Return windows of a recipe's text as token numbers of shape (windows, tokens)."""
+    from .pruning.calibrated import calibration_windows
+
+    assert recipe.text is not None
+    text = recipe.text.read_text(encoding="utf-8", errors="replace")
+    most = getattr(model.config, "max_position_embeddings", None) or _LENGTH
+    return calibration_windows(text, loading.tokenizer_of(name), _SEQUENCES, min(_LENGTH, most - 2), recipe.seed)
 
 
 def _save_tokenizer(name: str, folder: Path) -> None:
+    """Save the model's tokenizer, if it has one."""
     try:
         loading.tokenizer_of(name).save_pretrained(folder)
     except InputError:
@@ -164,19 +160,22 @@ def print_statistics(name: str) -> None:
     from .pruning.prunable import prunable_matrices
     from .pruning.zeros import NOTHING, count_zeros_by_component
 
-    counts = count_zeros_by_component(prunable_matrices(loading.complete(name)).values(), thresholds=(), deviations=())
-    total = sum(counts.values(), NOTHING)
+    by_place = count_zeros_by_component(
+        prunable_matrices(loading.complete(name)).values(), thresholds=(), deviations=()
+    )
+    total = sum(by_place.values(), NOTHING)
     console = Console()
     console.print(
         f"{name}: {total.weights:,} prunable weights, {total.exact:,} of them zero ({total.sparsity:.2%}), "
         f"mean |w| {total.mean:.3g}",
         highlight=False,
     )
-    console.print(_table("zeros, %", {place: f"{100 * s.sparsity:.2f}" for place, s in counts.items()}))
-    console.print(_table("mean |w|", {place: f"{s.mean:.4f}" for place, s in counts.items()}))
+    console.print(_table("zeros, %", {place: f"{100 * s.sparsity:.2f}" for place, s in by_place.items()}))
+    console.print(_table("mean |w|", {place: f"{s.mean:.4f}" for place, s in by_place.items()}))
 
 
 def _table(title: str, cells: dict[tuple[int, str], str]) -> Table:
+    """Return a table with a row for each block and a column for each component."""
     from rich.table import Table
 
     components = list(dict.fromkeys(component for _, component in cells))

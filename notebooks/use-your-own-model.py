@@ -34,7 +34,8 @@ if find_spec("essparse_lib") is None:  # as in Colab
 # %% tags=["parameters"]
 model: str = "bert-2x128-100-0"  # such as "minilm-l6", "bert-base-uncased", any other id of the hub, a folder
 sparsity: float = 0.4  # of the checkpoint that is saved: the share of the blocks' weights that goes
-method: str = "magnitude"  # "magnitude", or "random" to see what any choice of weights must beat
+method: str = "magnitude"  # or "random", the baseline; or "wanda", "sparsegpt", ..., which need a text: `essparse prune --help` lists all
+text: str = ""  # for a method that needs a text: the path of a file with text like that which the model is for
 out: str = ""  # a new folder for the checkpoint; empty: a temporary one, gone when this notebook ends
 task: str = "movie-reviews"  # where the model is fine-tuned for its curve: a task's name on the page on data
 scale: str = "lab"  # how it is fine-tuned: "tiny", "lab" (few examples), "paper" (the paper's Table 1)
@@ -43,37 +44,42 @@ epsilon: float = 1.0  # the tolerated loss, in points
 
 # %%
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
 from IPython.display import Markdown
 
-from essparse_lib import Pruning, Recipe, figures, mask_from_zeros, magnitude_levels
+from essparse_lib import Pruning, Recipe, figures, mask_from_zeros
 from essparse_lib.runner import interactive
 from essparse_lib.models import loading
-from essparse_lib import prunable_matrices, random_levels, save_pruned, tasks, prunable_weights
-from essparse_lib.errors import check_sparsity, unknown
+from essparse_lib import prunable_matrices, save_pruned, tasks, prunable_weights
+from essparse_lib.errors import check_sparsity
 from essparse_lib.figures import curve_plots as drawing
 from essparse_lib.figures import fig1, parameters, style
 from essparse_lib.runner.task_heads import TASK_HEADS
 from essparse_lib.pruning.zeros import count_zeros_by_component
 from essparse_lib.records import cost, store, summary
 from essparse_lib.analysis import curves
-from essparse_lib.specs.study import TENTHS, at_sparsities
+from essparse_lib.sparsify import prune
+from essparse_lib.specs.study import TENTHS
 from essparse_lib.training.device import accelerator
 from essparse_lib.training.fine_tune import fine_tune
 
 style.apply()
 sparsity = check_sparsity(sparsity)
-sweeps = {"magnitude": magnitude_levels, "random": partial(random_levels, seed=0, scope="global")}
-if method not in sweeps:
-    raise unknown("method", method, sweeps)
+recipe = Recipe(sparsity=sparsity, method=method, text=Path(text) if text else None)
 # whose settings and records serve this model: Figure 8 has those that were trained from scratch
 home = "fig8" if model in figures.study("fig8", scale).models else "fig2"
 study = interactive.checked(figures.study(home, scale).narrowed(models=[model], tasks=[task]))
-study = replace(study, variants={"one-shot": at_sparsities(study.sparsities, method)})
+# what a method that needs a text reads in step 7: a corpus that a record can name (other methods ignore it)
+corpora = {
+    "tiny": {"calibration": "tiny-corpus", "windows": 16, "length": 32},
+    "lab": {"calibration": "packaged-english"},
+    "paper": {"calibration": "wikipedia"},
+}
+point, *curve = (Pruning(sparsity=at, method=method, **corpora[scale]) for at in (sparsity, *study.sparsities[1:]))
+study = replace(study, variants={"one-shot": tuple(curve)})
 
 # %% [markdown]
 # ## 1. Load it
@@ -108,32 +114,35 @@ Markdown(
 )
 
 # %% [markdown]
-# ## 3. Prune it at many sparsities, in one sweep
+# ## 3. Prune it at many sparsities
 #
-# One-shot masks of one ranking nest: what goes at 10% is gone at 20%. So all of them are found together, in one byte a weight, and
-# the model is left as it is until a mask is applied.
+# At each sparsity the method chooses the weights that go: with `-p method magnitude` the smallest ones, over all matrices together. The
+# model is left as it is until a mask is applied.
 
 # %%
-sweep = sweeps[method](prunable_weights(network), sorted({*TENTHS[1:], sparsity} - {0.0}))
-gone_at = {at: sweep.mask(at).count(lambda name: matrices[name].component) for at in sweep.sparsities}
-pd.DataFrame(
-    {f"{at:.4g}": {part: f"{count.sparsity:.0%}" for part, count in parts.items()} for at, parts in gone_at.items()}
-)
+gone_at = {}
+for at in sorted({*TENTHS[1:], sparsity} - {0.0}):
+    mask = prune(network, model, replace(recipe, sparsity=at)).mask
+    counts = mask.count(lambda name: matrices[name].component)
+    gone_at[f"{at:.4g}"] = {component: f"{count.sparsity:.0%}" for component, count in counts.items()}
+pd.DataFrame(gone_at)
 
 # %% [markdown]
-# Each column is one sparsity over all matrices together. Where a row lies above it, that component has more than its share of small
-# weights. Random pruning takes the same share everywhere (`-p method random`).
+# Each column is one sparsity over all matrices together. Where a row lies above it, that component loses more than its share: by
+# magnitude, as it has more small weights. Random pruning takes the same share everywhere (`-p method random`).
+#
+# Magnitude masks nest: what goes at 10% is gone at 20%. `magnitude_levels` finds all of them at once, in one byte a weight.
 #
 # ## 4. What is gone where
 #
 # At the sparsity of the checkpoint, matrix by matrix.
 
 # %%
-mask = sweep.mask(sparsity) if sparsity else mask_from_zeros(prunable_weights(network))
+mask = prune(network, model, recipe).mask if sparsity else mask_from_zeros(prunable_weights(network))
 removed = mask.count(str)
 shares = [{"depth": m.depth, "component": m.component, **vars(removed[name])} for name, m in matrices.items()]
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "own-shares", "caption": "The percentage of each matrix of the model that goes under one threshold for all matrices, by component and block. The dashed line is the percentage over all of them."}, "image": {"alt": "A line for each of the six components: the percentage of its weights that is removed, against the number of the block.", "align": "center"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "own-shares", "caption": "The percentage of each matrix of the model that goes, by component and block. The dashed line is the percentage over all of them."}, "image": {"alt": "A line for each of the six components: the percentage of its weights that is removed, against the number of the block.", "align": "center"}}
 fig1.draw_shares(shares);
 
 # %% tags=["remove-input"]
@@ -148,8 +157,8 @@ fig1.table(shares).style.hide(axis="index")
 # %%
 temporary = TemporaryDirectory(ignore_cleanup_errors=True)
 folder = Path(out) if out else Path(temporary.name) / "pruned"
-said = save_pruned(model, Recipe(sparsity=sparsity, method=method), folder)
-print(said.removeprefix(f"{folder}: "))
+message = save_pruned(model, recipe, folder)
+print(message.removeprefix(f"{folder}: "))
 print((folder / "essparse.json").read_text())
 
 # %% [markdown]
@@ -162,8 +171,8 @@ in_file = mask_from_zeros(prunable_weights(again))
 unlike = sum(int((in_file.keep[name] != kept).sum()) for name, kept in mask.keep.items())
 print(f"{in_file.pruned:,} of {in_file.size:,} weights are zero; places where mask and file differ: {unlike}")
 by_place = count_zeros_by_component(prunable_matrices(again).values())
-zeros = {(part, f"block {depth + 1}"): f"{found.sparsity:.1%}" for (depth, part), found in by_place.items()}
-pd.Series(name=zeros).unstack(sort=False)
+zeros = {(part, f"block {depth + 1}"): f"{counts.sparsity:.1%}" for (depth, part), counts in by_place.items()}
+pd.Series(zeros).unstack(sort=False)
 
 # %% [markdown]
 # The file is as large as before, and the model as fast: zeros are stored and multiplied like other numbers. Hardware gains from
@@ -199,15 +208,15 @@ print(f"{gone.pruned:,} weights were gone before; {gone.drift(classifier)} have 
 #
 # One checkpoint says little. The curve does: the model is pruned at every tenth, fine-tuned each time with the same seed, head and order of
 # the data, and compared with itself unpruned. Runs that have a record are read; what is missing is run now, with one seed, and kept, so that asking again costs
-# nothing.
+# nothing. A method that needs a text reads windows of a named corpus here, not your file, so that its records say what it read.
 
 # %%
 records = store.results(scale).records_of_studies(study, figures.study("fig2", scale).narrowed(tasks=[task]))
-needed = [*study.variants[study.main], Pruning(sparsity=sparsity, method=method)]
+needed = [*study.variants[study.main], point]
 fresh = interactive.run(interactive.wanted(study, records, needed, parameters.live_tasks(study, live_tasks)), scale)
 records |= fresh
-own = curves.curves(study, records)
-asked = drawing.pruned_points(study, records, Pruning(sparsity=sparsity, method=method), live=fresh)
+of_model = curves.curves(study, records)
+points = drawing.pruned_points(study, records, point, live=fresh)
 
 # %% [markdown]
 # Beside it stand the models of [Figure 2](fig2.ipynb) that have records on this task. At lab scale these are `minilm-l6`, with half the blocks of BERT-base and half
@@ -215,19 +224,19 @@ asked = drawing.pruned_points(study, records, Pruning(sparsity=sparsity, method=
 
 # %%
 others = replace(figures.study("fig2", scale), variants=study.variants).narrowed(tasks=[task])
-beside = [curve for curve in curves.curves(others, records) if curve.model != model]
+of_others = [curve for curve in curves.curves(others, records) if curve.model != model]
 tried = [record for record in summary.used(others, records) if "prunable" in record.metrics]
 largest = max(tried, key=lambda record: record.metrics["prunable"]).spec.model if tried else ""
 timed = [record for record in tried if record.spec.model == largest]
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "own-curves", "caption": "Change of the score against the dense model as pruning removes more, after fine-tuning on the task. Thick lines are means over the seeds, thin lines single seeds, bands 95% intervals over seeds and evaluation examples; the dashed line lies \u03b5 below the dense model; the marks at the bottom are essential sparsities with their intervals; the diamond is the sparsity of the checkpoint."}, "image": {"alt": "Change from the dense model in points against the percentage of weights removed, a colour for each model, with interval bands.", "align": "center"}}
-drawing.draw([*own, *beside], asked, epsilon);
+drawing.draw([*of_model, *of_others], points, epsilon);
 
 # %% tags=["remove-input"]
-drawing.table([*own, *beside], epsilon).style.hide(axis="index")
+drawing.table([*of_model, *of_others], epsilon).style.hide(axis="index")
 
 # %% tags=["remove-input"]
-Markdown("\n\n".join(map(drawing.sentence, asked)) or f"Of {model} on {task} there is no record: run it with `live_tasks` set to `{task}`.")
+Markdown("\n\n".join(map(drawing.sentence, points)) or f"Of {model} on {task} there is no record: run it with `live_tasks` set to `{task}`.")
 
 # %% [markdown]
 # *Essential sparsity* is where the mean curve, made monotone, first falls by more than ε; brackets are 95% intervals, over the seeds as well where there

@@ -65,13 +65,9 @@ def fresh_models():
     """Models are looked for anew in this test, and after it."""
     from essparse_lib.models import loading
 
-    def forget():
-        loading.locate.cache_clear()
-        loading.tokenizer_of.cache_clear()
-
-    forget()
+    loading.forget()
     yield loading
-    forget()
+    loading.forget()
 
 
 @pytest.fixture(scope="session")

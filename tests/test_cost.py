@@ -17,6 +17,7 @@ from essparse_lib.figures import fig8
 from essparse_lib.pruning.prunable import prunable_weights
 from essparse_lib.records import cost
 from essparse_lib.runner import trial as trial_runner
+from essparse_lib.runner.workbench import Workbench
 from essparse_lib.specs.models import MODELS
 from essparse_lib.specs.study import Study, at_sparsities
 from essparse_lib.specs.trial import Pruning, Training, Trial
@@ -149,10 +150,9 @@ def test_no_more_is_trained_than_is_counted_but_the_dense_model_again(empty_cach
         "after": at_sparsities((0.1, 0.2), timing="after"),
     }
     trials = study("tiny-sentiment", "tiny-bert", training, **ways).trials()
-    trial_runner._tuned.cache_clear()
+    bench = Workbench()
     for trial in trials:
-        trial_runner.execute(trial)
-    trial_runner._tuned.cache_clear()
+        trial_runner.execute(trial, bench)
     assert len(cost.trainings(trials)) == 1 + 3 <= len(done) <= 1 + 3 + 2
 
 

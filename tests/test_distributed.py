@@ -23,14 +23,14 @@ from essparse_lib import tasks
 from essparse_lib.models import loading
 from essparse_lib.pruning.magnitude import global_magnitude
 from essparse_lib.pruning.prunable import prunable_weights
-from essparse_lib.runner import trial
+from essparse_lib.runner.workbench import Workbench
 from essparse_lib.specs.trial import Training
 from essparse_lib.training.fine_tune import fine_tune
 
 torch.set_num_threads(1)
 devices = Accelerator(mixed_precision="no")
 for task, batch_size in (("tiny-sentiment", 16), ("tiny-sentiment", 7), ("tiny-questions", 16)):
-    data = trial._encoded(task, "tiny-bert", 32, 50, 0)
+    data = Workbench().encoded(task, "tiny-bert", 32, 50, 0)
     model = loading.with_head("tiny-bert", tasks.get(task).head, 2, 0).double()  # so that rounding is no difference
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):

@@ -10,10 +10,11 @@ from torch import nn
 from torch.nn.utils import prune
 
 from essparse_lib.errors import InputError
-from essparse_lib.pruning.allocation import SCOPES, apportion, pruned_count, removed_per_layer
+from essparse_lib.pruning.allocation import apportion, pruned_count, removed_per_layer
 from essparse_lib.pruning.levels import rank_levels
 from essparse_lib.pruning.magnitude import global_magnitude, layer_magnitude, magnitude_levels
 from essparse_lib.pruning.random import random_levels, random_mask
+from essparse_lib.specs.methods import Scope
 
 shapes = st.lists(st.lists(st.integers(0, 12), min_size=1, max_size=2), min_size=1, max_size=5)
 sweeps = st.lists(st.integers(0, 999_999).map(lambda m: m / 1_000_000), min_size=1, max_size=6, unique=True).map(sorted)
@@ -29,7 +30,7 @@ def flat(tensors):
     return torch.cat([t.flatten() for t in tensors.values()])
 
 
-@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("scope", Scope)
 @pytest.mark.parametrize("method", ["magnitude", "random"])
 @given(shapes, sweeps, seeds)
 def test_a_sweep_is_exact_and_nested(method, scope, shapes, sparsities, seed):

@@ -44,9 +44,9 @@ def test_the_pruned_share_is_that_of_the_mask(model):
 
 
 def test_similarities_are_those_of_the_masks(empty_cache):
-    asked = Measurement(kind="mask-similarity", model="tiny-bert", sparsity=0.2, trials=tickets(0.2))
-    values = measure(asked).values
-    masks = [*(ticket(trial) for trial in asked.trials), one_shot(asked.trials[0])]
+    measurement = Measurement(kind="mask-similarity", model="tiny-bert", sparsity=0.2, trials=tickets(0.2))
+    values = measure(measurement).values
+    masks = [*(ticket(trial) for trial in measurement.trials), one_shot(measurement.trials[0])]
     assert values["names"] == ["tiny-sentiment", "tiny-pairs", "one-shot"]
     for i, one in enumerate(masks):
         for j, other in enumerate(masks):
@@ -67,14 +67,22 @@ def test_a_ticket_that_is_kept_is_not_found_anew(empty_cache, monkeypatch):
 
 def test_measurements_run_beside_trials_and_once(tmp_path, empty_cache):
     store = Store(tmp_path / "results")
-    asked = [*tickets(0.1), Measurement(kind="mask-similarity", model="tiny-bert", sparsity=0.1, trials=tickets(0.1))]
-    asked.append(Measurement(kind="pruned-share", model="tiny-bert", sparsity=0.5))
-    assert run(asked, store) == []
-    found = store.records()
-    assert all(isinstance(found[each.id], Record) and found[each.id].status == "ok" for each in asked)
-    assert {"weights", "code", "device"} <= found[asked[-1].id].provenance.keys()
-    before = store.path(asked[-1]).read_bytes()
-    assert run(asked, store) == [] and store.path(asked[-1]).read_bytes() == before
+    specs = [*tickets(0.1), Measurement(kind="mask-similarity", model="tiny-bert", sparsity=0.1, trials=tickets(0.1))]
+    specs.append(Measurement(kind="pruned-share", model="tiny-bert", sparsity=0.5))
+    assert run(specs, store) == []
+    records = store.records()
+    assert all(isinstance(records[spec.id], Record) and records[spec.id].status == "ok" for spec in specs)
+    assert {"weights", "code", "device"} <= records[specs[-1].id].provenance.keys()
+    before = store.path(specs[-1]).read_bytes()
+    assert run(specs, store) == [] and store.path(specs[-1]).read_bytes() == before
+
+
+def test_a_measurement_of_an_unknown_model_is_refused_before_anything_is_written(tmp_path):
+    store = Store(tmp_path / "results")
+    known, unknown = (Measurement(kind="zeros", model=name, sparsity=0.0) for name in ("tiny-bert", "tiny-brt"))
+    with pytest.raises(InputError, match="unknown model 'tiny-brt'.*did you mean 'tiny-bert'"):
+        run([known, unknown], store)
+    assert not store.folder.exists()
 
 
 @pytest.mark.parametrize(

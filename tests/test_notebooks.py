@@ -75,6 +75,18 @@ def test_a_model_of_ones_own_is_trained_where_it_has_no_records(tmp_path, monkey
     assert "0 have come back" in text and len(drawn) == 2
 
 
+def test_a_model_of_ones_own_is_pruned_by_a_method_that_reads_a_text(tmp_path, monkeypatch):
+    monkeypatch.setenv("ESSPARSE_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("ESSPARSE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "text").write_text("the film has a good plot and its actors play a dull story " * 1000)
+    options = dict(model="essparse/tiny-opt", task="tiny-pairs", scale="tiny", method="sparsegpt", sparsity=0.25)
+    text, drawn = run(tmp_path, monkeypatch, "use-your-own-model", text=str(tmp_path / "text"), **options)
+    assert "4,096 of 16,384 weights are zero; places where mask and file differ: 0" in text
+    assert "4,096 weights were gone before; 0 have come back" in text
+    assert "Running" in text and "essparse/tiny-opt" in text and "on tiny-pairs (one seed, run now)" in text
+    assert len(drawn) == 2
+
+
 def test_the_panels_of_a_live_kernel_show_at_once_and_run_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("ESSPARSE_CACHE", str(tmp_path / "cache"))
     text, drawn = run(tmp_path, monkeypatch, "explore")
@@ -103,7 +115,8 @@ def test_figure_8_pre_trains_prunes_and_fine_tunes_from_nothing(tmp_path, monkey
         ("fig8", {"checkpoints": "multibert"}, "unknown checkpoints 'multibert'.*did you mean 'multiberts'"),
         ("fig9", {"sparsity": "1"}, "sparsity '1' is not allowed"),
         ("explore", {"figure": "fig12"}, "unknown figure 'fig12'"),
-        ("use-your-own-model", {"method": "wanda"}, "unknown method 'wanda': choose from magnitude, random"),
+        ("use-your-own-model", {"method": "wandda"}, "unknown method 'wandda': choose from magnitude, random, spar"),
+        ("use-your-own-model", {"method": "wanda"}, "method 'wanda' needs a text file"),
         ("use-your-own-model", {"model": "minilm"}, "unknown model 'minilm'.*did you mean 'minilm-l6'"),
     ],
 )

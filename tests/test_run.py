@@ -16,9 +16,11 @@ from essparse_lib.analysis import metrics
 from essparse_lib.errors import InputError
 from essparse_lib.pruning.masks import Mask
 from essparse_lib.records.store import Record, Store
-from essparse_lib.runner import scheduler as runner
+from essparse_lib.runner import scheduler
 from essparse_lib.runner import trial as trial_runner
-from essparse_lib.runner.scheduler import execute, missing, run
+from essparse_lib.runner.scheduler import missing, run
+from essparse_lib.runner.trial import execute
+from essparse_lib.runner.workbench import Workbench
 from essparse_lib.specs.trial import Pruning, Training, Trial
 from essparse_lib.training import device
 from essparse_lib.training import fine_tune as fine_tuning
@@ -117,6 +119,25 @@ def test_a_question_too_long_for_the_windows_is_refused_before_anything_is_writt
     assert not store.folder.exists()
 
 
+def test_every_length_is_checked_before_the_first_trial(store):
+    trial = Trial(model="tiny-bert", task="tiny-questions", seed=0, training=QUICK)
+    for length in (8, 65):
+        other = replace(trial, training=replace(QUICK, max_length=length))
+        with pytest.raises(InputError, match=f"^max_length {length} is not allowed"):
+            run([other, trial], store)
+        with pytest.raises(InputError, match=f"^max_length {length} is not allowed"):
+            run([trial, other], store)
+    assert not store.folder.exists()
+
+
+def test_each_input_is_checked_once(store, monkeypatch):
+    checked = []
+    monkeypatch.setattr(trial_runner, "prepare", lambda trial, *_: checked.append((trial.task, trial.model)))
+    monkeypatch.setattr(trial_runner, "execute", lambda trial: Record(spec=trial, status="ok", metrics={"accuracy": 1}))
+    run([*CURVE, replace(DENSE, seed=1), replace(DENSE, task="tiny-pairs"), replace(DENSE, model="tiny-opt")], store)
+    assert checked == [("tiny-sentiment", "tiny-bert"), ("tiny-pairs", "tiny-bert"), ("tiny-sentiment", "tiny-opt")]
+
+
 @pytest.mark.parametrize(
     ("pruning", "zeros"),
     [
@@ -168,12 +189,12 @@ def test_the_lottery_is_not_one_shot_pruning(empty_cache):
 
 
 def test_record_says_where_it_comes_from():
-    found = execute(DENSE).provenance
-    assert found["versions"]["torch"].startswith(torch.__version__.split("+")[0])
-    assert found["precision"] in ("fp32", "bf16")
-    assert all(found[name] for name in ("code", "device", "threads", "weights", "data", "seconds", "finished"))
-    assert found["processes"] == 1
-    assert found["peak_memory_bytes"] > 10**7
+    provenance = execute(DENSE).provenance
+    assert provenance["versions"]["torch"].startswith(torch.__version__.split("+")[0])
+    assert provenance["precision"] in ("fp32", "bf16")
+    assert all(provenance[name] for name in ("code", "device", "threads", "weights", "data", "seconds", "finished"))
+    assert provenance["processes"] == 1
+    assert provenance["peak_memory_bytes"] > 10**7
 
 
 def test_learning_happens():
@@ -277,13 +298,13 @@ def test_records_outlive_the_run_that_made_them(store):
 
 @pytest.mark.parametrize(("jobs", "threads"), [(1, 6), (2, 3), (4, 1)])
 def test_jobs_share_the_cores(store, monkeypatch, jobs, threads):
-    asked = []
-    monkeypatch.setattr(runner, "_cores", lambda: 6)
+    used = []
+    monkeypatch.setattr(scheduler, "_cores", lambda: 6)
     monkeypatch.setattr(joblib, "Parallel", lambda **options: lambda calls: (f(*a) for f, a, _ in calls))
-    monkeypatch.setattr(device, "use_threads", asked.append)
-    monkeypatch.setattr(runner, "execute", _slowly)
+    monkeypatch.setattr(device, "use_threads", used.append)
+    monkeypatch.setattr(trial_runner, "execute", _slowly)
     run(CURVE, store, jobs=jobs)
-    assert asked == [threads] * 4
+    assert used == [threads] * 4
 
 
 def _slowly(trial):
@@ -292,7 +313,7 @@ def _slowly(trial):
 
 
 def test_budget_is_kept_and_a_second_run_finishes(store, monkeypatch):
-    monkeypatch.setattr(runner, "execute", _slowly)
+    monkeypatch.setattr(trial_runner, "execute", _slowly)
     trials = [replace(DENSE, seed=seed) for seed in range(12)]
     trial_runner.prepare(DENSE)
     left = run(trials, store, budget=0.9)
@@ -309,10 +330,10 @@ def test_spent_budget_begins_nothing(store):
 
 
 def test_trial_that_another_run_holds_is_left_to_it(store):
-    told = []
+    reports = []
     with store.claimed(CURVE[1]):
-        assert run(CURVE[:3], store, progress=told.append) == [CURVE[1]]
-    assert [p.record and p.record.spec for p in told] == [CURVE[0], None, CURVE[2]]
+        assert run(CURVE[:3], store, progress=reports.append) == [CURVE[1]]
+    assert [p.record and p.record.spec for p in reports] == [CURVE[0], None, CURVE[2]]
     assert run(CURVE[:3], store) == []
 
 
@@ -335,13 +356,18 @@ def test_unknown_names_are_refused_before_anything_is_written(store, change, nam
 
 
 def test_model_and_task_that_cannot_be_had_are_no_failed_trials(store, monkeypatch):
-    monkeypatch.setattr(trial_runner, "_data", lambda task: (_ for _ in ()).throw(InputError("no network")))
+    bench = Workbench()
+
+    def data(task):
+        raise InputError("no network")
+
+    monkeypatch.setattr(bench, "data", data)
     with pytest.raises(InputError, match="no network"):
-        execute(DENSE)
+        execute(DENSE, bench)
 
 
 def test_disk_that_cannot_be_written_is_said_before_the_first_trial(tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "execute", lambda trial: pytest.fail("a trial was begun"))
+    monkeypatch.setattr(trial_runner, "execute", lambda trial: pytest.fail("a trial was begun"))
     (tmp_path / "results").write_text("a file, not a folder")
     with pytest.raises(InputError, match=f"cannot write {tmp_path}"):
         run(CURVE, Store(tmp_path / "results"))

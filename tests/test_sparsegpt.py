@@ -9,8 +9,9 @@ from essparse_lib.errors import InputError
 from essparse_lib.pruning.calibrated import keep_within_rows
 from essparse_lib.pruning.magnitude import global_magnitude
 from essparse_lib.pruning.masks import Mask
+from essparse_lib.pruning.method import Pruned
 from essparse_lib.pruning.prunable import prunable_weights
-from essparse_lib.pruning.sparsegpt import Reconstruction, reconstructed, sparsegpt
+from essparse_lib.pruning.sparsegpt import reconstructed, sparsegpt
 from essparse_lib.pruning.wanda import wanda
 
 SEEDS = range(4)
@@ -102,7 +103,7 @@ def test_a_mask_is_chosen_block_by_block_from_what_is_left(seed, block_size):
     keep, values = long_way(weight, inputs.T @ inputs, 0.01, choose)
     found = sparsegpt(Net(weight), {"x": inputs[None]}, sparsity=0.37, block_size=block_size, dtype=torch.float64)
     assert torch.equal(found.mask.keep[NAME], keep)
-    torch.testing.assert_close(found.weights[NAME], values, rtol=1e-7, atol=1e-9)
+    torch.testing.assert_close(found.values[NAME], values, rtol=1e-7, atol=1e-9)
     assert found.mask.pruned == int(0.37 * weight.numel())
 
 
@@ -126,7 +127,7 @@ def test_a_pattern_is_chosen_group_by_group_whatever_the_blocks(seed, pattern, b
     keep, values = long_way(weight, inputs.T @ inputs, 0.01, choose)
     found = sparsegpt(Net(weight), {"x": inputs[None]}, pattern=pattern, block_size=block_size, dtype=torch.float64)
     assert torch.equal(found.mask.keep[NAME], keep)
-    torch.testing.assert_close(found.weights[NAME], values, rtol=1e-7, atol=1e-9)
+    torch.testing.assert_close(found.values[NAME], values, rtol=1e-7, atol=1e-9)
 
 
 def test_a_case_worked_by_hand():
@@ -144,14 +145,14 @@ def test_a_case_worked_by_hand():
 def test_of_equal_inputs_one_takes_over_all_that_the_other_did():
     inputs = torch.randn(50, 1, generator=torch.Generator().manual_seed(0)).expand(50, 2)
     found = sparsegpt(Net(torch.tensor([[1.0, 5.0]])), {"x": inputs[None]}, sparsity=0.5, damping=1e-5)
-    torch.testing.assert_close(found.weights[NAME], torch.tensor([[0.0, 6.0]]), rtol=1e-3, atol=0)
+    torch.testing.assert_close(found.values[NAME], torch.tensor([[0.0, 6.0]]), rtol=1e-3, atol=0)
 
 
 def test_without_correlations_survivors_keep_their_values():
     weight = correlated(0)[0]
     inputs = torch.linalg.qr(correlated(1)[1]).Q  # orthogonal columns of one norm
     found = sparsegpt(Net(weight), {"x": inputs[None]}, sparsity=0.5, dtype=torch.float64)
-    torch.testing.assert_close(found.weights[NAME], weight * found.mask.keep[NAME])
+    torch.testing.assert_close(found.values[NAME], weight * found.mask.keep[NAME])
     # One block of all columns: it is magnitude over the whole matrix.
     assert torch.equal(found.mask.keep[NAME], global_magnitude({NAME: weight.float()}, 0.5).keep[NAME])
 
@@ -186,14 +187,14 @@ def test_inputs_that_are_always_zero_go_first_and_their_survivors_keep_their_val
         gone = ~found.mask.keep[NAME]
         assert gone.sum() == int(0.05 * weight.numel()) == 38
         assert set(gone.nonzero()[:, 1].tolist()) == {3, 7, 9}  # 72 weights that cannot matter
-        torch.testing.assert_close(found.weights[NAME], weight * ~gone, rtol=0, atol=0)
+        torch.testing.assert_close(found.values[NAME], weight * ~gone, rtol=0, atol=0)
 
 
 def test_inputs_that_are_all_zero_are_pruned_to_the_count():
     weight = correlated(0, dtype=torch.float32)[0]
     found = sparsegpt(Net(weight), {"x": torch.zeros(1, 5, 32)}, sparsity=0.5)
     assert found.mask.pruned == weight.numel() // 2
-    assert torch.equal(found.weights[NAME], weight * found.mask.keep[NAME])
+    assert torch.equal(found.values[NAME], weight * found.mask.keep[NAME])
 
 
 @pytest.mark.parametrize("sparsity", [0.1, 0.29, 0.5, 0.777, 0.99])
@@ -202,7 +203,7 @@ def test_blocks_add_up_to_the_exact_count(sparsity, block_size):
     weight, inputs = correlated(0, rows=5)
     found = sparsegpt(Net(weight), {"x": inputs[None]}, sparsity=sparsity, block_size=block_size)
     assert found.mask.pruned == int(round(sparsity * 1000) * weight.numel() // 1000)
-    assert (found.weights[NAME] == 0).sum() == found.mask.pruned
+    assert (found.values[NAME] == 0).sum() == found.mask.pruned
 
 
 def test_too_few_tokens_without_damping_are_refused_in_one_line():
@@ -234,13 +235,13 @@ def test_applying_sets_survivors_and_zeros_alone():
     found = sparsegpt(net, {"x": inputs[None]}, sparsity=0.5)
     assert torch.equal(prunable_weights(net)[NAME], weight)
     found.apply(net)
-    assert torch.equal(prunable_weights(net)[NAME], found.weights[NAME]) and torch.equal(net.head.weight, head)
+    assert torch.equal(prunable_weights(net)[NAME], found.values[NAME]) and torch.equal(net.head.weight, head)
     assert net.layers[0].fc1.weight.requires_grad
 
 
 def test_a_reconstruction_of_another_model_is_refused_and_nothing_is_touched():
     net = Net(torch.ones(2, 3))
-    other = Reconstruction(Mask({NAME: torch.zeros(3, 3, dtype=torch.bool)}), {NAME: torch.zeros(3, 3)})
+    other = Pruned(Mask({NAME: torch.zeros(3, 3, dtype=torch.bool)}), {NAME: torch.zeros(3, 3)})
     with pytest.raises(InputError, match="another model"):
         other.apply(net)
     assert torch.equal(prunable_weights(net)[NAME], torch.ones(2, 3))

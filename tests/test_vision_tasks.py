@@ -18,6 +18,7 @@ from essparse_lib.analysis import metrics
 from essparse_lib.errors import InputError
 from essparse_lib.models import loading
 from essparse_lib.runner import trial as trial_runner
+from essparse_lib.runner import workbench
 from essparse_lib.runner.task_heads import TASK_HEADS
 from essparse_lib.sources.archives import Archive
 from essparse_lib.specs.trial import Pruning, Training, Trial
@@ -423,12 +424,9 @@ FEW = Training(epochs=2, batch_size=16, learning_rate=1e-2, max_train=64, max_te
 @pytest.fixture(autouse=True)
 def forgotten():
     """Data that another test has put in a task's place is not kept."""
-    caches = (trial_runner._data, trial_runner._encoded, trial_runner._check_readable)
-    for cache in caches:
-        cache.cache_clear()
+    workbench.renew()
     yield
-    for cache in caches:
-        cache.cache_clear()
+    workbench.renew()
 
 
 @pytest.mark.parametrize("model", ["tiny-vit", "tiny-dino"])
@@ -470,8 +468,9 @@ def test_the_same_seed_twice_is_the_same_record_and_another_is_not():
 
 
 def test_all_training_images_are_encoded_once_for_all_seeds_and_a_part_for_each():
+    bench = workbench.Workbench()
     whole = [
-        trial_runner._train(
+        bench.train_examples(
             Trial(
                 model="tiny-vit",
                 task="tiny-shapes",
@@ -484,7 +483,7 @@ def test_all_training_images_are_encoded_once_for_all_seeds_and_a_part_for_each(
     assert whole[0] is whole[1]
     assert len(whole[0]) == 512
     part = [
-        trial_runner._train(Trial(model="tiny-vit", task="tiny-shapes", seed=seed, training=FEW)) for seed in (0, 1)
+        bench.train_examples(Trial(model="tiny-vit", task="tiny-shapes", seed=seed, training=FEW)) for seed in (0, 1)
     ]
     assert [len(data) for data in part] == [64, 64]
     assert not torch.equal(part[0].pixels, part[1].pixels)

@@ -92,7 +92,7 @@ def ran(monkeypatch):
     """The trials that were really run, in their order."""
     trials = []
     before = trial_runner.execute
-    monkeypatch.setattr(runner, "execute", lambda trial: trials.append(trial) or before(trial))
+    monkeypatch.setattr(trial_runner, "execute", lambda trial: trials.append(trial) or before(trial))
     return trials
 
 
@@ -242,7 +242,7 @@ def test_the_bar_moves_and_the_button_is_off_while_it_runs(monkeypatch):
         seen.append((reader.control("run").disabled, reader.control("progress").value, reader.text))
         return Record(spec=trial, status="ok", metrics={"accuracy": 50.0}, predictions="01", labels="00")
 
-    monkeypatch.setattr(runner, "execute", execute)
+    monkeypatch.setattr(trial_runner, "execute", execute)
     reader.press()
     assert all(disabled for disabled, _, _ in seen)
     shares = [share for _, share, _ in seen]
@@ -289,7 +289,7 @@ def test_a_run_that_diverged_is_told_and_has_no_point(monkeypatch):
             reason="too fast",
         )
 
-    monkeypatch.setattr(runner, "execute", execute)
+    monkeypatch.setattr(trial_runner, "execute", execute)
     reader = Reader(widgets.prune_live("tiny")).press()
     assert "40% pruned, seed 0: diverged, too fast" in reader.text and "With 0.4" not in reader.text
 

@@ -13,12 +13,12 @@ from ..sources.hub import Repository, model_folder
 from ..specs import models, tasks
 from .catalogue import MODELS
 from .model_files import Source, from_catalogue, hash_weights, trained_here
+from .quiet import quiet
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
     from .preprocessing import Preprocessing
-
 
 #: Architectures that number positions from 2, so that two of their position embeddings are never used.
 _POSITIONS_FROM_2 = ("camembert", "mpnet", "roberta", "xlm-roberta")
@@ -97,6 +97,12 @@ def tokenizer_of(name: str) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def forget() -> None:
+    """Forget where models were found and their tokenizers, so that both are looked for again."""
+    locate.cache_clear()
+    tokenizer_of.cache_clear()
+
+
 def check_fits(name: str, head: str, max_length: int) -> None:
     """Check that a model can have a head of a kind, and that it takes inputs of so many tokens.
 
@@ -114,11 +120,21 @@ def check_fits(name: str, head: str, max_length: int) -> None:
             f"model {name!r} ({config.model_type}) has no {head} head in transformers: "
             f"choose a model that has one, such as {', '.join(_examples(head))}"
         )
+    check_length(name, "max_length", max_length)
+
+
+def check_length(name: str, setting: str, tokens: int) -> None:
+    """Check that a model takes texts of so many tokens; ``setting`` is what the error calls their number.
+
+    Raises:
+        InputError: it takes shorter ones only.
+    """
+    config = _config_of(name)
     positions = getattr(config, "max_position_embeddings", None)
     if positions is not None and config.model_type in _POSITIONS_FROM_2:
         positions -= 2
-    if positions is not None and max_length > positions:
-        raise InputError(f"max_length {max_length} is not allowed: model {name!r} takes at most {positions} tokens")
+    if positions is not None and tokens > positions:
+        raise InputError(f"{setting} {tokens} is not allowed: model {name!r} takes at most {positions} tokens")
 
 
 def _examples(head: str) -> list[str]:
@@ -248,19 +264,3 @@ def complete(name: str) -> PreTrainedModel:
         return model
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         raise InputError(f"model {name!r} in {source.folder} cannot be read: {one_line(error)}") from error
-
-
-class quiet:
-    """Silence transformers' progress bars, and its report that the head is new, which it always is here."""
-
-    def __enter__(self) -> None:
-        from transformers.utils import logging
-
-        self.before = logging.get_verbosity()
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
-
-    def __exit__(self, *_: object) -> None:
-        from transformers.utils import logging
-
-        logging.set_verbosity(self.before)

@@ -8,9 +8,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from ..errors import check_sparsity, unknown
-
-#: Over what scores are ranked: all layers together, or each by itself, with its share of the removed weights.
-SCOPES = ("global", "layer", "erk")
+from ..specs.methods import Scope
 
 
 def pruned_count(sparsity: float | str, size: int) -> int:
@@ -51,14 +49,14 @@ def removed_per_layer(shapes: Mapping[str, Sequence[int]], total: int, scope: st
     {'wide': 8000, 'narrow': 0}
     """
     sizes = [math.prod(shape) for shape in shapes.values()]
-    if scope == "layer":
+    if scope == Scope.LAYER:
         removed = apportion(total, sizes, sizes)
-    elif scope == "erk":
+    elif scope == Scope.ERK:
         shares = [sum(shape) if size else 0 for shape, size in zip(shapes.values(), sizes, strict=True)]
         kept = apportion(sum(sizes) - total, shares, sizes)
         removed = [size - stay for size, stay in zip(sizes, kept, strict=True)]
     else:
-        raise unknown("scope", scope, SCOPES)
+        raise unknown("scope", scope, Scope)
     return dict(zip(shapes, removed, strict=True))
 
 

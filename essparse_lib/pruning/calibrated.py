@@ -16,11 +16,10 @@ from ..errors import InputError, check_pattern, check_sparsity
 from .allocation import pruned_count
 from .blocks import evaluating, first_inputs, restored, sum_over_inputs, transformer_blocks
 from .masks import Mask
+from .method import Calibration
 from .n_m import largest
 from .prunable import prunable_weights
 
-#: Token numbers of shape (sequences, length), or a model's inputs by name, the sequences along their first dimension.
-Calibration = torch.Tensor | Mapping[str, torch.Tensor]
 #: A sparsity in [0, 1), or a pattern (n, m) that keeps n of every m.
 Amount = float | tuple[int, int]
 #: From inputs of shape (tokens, inputs) a statistic that adds up over batches.
@@ -33,7 +32,7 @@ Method = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor
 def calibration_windows(
     text: str, tokenizer: Any, sequences: int = 128, length: int = 128, seed: int = 0
 ) -> torch.Tensor:
-    """Windows of a text as token numbers, drawn at random, none overlapping another; no special tokens, no padding.
+    """Return windows of a text as token numbers, drawn at random; none overlap, none has special tokens or padding.
 
     Args:
         text: any; its tokens are cut into windows, what is left over at the end is not used.
@@ -67,14 +66,14 @@ def calibration_windows(
 
 
 def amount(sparsity: float | None, pattern: str | tuple[int, int] | None) -> Amount:
-    """How much a calibrated method is asked to remove, checked.
+    """Check how much a calibrated method is to remove, and return it.
 
     Args:
         sparsity: a fraction, or None.
         pattern: ``"2:4"`` or ``(2, 4)``, which keeps 2 of every 4 consecutive inputs of an output; or None.
 
     Returns:
-        the one that is given.
+        the sparsity as a number, or the pattern as two.
 
     Raises:
         InputError: both or neither are given, the sparsity is not in [0, 1), or not 1 ≤ n ≤ m.
@@ -86,13 +85,13 @@ def amount(sparsity: float | None, pattern: str | tuple[int, int] | None) -> Amo
     essparse_lib.errors.InputError: neither given: give either a sparsity, such as 0.5, or a pattern, such as 2:4
     """
     if (sparsity is None) == (pattern is None):
-        given = "neither" if pattern is None else f"sparsity {sparsity!r} and pattern {pattern!r}"
-        raise InputError(f"{given} given: give either a sparsity, such as 0.5, or a pattern, such as 2:4")
+        both = "neither" if pattern is None else f"sparsity {sparsity!r} and pattern {pattern!r}"
+        raise InputError(f"{both} given: give either a sparsity, such as 0.5, or a pattern, such as 2:4")
     return check_sparsity(sparsity) if pattern is None else check_pattern(pattern)
 
 
 def keep_within_rows(scores: torch.Tensor, amount: Amount) -> torch.Tensor:
-    """What stays where each output's weights compete among themselves, in the whole row or in groups of m.
+    """Return which weights stay where those of each output compete, in the whole row or in groups of m.
 
     Args:
         scores: shape (outputs, inputs), without NaN.
@@ -123,7 +122,7 @@ def layer_by_layer(
 ) -> tuple[Mask, dict[str, torch.Tensor]]:
     """Prune every block's matrices by statistics of their inputs, all earlier blocks pruned, and put all back.
 
-    Held at a time, beside the model: the inputs of one block for all sequences, the statistics and a copy of one
+    Memory is needed, besides the model, for the inputs of one block for all sequences, the statistics and a copy of one
     block's matrices, and what the method returned so far. A matrix that several blocks share is calibrated in the
     first and, in later ones, dense.
 
@@ -181,7 +180,7 @@ def layer_by_layer(
 
 
 def _checked(calibration: Calibration, batch_size: int, config: Any) -> Mapping[str, torch.Tensor]:
-    """The calibration as inputs by name, for a model of this configuration (or of none)."""
+    """Check the calibration and return it as inputs by name, for a model of this configuration (or of none)."""
     check_positive(batch_size=batch_size)
     inputs = calibration if isinstance(calibration, Mapping) else {"input_ids": calibration}
     sizes = {len(values) for values in inputs.values()}
@@ -195,6 +194,7 @@ def _checked(calibration: Calibration, batch_size: int, config: Any) -> Mapping[
 
 
 def _check_tokens(tokens: torch.Tensor, config: Any) -> None:
+    """Check that these are token numbers that a model of this configuration can read."""
     if tokens.ndim != 2 or tokens.is_floating_point() or not tokens.numel():
         raise InputError(
             f"calibration of shape {tuple(tokens.shape)} and {tokens.dtype} is not allowed: give token numbers of "
@@ -213,7 +213,7 @@ def _check_tokens(tokens: torch.Tensor, config: Any) -> None:
 def _batches(
     model: nn.Module, inputs: Mapping[str, torch.Tensor], batch_size: int
 ) -> Iterator[dict[str, torch.Tensor]]:
-    """The calibration by so many sequences at a time, where the model lies."""
+    """Yield the calibration by so many sequences at a time, on the model's device."""
     device = next(model.parameters()).device
     parts = [values.split(batch_size) for values in inputs.values()]
     for batch in zip(*parts, strict=True):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from ..errors import InputError, check_sparsity
+from ..specs.methods import Scope
 from . import radix_select
 from .allocation import pruned_count, removed_per_layer
 from .masks import Mask
@@ -83,7 +84,7 @@ def rank_levels(scores: Mapping[str, torch.Tensor], sparsities: Sequence[float |
         raise InputError(f"sparsities {fractions} are not allowed: they must ascend, and be at most 127")
     size = sum(tensor.numel() for tensor in scores.values())
     counts = [pruned_count(sparsity, size) for sparsity in sparsities]
-    if scope == "global":
+    if scope == Scope.GLOBAL:
         return Levels(tuple(fractions), radix_select.removal_levels(scores, counts))
     shapes = {name: tensor.shape for name, tensor in scores.items()}
     shares = [removed_per_layer(shapes, count, scope) for count in counts]

@@ -5,15 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
+from torch import nn
 
 from .levels import Levels, rank_levels
 from .masks import Mask
+from .method import Pruned, Request
+from .n_m import n_m
+from .prunable import prunable_weights, transposed_names
+
+
+def prune(model: nn.Module, request: Request) -> Pruned:
+    """Remove the smallest weights of a model's blocks, by rank over the scope or by a pattern; the model is left alone.
+
+    Arguments and errors as of ``registry.prune``.
+
+    >>> from transformers import BertConfig, BertModel
+    >>> model = BertModel(BertConfig(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1))
+    >>> prune(model, Request(sparsity=0.25)).mask.sparsity
+    0.25
+    """
+    weights = prunable_weights(model)
+    if request.pattern:
+        return Pruned(n_m(weights, request.pattern, transposed_names(model)))
+    assert request.sparsity is not None
+    return Pruned(next(rank_levels(weights, [request.sparsity], request.scope).masks()))
 
 
 def magnitude_levels(
     weights: Mapping[str, torch.Tensor], sparsities: Sequence[float | str], scope: str = "global"
 ) -> Levels:
-    """The masks of a whole sweep at once. Arguments and errors as of ``levels.rank_levels``.
+    """Return the magnitude masks of a whole sweep of sparsities at once.
+
+    Arguments and errors as of ``levels.rank_levels``.
 
     >>> import torch
     >>> sweep = magnitude_levels({"w": torch.tensor([0.1, -0.4, 0.2, -0.3])}, [0.0, 0.25, 0.5])

@@ -56,10 +56,12 @@ def n_m(
 
 
 def largest(scores: torch.Tensor, n: int, m: int) -> torch.Tensor:
-    """Where the n largest of each m consecutive scores of a row are.
+    """Return where the n largest of each m consecutive scores of a row are.
 
     Args:
         scores: shape (outputs, inputs), without NaN.
+        n: how many to keep of each group.
+        m: how many a group has; the last of a row may have fewer.
 
     Returns:
         Boolean, of the same shape; of equal scores the last by position.

@@ -1,4 +1,4 @@
-"""Random pruning: what any method must beat."""
+"""Random pruning: the baseline that any method must beat."""
 
 from __future__ import annotations
 
@@ -6,15 +6,32 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 import torch
+from torch import nn
 
 from .levels import Levels, rank_levels
 from .masks import Mask
+from .method import Pruned, Request
+from .prunable import prunable_weights
+
+
+def prune(model: nn.Module, request: Request) -> Pruned:
+    """Remove weights of a model's blocks that the seed draws; the model is left alone.
+
+    Arguments and errors as of ``registry.prune``.
+
+    >>> from transformers import BertConfig, BertModel
+    >>> model = BertModel(BertConfig(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1))
+    >>> prune(model, Request(sparsity=0.25, seed=1)).mask.sparsity
+    0.25
+    """
+    assert request.sparsity is not None  # patterns do not go with it
+    return Pruned(random_mask(prunable_weights(model), request.sparsity, request.seed, request.scope))
 
 
 def random_levels(
     weights: Mapping[str, torch.Tensor], sparsities: Sequence[float | str], seed: int, scope: str = "layer"
 ) -> Levels:
-    """Nested random masks: each weight draws a number, and the smallest numbers go.
+    """Return the nested random masks of a whole sweep: each weight draws a number, and the smallest numbers go.
 
     A matrix's numbers depend on the seed, its name and its shape alone: neither on the other matrices nor on the
     device.
@@ -42,7 +59,7 @@ def random_levels(
 
 
 def random_mask(weights: Mapping[str, torch.Tensor], sparsity: float | str, seed: int, scope: str = "layer") -> Mask:
-    """One random mask. Arguments and errors as of ``random_levels``.
+    """Return one random mask. Arguments and errors as of ``random_levels``.
 
     >>> import torch
     >>> random_mask({"w": torch.zeros(10, 10)}, 0.25, seed=1).pruned
@@ -52,6 +69,7 @@ def random_mask(weights: Mapping[str, torch.Tensor], sparsity: float | str, seed
 
 
 def _numbers(name: str, shape: torch.Size, seed: int) -> torch.Tensor:
+    """Return the numbers in [0, 1) that the weights of one matrix draw."""
     digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
     generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big", signed=True))
     return torch.rand(shape, generator=generator)

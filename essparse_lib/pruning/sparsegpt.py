@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import torch
 from torch import nn
 
 from ..errors import InputError
 from .allocation import pruned_count
-from .calibrated import Amount, Calibration, amount, check_positive, keep_within_rows, layer_by_layer
-from .masks import Mask
+from .calibrated import Amount, amount, check_positive, keep_within_rows, layer_by_layer
+from .method import Calibration, Pruned, Request
 from .n_m import largest
 
 #: From the saliencies of some columns, shape (outputs, chosen now), and the first one's number, which weights stay.
 Choice = Callable[[torch.Tensor, int], torch.Tensor]
-
-
-@dataclass(frozen=True)
-class Reconstruction:
-    """A mask, and survivors that make up for what it removes.
-
-    Attributes:
-        mask: which weights stay.
-        weights: the matrices by name, in the model's precision: updated survivors, zeros elsewhere.
-    """
-
-    mask: Mask
-    weights: Mapping[str, torch.Tensor]
-
-    @torch.no_grad()
-    def apply(self, model: nn.Module) -> None:
-        """Set the model's matrices to these, in place.
-
-        Raises:
-            InputError: the model has no such parameter, or another shape; nothing is changed then.
-        """
-        self.mask.apply(model)
-        parameters = dict(model.named_parameters(remove_duplicate=False))
-        for name, weight in self.weights.items():
-            parameters[name].copy_(weight)
 
 
 def sparsegpt(
@@ -52,7 +26,7 @@ def sparsegpt(
     block_size: int = 128,
     batch_size: int = 8,
     dtype: torch.dtype = torch.float32,
-) -> Reconstruction:
+) -> Pruned:
     """Remove the weights that cost a layer's outputs least, and let those to their right make up for each.
 
     Args:
@@ -82,29 +56,38 @@ def sparsegpt(
     >>> from transformers import OPTConfig, OPTModel
     >>> shape = dict(hidden_size=32, word_embed_proj_dim=32, ffn_dim=64, num_hidden_layers=2, num_attention_heads=2)
     >>> model = OPTModel(OPTConfig(vocab_size=50, max_position_embeddings=16, **shape))
-    >>> found = sparsegpt(model, torch.randint(50, (4, 16)), sparsity=0.3)
-    >>> {name: int((~kept).sum()) for name, kept in found.mask.keep.items() if "layers.1.fc" in name}
+    >>> pruned = sparsegpt(model, torch.randint(50, (4, 16)), sparsity=0.3)
+    >>> {name: int((~kept).sum()) for name, kept in pruned.mask.keep.items() if "layers.1.fc" in name}
     {'decoder.layers.1.fc1.weight': 614, 'decoder.layers.1.fc2.weight': 614}
-    >>> found.apply(model)
-    >>> found.mask.drift(model)
+    >>> pruned.apply(model)
+    >>> pruned.mask.drift(model)
     0
     """
-    wanted = amount(sparsity, pattern)
+    checked = amount(sparsity, pattern)
     check_positive(block_size=block_size)
     if not 0 <= damping < float("inf"):
         raise InputError(f"damping {damping!r} is not allowed: give a number from 0, such as 0.01")
 
     def method(weight: torch.Tensor, hessian: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        choice, step = _choice(wanted, block_size)
+        choice, step = _choice(checked, block_size)
         return reconstructed(weight, hessian, choice, step, damping, block_size)
 
-    return Reconstruction(*layer_by_layer(model, calibration, _products, method, batch_size, dtype))
+    return Pruned(*layer_by_layer(model, calibration, _products, method, batch_size, dtype))
+
+
+def prune(model: nn.Module, request: Request) -> Pruned:
+    """Remove what ``sparsegpt`` removes, with its other arguments as they are by default.
+
+    Arguments and errors as of ``registry.prune``.
+    """
+    assert request.calibration is not None
+    return sparsegpt(model, request.calibration, request.sparsity, request.pattern)
 
 
 def reconstructed(
     weight: torch.Tensor, hessian: torch.Tensor, choice: Choice, step: int, damping: float, block_size: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """One matrix, column by column from the left: what stays, and the survivors' values.
+    """Prune one matrix, column by column from the left: return what stays, and the values of the weights that stay.
 
     With F_j the inverse of the Hessian of inputs j and later, the weight w of input j has the saliency w² / [F_j]₀₀.
     If it goes, the row's weights from j on change by −w / [F_j]₀₀ · (F_j's first row), which minimises the error in
@@ -153,22 +136,22 @@ def reconstructed(
     return keep, torch.where(dead, weight, left) * keep
 
 
-def _choice(wanted: Amount, block_size: int) -> tuple[Choice, int]:
-    """How weights are chosen, and after how many columns each time."""
-    if isinstance(wanted, tuple):
-        return lambda saliencies, _first: keep_within_rows(saliencies, wanted), wanted[1]
+def _choice(amount: Amount, block_size: int) -> tuple[Choice, int]:
+    """Return the rule by which weights are chosen, and after how many columns it chooses anew."""
+    if isinstance(amount, tuple):
+        return lambda saliencies, _first: keep_within_rows(saliencies, amount), amount[1]
 
     def among_all(saliencies: torch.Tensor, first: int) -> torch.Tensor:
         rows, columns = saliencies.shape
         # Differences of running totals, so that they add up to the matrix's count exactly.
-        removed = pruned_count(wanted, rows * (first + columns)) - pruned_count(wanted, rows * first)
+        removed = pruned_count(amount, rows * (first + columns)) - pruned_count(amount, rows * first)
         return largest(saliencies.reshape(1, -1), saliencies.numel() - removed, saliencies.numel()).view(rows, columns)
 
     return among_all, block_size
 
 
 def _inverse_factor(hessian: torch.Tensor, dead: torch.Tensor, damping: float) -> torch.Tensor:
-    """The upper triangular U with UᵀU the inverse of the damped Hessian.
+    """Return the upper triangular U with UᵀU the inverse of the damped Hessian.
 
     H read backwards is L Lᵀ by Cholesky, so H is V Vᵀ with V upper triangular, and U is V's inverse: one triangular
     solve in place of the explicit inverse and its second decomposition in the authors' code.
@@ -185,5 +168,5 @@ def _inverse_factor(hessian: torch.Tensor, dead: torch.Tensor, damping: float) -
 
 
 def _products(inputs: torch.Tensor) -> torch.Tensor:
-    """The sum over tokens of x xᵀ: shape (tokens, inputs) to (inputs, inputs)."""
+    """Return the sum over tokens of x xᵀ: shape (tokens, inputs) to (inputs, inputs)."""
     return inputs.t() @ inputs

@@ -1,12 +1,13 @@
-"""Wanda: pruning by weights and activations."""
+"""Wanda: pruning by the products of weights and the size of their inputs."""
 
 from __future__ import annotations
 
 import torch
 from torch import nn
 
-from .calibrated import Calibration, amount, keep_within_rows, layer_by_layer
+from .calibrated import amount, keep_within_rows, layer_by_layer
 from .masks import Mask
+from .method import Calibration, Pruned, Request
 
 
 def wanda(
@@ -51,15 +52,24 @@ def wanda(
     >>> wanda(model, tokens, pattern="2:4").sparsity
     0.5
     """
-    wanted = amount(sparsity, pattern)
+    checked = amount(sparsity, pattern)
 
     def method(weight: torch.Tensor, squares: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return keep_within_rows(weight.abs() * squares.sqrt(), wanted), None
+        return keep_within_rows(weight.abs() * squares.sqrt(), checked), None
 
     mask, _ = layer_by_layer(model, calibration, _squares, method, batch_size, dtype)
     return mask
 
 
+def prune(model: nn.Module, request: Request) -> Pruned:
+    """Remove what ``wanda`` removes, with its other arguments as they are by default.
+
+    Arguments and errors as of ``registry.prune``.
+    """
+    assert request.calibration is not None
+    return Pruned(wanda(model, request.calibration, request.sparsity, request.pattern))
+
+
 def _squares(inputs: torch.Tensor) -> torch.Tensor:
-    """Each input's sum of squares over the tokens: shape (tokens, inputs) to (inputs,)."""
+    """Return each input's sum of squares over the tokens: shape (tokens, inputs) to (inputs,)."""
     return inputs.square().sum(0)

@@ -1,4 +1,4 @@
-"""Trials that a reader asks for in a notebook: run now, kept in the cache, so that asking again costs nothing."""
+"""Trials that a reader runs from a notebook: their records are kept in the cache, so that each is run once."""
 
 from __future__ import annotations
 
@@ -6,28 +6,25 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from .. import tasks
 from ..files import cache_folder
 from ..models import loading
 from ..records.cost import expected_seconds
 from ..records.store import Record, Store
-from ..specs.pretraining import Pretraining
 from ..specs.spec import Spec
 from ..specs.study import Study
 from ..specs.trial import Pruning
 from ..wording import duration_text
+from . import scheduler
+from .scheduler import Progress, missing, models_first
 
-if TYPE_CHECKING:
-    from .scheduler import Progress
-
-#: Seconds between two looks at the clock, and what a trial is taken to last where none has a record.
+#: Seconds between two reports, and what a trial is taken to last where none has a record.
 _BEAT, _GUESS = 0.5, 60.0
 
 
 def checked(study: Study) -> Study:
-    """The study, if all its models and tasks can be meant.
+    """Return the study, once it is clear that its tasks exist and that its models may.
 
     Raises:
         InputError: a task is unknown, or a model is neither known here nor an id of the hub nor a folder.
@@ -40,103 +37,115 @@ def checked(study: Study) -> Study:
 
 
 def wanted(study: Study, records: Mapping[str, Record], prunings: Sequence[Pruning], on: Iterable[str]) -> list[Spec]:
-    """The trials that a point needs and no record has.
+    """Return the trials that a point of a figure needs and that have no record.
 
-    For each model, on each of its tasks among ``on`` where no seed has records of all ``prunings``: one seed of them,
-    and the dense model of that seed. At tiny scale, where nothing is committed, all of the study that is missing as
-    well.
+    They are, for each model and each of its tasks where no seed has records of all prunings: one seed of them, and the
+    dense model of that seed. At tiny scale, where nothing is committed, all of the study that is missing as well.
+
+    Args:
+        study: whose models, seeds and training they have.
+        records: by id, those that exist.
+        prunings: what the point is of.
+        on: the tasks to look at.
     """
     trials: list[Spec] = []
     for model in study.models:
-        for task in (task for task in on if task in study.tasks_of(model)):
-            by_seed = [[study.trial(model, task, p, seed) for p in prunings] for seed in study.seeds_of(model)]
-            if not any(all(trial.id in records for trial in own) for own in by_seed):
+        for task in on:
+            if task not in study.tasks_of(model):
+                continue
+            by_seed = [
+                [study.trial(model, task, pruning, seed) for pruning in prunings] for seed in study.seeds_of(model)
+            ]
+            if not any(all(trial.id in records for trial in of_seed) for of_seed in by_seed):
                 trials += [by_seed[0][0].at(0.0), *by_seed[0]]
     trials += study.specs() if study.scale == "tiny" else []
-    return list({t.id: t for t in trials if t.id not in records}.values())
+    return missing(trials, records)
 
 
 def run(
-    trials: Iterable[Spec],
+    specs: Iterable[Spec],
     scale: str,
     say: Callable[[str], None] = print,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> dict[str, Record]:
-    """Run trials, or read them back if they were run before, and say what is going on.
+    """Run specs, or read their records if they were run before, and return the records by id.
 
     Args:
+        specs: trials, measurements and pre-trainings.
+        scale: ``tiny``, ``lab`` or ``paper``: records of each are kept by themselves.
         say: takes a line, of what is run and of what went wrong.
-        progress: called after each trial that is run.
+        progress: called after each spec that is run.
 
     Raises:
         InputError: a model or a task cannot be had.
     """
     folder = cache_folder() / "live" / scale
-    todo = list(trials)
-    # models first: what is done with them needs their weights
-    found = _kept([one for one in todo if isinstance(one, Pretraining)], Store(folder / "pretraining"), say, progress)
+    pretrainings, others = models_first(specs)
+    records = _run_missing(pretrainings, Store(folder / "pretraining"), say, progress)
     by_model: dict[str, list[Spec]] = {}
-    for one in todo:
-        if not isinstance(one, Pretraining):
-            by_model.setdefault(one.model, []).append(one)
-    for model, own in by_model.items():
+    for spec in others:
+        by_model.setdefault(spec.model, []).append(spec)
+    for model, of_model in by_model.items():
         # A folder or a branch of the hub may hold other weights tomorrow, under the same name.
-        found |= _kept(own, Store(folder / loading.locate(model).weights), say, progress)
-    for record in found.values():
+        records |= _run_missing(of_model, Store(folder / loading.locate(model).weights), say, progress)
+    for record in records.values():
         if record.status != "ok":
             say(f"{record.spec}: {record.status}, {record.reason}")
-    return found
+    return records
 
 
 def watched(
-    todo: Sequence[Spec], study: Study, records: Mapping[str, Record], tell: Callable[[float, Sequence[str]], None]
+    specs: Sequence[Spec], study: Study, records: Mapping[str, Record], tell: Callable[[float, Sequence[str]], None]
 ) -> tuple[dict[str, Record], set[str]]:
-    """As ``run``, told of twice a second: between one trial and the next the clock alone says how far it is.
+    """Run specs as ``run`` does, and report twice a second: between one spec and the next by the clock alone.
 
     Args:
+        specs: trials, measurements and pre-trainings.
         study: whose records say how long a trial takes.
+        records: by id, those that exist.
         tell: takes the share that is done, from 0 to 1, and lines of what is run, what went wrong and how long it
             takes. It is called from another thread too, since what runs keeps this one busy.
 
     Returns:
-        The records, and the ids of those that were made now rather than read back.
+        The records by id, and the ids of those that were made now rather than read.
 
     Raises:
         InputError: a model or a task cannot be had.
     """
-    if not todo:
+    if not specs:
         tell(1.0, ["Nothing had to be run: there are records."])
         return {}, set()
     lines: list[str] = []
     made: set[str] = set()
-    begun = last = time.monotonic()
+    started = last = time.monotonic()
     done = 0
-    there = [trial for trial in study.specs() if trial.id in records]
-    expected = expected_seconds([*there, *todo], dict(records))
+    timed = [spec for spec in study.specs() if spec.id in records]
+    expected = expected_seconds([*timed, *specs], dict(records))
     about = f", of about {duration_text(expected)} where the records were made" if expected else ""
 
-    def look() -> None:
+    def report() -> None:
         now = time.monotonic()
-        part = min(0.95, (now - last) * len(todo) / (expected or _GUESS * len(todo)))
-        tell((done + part) / len(todo), [*lines, f"{done} of {len(todo)} done in {duration_text(now - begun)}{about}"])
+        part = min(0.95, (now - last) * len(specs) / (expected or _GUESS * len(specs)))
+        state = f"{done} of {len(specs)} done in {duration_text(now - started)}{about}"
+        tell((done + part) / len(specs), [*lines, state])
 
-    def count(told: Progress) -> None:
+    def count(progress: Progress) -> None:
         nonlocal done, last
-        done, last = len(todo) - told.left, time.monotonic()
-        if told.record is not None:
-            made.add(told.record.spec.id)
+        done, last = len(specs) - progress.left, time.monotonic()
+        if progress.record is not None:
+            made.add(progress.record.spec.id)
 
-    with _every(_BEAT, look):
-        found = run(todo, study.scale, lines.append, count)
+    with _every(_BEAT, report):
+        new = run(specs, study.scale, lines.append, count)
     nothing = "Nothing had to be run: it was before, and is kept."
-    ended = f"Run in {duration_text(time.monotonic() - begun)}." if made else nothing
+    ended = f"Run in {duration_text(time.monotonic() - started)}." if made else nothing
     tell(1.0, [*lines, ended])
-    return found, made
+    return new, made
 
 
 @contextmanager
 def _every(seconds: float, call: Callable[[], None]) -> Iterator[None]:
-    """Call it every so many seconds, in a thread of its own, until what is within has ended."""
+    """Call a function every so many seconds, in a thread, until the block has ended."""
     over = threading.Event()
 
     def beat() -> None:
@@ -152,17 +161,15 @@ def _every(seconds: float, call: Callable[[], None]) -> Iterator[None]:
         thread.join()
 
 
-def _kept(
-    todo: Sequence[Spec], store: Store, say: Callable[[str], None], progress: Callable[[Progress], None]
+def _run_missing(
+    specs: Sequence[Spec], store: Store, say: Callable[[str], None], progress: Callable[[Progress], None]
 ) -> dict[str, Record]:
-    """The records of these, from the store or made now."""
-    if not todo:
+    """Run the specs that have no record in the store, and return the records of all."""
+    if not specs:
         return {}
-    from . import scheduler as runner
-
-    new = runner.missing(todo, store.records_of(*todo), retry=True)
+    new = missing(specs, store.records_of(*specs), retry=True)
     if new:
         say(f"Running {len(new)} trials that have no record: {new[0]}" + (", …" if len(new) > 1 else ""))
-        runner.run(new, store, retry=True, progress=progress)
-    kept = store.records_of(*todo)
-    return {one.id: kept[one.id] for one in todo if one.id in kept}
+        scheduler.run(new, store, retry=True, progress=progress)
+    records = store.records_of(*specs)
+    return {spec.id: records[spec.id] for spec in specs if spec.id in records}

@@ -4,23 +4,42 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..models import loading
-from ..records.store import Record
+from ..records.store import Record, Store
 from ..specs.measurement import Measurement
+from . import trial as trial_runner
 from .provenance import finished, made_by
 
 if TYPE_CHECKING:
     import torch
 
+    from ..pruning.distribution import Distribution
+
 #: Cells along each side of a map; weights along each side of the part of a matrix that is kept one by one.
 _CELLS, _CORNER = 32, 96
 
 
-def measure(asked: Measurement) -> Record:
-    """Carry out a measurement.
+def checks(measurement: Measurement) -> dict[Hashable, Callable[[], object]]:
+    """Return what must be checked before a measurement is made, by what the check depends on."""
+    by_input: dict[Hashable, Callable[[], object]] = {
+        ("model", measurement.model): partial(loading.check_name, measurement.model)
+    }
+    for trial in measurement.trials:
+        by_input |= trial_runner.checks(trial)
+    return by_input
+
+
+def run(measurement: Measurement, store: Store, deadline: float | None) -> Record:
+    """Make a measurement, whatever the store and the deadline, of which it needs none; as ``measure``."""
+    return measure(measurement)
+
+
+def measure(measurement: Measurement) -> Record:
+    """Look up in a model's weights and masks what a measurement is of, and return its record.
 
     Masks of lottery tickets are taken from the cache, or found anew, which takes the training of all their rounds.
 
@@ -30,25 +49,18 @@ def measure(asked: Measurement) -> Record:
     from ..training import device
 
     started = time.perf_counter()
-    made = made_by(asked.model, device.accelerator().device)
-    by_kind = {
-        "pruned-share": _pruned_share,
-        "mask-similarity": _mask_similarity,
-        "zeros": _zeros,
-        "distribution": _distribution,
-        "pruning-order": _pruning_order,
-    }
-    values = by_kind[asked.kind](asked)
-    return Record(spec=asked, status="ok", values=values, provenance={**made, **finished(started)})
+    provenance = made_by(measurement.model, device.accelerator().device)
+    values = _MEASURES[measurement.kind](measurement)
+    return Record(spec=measurement, status="ok", values=values, provenance={**provenance, **finished(started)})
 
 
-def _pruned_share(asked: Measurement) -> dict[str, Any]:
-    """Matrix by matrix how many weights go, and maps of where: percent of the weights in each cell, row by row."""
+def _pruned_share(measurement: Measurement) -> dict[str, Any]:
+    """Return, matrix by matrix, how many weights go, and maps of where."""
     from ..pruning.magnitude import global_magnitude
     from ..pruning.prunable import prunable_matrices, prunable_weights
 
-    model = loading.complete(asked.model)
-    mask = global_magnitude(prunable_weights(model), asked.sparsity)
+    model = loading.complete(measurement.model)
+    mask = global_magnitude(prunable_weights(model), measurement.sparsity)
     counts = mask.count(str)
     return {
         "matrices": [
@@ -65,63 +77,73 @@ def _pruned_share(asked: Measurement) -> dict[str, Any]:
     }
 
 
-def _zeros(asked: Measurement) -> dict[str, Any]:
-    """Of a model as it was saved, what is looked at while one is trained."""
+def _zeros(measurement: Measurement) -> dict[str, Any]:
+    """Return of a model as it was saved what is looked at while one is trained."""
     from ..training.dynamics import weight_snapshot
 
-    return weight_snapshot(loading.complete(asked.model))
+    return weight_snapshot(loading.complete(measurement.model))
 
 
-def _distribution(asked: Measurement) -> dict[str, Any]:
-    """Quantiles of every matrix, of every layer and of the model; and how many weights are small once normalised.
+def _distribution(measurement: Measurement) -> dict[str, Any]:
+    """Return quantiles of every matrix, layer and of the model, and how many weights are small once normalised.
 
     A scaler is given by a and b: it makes (w − a) / b of a weight, and so of a quantile.
     """
-    from ..pruning.distribution import (
-        PROBABILITIES,
-        Distribution,
-        Scaler,
-        count_zeros_after_scaling,
-        weight_distribution,
-    )
+    from ..pruning.distribution import PROBABILITIES, Scaler, count_zeros_after_scaling, weight_distribution
     from ..pruning.prunable import prunable_matrices
     from ..pruning.zeros import DEVIATIONS
 
-    matrices = prunable_matrices(loading.complete(asked.model))
+    matrices = prunable_matrices(loading.complete(measurement.model))
     layers: dict[int, list[torch.Tensor]] = {}
     for matrix in matrices.values():
         layers.setdefault(matrix.depth, []).append(matrix.weight)
-    by_layer = {depth: weight_distribution(own, f"block {depth + 1}") for depth, own in layers.items()}
+    by_layer = {depth: weight_distribution(weights, f"block {depth + 1}") for depth, weights in layers.items()}
     whole = weight_distribution(matrix.weight for matrix in matrices.values())
 
-    def plain(found: Distribution, digits: int = 6) -> dict[str, Any]:
-        return {"size": found.weights, "quantiles": [_rounded(q, digits) for q in found.quantiles]}
+    def zeros_with(scalers: dict[int, tuple[float, float]]) -> list[int]:
+        """Return how many weights of all layers lie within each threshold, each layer normalised by its scaler."""
+        totals = dict.fromkeys(DEVIATIONS, 0)
+        for depth, weights in layers.items():
+            for threshold, count in count_zeros_after_scaling(weights, scalers[depth], DEVIATIONS).items():
+                totals[threshold] += count
+        return list(totals.values())
 
-    def fitted(found: Distribution) -> dict[str, Any]:
-        return {**plain(found), "scalers": {name: [_rounded(x, 6) for x in found.scaler(name)] for name in Scaler}}
-
-    def zeros(name: str, over: Mapping[int, Distribution]) -> list[int]:
-        counts = [count_zeros_after_scaling(own, over[depth].scaler(name), DEVIATIONS) for depth, own in layers.items()]
-        return [sum(each[threshold] for each in counts) for threshold in DEVIATIONS]
-
+    zeros = {}
+    for scaler in Scaler:
+        of_layers = {depth: distributed.scaler(scaler) for depth, distributed in by_layer.items()}
+        of_model = dict.fromkeys(layers, whole.scaler(scaler))
+        zeros[scaler.value] = {"layer": zeros_with(of_layers), "model": zeros_with(of_model)}
+    rows = []
+    for name, matrix in matrices.items():
+        quantiles = _quantiles(weight_distribution([matrix.weight], name), digits=4)
+        rows.append({"depth": matrix.depth, "component": matrix.component, **quantiles})
     return {
         "probabilities": list(PROBABILITIES),
-        "matrices": [
-            {"depth": m.depth, "component": m.component, **plain(weight_distribution([m.weight], name), 4)}
-            for name, m in matrices.items()
-        ],
-        "layers": [{"depth": depth, **fitted(found)} for depth, found in by_layer.items()],
-        "model": fitted(whole),
+        "matrices": rows,
+        "layers": [{"depth": depth, **_with_scalers(distributed)} for depth, distributed in by_layer.items()],
+        "model": _with_scalers(whole),
         "thresholds": list(DEVIATIONS),
-        "zeros": {
-            name: {"layer": zeros(name, by_layer), "model": zeros(name, dict.fromkeys(layers, whole))}
-            for name in Scaler
-        },
+        "zeros": zeros,
     }
 
 
-def _pruning_order(asked: Measurement) -> dict[str, Any]:
-    """Of the middle block, matrix by matrix: which weights of a corner go when, and how much of the whole matrix.
+def _quantiles(distributed: Distribution, digits: int = 6) -> dict[str, Any]:
+    """Return a distribution's size and quantiles as plain data."""
+    return {"size": distributed.weights, "quantiles": _rounded(distributed.quantiles, digits)}
+
+
+def _with_scalers(distributed: Distribution) -> dict[str, Any]:
+    """Return a distribution's size, quantiles and scalers as plain data."""
+    from ..pruning.distribution import Scaler
+
+    scalers = {name: _rounded(distributed.scaler(name), digits=6) for name in Scaler}
+    return {**_quantiles(distributed), "scalers": scalers}
+
+
+def _pruning_order(measurement: Measurement) -> dict[str, Any]:
+    """Return, for each matrix of the middle block, at which percentage each weight of a corner goes.
+
+    Also how much of the whole matrix is gone at each percentage.
 
     A byte k says that its weight is among the smallest k + 1 percent of all that can be pruned; 99, that it is not
     among the smallest 99.
@@ -129,35 +151,37 @@ def _pruning_order(asked: Measurement) -> dict[str, Any]:
     from ..pruning.magnitude import magnitude_levels
     from ..pruning.prunable import prunable_matrices, prunable_weights
 
-    model = loading.complete(asked.model)
+    model = loading.complete(measurement.model)
     matrices = prunable_matrices(model)
     sweep = magnitude_levels(prunable_weights(model), [round(k / 100, 2) for k in range(1, 100)])
     middle = len({m.depth for m in matrices.values()}) // 2
-    found = []
+    rows = []
     for name, matrix in matrices.items():
         if matrix.depth != middle:
             continue
         level = sweep.level[name].T if matrix.transposed else sweep.level[name]
         corner = level[:_CORNER, :_CORNER]
         gone = (level.flatten().bincount(minlength=100).cumsum(0) / level.numel()).tolist()
-        found.append(
+        rows.append(
             {
                 "component": matrix.component,
                 "depth": middle,
                 "rows": corner.shape[0],
                 "columns": corner.shape[1],
                 "levels": base64.b64encode(corner.contiguous().numpy().tobytes()).decode(),
-                "gone": [0.0, *(_rounded(100 * share, 5) for share in gone[:99])],
+                "gone": [0.0, *_rounded((100 * share for share in gone[:99]), digits=5)],
             }
         )
-    return {"matrices": found}
+    return {"matrices": rows}
 
 
-def _rounded(value: float, digits: int) -> float:
-    return float(f"{value:.{digits}g}")
+def _rounded(values: Iterable[float], digits: int) -> list[float]:
+    """Return numbers cut to so many significant digits."""
+    return [float(f"{value:.{digits}g}") for value in values]
 
 
 def _map(keep: torch.Tensor) -> list[list[int]]:
+    """Return the percentage of the weights that go, in each cell of a matrix, row by row."""
     import torch.nn.functional as F
 
     removed = 1 - keep.float()[None, None]
@@ -165,18 +189,26 @@ def _map(keep: torch.Tensor) -> list[list[int]]:
     return (100 * F.adaptive_avg_pool2d(removed, (rows, columns))[0, 0]).round().int().tolist()
 
 
-def _mask_similarity(asked: Measurement) -> dict[str, Any]:
-    """Of each ticket's mask with each other, and of each with the one-shot mask, which comes last."""
+def _mask_similarity(measurement: Measurement) -> dict[str, Any]:
+    """Compare each ticket's mask with each other, and each with the one-shot mask, which comes last."""
     from ..pruning.compare import cosine, jaccard_removed
-    from .trial import one_shot, ticket
 
-    masks = [*(ticket(trial) for trial in asked.trials), one_shot(asked.trials[0])]
-    pairs = [[(one, other) for other in masks] for one in masks]
-    by_measure = {
-        measure.__name__: [[measure(*pair) for pair in row] for row in pairs] for measure in (cosine, jaccard_removed)
-    }
-    return {
-        "names": [*(trial.task for trial in asked.trials), "one-shot"],
-        **{name: [[round(s.value, 6) for s in row] for row in found] for name, found in by_measure.items()},
-        "independent": {name: round(found[0][-1].independent, 6) for name, found in by_measure.items()},
-    }
+    masks = [trial_runner.ticket(trial) for trial in measurement.trials]
+    masks.append(trial_runner.one_shot(measurement.trials[0]))
+    values: dict[str, Any] = {"names": [*(trial.task for trial in measurement.trials), "one-shot"]}
+    independent = {}
+    for compare in (cosine, jaccard_removed):
+        table = [[compare(mask, other) for other in masks] for mask in masks]
+        values[compare.__name__] = [[round(similarity.value, 6) for similarity in row] for row in table]
+        independent[compare.__name__] = round(table[0][-1].independent, 6)
+    return {**values, "independent": independent}
+
+
+#: What is looked up, by the kind of measurement.
+_MEASURES: dict[str, Callable[[Measurement], dict[str, Any]]] = {
+    "pruned-share": _pruned_share,
+    "mask-similarity": _mask_similarity,
+    "zeros": _zeros,
+    "distribution": _distribution,
+    "pruning-order": _pruning_order,
+}

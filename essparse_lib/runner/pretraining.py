@@ -6,13 +6,15 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Callable, Hashable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, unknown
 from ..files import cache_folder, sha256, share, writable
 from ..records.pretrained import PRETRAINED, SCALES, folder_of, store_of
-from ..records.store import Record
+from ..records.store import Record, Store
 from ..specs.pretraining import ImagePretraining, Pretraining, TextPretraining
 from .provenance import finished, made_with
 
@@ -22,10 +24,28 @@ if TYPE_CHECKING:
     from ..training.pretrain import Objective
 
 
-def pretrain(asked: Pretraining, folder: Path, deadline: float | None = None) -> Record | None:
+def checks(spec: Pretraining) -> dict[Hashable, Callable[[], object]]:
+    """Return what must be checked before a pre-training is run, by what the check depends on."""
+    return {("pre-training", spec.id): partial(prepare, spec)}
+
+
+def run(spec: Pretraining, store: Store, deadline: float | None) -> Record | None:
+    """Run one pre-training as ``pretrain`` does, and save the model beside its records.
+
+    Args:
+        spec: the pre-training.
+        store: where its record goes; a model that figures name has its weights at its own scale.
+        deadline: by ``time.time()``.
+    """
+    home = store_of(spec.model) if spec.model in SCALES else store
+    return pretrain(spec, home.pretrained(spec.model), deadline)
+
+
+def pretrain(spec: Pretraining, folder: Path, deadline: float | None = None) -> Record | None:
     """Train a model from random weights, or go on where an earlier call was ended, and save it.
 
     Args:
+        spec: the pre-training.
         folder: where the trained model goes, as ``from_pretrained`` loads it, in fp16.
         deadline: by ``time.time()``; a training that is not done by then is kept in the cache.
 
@@ -33,20 +53,20 @@ def pretrain(asked: Pretraining, folder: Path, deadline: float | None = None) ->
         Its record, also where the loss became NaN; None if the deadline came first.
 
     Raises:
-        InputError: the corpus cannot be had, or what the cache keeps of the training is another one's or damaged.
+        InputError: the corpus cannot be had, or what the cache keeps of the training is damaged or of another one.
     """
     from ..training import device, pretrain
 
     started = time.perf_counter()
     devices = device.accelerator()
-    objective = prepare(asked)
+    objective = prepare(spec)
     device.reset_peak_memory(devices.device)
-    trained = pretrain.pretrain(asked, objective, devices, checkpoint_of(asked), deadline)
-    if not trained.diverged and len(trained.losses) < asked.steps:
+    trained = pretrain.pretrain(spec, objective, devices, checkpoint_of(spec), deadline)
+    if not trained.diverged and len(trained.losses) < spec.steps:
         return None
     values = {"dynamics": trained.dynamics.plain(), **objective.described()}
     with devices.autocast():
-        found = {} if trained.diverged else objective.metrics(trained)
+        further = {} if trained.diverged else objective.metrics(trained)
     provenance = {
         **made_with(devices.device),
         "data": objective.content,
@@ -55,27 +75,28 @@ def pretrain(asked: Pretraining, folder: Path, deadline: float | None = None) ->
         "seconds": round(trained.seconds, 2),
     }
     if trained.diverged:
-        return Record(spec=asked, status="diverged", values=values, reason=trained.diverged, provenance=provenance)
+        return Record(spec=spec, status="diverged", values=values, reason=trained.diverged, provenance=provenance)
     tail = trained.losses[-max(1, len(trained.losses) // 100) :]
     metrics = {
         "held_out_loss": trained.dynamics.held_out[-1],
         "final_loss": round(sum(tail) / len(tail), 5),
         "steps": len(trained.losses),
         "parameters": sum(p.numel() for p in objective.model(trained.module).parameters()),
-        **found,
+        **further,
     }
     if devices.is_main_process:
         _save(objective, trained.module, folder)
         provenance["weights"] = sha256(folder / "model.safetensors")[:16]
-    return Record(spec=asked, status="ok", metrics=metrics, values=values, provenance=provenance)
+    return Record(spec=spec, status="ok", metrics=metrics, values=values, provenance=provenance)
 
 
 def build(name: str, budget: float | None = None) -> str:
-    """Train a model that is named in ``pretrained``, if its weights are not there, and say in a line what came of it.
+    """Train a model that figures name, if its weights are missing, and return a line that says what came of it.
 
     Where there is a record but no weights, as where they are too large to be kept with it, the record stays as it is.
 
     Args:
+        name: the model's, in ``records.pretrained.SCALES``.
         budget: seconds of wall-clock time, after which the training is kept to be gone on with.
 
     Raises:
@@ -86,63 +107,76 @@ def build(name: str, budget: float | None = None) -> str:
 
     if name not in SCALES:
         raise unknown("model to train", name, SCALES)
-    asked, store = PRETRAINED[SCALES[name]][name], store_of(name)
-    known = store.records_of(asked).get(asked.id)
-    if known is None or (known.status == "ok" and folder_of(name) is None):
+    spec, store = PRETRAINED[SCALES[name]][name], store_of(name)
+    record = store.records_of(spec).get(spec.id)
+    if record is None or (record.status == "ok" and folder_of(name) is None):
         store.check_writable()
         device.use_threads(os.cpu_count() or 1)
         device.keep_memory()
-        with store.claimed(asked) as mine:
+        with store.claimed(spec) as mine:
             if not mine:
                 return f"{name}: another process is training it"
-            made = pretrain(asked, store.pretrained(name), None if budget is None else time.time() + budget)
-            if made is None:
-                kept = read_notes(checkpoint_of(asked)) or {"steps": 0}
-                return f"{name}: {kept['steps']} of {asked.steps} steps are done: run the same command to go on"
-            if known is None:
-                store.append(made)
-                known = made
-            elif made.status != "ok":
-                raise InputError(f"{made.spec}: {made.status} this time ({made.reason}), unlike its record")
-    if known.status != "ok":
-        return f"{name}: {known.status}, {known.reason}"
+            new = pretrain(spec, store.pretrained(name), None if budget is None else time.time() + budget)
+            if new is None:
+                notes = read_notes(checkpoint_of(spec)) or {"steps": 0}
+                return f"{name}: {notes['steps']} of {spec.steps} steps are done: run the same command to go on"
+            if record is None:
+                store.append(new)
+                record = new
+            elif new.status != "ok":
+                raise InputError(f"{new.spec}: {new.status} this time ({new.reason}), unlike its record")
+    if record.status != "ok":
+        return f"{name}: {record.status}, {record.reason}"
     folder = folder_of(name)
     assert folder is not None
-    same = sha256(folder / "model.safetensors").startswith(known.provenance["weights"])
+    same = sha256(folder / "model.safetensors").startswith(record.provenance["weights"])
     differs = "" if same else ", not bit for bit those of its record"
-    return f"{name}: held-out loss {known.metrics['held_out_loss']:.4f} {asked.loss_unit}, weights in {folder}{differs}"
+    loss = f"{record.metrics['held_out_loss']:.4f} {spec.loss_unit}"
+    return f"{name}: held-out loss {loss}, weights in {folder}{differs}"
 
 
-def checkpoint_of(asked: Pretraining) -> Path:
-    """Where a training that is not done is kept."""
-    return cache_folder() / "pretraining" / f"{asked.id}.safetensors"
+def checkpoint_of(spec: Pretraining) -> Path:
+    """Return where a pre-training that is not done is kept."""
+    return cache_folder() / "pretraining" / f"{spec.id}.safetensors"
 
 
-def prepare(asked: Pretraining) -> Objective:
-    """What a model is trained for, with the text or the images that it takes; made once and then read from the cache.
+def prepare(spec: Pretraining) -> Objective:
+    """Return what a model is trained for, with its text or images, which are made once and then read from the cache.
 
     Raises:
-        InputError: the corpus or the task is unknown, cannot be had, or does not fit what is asked.
+        InputError: the corpus or the task is unknown, cannot be had, or does not fit the spec.
     """
-    if isinstance(asked, ImagePretraining):
-        from .. import tasks
-        from ..training.image_objectives import ImageObjective
+    return _OBJECTIVES[type(spec)](spec)
 
-        return ImageObjective(asked, tasks.get(asked.task))
-    assert isinstance(asked, TextPretraining)
+
+def _text_objective(spec: TextPretraining) -> Objective:
     from transformers import AutoTokenizer
 
     from .. import corpora
     from ..corpora.packed import pack
     from ..training.text_objectives import TextObjective
 
-    text = pack(corpora.get(asked.corpus), asked.vocabulary, asked.length)
-    return TextObjective(asked, text, AutoTokenizer.from_pretrained(text.tokenizer_folder))
+    blocks = pack(corpora.get(spec.corpus), spec.vocabulary, spec.length)
+    return TextObjective(spec, blocks, AutoTokenizer.from_pretrained(blocks.tokenizer_folder))
+
+
+def _image_objective(spec: ImagePretraining) -> Objective:
+    from .. import tasks
+    from ..training.image_objectives import ImageObjective
+
+    return ImageObjective(spec, tasks.get(spec.task))
+
+
+#: What makes the objective, by the kind of pre-training.
+_OBJECTIVES: dict[type[Pretraining], Callable[[Any], Objective]] = {
+    TextPretraining: _text_objective,
+    ImagePretraining: _image_objective,
+}
 
 
 def _save(objective: Objective, module: nn.Module, folder: Path) -> None:
     """Save the model whole or not at all."""
-    from ..models.loading import quiet
+    from ..models.quiet import quiet
 
     with writable(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def bar(title: str, trials: Sequence[Spec], store: Store, jobs: int) -> Iterator[Callable[[Progress], None]]:
-    """A progress bar over a study's trials; yields what to call after each one."""
+def bar(title: str, specs: Sequence[Spec], store: Store, jobs: int) -> Iterator[Callable[[Progress], None]]:
+    """Show a progress bar over a study's specs; yields what to call after each one."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bar
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
-    records = store.records_of(*trials)
-    done = sum(t.id in records for t in {t.id: t for t in trials}.values())
+    records = store.records_of(*specs)
+    done = sum(id in records for id in {spec.id for spec in specs})
     console = Console(stderr=True)
     with Bar(*columns, console=console, disable=not console.is_terminal) as shown:
-        task = shown.add_task(title, total=len(trials), completed=done, left="")
+        task = shown.add_task(title, total=len(specs), completed=done, left="")
 
         def report(progress: Progress) -> None:
             record = progress.record
@@ -38,8 +38,8 @@ def bar(title: str, trials: Sequence[Spec], store: Store, jobs: int) -> Iterator
                     console.print(f"{record.spec}: {record.status}, {record.reason}")
                 elif not console.is_terminal:
                     console.print(f"{record.spec}: {record.metrics}, {progress.left} left", highlight=False)
-            seconds = expected_seconds(trials, records)
+            seconds = expected_seconds(specs, records)
             left = f"about {duration_text(seconds / jobs)} left" if seconds else ""
-            shown.update(task, completed=len(trials) - progress.left, left=left)
+            shown.update(task, completed=len(specs) - progress.left, left=left)
 
         yield report

@@ -19,7 +19,7 @@ _PACKAGES = ("torch", "transformers", "accelerate", "tokenizers", "numpy")
 
 @cache
 def code_revision() -> str:
-    """The commit that the package's code is at, with ``+changes`` if files differ from it, else its version."""
+    """Return the commit that the package's code is at, with ``+changes`` if files differ from it, else its version."""
     folder = Path(__file__).parents[1]
     if (folder.parent / ".git").exists():
         revision = _git(folder, "rev-parse", "--short=12", "HEAD")
@@ -36,25 +36,25 @@ def code_revision() -> str:
 
 @cache
 def versions() -> dict[str, str]:
-    """The versions of Python and of the packages that decide the numbers."""
-    found = {"python": platform.python_version()}
+    """Return the versions of Python and of the packages that decide the numbers."""
+    by_name = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
-            found[package] = metadata.version(package)
+            by_name[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            found[package] = "missing"
-    return found
+            by_name[package] = "missing"
+    return by_name
 
 
 def made_with(device: torch.device) -> dict[str, Any]:
-    """What is known before the work begins: code, versions and device."""
+    """Return what is known before the work begins: code, versions and device."""
     from ..training.device import description
 
     return {"code": code_revision(), "versions": versions(), **description(device)}
 
 
 def made_by(model: str, device: torch.device) -> dict[str, Any]:
-    """The same, and the weights of the model that the work begins from."""
+    """Return what is known before the work begins, with the weights of the model that it begins from."""
     from ..models import loading
 
     source = loading.locate(model)
@@ -62,7 +62,7 @@ def made_by(model: str, device: torch.device) -> dict[str, Any]:
 
 
 def finished(started: float) -> dict[str, Any]:
-    """What is known after it: the seconds since ``started`` (by ``time.perf_counter``), and the time now, in UTC."""
+    """Return what is known after the work: the seconds since ``started``, by ``perf_counter``, and the time in UTC."""
     return {
         "seconds": round(time.perf_counter() - started, 2),
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

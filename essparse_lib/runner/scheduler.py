@@ -1,75 +1,99 @@
-"""Many trials, measurements and pre-trainings: those without a record are run over joblib, within a budget, beside
-other runs on the same store."""
+"""Many specs: those without a record are run over joblib, within a time budget, beside other runs on the same store."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ..errors import InputError
-from ..records.pretrained import SCALES, folder_of, store_of
+from ..records.pretrained import folder_of
 from ..records.store import Record, Store
 from ..specs.measurement import Measurement
-from ..specs.pretraining import Pretraining
+from ..specs.pretraining import ImagePretraining, Pretraining, TextPretraining
 from ..specs.spec import Spec
 from ..specs.trial import Trial
-from . import pretraining as pretraining
-from .measurement import measure
-from .trial import execute, prepare
+from . import measurement, pretraining, trial
 
 _T = TypeVar("_T")
 
 
+class Runner(Protocol):
+    """What runs one kind of spec: a module of this package."""
+
+    def checks(self, spec: Any, /) -> Mapping[Hashable, Callable[[], object]]:
+        """Return what must be checked before the spec is run, by what the check depends on."""
+
+    def run(self, spec: Any, store: Store, deadline: float | None, /) -> Record | None:
+        """Run the spec; return its record, or None if the deadline came first."""
+
+
+#: What runs a spec, by its kind.
+RUNNERS: dict[type[Spec], Runner] = {
+    Trial: trial,
+    Measurement: measurement,
+    TextPretraining: pretraining,
+    ImagePretraining: pretraining,
+}
+
+
 @dataclass(frozen=True)
 class Progress:
-    """Told after every trial: the record (None if another process was running the trial), how many are left."""
+    """What is reported after every spec.
+
+    Attributes:
+        record: what came of it; None if another process was running it, or the budget cut it short.
+        left: how many specs are still to be run.
+    """
 
     record: Record | None
     left: int
 
 
 def run(
-    trials: Sequence[Spec],
+    specs: Sequence[Spec],
     store: Store,
     jobs: int = 1,
     budget: float | None = None,
     retry: bool = False,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> list[Spec]:
-    """Run the trials that have no record yet; models that are to be trained from scratch come first.
+    """Run the specs that have no record yet; models that are to be trained from scratch come first.
 
     Killed at any instant, it loses the trials in flight alone (of a pre-training the last minute); run again, it goes
     on. Several runs at once on one store share the work. Under ``accelerate launch`` its processes work on every trial
     together, and the main one decides and writes.
 
     Args:
-        jobs: trials at a time, each in its own process with its share of the cores (and of the GPUs).
+        specs: trials, measurements and pre-trainings.
+        store: where records are read and written.
+        jobs: specs at a time, each in its own process with its share of the cores (and of the GPUs).
         budget: seconds of wall-clock time; no trial is begun that is not expected to end within it, and a
             pre-training is cut short, to be gone on with.
         retry: run failed trials again (diverged ones stay: they are results).
-        progress: called after each trial.
+        progress: called after each spec.
 
     Returns:
-        The trials that still have no record, since the budget was spent or another process is running them.
+        The specs that still have no record, since the budget was spent or another process is running them.
 
     Raises:
-        InputError: something cannot be had or written. Checked before the first trial.
+        InputError: something cannot be had or written. Checked before the first spec is run; what is done with models
+            that are yet to be trained, once they are.
     """
     if jobs > 1 and _processes() > 1:
         raise InputError(f"{jobs} jobs are not allowed under accelerate launch, which shares each trial: give 1")
     deadline = time.time() + budget if budget is not None else None
-    todo = _agreed(missing(trials, store.records_of(*trials), retry))
-    models = [t for t in todo if isinstance(t, Pretraining)]
-    untrained = {t.model for t in models}
-    ready = [t for t in todo if t.model not in untrained]
-    _prepare([*models, *ready])
-    if todo:
+    waiting = _agreed(missing(specs, store.records_of(*specs), retry))
+    pretrainings, others = models_first(waiting)
+    untrained = {spec.model for spec in pretrainings}
+    ready = [spec for spec in others if spec.model not in untrained]
+    _check([*pretrainings, *ready])
+    if waiting:
         store.check_writable()
-    left = len(todo)
+    left = len(waiting)
 
     def work(part: Sequence[Spec]) -> None:
         nonlocal left
@@ -78,105 +102,109 @@ def run(
             if _is_main():
                 progress(Progress(record, left))
 
-    work(models)
-    trained = [t for t in todo if t not in models and t.model in untrained and folder_of(t.model)]
-    _prepare(trained)
+    work(pretrainings)
+    trained = [spec for spec in others if spec.model in untrained and folder_of(spec.model)]
+    _check(trained)
     work([*trained, *ready])
-    return _agreed(missing(trials, store.records_of(*trials)))
+    return _agreed(missing(specs, store.records_of(*specs)))
+
+
+def missing(specs: Iterable[Spec], records: Mapping[str, Record], retry: bool = False) -> list[Spec]:
+    """Return the specs without a record (with ``retry`` also those that failed), each once."""
+    by_id = {spec.id: spec for spec in specs}
+    return [spec for id, spec in by_id.items() if id not in records or (retry and records[id].status == "failed")]
+
+
+def models_first(specs: Iterable[Spec]) -> tuple[list[Pretraining], list[Spec]]:
+    """Return the pre-trainings, whose models the other specs may need, and the other specs."""
+    pretrainings: list[Pretraining] = []
+    others: list[Spec] = []
+    for spec in specs:
+        if isinstance(spec, Pretraining):
+            pretrainings.append(spec)
+        else:
+            others.append(spec)
+    return pretrainings, others
+
+
+def _check(specs: Iterable[Spec]) -> None:
+    """Fetch and check what the specs need: each model, task, length and text of theirs once."""
+    by_input: dict[Hashable, Callable[[], object]] = {}
+    for spec in specs:
+        by_input |= RUNNERS[type(spec)].checks(spec)
+    for check in by_input.values():
+        check()
 
 
 def _records(
-    todo: Sequence[Spec], store: Store, jobs: int, deadline: float | None, retry: bool
+    specs: Sequence[Spec], store: Store, jobs: int, deadline: float | None, retry: bool
 ) -> Iterator[Record | None]:
-    """What comes of each, as it comes; None where there is no record yet, or another process makes it."""
+    """Yield each spec's record as it comes; None where there is none yet, or another process makes it."""
     import joblib
 
-    workers = max(1, min(jobs, len(todo)))
+    workers = max(1, min(jobs, len(specs)))
     threads = max(1, _cores() // (workers * _processes()))
     calls = (
-        joblib.delayed(_work)(one, store, threads, workers, retry, deadline) for one in _until(deadline, todo, workers)
+        joblib.delayed(_work)(spec, store, threads, workers, retry, deadline)
+        for spec in _until(deadline, specs, workers)
     )
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch=workers, batch_size=1)
     yield from parallel(calls)
 
 
-def missing(trials: Iterable[Spec], records: dict[str, Record], retry: bool = False) -> list[Spec]:
-    """The trials without a record (with ``retry`` also those that failed), each once."""
-    once = {t.id: t for t in trials}
-    return [t for i, t in once.items() if i not in records or (retry and records[i].status == "failed")]
-
-
-def _prepare(todo: Sequence[Spec]) -> None:
-    """Fetch and check what these need, each model's files once."""
-    for one in {(t.model, t.file): t for t in todo}.values():
-        if isinstance(one, Pretraining):
-            pretraining.prepare(one)
-        for trial in (one,) if isinstance(one, Trial) else one.trials if isinstance(one, Measurement) else ():
-            prepare(trial)
-
-
-def _until(deadline: float | None, todo: Sequence[Spec], workers: int) -> Iterator[Spec]:
-    """Those to do one by one, while there is time for another one like those before."""
-    begun = time.time()
-    for number, one in enumerate(todo):
+def _until(deadline: float | None, specs: Sequence[Spec], workers: int) -> Iterator[Spec]:
+    """Yield the specs one by one, while there is time for another one that takes as long as those before."""
+    started = time.time()
+    for number, spec in enumerate(specs):
         if deadline is not None:
             rounds = max(1, number // workers)
-            known = number >= workers and not isinstance(one, Pretraining)  # which can be cut short
-            typical = (time.time() - begun) / rounds if known else 0.0
+            foreseen = number >= workers and not isinstance(spec, Pretraining)  # which can be cut short
+            typical = (time.time() - started) / rounds if foreseen else 0.0
             if _agreed(time.time() + typical > deadline):
                 return
-        yield one
+        yield spec
 
 
-def _work(one: Spec, store: Store, threads: int, workers: int, retry: bool, deadline: float | None) -> Record | None:
-    """In a worker: do what is asked and keep its record, unless another process has or is doing so."""
+def _work(spec: Spec, store: Store, threads: int, workers: int, retry: bool, deadline: float | None) -> Record | None:
+    """Run one spec in a worker and keep its record, unless another process has or is doing so."""
     from ..training import device
 
     device.use_threads(threads)
     device.keep_memory()
     if workers > 1:
         device.take_gpu()
-    with store.claimed(one) if _is_main() else nullcontext(True) as mine:
-        if not _agreed(mine and bool(missing([one], store.records_of(one), retry))):
+    with store.claimed(spec) if _is_main() else nullcontext(True) as mine:
+        if not _agreed(mine and bool(missing([spec], store.records_of(spec), retry))):
             return None
-        record = _record(one, store, deadline)
+        record = RUNNERS[type(spec)].run(spec, store, deadline)
         if record is not None and _is_main():
             store.append(record)
     if record is not None and record.status == "failed" and _processes() > 1:
-        raise RuntimeError(f"{one} failed ({record.reason}): others may be waiting for this process, so all end")
+        raise RuntimeError(f"{spec} failed ({record.reason}): others may be waiting for this process, so all end")
     return record
 
 
-def _record(one: Spec, store: Store, deadline: float | None) -> Record | None:
-    if isinstance(one, Pretraining):
-        home = store_of(one.model) if one.model in SCALES else store
-        return pretraining.pretrain(one, home.pretrained(one.model), deadline)
-    if isinstance(one, Measurement):
-        return measure(one)
-    assert isinstance(one, Trial)
-    return execute(one)
-
-
 def _cores() -> int:
-    """The cores that this process may use: as OMP_NUM_THREADS says, or else all that the system gives it."""
+    """Return how many cores this process may use: as OMP_NUM_THREADS says, or else all that the system gives it."""
     import joblib
 
-    named = os.environ.get("OMP_NUM_THREADS", "")
-    given = joblib.cpu_count()  # knows of affinities and of containers' quotas
-    return min(int(named), given) if named.isdigit() and int(named) else given
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    available = joblib.cpu_count()  # knows of affinities and of containers' quotas
+    return min(int(limit), available) if limit.isdigit() and int(limit) else available
 
 
 def _processes() -> int:
-    """How many processes an ``accelerate launch`` (or ``torchrun``) has started to work together; 1 without one."""
+    """Return how many processes an ``accelerate launch`` (or ``torchrun``) has started to work together; else 1."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def _is_main() -> bool:
+    """Return whether this process decides and writes."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def _agreed(value: _T) -> _T:
-    """The main process's value in all of them."""
+    """Return the main process's value, in all of them."""
     if _processes() == 1:
         return value
     from ..training import device

@@ -1,4 +1,4 @@
-"""What the kind of a task decides: how its examples become numbers, and how a trained model is scored on them."""
+"""What the head of a task decides: how its examples become numbers, and how a trained model is scored on them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,13 @@ from ..training.spans import Windows
 
 @dataclass(frozen=True)
 class Scored:
-    """How good a model's predictions are: metrics in points, and what a record keeps of every example."""
+    """How good a model's predictions are.
+
+    Attributes:
+        metrics: in points, by name.
+        predictions: what a record keeps of the prediction for each example (``analysis.metrics``).
+        labels: what it keeps of the examples' labels; empty where the predictions say all.
+    """
 
     metrics: dict[str, float]
     predictions: str
@@ -34,11 +40,11 @@ class Scored:
 
 @dataclass(frozen=True)
 class TaskHead:
-    """What differs between tasks of one kind and of another.
+    """What tasks with one head do otherwise than tasks with another.
 
     Attributes:
-        check: raises InputError where the model of this name cannot read examples, cut to so many tokens (0: not cut).
-        encode: examples as the model of this name takes them, cut to so many tokens (0: not cut).
+        check: raises InputError where the model of this name cannot read the examples, cut to so many tokens (0: all).
+        encode: returns the examples as the model of this name reads them, cut to so many tokens (0: all).
         score: evaluates a model on encoded test examples.
     """
 
@@ -80,11 +86,13 @@ def _encode_questions(questions: Questions, model: str, max_length: int) -> Wind
 
 
 def _score_answers(model: nn.Module, task: Task, test: Windows, devices: Accelerator) -> Scored:
-    given = answer(model, test, devices)
-    right = [[answer.text for answer in question.answers] for question in test.questions.items]
-    exact, overlaps = (np.array([rule(g, r) for g, r in zip(given, right, strict=True)]) for rule in (exact_match, f1))
-    points = {task.metric: overlaps, "exact_match": exact}
-    rounded = {name: round(100 * float(values.mean()), 4) for name, values in points.items()}
+    predictions = answer(model, test, devices)
+    answers = [[right.text for right in question.answers] for question in test.questions.items]
+    pairs = list(zip(predictions, answers, strict=True))
+    overlaps = np.array([f1(prediction, right) for prediction, right in pairs])
+    exact = np.array([exact_match(prediction, right) for prediction, right in pairs])
+    means = {task.metric: overlaps, "exact_match": exact}
+    rounded = {name: round(100 * float(values.mean()), 4) for name, values in means.items()}
     return Scored(rounded, metrics.shares_to_digits(overlaps))
 
 

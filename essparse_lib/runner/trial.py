@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 import traceback
-from dataclasses import replace
-from functools import lru_cache
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, one_line
 from ..files import cache_folder
-from ..records.store import Record
-from ..specs.trial import Pruning, Trial
+from ..records.store import Record, Store
+from ..specs.methods import METHODS
+from ..specs.trial import Trial
+from . import workbench
 from .provenance import finished, made_by
+from .workbench import Workbench
 
 if TYPE_CHECKING:
     import torch
@@ -21,12 +25,56 @@ if TYPE_CHECKING:
     from torch import nn
 
     from ..pruning.masks import Mask
-    from ..tasks import Splits
-    from ..training.batches import EncodedExamples
+    from ..pruning.method import Pruned
 
 
-def execute(trial: Trial) -> Record:
+@dataclass(frozen=True)
+class _Tuned:
+    """A model that was pruned and fine-tuned, in whichever order; its mask (None if it is dense); the losses."""
+
+    model: nn.Module
+    mask: Mask | None
+    losses: list[float]
+
+
+def checks(trial: Trial) -> dict[Hashable, Callable[[], object]]:
+    """Return what must be checked before a trial is run, by what the check depends on."""
+    pruning = trial.pruning
+    text = (pruning.method, pruning.calibration, pruning.windows, pruning.length) if pruning.calibration else None
+    return {("trial", trial.model, trial.task, trial.training.max_length, text): partial(prepare, trial)}
+
+
+def run(trial: Trial, store: Store, deadline: float | None) -> Record:
+    """Run one trial, whatever the store and the deadline, of which it needs none; as ``execute``."""
+    return execute(trial)
+
+
+def prepare(trial: Trial, bench: Workbench | None = None) -> None:
+    """Fetch and check what a trial needs: its model, its task, the text that its method reads, and that they fit.
+
+    Args:
+        trial: the trial.
+        bench: what is loaded already and where to keep what is loaded now; None for the process's own.
+
+    Raises:
+        InputError: something is unknown, cannot be had, or does not fit.
+    """
+    from .. import tasks
+    from ..models import loading
+
+    bench = bench or workbench.current()
+    loading.check_fits(trial.model, tasks.get(trial.task).head, trial.training.max_length)
+    bench.check(trial.task, trial.model, trial.training.max_length)
+    if METHODS[trial.pruning.method].calibrated:
+        bench.windows(trial.pruning, trial.model, trial.seed)
+
+
+def execute(trial: Trial, bench: Workbench | None = None) -> Record:
     """Run one trial: prune, fine-tune with the mask held, evaluate.
+
+    Args:
+        trial: the trial.
+        bench: what is loaded already and where to keep what is loaded now; None for the process's own.
 
     Returns:
         Its record, also where training diverged or an error ended it.
@@ -36,17 +84,19 @@ def execute(trial: Trial) -> Record:
     """
     from ..training import device
 
-    prepare(trial)
+    bench = bench or workbench.current()
+    prepare(trial, bench)
     devices = device.accelerator()
     started = time.perf_counter()
     device.reset_peak_memory(devices.device)
+    data = bench.data(trial.task)
     common: dict[str, Any] = {
         **made_by(trial.model, devices.device),
-        "data": _data(trial.task)[1],
-        "data_from": _data(trial.task)[0].origin,
+        "data": data.fingerprint,
+        "data_from": data.splits.origin,
     }
     try:
-        record = _outcome(trial, devices)
+        record = _outcome(trial, bench, devices)
     except InputError:
         raise
     except Exception as error:  # a failure is a result: recorded with its reason, and the study goes on
@@ -57,7 +107,8 @@ def execute(trial: Trial) -> Record:
     return replace(record, provenance={**common, **memory, **finished(started)})
 
 
-def _outcome(trial: Trial, devices: Accelerator) -> Record:
+def _outcome(trial: Trial, bench: Workbench, devices: Accelerator) -> Record:
+    """Return a trial's record, without its provenance."""
     from .. import tasks
     from ..pruning.masks import zeros_and_size
     from ..pruning.prunable import prunable_weights
@@ -65,19 +116,19 @@ def _outcome(trial: Trial, devices: Accelerator) -> Record:
     from .task_heads import TASK_HEADS
 
     task = tasks.get(trial.task)
+    train = _pruned_after if trial.pruning.timing == "after" else _pruned_before
     try:
-        model, mask, losses = _pruned_after(trial) if trial.pruning.timing == "after" else _pruned(trial, devices)
+        tuned = train(trial, bench, devices)
     except Diverged as error:
         return Record(spec=trial, status="diverged", reason=str(error))
-    if not all(weight.isfinite().all() for weight in prunable_weights(model).values()):
+    if not all(weight.isfinite().all() for weight in prunable_weights(tuned.model).values()):
         return Record(spec=trial, status="diverged", reason="weights are NaN or infinite after the last step")
-    zeros, size = zeros_and_size(prunable_weights(model))
-    if mask is not None and mask.drift(model):
-        return Record(
-            spec=trial, status="failed", reason=f"the mask drifted: {zeros} zeros after training, not {mask.pruned}"
-        )
-    scored = TASK_HEADS[task.head].score(model, task, _test(trial), devices)
-    tail = losses[-max(1, len(losses) // 10) :]
+    zeros, size = zeros_and_size(prunable_weights(tuned.model))
+    if tuned.mask is not None and tuned.mask.drift(tuned.model):
+        reason = f"the mask drifted: {zeros} zeros after training, not {tuned.mask.pruned}"
+        return Record(spec=trial, status="failed", reason=reason)
+    scored = TASK_HEADS[task.head].score(tuned.model, task, bench.test_examples(trial), devices)
+    tail = tuned.losses[-max(1, len(tuned.losses) // 10) :]
     return Record(
         spec=trial,
         status="ok",
@@ -85,7 +136,7 @@ def _outcome(trial: Trial, devices: Accelerator) -> Record:
             **scored.metrics,
             "zeros": zeros,
             "prunable": size,
-            "steps": len(losses),
+            "steps": len(tuned.losses),
             "final_loss": round(sum(tail) / len(tail), 5),
         },
         predictions=scored.predictions,
@@ -93,94 +144,116 @@ def _outcome(trial: Trial, devices: Accelerator) -> Record:
     )
 
 
-def _pruned(trial: Trial, devices: Accelerator) -> tuple[nn.Module, Mask | None, list[float]]:
-    """The model pruned and then fine-tuned with the mask held; the mask; the losses."""
+def _pruned_before(trial: Trial, bench: Workbench, devices: Accelerator) -> _Tuned:
+    """Prune the model and then fine-tune it with the mask held."""
+    model = _fresh_model(trial)
+    if METHODS[trial.pruning.method].trained:
+        return _ticket_tuned(trial, model, bench, devices)
+    mask = _remove(trial, model, bench, devices)
+    return _Tuned(model, mask, _fine_tune(trial, model, mask, bench, devices))
+
+
+def _ticket_tuned(trial: Trial, model: nn.Module, bench: Workbench, devices: Accelerator) -> _Tuned:
+    """Find the lottery's mask, and fine-tune the model with it held; keep what this training gives the next round."""
     from ..pruning.prunable import prunable_weights
     from ..training.lottery import keep_round
 
-    model, how = _fresh(trial), trial.pruning
-    if how.method != "lottery":
-        mask = _mask(trial, model)
-        return model, mask, _tune(trial, model, mask, devices)
-    mask = _ticket(trial, model, devices)
+    mask = _find_ticket(trial, model, bench, devices)
     original = {name: weight.clone() for name, weight in prunable_weights(model).items()}
-    losses = _tune(trial, model, mask, devices)
-    further = round(how.sparsity + how.rate, 6)
-    if further < 1 and devices.is_main_process:
-        keep_round(model, original, further, _tickets(trial))  # this training was the next round's
-    return model, mask, losses
+    losses = _fine_tune(trial, model, mask, bench, devices)
+    following = round(trial.pruning.sparsity + trial.pruning.rate, 6)
+    if following < 1 and devices.is_main_process:
+        keep_round(model, original, following, _ticket_folder(trial))  # this training was the next round's
+    return _Tuned(model, mask, losses)
 
 
-def _tune(trial: Trial, model: nn.Module, mask: Mask | None, devices: Accelerator) -> list[float]:
+def _pruned_after(trial: Trial, bench: Workbench, devices: Accelerator) -> _Tuned:
+    """Fine-tune the dense model and then prune it, with no training to follow."""
+    dense = trial.at(0.0)
+
+    def tune() -> tuple[dict[str, torch.Tensor], list[float]]:
+        tuned = _pruned_before(dense, bench, devices)
+        return {name: tensor.cpu() for name, tensor in tuned.model.state_dict().items()}, tuned.losses
+
+    state, losses = bench.dense_model(dense, tune)
+    model = _fresh_model(trial)
+    model.load_state_dict(state)
+    return _Tuned(model, _remove(trial, model, bench, devices), losses)
+
+
+def _fine_tune(
+    trial: Trial, model: nn.Module, mask: Mask | None, bench: Workbench, devices: Accelerator
+) -> list[float]:
+    """Fine-tune a model in place as a trial says, and return the losses."""
     from ..training.fine_tune import fine_tune
 
-    return fine_tune(model, _train(trial), trial.training, trial.seed, devices, mask)
+    return fine_tune(model, bench.train_examples(trial), trial.training, trial.seed, devices, mask)
 
 
-def ticket(trial: Trial) -> Mask:
-    """The mask of a lottery trial: from the cache, or found by training round after round.
+def _remove(trial: Trial, model: nn.Module, bench: Workbench, devices: Accelerator) -> Mask | None:
+    """Prune a model in place by the trial's one-shot method, and return the mask; None for the dense model."""
+    if not trial.pruning.sparsity:
+        return None
+    pruned = _choose(trial, model, bench, devices)
+    pruned.apply(model)
+    return pruned.mask
+
+
+def _choose(trial: Trial, model: nn.Module, bench: Workbench, devices: Accelerator) -> Pruned:
+    """Return what a trial's one-shot method removes from a model."""
+    from ..pruning import registry
+    from ..pruning.method import Request
+
+    pruning, windows = trial.pruning, None
+    if METHODS[pruning.method].calibrated:
+        windows = bench.windows(pruning, trial.model, trial.seed)
+        model.to(devices.device)  # whole texts go through it
+    request = Request(
+        sparsity=None if pruning.pattern else pruning.sparsity,
+        pattern=pruning.pattern or None,
+        scope=pruning.scope,
+        seed=trial.seed,
+        calibration=windows,
+    )
+    return registry.prune(model, pruning.method, request)
+
+
+def ticket(trial: Trial, bench: Workbench | None = None) -> Mask:
+    """Return the mask of a lottery trial: from the cache, or found by training round after round.
 
     Raises:
         InputError: the model or the data cannot be had.
     """
     from ..training import device
 
-    return _ticket(trial, _fresh(trial), device.accelerator())
+    return _find_ticket(trial, _fresh_model(trial), bench or workbench.current(), device.accelerator())
 
 
-def _ticket(trial: Trial, model: nn.Module, devices: Accelerator) -> Mask:
+def _find_ticket(trial: Trial, model: nn.Module, bench: Workbench, devices: Accelerator) -> Mask:
+    """Return the mask of a lottery trial, found by training the model; the model is left as it was."""
     from ..training.lottery import lottery
 
-    how = trial.pruning
+    def train(model: nn.Module, mask: Mask | None) -> list[float]:
+        return _fine_tune(trial, model, mask, bench, devices)
 
-    def tune(model: nn.Module, mask: Mask | None) -> list[float]:
-        return _tune(trial, model, mask, devices)
-
-    return lottery(model, tune, how.sparsity, how.rate, _tickets(trial))
+    return lottery(model, train, trial.pruning.sparsity, trial.pruning.rate, _ticket_folder(trial))
 
 
-def _tickets(trial: Trial) -> Path:
-    """Where the masks of a lottery's rounds are kept."""
+def _ticket_folder(trial: Trial) -> Path:
+    """Return where the masks of a lottery's rounds are kept."""
     return cache_folder() / "lottery" / f"{trial.at(0.0).id}-{trial.pruning.rate:g}"
 
 
 def one_shot(trial: Trial) -> Mask:
-    """The mask of one-shot magnitude pruning at a trial's sparsity, with the names of that trial's model."""
-    mask = _mask(replace(trial, pruning=Pruning(sparsity=trial.pruning.sparsity)), _fresh(trial))
-    assert mask is not None
-    return mask
+    """Return the mask of one-shot magnitude pruning at a trial's sparsity, with the names of that trial's model."""
+    from ..pruning.magnitude import global_magnitude
+    from ..pruning.prunable import prunable_weights
+
+    return global_magnitude(prunable_weights(_fresh_model(trial)), trial.pruning.sparsity)
 
 
-def _mask(trial: Trial, model: nn.Module) -> Mask | None:
-    """What a trial removes by one look at the weights; None for the dense model."""
-    from ..pruning.one_shot import one_look
-
-    how = trial.pruning
-    return one_look(model, how.sparsity, how.method, how.scope, how.pattern, trial.seed) if how.sparsity else None
-
-
-def _pruned_after(trial: Trial) -> tuple[nn.Module, Mask | None, list[float]]:
-    """The model fine-tuned and then pruned, with no training to follow; the mask; the losses."""
-    state, losses = _tuned(trial.at(0.0))
-    model = _fresh(trial)
-    model.load_state_dict(state)
-    mask = _mask(trial, model)
-    if mask is not None:
-        mask.apply(model)
-    return model, mask, losses
-
-
-@lru_cache(maxsize=1)
-def _tuned(dense: Trial) -> tuple[dict[str, torch.Tensor], list[float]]:
-    """The fine-tuned dense model, once for all sparsities at which it is pruned afterwards."""
-    from ..training import device
-
-    model, _, losses = _pruned(dense, device.accelerator())
-    return {name: tensor.cpu() for name, tensor in model.state_dict().items()}, losses
-
-
-def _fresh(trial: Trial) -> nn.Module:
-    """The pre-trained model with a new head, still on the CPU."""
+def _fresh_model(trial: Trial) -> nn.Module:
+    """Return the pre-trained model with a new head, still on the CPU."""
     from .. import tasks
     from ..models import loading
     from ..training import device
@@ -189,66 +262,3 @@ def _fresh(trial: Trial) -> nn.Module:
     model = loading.with_head(trial.model, task.head, len(task.classes), trial.seed)
     device.suit_attention(model, device.accelerator().device)
     return model
-
-
-def prepare(trial: Trial) -> None:
-    """Fetch and check what a trial needs: its model, its task, and that they fit.
-
-    Raises:
-        InputError: something is unknown, cannot be had, or does not fit.
-    """
-    from .. import tasks
-    from ..models import loading
-
-    task = tasks.get(trial.task)
-    loading.check_fits(trial.model, task.head, trial.training.max_length)
-    _data(trial.task)
-    _check_readable(trial.task, trial.model, trial.training.max_length)
-
-
-@lru_cache(maxsize=64)
-def _check_readable(task: str, model: str, max_length: int) -> None:
-    from .. import tasks
-    from .task_heads import TASK_HEADS
-
-    splits = _data(task)[0]
-    for part in (splits.train, splits.test):
-        TASK_HEADS[tasks.get(task).head].check(part, model, max_length)
-
-
-@lru_cache(maxsize=4)
-def _data(task: str) -> tuple[Splits, str]:
-    from .. import tasks
-
-    splits = tasks.get(task).splits()
-    return splits, f"{splits.train.fingerprint()}+{splits.test.fingerprint()}"
-
-
-def _train(trial: Trial) -> EncodedExamples:
-    limit = trial.training.max_train
-    drawn = limit is not None and limit < len(_data(trial.task)[0].train)
-    limit, seed = (limit, trial.seed) if drawn else (None, 0)  # all of them are the same for every seed
-    return _encoded(trial.task, trial.model, trial.training.max_length, limit, seed)
-
-
-def _test(trial: Trial) -> EncodedExamples:
-    return _encoded(trial.task, trial.model, trial.training.max_length, trial.training.max_test)
-
-
-@lru_cache(maxsize=8)
-def _encoded(
-    task: str, model: str, max_length: int, limit: int | None = None, seed: int | None = None
-) -> EncodedExamples:
-    """At most so many training examples (without a seed, test examples), encoded once for all that a worker runs."""
-    from .. import tasks
-    from ..training.fine_tune import subset
-    from .task_heads import TASK_HEADS
-
-    splits = _data(task)[0]
-    if seed is None:
-        examples = tasks.fixed_part(splits.test, limit)
-    elif limit is None:
-        examples = splits.train
-    else:
-        examples = splits.train.take(subset(len(splits.train), limit, seed).tolist())
-    return TASK_HEADS[tasks.get(task).head].encode(examples, model, max_length)

@@ -8,12 +8,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from ..errors import InputError, check_pattern, check_sparsity, unknown
+from ..errors import InputError, check_pattern, check_sparsity
+from .methods import Scope, check_method
 from .spec import PlainData, Spec, member, shared
-
-#: How the weights that go are chosen: by magnitude; at random; by magnitude after training on the task, round by
-#: round (the lottery).
-METHODS = ("magnitude", "random", "lottery")
 
 
 class Timing(StrEnum):
@@ -25,49 +22,65 @@ class Timing(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Pruning(PlainData):
-    """What is removed from a model, and how it is chosen.
+    """What a trial removes from its model, and when.
 
     Attributes:
         sparsity: fraction of the prunable weights, in [0, 1), kept to six decimals; set by ``pattern`` if there is one.
-        method: how the weights are chosen, one of ``METHODS``.
-        scope: over what they are ranked: ``global``, all matrices together; ``layer`` or ``erk``, each by itself.
+        method: how the weights are chosen, a name in ``methods.METHODS``.
+        scope: over what the method ranks the weights.
         pattern: ``N:M``, at most N of each M consecutive weights of a row; empty for none.
         timing: ``before`` the fine-tuning, in which the mask is held, or ``after`` it, with no training to follow.
         rate: of the lottery, the fraction of the original weights that goes each round.
+        calibration: the corpus whose text a calibrated method reads, a name in ``corpora``; empty for other methods.
+        windows: how many pieces of the corpus a calibrated method reads, drawn by the trial's seed.
+        length: tokens of each piece.
     """
 
     sparsity: float = 0.0
     method: str = "magnitude"
-    scope: str = "global"
+    scope: str = Scope.GLOBAL
     pattern: str = ""
     timing: Timing = Timing.BEFORE
     rate: float = 0.1
+    calibration: str = ""
+    windows: int = 128
+    length: int = 128
 
     def __post_init__(self) -> None:
+        method = check_method(self.method, self.scope, self.pattern)
+        self._set("scope", Scope(self.scope))
         if self.pattern:
             n, m = check_pattern(self.pattern)
             if self.sparsity not in (0.0, round(1 - n / m, 6)):
                 raise InputError(f"pattern {self.pattern} is of sparsity {1 - n / m:g}, not {self.sparsity:g}")
-            if (self.method, self.scope) != ("magnitude", "global"):
-                raise InputError(
-                    f"pattern {self.pattern} goes with magnitude alone, not with {self.method}, {self.scope}"
-                )
-            object.__setattr__(self, "sparsity", 1 - n / m)
-        object.__setattr__(self, "timing", member(Timing, "timing", self.timing))
-        for name, allowed in (("method", METHODS), ("scope", ("global", "layer", "erk"))):
-            if getattr(self, name) not in allowed:
-                raise unknown(name, getattr(self, name), allowed)
-        if self.method == "lottery" and (self.scope, self.timing) != ("global", Timing.BEFORE):
-            raise InputError("the lottery ranks all matrices together and prunes before the fine-tuning")
-        object.__setattr__(self, "sparsity", check_sparsity(round(check_sparsity(self.sparsity), 6)))
-        object.__setattr__(self, "rate", round(self.rate, 6))
+            self._set("sparsity", 1 - n / m)
+        self._set("timing", member(Timing, "timing", self.timing))
+        if method.trained and self.timing is not Timing.BEFORE:
+            raise InputError(f"{self.method} trains to find its mask, and so prunes before the fine-tuning, not after")
+        self._set("sparsity", check_sparsity(round(check_sparsity(self.sparsity), 6)))
+        self._set("rate", round(self.rate, 6))
         if not 0 < self.rate < 1:
             raise InputError(f"rate {self.rate!r} is not allowed: give a fraction between 0 and 1, such as 0.1")
-        if self.method != "lottery":
-            object.__setattr__(self, "rate", 0.1)
+        if method.calibrated and not self.calibration:
+            raise InputError(f"method {self.method!r} needs a text: name a corpus as calibration, such as wikipedia")
+        for name in ("windows", "length"):
+            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
+                raise InputError(f"{name} {getattr(self, name)!r} is not allowed: give a whole number from 1")
+        if not method.trained:
+            self._reset("rate")
+        if not method.calibrated:
+            self._reset("calibration", "windows", "length")
         if self.sparsity == 0:  # every way to remove nothing is the dense model
-            for default in dataclasses.fields(self)[1:]:
-                object.__setattr__(self, default.name, default.default)
+            self._reset(*(each.name for each in dataclasses.fields(self) if each.name != "sparsity"))
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    def _reset(self, *names: str) -> None:
+        """Give these fields, which are of no effect, their defaults, so that they do not count in the id."""
+        for each in dataclasses.fields(self):
+            if each.name in names:
+                self._set(each.name, each.default)
 
     def __str__(self) -> str:
         if not self.sparsity:

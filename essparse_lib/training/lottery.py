@@ -15,6 +15,7 @@ from ..pruning.mask_io import load_mask, save_mask
 from ..pruning.masks import Mask
 from ..pruning.prunable import prunable_weights
 
+#: Trains a model in place with a mask held, or without one.
 Train = Callable[[nn.Module, Mask | None], object]
 
 
@@ -26,7 +27,7 @@ def lottery(
     folder: Path | None = None,
     start: Mapping[str, torch.Tensor] | None = None,
 ) -> Mask:
-    """Find a mask by training and pruning in turns; the model is left as it was.
+    """Find the lottery's mask by training and pruning in turns, and return it; the model is left as it was.
 
     Each round begins at the start's values (heads included) with the mask so far, trains, and removes the smallest
     of the trained weights, so that a further ``rate`` of the original weights is gone.
@@ -55,10 +56,8 @@ def lottery(
     try:
         model.load_state_dict(begin)
         original = {name: weight.clone().cpu() for name, weight in prunable_weights(model).items()}
-        levels = rounds(sparsity, rate)
-        kept = [level for level in levels if folder is not None and _path(folder, level).exists()]
-        mask = load_mask(_path(folder, kept[-1]), original) if folder is not None and kept else None
-        for level in levels[levels.index(kept[-1]) + 1 if kept else 0 :]:
+        mask, levels = _last_kept(rounds(sparsity, rate), original, folder)
+        for level in levels:
             model.load_state_dict(begin)
             train(model, mask)
             mask = global_magnitude(prunable_weights(model), level)  # what is zero already is smallest, and goes first
@@ -67,6 +66,18 @@ def lottery(
         return mask if mask is not None else global_magnitude(original, 0.0)
     finally:
         model.load_state_dict(before)
+
+
+def _last_kept(
+    levels: list[float], original: Mapping[str, torch.Tensor], folder: Path | None
+) -> tuple[Mask | None, list[float]]:
+    """Return the mask of the last round that the folder keeps, None if it keeps none, and the levels still to do."""
+    if folder is not None:
+        for number in reversed(range(len(levels))):
+            path = _path(folder, levels[number])
+            if path.exists():
+                return load_mask(path, original), levels[number + 1 :]
+    return None, levels
 
 
 def keep_round(trained: nn.Module, original: Mapping[str, torch.Tensor], level: float, folder: Path) -> None:
@@ -84,7 +95,7 @@ def keep_round(trained: nn.Module, original: Mapping[str, torch.Tensor], level: 
 
 
 def rounds(sparsity: float, rate: float) -> list[float]:
-    """The sparsity after each round.
+    """Return the sparsity after each of the lottery's rounds.
 
     >>> rounds(0.25, 0.1)
     [0.1, 0.2, 0.25]
@@ -92,12 +103,16 @@ def rounds(sparsity: float, rate: float) -> list[float]:
     step, end = Decimal(str(rate)), Decimal(str(check_sparsity(sparsity)))
     whole = int(end / step)
     levels = [step * number for number in range(1, whole + 1)]
-    return [float(level) for level in ([*levels, end] if step * whole < end else levels)]
+    if step * whole < end:
+        levels.append(end)
+    return [float(level) for level in levels]
 
 
 def _path(folder: Path, level: float) -> Path:
+    """Return where the mask of a round is kept."""
     return folder / f"{level:.6f}.safetensors"
 
 
 def _clone(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return copies of tensors on the CPU."""
     return {name: tensor.detach().cpu().clone() for name, tensor in state.items()}

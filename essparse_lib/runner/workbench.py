@@ -1,0 +1,203 @@
+"""What the trials of one process share: data, encoded examples, calibration windows, a fine-tuned dense model."""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from ..errors import InputError
+from ..specs.trial import Pruning, Trial
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..tasks import Splits
+    from ..training.batches import EncodedExamples
+
+#: Characters of a corpus to draw for each token that is needed; few texts have more than six characters a token.
+_CHARACTERS = 16
+
+
+@dataclass(frozen=True)
+class Data:
+    """A task's data.
+
+    Attributes:
+        splits: the examples to train on and to evaluate on, and where they came from.
+        fingerprint: of the examples, as a record keeps it.
+    """
+
+    splits: Splits
+    fingerprint: str
+
+
+class Workbench:
+    """What the trials of one process share, loaded or computed once; what was not used for longest is dropped.
+
+    A new workbench is empty.
+    """
+
+    def __init__(self) -> None:
+        self._load = lru_cache(maxsize=4)(_load)
+        self._check = lru_cache(maxsize=64)(self._check_examples)
+        self._encode = lru_cache(maxsize=8)(self._encode_examples)
+        self._draw = lru_cache(maxsize=4)(_draw_windows)
+        self._dense: tuple[Trial, dict[str, torch.Tensor], list[float]] | None = None
+
+    def data(self, task: str) -> Data:
+        """Return a task's data.
+
+        Raises:
+            InputError: the task is unknown, or its data cannot be had.
+        """
+        return self._load(task)
+
+    def check(self, task: str, model: str, max_length: int) -> None:
+        """Check that a model can read a task's examples, cut to ``max_length`` tokens.
+
+        Raises:
+            InputError: it cannot, or the model or the data cannot be had.
+        """
+        self._check(task, model, max_length)
+
+    def train_examples(self, trial: Trial) -> EncodedExamples:
+        """Return the encoded examples that a trial trains on: all, or those that its seed draws."""
+        limit = trial.training.max_train
+        if limit is None or limit >= len(self.data(trial.task).splits.train):
+            limit, seed = None, 0  # all of them are the same for every seed
+        else:
+            seed = trial.seed
+        return self.encoded(trial.task, trial.model, trial.training.max_length, limit, seed)
+
+    def test_examples(self, trial: Trial) -> EncodedExamples:
+        """Return the encoded examples that a trial is evaluated on, which are the same for every seed."""
+        return self.encoded(trial.task, trial.model, trial.training.max_length, trial.training.max_test)
+
+    def encoded(
+        self, task: str, model: str, max_length: int, limit: int | None = None, seed: int | None = None
+    ) -> EncodedExamples:
+        """Return a task's examples as a model reads them.
+
+        Args:
+            task: its name.
+            model: its name.
+            max_length: tokens kept of a text; 0 for images.
+            limit: at most so many examples; None for all.
+            seed: draws the training examples; None for the test examples.
+        """
+        return self._encode(task, model, max_length, limit, seed)
+
+    def windows(self, pruning: Pruning, model: str, seed: int) -> torch.Tensor:
+        """Return what a calibrated method reads: windows of a corpus as token numbers, of shape (windows, tokens).
+
+        Args:
+            pruning: by a calibrated method; it names the corpus and says how many windows of which length.
+            model: whose tokenizer reads the corpus.
+            seed: draws the documents and the windows.
+
+        Raises:
+            InputError: the corpus is unknown, too short or cannot be had; or the model does not read texts, or only
+                shorter ones.
+        """
+        return self._draw(pruning.method, pruning.calibration, pruning.windows, pruning.length, model, seed)
+
+    def dense_model(
+        self, trial: Trial, tune: Callable[[], tuple[dict[str, torch.Tensor], list[float]]]
+    ) -> tuple[dict[str, torch.Tensor], list[float]]:
+        """Return the fine-tuned weights of a dense trial and the losses, for all sparsities at which it is pruned.
+
+        Args:
+            trial: the dense trial.
+            tune: trains it, where it is not the dense trial that was fine-tuned last.
+        """
+        if self._dense is None or self._dense[0] != trial:
+            self._dense = (trial, *tune())
+        return self._dense[1:]
+
+    def _check_examples(self, task: str, model: str, max_length: int) -> None:
+        from .. import tasks
+        from .task_heads import TASK_HEADS
+
+        splits = self.data(task).splits
+        for part in (splits.train, splits.test):
+            TASK_HEADS[tasks.get(task).head].check(part, model, max_length)
+
+    def _encode_examples(
+        self, task: str, model: str, max_length: int, limit: int | None, seed: int | None
+    ) -> EncodedExamples:
+        from .. import tasks
+        from ..training.fine_tune import subset
+        from .task_heads import TASK_HEADS
+
+        splits = self.data(task).splits
+        if seed is None:
+            examples = tasks.fixed_part(splits.test, limit)
+        elif limit is None:
+            examples = splits.train
+        else:
+            examples = splits.train.take(subset(len(splits.train), limit, seed).tolist())
+        return TASK_HEADS[tasks.get(task).head].encode(examples, model, max_length)
+
+
+def _load(task: str) -> Data:
+    """Return a task's data, read and checked anew."""
+    from .. import tasks
+
+    splits = tasks.get(task).splits()
+    return Data(splits, f"{splits.train.fingerprint()}+{splits.test.fingerprint()}")
+
+
+def _draw_windows(method: str, corpus: str, windows: int, length: int, model: str, seed: int) -> torch.Tensor:
+    """Return windows of a corpus, drawn anew: first documents, then windows of these."""
+    from .. import corpora
+    from ..models import loading
+    from ..pruning.calibrated import calibration_windows
+
+    documents = corpora.get(corpus)
+    try:
+        tokenizer = loading.tokenizer_of(model)
+    except InputError as error:
+        raise InputError(f"method {method!r} reads a text, which model {model!r} cannot: {error}") from error
+    loading.check_length(model, "length", length)
+    text = "\n\n".join(drawn_documents(documents.load(), _CHARACTERS * windows * length, seed))
+    try:
+        return calibration_windows(text, tokenizer, windows, length, seed)
+    except InputError as error:
+        raise InputError(f"corpus {corpus!r}, read by {model!r}: {error}") from error
+
+
+def drawn_documents(documents: Iterable[str], characters: int, seed: int) -> list[str]:
+    """Return documents drawn at random, in random order: as few as have so many characters, or all if they have fewer.
+
+    Reads the documents once, and holds hardly more than it returns.
+
+    >>> drawn_documents(["one", "two", "three", "four"], characters=6, seed=0)
+    ['four', 'three']
+    """
+    generator = random.Random(seed)
+    drawn: list[tuple[float, int, str]] = []  # a heap: the document with the largest random number comes first
+    total = 0
+    for position, document in enumerate(documents):
+        heapq.heappush(drawn, (-generator.random(), position, document))
+        total += len(document)
+        while total - len(drawn[0][2]) >= characters:
+            total -= len(heapq.heappop(drawn)[2])
+    return [document for _, _, document in sorted(drawn, reverse=True)]
+
+
+_current = Workbench()
+
+
+def current() -> Workbench:
+    """Return the workbench that trials use where they are given none."""
+    return _current
+
+
+def renew() -> None:
+    """Put an empty workbench in the place of the current one."""
+    global _current
+    _current = Workbench()

@@ -1,0 +1,130 @@
+"""The registry of pruning methods: what each is called, what goes with it and what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ..errors import InputError, check_pattern, unknown
+from ..wording import listing
+
+
+class Scope(StrEnum):
+    """Over what weights are ranked.
+
+    ``global``: all matrices together. ``layer``: each matrix by itself, all at one sparsity. ``erk``: each matrix by
+    itself, at the densities of an Erdős–Rényi kernel (``pruning.allocation``).
+    """
+
+    GLOBAL = "global"
+    LAYER = "layer"
+    ERK = "erk"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method:
+    """One way to choose the weights that are removed.
+
+    A method that is not trained has a module ``pruning/<name>.py`` with a function ``prune(model, request)``
+    (``pruning.registry``). With that file and a row in ``METHODS`` it can be used in trials, on the command line and
+    in the tutorial.
+
+    Attributes:
+        name: as in trials, in records and on the command line; the name of its module.
+        summary: what it removes, in a few words, for the command line's help.
+        scopes: the scopes that it can rank weights over; empty if it has a comparison group of its own.
+        patterns: whether it can keep N of every M inputs of an output.
+        calibrated: whether it needs a text, to see what the text makes of the model's activations.
+        trained: whether the mask is found by training on a task, in rounds (``training.lottery``).
+        seeded: whether the mask depends on a seed.
+    """
+
+    name: str
+    summary: str
+    scopes: tuple[Scope, ...] = ()
+    patterns: bool = False
+    calibrated: bool = False
+    trained: bool = False
+    seeded: bool = False
+
+    def takes(self, scope: str) -> bool:
+        """Return whether a scope goes with the method; ``global``, the default, says nothing where it has none."""
+        return scope in (self.scopes or (Scope.GLOBAL,))
+
+
+#: Every method, by its name.
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        Method(name="magnitude", summary="the smallest weights", scopes=tuple(Scope), patterns=True),
+        Method(name="random", summary="weights drawn at random", scopes=tuple(Scope), seeded=True),
+        Method(
+            name="lottery",
+            summary="the smallest weights after training on the task, round by round",
+            scopes=(Scope.GLOBAL,),
+            trained=True,
+            seeded=True,
+        ),
+        Method(
+            name="wanda",
+            summary="the weights that are smallest when multiplied by the size of their inputs",
+            patterns=True,
+            calibrated=True,
+            seeded=True,
+        ),
+        Method(
+            name="sparsegpt",
+            summary="the weights that change a layer's outputs least, the others making up for them",
+            patterns=True,
+            calibrated=True,
+            seeded=True,
+        ),
+    )
+}
+
+
+def one_shot_methods() -> dict[str, Method]:
+    """Return the methods that need no training on a task, by name: those that can prune any model at once.
+
+    >>> list(one_shot_methods())
+    ['magnitude', 'random', 'wanda', 'sparsegpt']
+    """
+    return {name: method for name, method in METHODS.items() if not method.trained}
+
+
+def check_method(name: str, scope: str, pattern: str | None, methods: Iterable[str] | None = None) -> Method:
+    """Return the method of this name, once it is clear that the scope and the pattern go with it.
+
+    Args:
+        name: of the method.
+        scope: one of ``Scope``.
+        pattern: ``N:M``; empty or None for none.
+        methods: the names to choose from; None for all.
+
+    Raises:
+        InputError: the method or the scope is unknown, or something does not go with the method.
+
+    >>> check_method("random", "global", "2:4")
+    Traceback (most recent call last):
+    essparse_lib.errors.InputError: a pattern goes with magnitude, wanda and sparsegpt, not with random
+    """
+    names = list(METHODS if methods is None else methods)
+    if name not in names:
+        raise unknown("method", name, names)
+    if scope not in set(Scope):
+        raise unknown("scope", scope, Scope)
+    method = METHODS[name]
+    if pattern:
+        check_pattern(pattern)
+        if not method.patterns:
+            raise InputError(f"a pattern goes with {_which(names, lambda m: m.patterns)}, not with {name}")
+    if not method.takes(scope) or (pattern and scope != Scope.GLOBAL):
+        fitting = _which(names, lambda m: scope in m.scopes)
+        raise InputError(f"scope {str(scope)!r} goes with {fitting} at a sparsity, and with nothing else")
+    return method
+
+
+def _which(names: Iterable[str], fits: Callable[[Method], bool]) -> str:
+    """Return the methods that fit, as a sentence lists them."""
+    return listing([name for name in names if fits(METHODS[name])])
