@@ -76,6 +76,7 @@ def trained(tmp_path):
     return train
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", IMAGE_OBJECTIVES)
 def test_resumed_it_is_the_unbroken_run(trained, monkeypatch, objective, tmp_path):
     asked = replace(QUICK, objective=objective, dropout=0.1)
@@ -108,6 +109,7 @@ def test_resumed_it_is_the_unbroken_run(trained, monkeypatch, objective, tmp_pat
     assert len(set(whole.losses)) > 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("objective", IMAGE_OBJECTIVES)
 def test_it_learns(trained, objective, channels):
@@ -233,6 +235,7 @@ TRIAL = Trial(
 )
 
 
+@pytest.mark.slow
 def test_a_model_is_trained_recorded_saved_and_then_pruned(tmp_path, monkeypatch, fresh_models):
     monkeypatch.setenv("ESSPARSE_RESULTS", str(tmp_path / "results"))
     home = pretrained.store_of(TINY.model)

@@ -82,6 +82,7 @@ def trained(tokenizer, tmp_path):
     return train
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["bert", "opt"])
 def test_it_learns_and_two_runs_are_one(trained, architecture, tmp_path):
     asked = replace(QUICK, architecture=architecture, steps=300, hidden=32, masked=0.3)
@@ -94,6 +95,7 @@ def test_it_learns_and_two_runs_are_one(trained, architecture, tmp_path):
     assert other.losses != first.losses
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["bert", "opt"])
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 def test_resumed_it_is_the_unbroken_run(trained, monkeypatch, architecture, dropout, tmp_path):

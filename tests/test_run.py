@@ -255,6 +255,7 @@ def test_drifted_mask_is_a_failure(monkeypatch):
     assert "not 8192" in record.reason
 
 
+@pytest.mark.slow
 def test_several_jobs_give_the_records_of_one(tmp_path):
     one, several = Store(tmp_path / "one"), Store(tmp_path / "several")
     lefts = []
@@ -360,6 +361,7 @@ def test_several_jobs_under_accelerate_launch_are_refused(store, monkeypatch):
     assert not store.folder.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library has its own way with memory")
 @pytest.mark.parametrize(("kept", "fewest", "most"), [(True, 0, 1000), (False, 15_000, 10**9)])
 def test_memory_is_kept_between_steps(kept, fewest, most):
