@@ -33,10 +33,11 @@ hypothesis.settings.load_profile("tests")
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items):
-    """Mark what needs the built book or a Chromium: it takes one of their fixtures."""
+    """Mark tests that need the built book or a Chromium, by their fixtures; let those that take longest come first."""
     for item in items:
         if {"built", "browser"} & set(item.fixturenames):
             item.add_marker("browser")
+    items.sort(key=lambda item: not {"browser", "notebook"} & {mark.name for mark in item.iter_markers()})
 
 
 def pytest_unconfigure():
