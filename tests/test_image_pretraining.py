@@ -125,6 +125,7 @@ def test_it_learns(trained, objective, channels):
     assert None not in probes.get("teacher_entropy", [])
 
 
+@pytest.mark.slow
 def test_measures_are_of_the_models_they_name(tmp_path):
     objective = ImageObjective(replace(QUICK, steps=150), task())
     found = pretrain.pretrain(objective.asked, objective, device.accelerator(), tmp_path / "state")

@@ -319,6 +319,7 @@ def test_a_model_is_trained_recorded_saved_and_then_pruned(home):
     assert AutoModel.from_pretrained(folder).config.vocab_size == TINY.vocabulary
 
 
+@pytest.mark.slow
 def test_what_the_budget_does_not_allow_is_gone_on_with(home):
     left = run([TINY, TRIAL], home, budget=1e-9)
     assert {one.id for one in left} == {TINY.id, TRIAL.id}
