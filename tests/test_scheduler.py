@@ -229,7 +229,7 @@ def test_error_in_training_is_recorded_and_run_again_on_request(store, monkeypat
     assert run(CURVE, store) == []
     assert [store.records()[t.id].status for t in CURVE] == ["ok", "ok", "failed", "failed"]
     reason = store.records()[CURVE[2].id].reason
-    assert reason.startswith("RuntimeError: out of memory (test_run.py:")
+    assert reason.startswith("RuntimeError: out of memory (test_scheduler.py:")
     monkeypatch.undo()
     progressed = []
     assert run(CURVE, store, progress=progressed.append) == []
