@@ -30,12 +30,13 @@ def answered(trial, percent, examples=EXAMPLES):
         spec=trial,
         status="ok",
         metrics={"accuracy": 100 * float(right.mean()), "steps": 100},
-        predictions=_digits(np.where(right, labels, 1 - labels)),
-        labels=_digits(labels),
+        predictions=digits(np.where(right, labels, 1 - labels)),
+        labels=digits(labels),
     )
 
 
-def _digits(values):
+def digits(values):
+    """Return the text of an array of classes below ten, as records keep answers and labels."""
     return (values + ord("0")).astype(np.uint8).tobytes().decode()
 
 
