@@ -79,6 +79,7 @@ def test_every_architecture_answers_questions_with_exactly_the_wanted_zeros(mode
     assert Record.from_line(record.line()) == record
 
 
+@pytest.mark.slow
 def test_questions_are_learned_and_repeatable():
     trial = Trial(model="tiny-opt", task="tiny-questions", seed=0, training=replace(LEARNING, epochs=2))
     first, second, untaught = (
@@ -141,6 +142,7 @@ def test_a_model_pruned_after_training_was_trained_as_the_dense_one():
     assert (after.predictions, after.metrics) == (dense.predictions, dense.metrics)
 
 
+@pytest.mark.slow
 def test_a_lottery_is_the_same_in_one_go_and_round_by_round(empty_cache, monkeypatch):
     def at(sparsity):
         return replace(DENSE, training=LEARNING, pruning=Pruning(sparsity=sparsity, method="lottery"))
@@ -158,6 +160,7 @@ def test_a_lottery_is_the_same_in_one_go_and_round_by_round(empty_cache, monkeyp
     assert len(trained) == 4
 
 
+@pytest.mark.slow
 def test_the_lottery_is_not_one_shot_pruning(empty_cache):
     lottery, one_shot = (
         execute(replace(DENSE, training=LEARNING, pruning=Pruning(sparsity=0.3, method=m)))
