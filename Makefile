@@ -9,7 +9,7 @@ PYTHON ?= $(shell for name in python3 python3.12 python3.13 python3.11 python; d
 	$$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$name && break; done)
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
-PYTEST := $(BIN)/pytest -n 2 --dist loadfile
+PYTEST := $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 SLOW := slow or browser or notebook
 
 .PHONY: book test test-slow test-all clean

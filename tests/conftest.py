@@ -33,10 +33,11 @@ hypothesis.settings.load_profile("tests")
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items):
-    """Mark what needs the built book or a Chromium: it takes one of their fixtures."""
+    """Mark tests that need the built book or a Chromium, by their fixtures; let those that take longest come first."""
     for item in items:
         if {"built", "browser"} & set(item.fixturenames):
             item.add_marker("browser")
+    items.sort(key=lambda item: not {"browser", "notebook"} & {mark.name for mark in item.iter_markers()})
 
 
 def pytest_unconfigure():
@@ -46,7 +47,7 @@ def pytest_unconfigure():
 
 @pytest.fixture
 def empty_cache(tmp_path, monkeypatch):
-    """A cache with nothing in it, for this test alone."""
+    """Give this test an empty cache of its own."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("ESSPARSE_CACHE", str(folder))
     return folder
@@ -54,7 +55,7 @@ def empty_cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def real_cache():
-    """The cache that is used outside of tests: to read what lies there, never to fetch."""
+    """Return the cache that is used outside of tests: to read what is in it, never to fetch."""
     import platformdirs
 
     return Path(os.environ["ESSPARSE_TEST_REAL_CACHE"] or platformdirs.user_cache_dir("essparse"))
@@ -98,8 +99,8 @@ def pages(built):
 @pytest.fixture(scope="module")
 def browser():
     """A Chromium. For one module at a time: while it is there, nothing else in its process may run an event loop."""
-    found = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
-    executable = next(filter(None, found), None)
+    paths = [shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")]
+    executable = next(filter(None, paths), None)
     if executable is None:
         pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
     from playwright.sync_api import sync_playwright

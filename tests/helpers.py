@@ -30,12 +30,13 @@ def answered(trial, percent, examples=EXAMPLES):
         spec=trial,
         status="ok",
         metrics={"accuracy": 100 * float(right.mean()), "steps": 100},
-        predictions=_digits(np.where(right, labels, 1 - labels)),
-        labels=_digits(labels),
+        predictions=digits(np.where(right, labels, 1 - labels)),
+        labels=digits(labels),
     )
 
 
-def _digits(values):
+def digits(values):
+    """Return the text of an array of classes below ten, as records keep answers and labels."""
     return (values + ord("0")).astype(np.uint8).tobytes().decode()
 
 
@@ -260,6 +261,23 @@ def checkpoints(*thousands, seed=0, count=None):
 # Notebooks
 
 
+def run_cells(monkeypatch, notebook, **parameters):
+    """Run a notebook's code cells in this process, without a kernel, up to the first error: it takes a second, not ten.
+
+    The parameters follow the cell that declares them, as papermill has it.
+    """
+    import matplotlib as mpl
+
+    monkeypatch.chdir(ROOT)
+    names = {"__name__": "__main__"}
+    with mpl.rc_context():
+        for cell in json.loads((ROOT / f"notebooks/{notebook}.ipynb").read_text())["cells"]:
+            if cell["cell_type"] == "code":
+                exec(compile("".join(cell["source"]), notebook, "exec"), names)
+            if "parameters" in cell["metadata"].get("tags", []):
+                names.update(parameters)
+
+
 def run_notebook(tmp_path, monkeypatch, notebook="fig2", **parameters):
     """Execute a notebook with parameters into ``tmp_path/out.ipynb``; return its text outputs and its pictures."""
     import papermill
@@ -267,7 +285,18 @@ def run_notebook(tmp_path, monkeypatch, notebook="fig2", **parameters):
     monkeypatch.chdir(ROOT)
     out = tmp_path / "out.ipynb"
     papermill.execute_notebook(ROOT / f"notebooks/{notebook}.ipynb", out, parameters, progress_bar=False)
-    cells = json.loads(out.read_text())["cells"]
+    return notebook_outputs(out)
+
+
+def notebook_in_book(built, notebook):
+    """Return the text outputs and pictures of a notebook as it was executed, without parameters, for the built book."""
+    (path,) = (built.parent / "notebooks").glob(f"{notebook}-*.ipynb")
+    return notebook_outputs(path)
+
+
+def notebook_outputs(path):
+    """Return the text outputs of an executed notebook, joined, and its pictures."""
+    cells = json.loads(path.read_text())["cells"]
     outputs = [o for cell in cells for o in cell.get("outputs", [])]
     text = "".join("".join(o.get("text", o.get("data", {}).get("text/markdown", []))) for o in outputs)
     images = [o["data"]["image/png"] for o in outputs if "image/png" in o.get("data", {})]

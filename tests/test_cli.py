@@ -268,6 +268,7 @@ def test_pretrain_says_how_far_it_got(essparse, place, empty_cache, monkeypatch)
     assert not place.exists()
 
 
+@pytest.mark.slow
 def test_model_that_was_trained_can_be_named(essparse, place, fresh_models):
     code, out, _ = essparse("pretrain", SCRATCH)
     assert code == 0

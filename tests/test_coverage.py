@@ -8,20 +8,15 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
+from helpers import CURVE_STUDY as STUDY
+from helpers import digits
 
 from essparse_lib.analysis.curves import curves
 from essparse_lib.analysis.essential import EPSILON, crossing, essential_sparsity
 from essparse_lib.records.store import Record
-from essparse_lib.specs.study import TENTHS, Study
-from essparse_lib.specs.trial import Pruning, Training
+from essparse_lib.specs.study import TENTHS
+from essparse_lib.specs.trial import Pruning
 
-STUDY = Study(
-    figure="fig2",
-    scale="lab",
-    models=("m",),
-    tasks=("t",),
-    training={"*": Training(epochs=1, batch_size=8, learning_rate=1e-3, max_length=16)},
-)
 STUDIES, EXAMPLES, TOP = 100, 1000, 90.0
 _ERF = np.vectorize(NormalDist().inv_cdf)
 
@@ -38,9 +33,12 @@ def drawn(knee, slope, noise, number):
             score = TOP - slope * max(0.0, level - knee) + rng.normal(0, noise)
             right = own < _ERF(np.clip(score / 100, 0.01, 0.99))
             trial = STUDY.trial("m", "t", Pruning(sparsity=level), seed)
-            digits, golden = ("".join(map(str, v)) for v in (np.where(right, labels, 1 - labels), labels))
             found[trial.id] = Record(
-                spec=trial, status="ok", metrics={"accuracy": 100 * right.mean()}, predictions=digits, labels=golden
+                spec=trial,
+                status="ok",
+                metrics={"accuracy": 100 * right.mean()},
+                predictions=digits(np.where(right, labels, 1 - labels)),
+                labels=digits(labels),
             )
     return found
 

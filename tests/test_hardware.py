@@ -317,6 +317,7 @@ def test_on_a_machine_without_a_gpu_a_good_mask_is_refused(monkeypatch):
     refused(model, mask_of(model, 0), "torch finds no GPU here$")
 
 
+@pytest.mark.slow
 def test_the_benchmark_needs_a_gpu_and_says_so():
     benchmark = Path(__file__).parents[1] / "benchmarks" / "semi_structured.py"
     hidden = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}

@@ -80,6 +80,7 @@ def trained(tmp_path):
     return train
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", ObjectiveKind)
 def test_resumed_it_is_the_unbroken_run(trained, objective, tmp_path):
     spec = replace(QUICK, objective=objective, dropout=0.1)
@@ -99,6 +100,7 @@ def test_resumed_it_is_the_unbroken_run(trained, objective, tmp_path):
     assert len(set(whole.losses)) > 30
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("objective", ObjectiveKind)
 def test_it_learns(trained, objective, channels):
@@ -114,6 +116,7 @@ def test_it_learns(trained, objective, channels):
     assert None not in probes.get("teacher_entropy", [])
 
 
+@pytest.mark.slow
 def test_measures_are_of_the_models_they_name(tmp_path):
     objective = ImageObjective(replace(QUICK, steps=150), task())
     result = pretrain.pretrain(objective.spec, objective, device.accelerator(), tmp_path / "state")
@@ -224,6 +227,7 @@ TRIAL = Trial(
 )
 
 
+@pytest.mark.slow
 def test_a_model_is_trained_recorded_saved_and_then_pruned(tmp_path, monkeypatch, fresh_models):
     monkeypatch.setenv("ESSPARSE_RESULTS", str(tmp_path / "results"))
     home = pretrained.store_of(TINY.model)

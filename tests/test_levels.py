@@ -52,10 +52,10 @@ def test_a_sweep_is_exact_and_nested(method, scope, shapes, sparsities, seed):
 @given(shapes, sweeps, seeds)
 def test_a_sweep_holds_the_masks_that_single_calls_give(shapes, sparsities, seed):
     weights = drawn(shapes, seed)
-    for sparsity in sparsities:
-        for scope, single in (("global", global_magnitude), ("layer", layer_magnitude)):
-            mask = magnitude_levels(weights, sparsities, scope).mask(sparsity)
-            assert torch.equal(flat(mask.keep), flat(single(weights, sparsity).keep))
+    for scope, single in (("global", global_magnitude), ("layer", layer_magnitude)):
+        sweep = magnitude_levels(weights, sparsities, scope)
+        for sparsity in sparsities:
+            assert torch.equal(flat(sweep.mask(sparsity).keep), flat(single(weights, sparsity).keep))
 
 
 @given(shapes, sweeps, seeds, st.randoms())

@@ -4,8 +4,11 @@ import json
 
 import papermill
 import pytest
+from helpers import notebook_in_book, run_cells
 from helpers import run_notebook as run
 from transformers import AutoModel
+
+from essparse_lib.errors import InputError
 
 pytestmark = pytest.mark.notebook
 
@@ -35,8 +38,8 @@ def test_figure_2_trains_tiny_models_from_nothing(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("notebook", "claim", "images"), [("fig1", "C2", 2), ("fig5", "C6", 2), ("fig9", "C10", 1), ("fig10", "C11", 3)]
 )
-def test_each_figure_is_drawn_from_committed_records(notebook, claim, images, tmp_path, monkeypatch):
-    text, drawn = run(tmp_path, monkeypatch, notebook)
+def test_each_figure_is_drawn_from_committed_records(notebook, claim, images, built):
+    text, drawn = notebook_in_book(built, notebook)
     assert f"**{claim}: " in text and "Running" not in text and len(drawn) == images
 
 
@@ -120,10 +123,10 @@ def test_figure_8_pre_trains_prunes_and_fine_tunes_from_nothing(tmp_path, monkey
         ("use-your-own-model", {"model": "minilm"}, "unknown model 'minilm'.*did you mean 'minilm-l6'"),
     ],
 )
-def test_each_figure_refuses_wrong_parameters_in_a_line(notebook, parameters, message, tmp_path, monkeypatch):
-    with pytest.raises(papermill.PapermillExecutionError, match=message) as error:
-        run(tmp_path, monkeypatch, notebook, **parameters)
-    assert "Traceback" not in str(error.value)
+def test_each_figure_refuses_wrong_parameters_in_a_line(notebook, parameters, message, monkeypatch):
+    with pytest.raises(InputError, match=message) as error:
+        run_cells(monkeypatch, notebook, **parameters)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(

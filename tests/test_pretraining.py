@@ -85,6 +85,7 @@ def trained(tokenizer, tmp_path):
     return train
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["bert", "opt"])
 def test_it_learns_and_two_runs_are_one(trained, architecture, tmp_path):
     spec = replace(QUICK, architecture=architecture, steps=300, hidden=32, masked=0.3)
@@ -97,6 +98,7 @@ def test_it_learns_and_two_runs_are_one(trained, architecture, tmp_path):
     assert other.losses != first.losses
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("architecture", ["bert", "opt"])
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 def test_resumed_it_is_the_unbroken_run(trained, architecture, dropout, tmp_path):
@@ -306,6 +308,7 @@ def test_a_model_is_trained_recorded_saved_and_then_pruned(home):
     assert AutoModel.from_pretrained(folder).config.vocab_size == TINY.vocabulary
 
 
+@pytest.mark.slow
 def test_what_the_budget_does_not_allow_is_gone_on_with(home):
     left = run([TINY, TRIAL], home, budget=1e-9)
     assert {one.id for one in left} == {TINY.id, TRIAL.id}

@@ -1,14 +1,15 @@
 """The notebooks on vision run from records, from nothing, and without either."""
 
 import pytest
+from helpers import notebook_in_book
 from helpers import run_notebook as run
 
 pytestmark = pytest.mark.notebook
 
 
 @pytest.mark.parametrize(("notebook", "claim", "images"), [("fig3", "C4", 2), ("fig6", "C7", 2), ("fig7", None, 1)])
-def test_each_is_drawn_from_committed_records(notebook, claim, images, tmp_path, monkeypatch):
-    text, drawn = run(tmp_path, monkeypatch, notebook)
+def test_each_is_drawn_from_committed_records(notebook, claim, images, built):
+    text, drawn = notebook_in_book(built, notebook)
     assert "Running" not in text and len(drawn) == images
     assert claim is None or f"**{claim}: " in text
 

@@ -136,7 +136,7 @@ def _with_scalers(distributed: Distribution) -> dict[str, Any]:
     """Return a distribution's size, quantiles and scalers as plain data."""
     from ..pruning.distribution import Scaler
 
-    scalers = {name: _rounded(distributed.scaler(name), digits=6) for name in Scaler}
+    scalers = {scaler.value: _rounded(distributed.scaler(scaler), digits=6) for scaler in Scaler}
     return {**_quantiles(distributed), "scalers": scalers}
 
 

@@ -101,6 +101,7 @@ def most_allowed(number, rate=0.05):
     return number * rate + 3.1 * math.sqrt(number * rate * (1 - rate)) + 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grid", GRIDS)
 @pytest.mark.parametrize("name", NOISES)
 def test_smooth_growth_is_no_jump(grid, name):
@@ -112,6 +113,7 @@ def test_smooth_growth_is_no_jump(grid, name):
         assert not any(j.abrupt for j in found), family
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("points", [12, 51, 101])
 @pytest.mark.parametrize("name", ["white 0.01", "AR 0.5", "walk 0.01", "momentum 0.5"])
 def test_p_is_a_probability_of_chance_alone(points, name):
@@ -122,6 +124,7 @@ def test_p_is_a_probability_of_chance_alone(points, name):
     assert found.min() < 0.05  # and not one that is always near 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NOISES)
 def test_a_step_of_a_quarter_is_found_where_it_is(name):
     interval = FINE[-1] / 100

@@ -81,6 +81,7 @@ def test_every_architecture_answers_questions_with_exactly_the_wanted_zeros(mode
     assert Record.from_line(record.line()) == record
 
 
+@pytest.mark.slow
 def test_questions_are_learned_and_repeatable():
     trial = Trial(model="tiny-opt", task="tiny-questions", seed=0, training=replace(LEARNING, epochs=2))
     first, second, untaught = (
@@ -162,6 +163,7 @@ def test_a_model_pruned_after_training_was_trained_as_the_dense_one():
     assert (after.predictions, after.metrics) == (dense.predictions, dense.metrics)
 
 
+@pytest.mark.slow
 def test_a_lottery_is_the_same_in_one_go_and_round_by_round(empty_cache, monkeypatch):
     def at(sparsity):
         return replace(DENSE, training=LEARNING, pruning=Pruning(sparsity=sparsity, method="lottery"))
@@ -179,6 +181,7 @@ def test_a_lottery_is_the_same_in_one_go_and_round_by_round(empty_cache, monkeyp
     assert len(trained) == 4
 
 
+@pytest.mark.slow
 def test_the_lottery_is_not_one_shot_pruning(empty_cache):
     lottery, one_shot = (
         execute(replace(DENSE, training=LEARNING, pruning=Pruning(sparsity=0.3, method=m)))
@@ -250,7 +253,7 @@ def test_error_in_training_is_recorded_and_run_again_on_request(store, monkeypat
     assert run(CURVE, store) == []
     assert [store.records()[t.id].status for t in CURVE] == ["ok", "ok", "failed", "failed"]
     reason = store.records()[CURVE[2].id].reason
-    assert reason.startswith("RuntimeError: out of memory (test_run.py:")
+    assert reason.startswith("RuntimeError: out of memory (test_scheduler.py:")
     monkeypatch.undo()
     progressed = []
     assert run(CURVE, store, progress=progressed.append) == []
@@ -276,6 +279,7 @@ def test_drifted_mask_is_a_failure(monkeypatch):
     assert "not 8192" in record.reason
 
 
+@pytest.mark.slow
 def test_several_jobs_give_the_records_of_one(tmp_path):
     one, several = Store(tmp_path / "one"), Store(tmp_path / "several")
     lefts = []
@@ -386,6 +390,7 @@ def test_several_jobs_under_accelerate_launch_are_refused(store, monkeypatch):
     assert not store.folder.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library has its own way with memory")
 @pytest.mark.parametrize(("kept", "fewest", "most"), [(True, 0, 1000), (False, 15_000, 10**9)])
 def test_memory_is_kept_between_steps(kept, fewest, most):
