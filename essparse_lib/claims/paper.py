@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-#: By name, what the paper claims.
+#: What the paper claims, by the claim's name.
 STATEMENTS: dict[str, str] = {
     "C1": "Essential sparsity exists in every model and task: about 30–50% of the weights can go without a "
     "significant drop; about 40% of OPT-1.3B's.",
@@ -23,21 +23,23 @@ STATEMENTS: dict[str, str] = {
     "C12": "It holds for Vicuna-7B on MMLU, and SparseGPT extends the range.",
 }
 
-#: C1's range of essential sparsity.
+#: C1: the range of essential sparsity, as fractions of the weights.
 ESSENTIAL_RANGE = (0.30, 0.50)
 
-#: C2's share of bert-base's weights.
+#: C2: the share of bert-base's weights that goes without a drop.
 FREE_OF_BERT = 0.215
 
-#: C7's surplus of zero weights in DINO-Base over ViT-Base, in percent.
+#: C7: how many percent more zero weights DINO-Base has than ViT-Base.
 MORE_ZEROS = 14.37
 
-#: C8's steps of the jump, first and last, by the parts of the data that were trained on; and of how many steps.
+#: C8: the first and last step of the jump, by the fractions of the data that were trained on …
 JUMPS = {(1.0, 0.9, 0.8): (22_000, 25_000), (0.7, 0.6): (40_000, 40_000)}
+
+#: … and the number of steps of these trainings.
 JUMPS_OF = 50_000
 
-#: C10's sparsity below which tickets and one-shot masks do alike.
+#: C10: the sparsity below which tickets and one-shot masks perform alike.
 ALIKE_BELOW = 0.50
 
-#: C11's cosine similarity of their masks: in the section on it, and in the introduction.
+#: C11: the cosine similarity of their masks, from the paper's section on it and from its introduction.
 COSINES = (0.96, 0.98)
