@@ -138,6 +138,7 @@ def notebook(*sources):
     return json.dumps({"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5})
 
 
+@pytest.mark.notebook
 def test_a_notebook_is_executed_again_only_if_something_changed(small, tmp_path, monkeypatch):
     records = tmp_path / "results/lab/a-model/a-task.jsonl"
     records.parent.mkdir(parents=True)
@@ -156,12 +157,14 @@ def test_a_notebook_is_executed_again_only_if_something_changed(small, tmp_path,
         build._executed(small, tmp_path / "kept")
 
 
+@pytest.mark.notebook
 def test_kernels_talk_over_files_as_ports_may_be_given_twice(small, tmp_path):
     (small / "notebooks/one.ipynb").write_text(notebook("print(get_ipython().kernel.parent.transport)"))
     executed = build._executed(small, tmp_path / "kept")
     assert "ipc" in executed["one.ipynb"].read_text()
 
 
+@pytest.mark.notebook
 def test_a_broken_notebook_is_one_clear_line(small, tmp_path):
     (small / "notebooks/broken.ipynb").write_text(notebook("1 / 0"))
     with pytest.raises(InputError, match=r"^notebook notebooks/broken\.ipynb fails: ZeroDivisionError.*$") as error:
@@ -170,6 +173,7 @@ def test_a_broken_notebook_is_one_clear_line(small, tmp_path):
     assert not (tmp_path / "out/html").exists() and not list((tmp_path / "out").glob("stage-*"))
 
 
+@pytest.mark.slow
 def test_a_warning_is_one_clear_line_and_leaves_the_last_book_alone(small, tmp_path):
     out = tmp_path / "out"
     (out / "html").mkdir(parents=True)

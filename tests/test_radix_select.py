@@ -56,6 +56,7 @@ def flat(tensors):
     return torch.cat([t.flatten() for t in tensors.values()])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("draw", DRAWS)
 @given(shapes, st.integers(0, 2**32 - 1), st.lists(st.floats(0, 1), min_size=1, max_size=12))

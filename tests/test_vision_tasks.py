@@ -429,6 +429,7 @@ def forgotten():
     workbench.renew()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["tiny-vit", "tiny-dino"])
 def test_a_tiny_model_learns_the_tiny_shapes(model):
     record = trial_runner.execute(
@@ -447,6 +448,7 @@ def test_a_tiny_model_learns_the_tiny_shapes(model):
     assert record.provenance["data_from"] == "made here"
 
 
+@pytest.mark.slow
 def test_grey_images_are_learned_by_a_model_for_colours():
     record = trial_runner.execute(
         Trial(

@@ -132,6 +132,7 @@ def test_a_study_without_records_says_how_they_are_made():
     assert "run `essparse run fig2`" in Reader(widgets.curves(STUDY, {})).text
 
 
+@pytest.mark.slow
 def test_no_move_leaves_a_figure_open():
     reader = Reader(widgets.curves(STUDY, records(knee_at(0.5))))
     for level in STUDY.sparsities[1:]:
