@@ -55,8 +55,7 @@ from essparse_lib.runner import interactive
 from essparse_lib.models import loading
 from essparse_lib import prunable_matrices, random_levels, save_pruned, tasks, prunable_weights
 from essparse_lib.errors import check_sparsity, unknown
-from essparse_lib.figures import curve_plots as drawing
-from essparse_lib.figures import fig1, parameters, style
+from essparse_lib.figures import curve_plots, fig1, parameters, points, style
 from essparse_lib.runner.task_heads import TASK_HEADS
 from essparse_lib.pruning.statistics import statistics
 from essparse_lib.records import cost, store, summary
@@ -206,8 +205,8 @@ records = store.results(scale).records()
 needed = [*study.variants[study.main], Pruning(sparsity=sparsity, method=method)]
 fresh = interactive.run(interactive.wanted(study, records, needed, parameters.live_tasks(study, live_tasks)), scale)
 records |= fresh
-own = curves.curves(study, records)
-asked = drawing.pruned_points(study, records, Pruning(sparsity=sparsity, method=method), live=fresh)
+curves_of_model = curves.curves(study, records)
+asked_points = points.at_pruning(study, records, Pruning(sparsity=sparsity, method=method), live=fresh)
 
 # %% [markdown]
 # Beside it stand the models of [Figure 2](fig2.ipynb) that have records on this task. At lab scale these are `minilm-l6`, with half the blocks of BERT-base and half
@@ -215,19 +214,19 @@ asked = drawing.pruned_points(study, records, Pruning(sparsity=sparsity, method=
 
 # %%
 others = replace(figures.study("fig2", scale), variants=study.variants).narrowed(tasks=[task])
-beside = [curve for curve in curves.curves(others, records) if curve.model != model]
+other_curves = [curve for curve in curves.curves(others, records) if curve.model != model]
 tried = [record for record in summary.used(others, records) if "prunable" in record.metrics]
 largest = max(tried, key=lambda record: record.metrics["prunable"]).spec.model if tried else ""
 timed = [record for record in tried if record.spec.model == largest]
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "own-curves", "caption": "Change of the score against the dense model as pruning removes more, after fine-tuning on the task. Thick lines are means over the seeds, thin lines single seeds, bands 95% intervals over seeds and evaluation examples; the dashed line lies \u03b5 below the dense model; the marks at the bottom are essential sparsities with their intervals; the diamond is the sparsity of the checkpoint."}, "image": {"alt": "Change from the dense model in points against the percentage of weights removed, a colour for each model, with interval bands.", "align": "center"}}
-drawing.draw([*own, *beside], asked, epsilon);
+curve_plots.draw([*curves_of_model, *other_curves], asked_points, epsilon);
 
 # %% tags=["remove-input"]
-drawing.table([*own, *beside], epsilon).style.hide(axis="index")
+curve_plots.table([*curves_of_model, *other_curves], epsilon).style.hide(axis="index")
 
 # %% tags=["remove-input"]
-Markdown("\n\n".join(map(drawing.sentence, asked)) or f"Of {model} on {task} there is no record: run it with `live_tasks` set to `{task}`.")
+Markdown("\n\n".join(map(points.sentence, asked_points)) or f"Of {model} on {task} there is no record: run it with `live_tasks` set to `{task}`.")
 
 # %% [markdown]
 # *Essential sparsity* is where the mean curve, made monotone, first falls by more than ε; brackets are 95% intervals, over the seeds as well where there

@@ -11,7 +11,7 @@ from essparse_lib.analysis.curves import curves
 from essparse_lib.analysis.estimate import Estimate
 from essparse_lib.claims import verdicts
 from essparse_lib.figures import contrast_plots as drawing
-from essparse_lib.figures import fig1, fig9, fig10
+from essparse_lib.figures import fig1, fig9, fig10, fig10_tables
 from essparse_lib.records.store import Record
 from essparse_lib.specs.study import Part, Study, at_sparsities
 from essparse_lib.specs.trial import Pruning, Training
@@ -225,7 +225,7 @@ def test_differences_are_drawn_and_listed():
     found = contrasts(
         STUDY, records(ticket_better_by(2)), [(t, Pruning(sparsity=t.sparsity)) for t in STUDY.variants["lottery"]]
     )
-    (ax,) = drawing.draw(found, asked=0.3).axes
+    (ax,) = drawing.draw(found, marked=0.3).axes
     heights = ax.containers[0].lines[0].get_ydata()
     assert list(heights) == pytest.approx([2, 2], abs=0.05)
     listed = drawing.table(found, {"steps": fig9.steps(STUDY, records(ticket_better_by(2)))})
@@ -248,7 +248,7 @@ def test_figure_10_shows_every_seed_beside_chance():
     assert [line.get_label() for line in left.get_lines() if not line.get_label().startswith("_")] == [
         "ticket and one-shot", "tickets of two tasks", "by chance",
     ]  # fmt: skip
-    assert list(fig10.table(study, found)["all above 96%"]) == ["yes"] * 3 + ["no"] * 4
+    assert list(fig10_tables.table(study, found)["all above 96%"]) == ["yes"] * 3 + ["no"] * 4
     assert len(fig10.draw(study, found).axes) == 4
 
 

@@ -13,8 +13,8 @@ from ..claims.emergence import on_text
 from ..records.pretrained import images
 from ..records.store import Record
 from ..specs.study import TENTHS, Study, at_sparsities
-from . import curve_plots as drawing
-from . import fig2, fig6, fig8, style, vision_settings
+from . import curve_plots, fig2, fig6, fig8, style, vision_settings
+from .points import Point
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ STUDIES = {
         tasks=vision_settings.LAB_TASKS,
         training=vision_settings.LAB,
         variants={"one-shot": at_sparsities(TENTHS)},
-        pretrained=images("lab"),  # also of those that may be named
+        pretrained=images("lab"),  # also of models that are in no study, which a reader may name
     ),
     "paper": Study(
         figure="fig3",
@@ -48,57 +48,69 @@ STUDIES = {
     ),
 }
 
-#: What the curves in vision are held against: models that others pre-trained on text, and those trained here as the
-#: vision models are, from random weights on as little text as can be had. And beside them, vision models that have seen
-#: their images more often.
+#: The kinds of curves that are compared: of vision models, of language models that others pre-trained, of language
+#: models that were trained here from random weights, as the vision models are, and of vision models that saw their
+#: images more often.
 VISION, LANGUAGE, SCRATCH = "vision", "public models of language", "models of language trained here"
 LONGER = "vision models trained for longer"
 
 
 def language(scale: str, records: Mapping[str, Record]) -> list[Turn]:
-    """How Figure 2's curves turn at a scale; at lab scale also those of Figure 8's models that read all of the text."""
+    """Return how the curves of language models turn: those of Figure 2, at lab scale also some of Figure 8.
+
+    Of Figure 8 these are the models that read all of the text.
+
+    Args:
+        scale: ``tiny``, ``lab`` or ``paper``.
+        records: the records of that scale, by id.
+    """
     studies = [fig2.STUDIES[scale]]
     if scale == "lab":
-        whole = fig8.STUDIES[scale]
-        studies.append(whole.narrowed(models=[p.model for p in on_text(whole) if p.fraction == 1]))
-    return [
-        turn
-        for study in studies
-        for curve in curves(study, records)
-        for turn in turns(study, [curve], SCRATCH if curve.model in study.pretrained else LANGUAGE)
-    ]
+        pretrainings = on_text(fig8.STUDIES[scale])
+        full_text = [pretraining.model for pretraining in pretrainings if pretraining.fraction == 1]
+        studies.append(fig8.STUDIES[scale].narrowed(models=full_text))
+    found_turns = []
+    for study in studies:
+        for curve in curves(study, records):
+            kind = SCRATCH if curve.model in study.pretrained else LANGUAGE
+            found_turns += turns(study, [curve], kind)
+    return found_turns
 
 
 def longer(study: Study, records: Mapping[str, Record]) -> list[Turn]:
-    """How the curves turn, on the study's tasks, of Figure 6's models that were supervised for longer, if any.
+    """Return how the curves of Figure 6's models turn that were supervised for longer, on the study's tasks.
 
-    One that the study itself has is left out.
+    Models of the study itself are left out.
+
+    Args:
+        study: a study of Figure 3.
+        records: the records of its scale, by id.
     """
-    models = [
-        m for m in vision_settings.BY_OBJECTIVE[study.scale].get(vision_settings.LONGER, ()) if m not in study.models
-    ]
+    longer_models = vision_settings.BY_OBJECTIVE[study.scale].get(vision_settings.LONGER, ())
+    models = [model for model in longer_models if model not in study.models]
     if not models:
         return []
     others = fig6.STUDIES[study.scale].narrowed(models, study.tasks)
     return turns(others, curves(others, records), LONGER)
 
 
-def draw(found: Sequence[Curve], asked: Sequence[drawing.Point] = (), epsilon: float = EPSILON) -> Figure:
-    """Change from the dense model against sparsity, as in Figure 2; words where there is nothing to draw."""
-    return drawing.draw(found, asked, epsilon) if found or asked else style.note()
+def draw(curves: Sequence[Curve], points: Sequence[Point] = (), epsilon: float = EPSILON) -> Figure:
+    """Draw change from the dense model against sparsity, as ``curve_plots.draw`` does; words if there is nothing."""
+    return curve_plots.draw(curves, points, epsilon) if curves or points else style.note()
 
 
-def draw_turns(found: Sequence[Turn]) -> Figure:
-    """Slopes after the turn, a row a curve that has a bend: left in points, right as a share of what can be lost.
+def draw_turns(turns: Sequence[Turn]) -> Figure:
+    """Draw the slope after the turn, a row for each curve that has one: left in points, right as a share.
 
-    Bars are 95% intervals, vertical lines the means of a kind's curves that count; those that do not are hollow.
+    The share is of what can be lost. Bars are 95% intervals, vertical lines the means over the curves of a kind that
+    count. Curves that do not count are hollow.
     """
-    bent = [turn for turn in found if turn.bend is not None]
+    bent = [turn for turn in turns if turn.bend is not None]
     if not bent:
         return style.note()
     colours = style.colours(list(dict.fromkeys(turn.kind for turn in bent)))
     titles = ("points per tenth of sparsity", "% of what can be lost, per tenth")
-    figure, axes = style.titled(titles, "", "slope after the turn", height=max(2.0, 0.22 * len(bent)))
+    figure, axes = style.titled_axes(titles, "", "slope after the turn", height=max(2.0, 0.22 * len(bent)))
     for ax, name in zip(axes, ("slope", "share"), strict=True):
         for row, turn in enumerate(bent):
             slope: Estimate = getattr(turn.bend, name)
@@ -113,7 +125,7 @@ def draw_turns(found: Sequence[Turn]) -> Figure:
                 linewidth=1,
             )
         for kind, colour in colours.items():
-            values = [getattr(t.bend, name).value for t in bent if t.kind == kind and not t.why_not]
+            values = [getattr(turn.bend, name).value for turn in bent if turn.kind == kind and not turn.why_not]
             if values:
                 ax.axvline(sum(values) / len(values), color=colour, linewidth=1, linestyle="--")
         ax.set_ylim(len(bent) - 0.5, -0.5)
@@ -122,14 +134,14 @@ def draw_turns(found: Sequence[Turn]) -> Figure:
     return figure
 
 
-def table(found: Sequence[Turn]) -> pd.DataFrame:
-    """A row a curve: where it turns, how steep it is after that, and why it does not count, if so."""
+def table(turns: Sequence[Turn]) -> pd.DataFrame:
+    """Return a row for each curve: where it turns, how steep it is after that, and why it does not count, if so."""
     import pandas as pd
 
     titles = ("curve", "of", "turning point %", "points per tenth", "% of what can be lost", "counts")
     rows = []
-    for turn in found:
+    for turn in turns:
         bend = turn.bend
-        told = (bend.at.text(0, 100), bend.slope.text(), bend.share.text(0)) if bend else ("—",) * 3
-        rows.append((turn.name, turn.kind, *told, f"no: {turn.why_not}" if turn.why_not else "yes"))
+        numbers = (bend.at.text(0, 100), bend.slope.text(), bend.share.text(0)) if bend else ("—",) * 3
+        rows.append((turn.name, turn.kind, *numbers, f"no: {turn.why_not}" if turn.why_not else "yes"))
     return pd.DataFrame(rows, columns=titles)
