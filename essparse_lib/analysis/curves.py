@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -56,10 +57,19 @@ class Curve:
 
         In points of the metric, or with ``relative`` in percent of the dense score.
         """
+        return self._relative_drops if relative else self._absolute_drops
+
+    @cached_property
+    def _absolute_drops(self) -> tuple[np.ndarray, np.ndarray]:
         noise = self.noise[:, :1] - self.noise
-        if relative:
-            noise = 100 * noise / self.scores[:, 0].mean() if self.scores[:, 0].mean() > 0 else np.zeros_like(noise)
-        return _mean_drop(self.scores, relative), _mean_drop(self.resampled, relative) + noise
+        return _mean_drop(self.scores, False), _mean_drop(self.resampled, False) + noise
+
+    @cached_property
+    def _relative_drops(self) -> tuple[np.ndarray, np.ndarray]:
+        dense = self.scores[:, 0].mean()
+        noise = self.noise[:, :1] - self.noise
+        noise = 100 * noise / dense if dense > 0 else np.zeros_like(noise)
+        return _mean_drop(self.scores, True), _mean_drop(self.resampled, True) + noise
 
     def drop_estimates(self, relative: bool = False) -> list[Estimate]:
         """``drops()`` with intervals, a level each."""
@@ -85,6 +95,10 @@ class Curve:
 
     def dense(self) -> Estimate:
         """The dense model's score, over the seeds."""
+        return self._dense
+
+    @cached_property
+    def _dense(self) -> Estimate:
         value = float(self.scores[:, 0].mean())
         chance = _drawn_means(_residuals(self.scores[:, :1]), np.array([len(self.seeds)]))[:, 0]
         return percentile_interval(value, self.resampled[:, :, 0].mean(1) + chance)
@@ -100,6 +114,11 @@ class Curve:
         """Whether every seed that the study has for the model has a result at every level of the curve's variant."""
         wanted = (len(study.seeds_of(self.model)), 1 + len(study.variants[self.variant]))
         return self.scores.shape == wanted and not np.isnan(self.scores).any()
+
+    @cached_property
+    def results(self) -> dict[tuple, Any]:
+        """Where an analysis keeps what it has computed of this curve, which is frozen, by its name and parameters."""
+        return {}
 
     def learned(self) -> bool:
         """Whether the dense model beats always saying the commonest class, beyond doubt (95% interval)."""
@@ -215,7 +234,7 @@ def _check_alike(records: Sequence[Record]) -> None:
             raise InputError(f"the records of {record.spec} and of {first.spec} have other labels")
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=8)  # test sets of one figure, up to some megabytes each
 def _resampled_examples(size: int) -> np.ndarray:
     """How often each resample holds each example, shape (RESAMPLES, size); the same for every curve of a test set."""
     rng = np.random.default_rng(1)

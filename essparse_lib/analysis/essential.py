@@ -70,6 +70,13 @@ def resampled_essential(curve: Curve, epsilon: float = EPSILON, relative: bool =
     """``essential_sparsity`` and its value in each resample, to be set against those of other curves."""
     if not epsilon > 0:
         raise InputError(f"epsilon {epsilon!r} is not allowed: it must be above 0, such as 1.0")
+    key = ("essential sparsity", epsilon, relative)
+    if key not in curve.results:
+        curve.results[key] = _resampled_essential(curve, epsilon, relative)
+    return curve.results[key]
+
+
+def _resampled_essential(curve: Curve, epsilon: float, relative: bool) -> tuple[float, np.ndarray]:
     drop, resampled = curve.drops(relative)
     known = ~np.isnan(drop)
     if not known.any():  # relative to a dense score of 0
