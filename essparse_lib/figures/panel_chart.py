@@ -1,4 +1,4 @@
-"""The chart of a panel, by Altair: lines with bands, larger points at the slider, and marks at the bottom.
+"""The chart of a panel, in Vega-Lite: lines with bands, larger points at the slider, and marks at the bottom.
 
 A chart refers to its data by name: ``rows`` (a row for each line, reading and place) and ``marks``. The data are
 written once beside it.
@@ -16,14 +16,14 @@ import numpy as np
 from ..analysis.estimate import Estimate
 
 if TYPE_CHECKING:
-    import altair as alt
-
     from .panels import Panel
 
 #: The type of a notebook's output that holds ``book_data``, from which the book makes its own panel.
 MIME = "application/vnd.essparse.panel+json"
 
 _DASHES = ([1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 3], [4, 2, 1, 2])
+
+_LEGEND = {"title": None, "orient": "top", "columns": 4}
 
 #: In the book everything but the data has the colour of the page's text, light or dark.
 _BOOK_THEME = {
@@ -149,111 +149,126 @@ def _rounded(value: float) -> float | None:
 def chart(panel: Panel, controls: bool) -> dict[str, Any]:
     """Return a panel's chart as a Vega-Lite specification whose data are named ``rows`` and ``marks``.
 
+    It is written as plain data: Altair takes a second to put it together, since it copies and checks all of it for
+    each layer.
+
     Args:
         panel: the panel.
         controls: whether the chart has a slider, a list and legends of its own, or is moved from outside by setting
             its signals ``place``, ``reading``, ``names`` and ``kinds``.
     """
-    import altair as alt
-
-    encodings = _Encodings(panel, controls)
-    drawn = alt.layer(*_line_layers(panel, encodings), data=alt.NamedData(name="rows"))
+    params, filters = _params_and_filters(panel, controls)
+    layers = [{"data": {"name": "rows"}, "layer": _line_layers(panel, controls, filters)}]
     if any(line.marks for line in panel.lines):
-        spots = alt.layer(*_mark_layers(panel, encodings), data=alt.NamedData(name="marks"))
-        drawn = alt.layer(drawn, spots).resolve_scale(y="independent")
-    drawn = drawn.add_params(*encodings.params)
-    return drawn.properties(width="container", height=300, description=panel.description).to_dict()
-
-
-class _Encodings:
-    """What all layers of a chart share: its parameters, its filters, colours, dashes, tooltips and axes.
-
-    Data are never put into these objects: Altair would copy and check them again for each layer.
-    """
-
-    def __init__(self, panel: Panel, controls: bool) -> None:
-        import altair as alt
-
-        self.controls = controls
-        names, kinds, readings = panel.names, panel.kinds, panel.readings
-        unit = panel.unit.strip()
-        slider = alt.binding_range(min=0, max=panel.last, step=panel.step or panel.gap, name=f"at ({unit}) ")
-        choice = alt.binding_select(options=readings, name="reading ")
-        self.params = [
-            alt.param(name="place", value=panel.start, **({"bind": slider} if controls else {})),
-            alt.param(name="reading", value=readings[0] if readings else "", **({"bind": choice} if controls else {})),
-        ]
-        self.filters: list[Any] = ["datum.reading == reading"]
-        for field, values, shown in (("name", names, names), ("kind", kinds, list(panel.shown) or kinds)):
-            if not controls:
-                self.params.append(alt.param(name=f"{field}s", value=shown))
-                self.filters.append(f"indexof({field}s, datum.{field}) >= 0")
-            elif len(values) > 1:
-                first = [{field: value} for value in shown] if len(shown) < len(values) else alt.Undefined
-                selection = alt.selection_point(name=f"{field}s", fields=[field], bind="legend", value=first)
-                self.params.append(selection)
-                self.filters.append(selection)
-
-        legend = alt.Legend(title=None, orient="top", columns=4)
-        colours = alt.Scale(domain=names, range=[panel.colours[name] for name in names])
-        patterns = alt.Scale(domain=kinds, range=[_DASHES[i % len(_DASHES)] for i in range(len(kinds))])
-        colour = alt.Color("name:N", scale=colours, legend=legend if controls and len(names) > 1 else None)
-        self.line = {"detail": ["name:N", "kind:N"], "color": colour}
-        self.dashes = alt.StrokeDash("kind:N", scale=patterns, legend=legend if controls and len(kinds) > 1 else None)
-        self.x = alt.X("place:Q", title=panel.axis, scale=alt.Scale(domain=[0, panel.last], nice=False))
-        self.y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False))
-
-        value_title = f"value [{panel.interval}]" if panel.interval else "value"
-        titles = {"name:N": "name", "kind:N": "kind", "place:Q": f"at ({unit})", "text:N": value_title}
-        if any(line.seeds for line in panel.lines):
-            titles["seeds:N"] = "seeds"
-        self.tooltips = [alt.Tooltip(field, title=title) for field, title in titles.items()]
-
-    def filtered(self) -> alt.Chart:
-        """Return a chart of the rows that are drawn now, without a mark yet."""
-        import altair as alt
-
-        base = alt.Chart()
-        for condition in self.filters:
-            base = base.transform_filter(condition)
-        return base
-
-
-def _line_layers(panel: Panel, encodings: _Encodings) -> list[Any]:
-    import altair as alt
-
-    base, x, y, half = encodings.filtered(), encodings.x, encodings.y, panel.gap / 2
-    at_slider = base.transform_filter(f"datum.place - place <= {half} && place - datum.place < {half}")
-    points = {"x": x, "y": y, "tooltip": encodings.tooltips, **encodings.line}
-    layers: list[Any] = []
-    if panel.interval:
-        band = base.mark_area(opacity=0.13, aria=False)
-        layers.append(band.encode(x=x, y=alt.Y("low:Q", title=None), y2="high:Q", **encodings.line))
-    layers += [
-        base.mark_line(strokeWidth=1.8).encode(x=x, y=y, strokeDash=encodings.dashes, **encodings.line),
-        base.mark_point(filled=True, size=28, opacity=1).encode(**points),
-        at_slider.mark_point(filled=True, size=110, opacity=1).encode(**points),
-        alt.Chart(alt.Data(values=[{}]))
-        .mark_rule(strokeWidth=1.5, strokeDash=[2, 2])
-        .transform_calculate(place="place")
-        .encode(x=x),
-    ]
-    return layers
-
-
-def _mark_layers(panel: Panel, encodings: _Encodings) -> list[Any]:
-    """Return the layers of the marks, which lie at the bottom, one above the other."""
-    import altair as alt
-
-    kinds = json.dumps(panel.kinds) if encodings.controls else "kinds"  # moved from outside: the kinds that are drawn
-    rank = f"indexof({json.dumps(panel.names)}, datum.name) + {len(panel.names)} * indexof({kinds}, datum.kind)"
-    spots = encodings.filtered().transform_calculate(rank=rank)
-    top = max(24, len(panel.names) * len(panel.kinds)) if encodings.controls else 24
-    shared = {
-        **encodings.line,
-        "y": alt.Y("rank:Q", scale=alt.Scale(domain=[-0.7, top], zero=False), axis=None),
-        "tooltip": [*encodings.tooltips[:2], alt.Tooltip("text:N", title=f"{panel.mark} (%)")],
+        layers.append({"data": {"name": "marks"}, "layer": _mark_layers(panel, controls, filters)})
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "description": panel.description,
+        "width": "container",
+        "height": 300,
+        "params": params,
+        "layer": layers,
+        "resolve": {"scale": {"y": "independent"}},
     }
-    spans = spots.mark_rule(strokeWidth=3, opacity=0.45).encode(x="low:Q", x2="high:Q", **shared)
-    ticks = spots.mark_tick(orient="vertical", thickness=2.5, size=9).encode(x="value:Q", **shared)
-    return [spans, ticks]
+
+
+def _params_and_filters(panel: Panel, controls: bool) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the parameters of a chart, and the transforms that keep the rows that are drawn."""
+    place: dict[str, Any] = {"name": "place", "value": panel.start}
+    reading: dict[str, Any] = {"name": "reading", "value": panel.readings[0] if panel.readings else ""}
+    if controls:
+        step = panel.step or panel.gap
+        title = f"at ({panel.unit.strip()}) "
+        place["bind"] = {"input": "range", "min": 0, "max": panel.last, "step": step, "name": title}
+        reading["bind"] = {"input": "select", "options": panel.readings, "name": "reading "}
+    params, filters = [place, reading], [{"filter": "datum.reading == reading"}]
+    shown_kinds = list(panel.shown) or panel.kinds
+    for field, values, shown in (("name", panel.names, panel.names), ("kind", panel.kinds, shown_kinds)):
+        param: dict[str, Any] = {"name": f"{field}s"}
+        if not controls:
+            params.append({**param, "value": shown})
+            filters.append({"filter": f"indexof({field}s, datum.{field}) >= 0"})
+        elif len(values) > 1:  # a click on the legend selects; nothing selected is everything
+            param |= {"select": {"type": "point", "fields": [field]}, "bind": "legend", "views": ["lines"]}
+            if len(shown) < len(values):
+                param["value"] = [{field: value} for value in shown]
+            params.append(param)
+            filters.append({"filter": {"param": f"{field}s"}})
+    return params, filters
+
+
+def _line_layers(panel: Panel, controls: bool, filters: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    line = _line_encoding(panel, controls)
+    legend = _LEGEND if controls and len(panel.kinds) > 1 else None
+    dashes = [_DASHES[i % len(_DASHES)] for i in range(len(panel.kinds))]
+    line["strokeDash"] = _nominal("kind", scale={"domain": panel.kinds, "range": dashes}, legend=legend)
+    x = _quantitative("place", title=panel.axis, scale={"domain": [0, panel.last], "nice": False})
+    y = _quantitative("value", title=None, scale={"zero": False})
+    shared = {name: line[name] for name in ("color", "detail")}
+    point = {"x": x, "y": y, "tooltip": _tooltips(panel), **shared}
+    band = {"x": x, "y": _quantitative("low", title=None), "y2": {"field": "high"}, **shared}
+    half = panel.gap / 2
+    at_slider = {"filter": f"datum.place - place <= {half} && place - datum.place < {half}"}
+    layers = [
+        _layer({"type": "line", "strokeWidth": 1.8}, filters, {"x": x, "y": y, **line}) | {"name": "lines"},
+        _layer({"type": "point", "filled": True, "size": 28, "opacity": 1}, filters, point),
+        _layer({"type": "point", "filled": True, "size": 110, "opacity": 1}, [*filters, at_slider], point),
+        _layer(
+            {"type": "rule", "strokeWidth": 1.5, "strokeDash": [2, 2]},
+            [{"calculate": "place", "as": "place"}],
+            {"x": x},
+        )
+        | {"data": {"values": [{}]}},
+    ]
+    return (
+        [_layer({"type": "area", "opacity": 0.13, "aria": False}, filters, band), *layers] if panel.interval else layers
+    )
+
+
+def _mark_layers(panel: Panel, controls: bool, filters: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the layers of the marks, which lie at the bottom, one above the other."""
+    kinds = json.dumps(panel.kinds) if controls else "kinds"  # moved from outside: the kinds that are drawn
+    rank = f"indexof({json.dumps(panel.names)}, datum.name) + {len(panel.names)} * indexof({kinds}, datum.kind)"
+    transforms = [*filters, {"calculate": rank, "as": "rank"}]
+    top = max(24, len(panel.names) * len(panel.kinds)) if controls else 24
+    shared = {
+        **_line_encoding(panel, controls),
+        "y": _quantitative("rank", axis=None, scale={"domain": [-0.7, top], "zero": False}),
+        "tooltip": [*_tooltips(panel)[:2], _nominal("text", title=f"{panel.mark} (%)")],
+    }
+    span = {"x": _quantitative("low"), "x2": {"field": "high"}, **shared}
+    value = {"x": _quantitative("value"), **shared}
+    return [
+        _layer({"type": "rule", "strokeWidth": 3, "opacity": 0.45}, transforms, span),
+        _layer({"type": "tick", "orient": "vertical", "thickness": 2.5, "size": 9}, transforms, value),
+    ]
+
+
+def _line_encoding(panel: Panel, controls: bool) -> dict[str, Any]:
+    """Return what tells lines and their marks apart: the colour, and that each name and kind is a line."""
+    colours = {"domain": panel.names, "range": [panel.colours[name] for name in panel.names]}
+    legend = _LEGEND if controls and len(panel.names) > 1 else None
+    return {"color": _nominal("name", scale=colours, legend=legend), "detail": [_nominal("name"), _nominal("kind")]}
+
+
+def _tooltips(panel: Panel) -> list[dict[str, Any]]:
+    value = f"value [{panel.interval}]" if panel.interval else "value"
+    tooltips = [
+        _nominal("name", title="name"),
+        _nominal("kind", title="kind"),
+        _quantitative("place", title=f"at ({panel.unit.strip()})"),
+        _nominal("text", title=value),
+    ]
+    return [*tooltips, _nominal("seeds", title="seeds")] if any(line.seeds for line in panel.lines) else tooltips
+
+
+def _layer(mark: dict[str, Any], transforms: list[dict[str, Any]], encoding: dict[str, Any]) -> dict[str, Any]:
+    return {"mark": mark, "transform": transforms, "encoding": encoding}
+
+
+def _nominal(field: str, **properties: Any) -> dict[str, Any]:
+    return {"field": field, "type": "nominal", **properties}
+
+
+def _quantitative(field: str, **properties: Any) -> dict[str, Any]:
+    return {"field": field, "type": "quantitative", **properties}
