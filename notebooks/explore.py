@@ -40,7 +40,7 @@ study = figures.study(figure, scale)
 # %% [markdown]
 # ## The curves of a figure
 #
-# Click on a legend to choose a task, or a model and a way to prune; hold the shift key to choose several. Move the slider: the large
+# Tick the boxes of tasks, or of models and ways to prune, and move the slider: the large
 # dots are what the records have at that sparsity, against the dense model of the same seeds, and the marks at the bottom are essential
 # sparsities. Point at a dot or a mark to read its value with its interval. The reading is the change in points of the metric or in percent of the dense score;
 # the paper does not say which of the two its 1% is. Nothing is read between measured sparsities.

@@ -67,8 +67,7 @@ def show(panel: Panel | None) -> ShownPanel | None:
 def notebook_chart(panel: Panel) -> dict[str, Any]:
     """Return the whole Vega-Lite specification for a live notebook: the chart with its own controls, and its data.
 
-    A slider moves the place, a list chooses the reading, and a click on a legend chooses what is drawn (several with
-    the shift key).
+    A slider moves the place, a list chooses the reading, and check boxes choose the names and kinds that are drawn.
     """
     return {**chart(panel, controls=True), "datasets": {"rows": rows(panel), "marks": marks(panel)}}
 
@@ -154,8 +153,8 @@ def chart(panel: Panel, controls: bool) -> dict[str, Any]:
 
     Args:
         panel: the panel.
-        controls: whether the chart has a slider, a list and legends of its own, or is moved from outside by setting
-            its signals ``place``, ``reading``, ``names`` and ``kinds``.
+        controls: whether the chart has legends and a slider, a list and check boxes of its own, or is moved from
+            outside by setting its signals ``place``, ``reading``, ``names`` and ``kinds``.
     """
     params, filters = _params_and_filters(panel, controls)
     layers = [{"data": {"name": "rows"}, "layer": _line_layers(panel, controls, filters)}]
@@ -184,16 +183,17 @@ def _params_and_filters(panel: Panel, controls: bool) -> tuple[list[dict[str, An
     params, filters = [place, reading], [{"filter": "datum.reading == reading"}]
     shown_kinds = list(panel.shown) or panel.kinds
     for field, values, shown in (("name", panel.names, panel.names), ("kind", panel.kinds, shown_kinds)):
-        param: dict[str, Any] = {"name": f"{field}s"}
         if not controls:
-            params.append({**param, "value": shown})
+            params.append({"name": f"{field}s", "value": shown})
             filters.append({"filter": f"indexof({field}s, datum.{field}) >= 0"})
-        elif len(values) > 1:  # a click on the legend selects; nothing selected is everything
-            param |= {"select": {"type": "point", "fields": [field]}, "bind": "legend", "views": ["lines"]}
-            if len(shown) < len(values):
-                param["value"] = [{field: value} for value in shown]
-            params.append(param)
-            filters.append({"filter": {"param": f"{field}s"}})
+        elif len(values) > 1:
+            boxes = [
+                {"name": f"{field}_{i}", "value": value in shown, "bind": {"input": "checkbox", "name": f"{value} "}}
+                for i, value in enumerate(values)
+            ]
+            params += boxes
+            ticked = ", ".join(box["name"] for box in boxes)
+            filters.append({"filter": f"[{ticked}][indexof({json.dumps(values)}, datum.{field})]"})
     return params, filters
 
 
@@ -210,7 +210,7 @@ def _line_layers(panel: Panel, controls: bool, filters: list[dict[str, Any]]) ->
     half = panel.gap / 2
     at_slider = {"filter": f"datum.place - place <= {half} && place - datum.place < {half}"}
     layers = [
-        _layer({"type": "line", "strokeWidth": 1.8}, filters, {"x": x, "y": y, **line}) | {"name": "lines"},
+        _layer({"type": "line", "strokeWidth": 1.8}, filters, {"x": x, "y": y, **line}),
         _layer({"type": "point", "filled": True, "size": 28, "opacity": 1}, filters, point),
         _layer({"type": "point", "filled": True, "size": 110, "opacity": 1}, [*filters, at_slider], point),
         _layer(
