@@ -187,7 +187,7 @@ def _params_and_filters(panel: Panel, controls: bool) -> tuple[list[dict[str, An
             params.append({"name": f"{field}s", "value": shown})
             filters.append({"filter": f"indexof({field}s, datum.{field}) >= 0"})
         elif len(values) > 1:
-            boxes = [
+            boxes: list[dict[str, Any]] = [
                 {"name": f"{field}_{i}", "value": value in shown, "bind": {"input": "checkbox", "name": f"{value} "}}
                 for i, value in enumerate(values)
             ]
