@@ -162,7 +162,7 @@ unlike = sum(int((in_file.keep[name] != kept).sum()) for name, kept in mask.keep
 print(f"{in_file.pruned:,} of {in_file.size:,} weights are zero; places where mask and file differ: {unlike}")
 by_place = statistics(prunable_matrices(again).values())
 zeros = {(part, f"block {depth + 1}"): f"{found.sparsity:.1%}" for (depth, part), found in by_place.items()}
-pd.Series(name=zeros).unstack(sort=False)
+pd.Series(zeros).unstack(sort=False)
 
 # %% [markdown]
 # The file is as large as before, and the model as fast: zeros are stored and multiplied like other numbers. Hardware gains from
