@@ -1,7 +1,7 @@
-"""Panels for a live notebook: curves read at a slider, a trial run at the press of a button, a block's weights.
+"""Widgets for a live notebook: a trial that runs at the press of a button, and the weights of a block.
 
-They need a kernel, and no more of ipywidgets than its version 7.7, which Colab has. In the built book the panels of
-``figures.panels`` stand in for them.
+They need a kernel, and no more of ipywidgets than its version 7.7, which Colab has. Curves are read in the panels of
+``figures.panels``, which need no kernel.
 """
 
 from __future__ import annotations
@@ -9,19 +9,18 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from . import figures
-from .analysis import curves as measured
-from .analysis.essential import EPSILON, essential_sparsity
+from .analysis.curves import Curve
+from .analysis.curves import curves as curves_of
 from .errors import InputError, one_line
-from .figures import curve_plots as drawing
-from .figures import fig1, fig5, parameters, style
-from .records.store import Record, results
+from .figures import curve_plots, fig1, fig5, parameters, points, style
+from .records.store import results
 from .runner import interactive
 from .specs.study import Study
 from .specs.trial import Pruning
@@ -38,199 +37,188 @@ if TYPE_CHECKING:
     from .pruning.levels import Levels
     from .pruning.prunable import PrunableMatrix
 
-#: What ``prune_live`` offers beside the ways of Figure 2.
+#: What ``prune_live`` offers besides the pruning variants of Figure 2.
 N_M = "N:M pattern"
 
-#: Weights along each side of the part of a matrix that is shown one by one.
+#: Number of weights along each side of the part of a matrix that is drawn weight by weight.
 _CORNER = 64
 
 
-def curves(study: Study, records: Mapping[str, Record], epsilon: float = EPSILON) -> ipw.VBox:
-    """The study's curves with their bands and essential sparsities, and in words what they are at the slider.
-
-    To be chosen: model, tasks, way to prune, the drop in points or in percent of the dense score, and the sparsity, at
-    which the slider stops where something was measured: nothing is read between.
-
-    Args:
-        epsilon: tolerance of the essential sparsity, in the unit that is chosen.
-
-    Raises:
-        InputError: records of one curve were not made alike.
-
-    Source: Figure 2 of the paper, and its kin.
-    """
-    found = cache(lambda way: [c for c in measured.curves(study, records, way) if len(c.levels) > 1])
-    main = found(study.main)
-    if not main:
-        return ipw.VBox([ipw.HTML(_lines([f"There are no records yet: run `essparse run {study.figure}`."]))])
-    models, tasks = (list(dict.fromkeys(getattr(c, name) for c in main)) for name in ("model", "task"))
-    levels = sorted({how.sparsity for way in study.variants.values() for how in way})
-
-    model = _choice("model", [*models, *([("all", "")] if len(models) > 1 else [])])
-    chosen = ipw.SelectMultiple(options=tasks, value=tasks, rows=min(6, len(tasks)), description="tasks", **_look())
-    way = _choice("pruned", list(study.variants))
-    unit = _choice("drop in", [("points", False), ("% of the dense score", True)])
-    sparsity = ipw.SelectionSlider(
-        options=[(f"{100 * level:g}%", level) for level in levels],
-        value=min(levels, key=lambda level: abs(level - 0.4)),
-        description="sparsity",
-        continuous_update=False,  # a drawing takes part of a second
-        **_look(),
-    )
-    words, picture = ipw.HTML(), ipw.HTML()
-
-    def show(_: object = None) -> None:
-        own = [c for c in found(way.value) if c.model in (model.value or models) and c.task in chosen.value]
-        at = [(c, point) for c in own if (point := drawing.measured_point(c, sparsity.value, unit.value))]
-        told = [f"{drawing.sentence(point)} {_essential(c, epsilon, unit.value)}" for c, point in at]
-        words.value = _lines(told or ["Nothing is measured there: choose another task, model, way or sparsity."])
-        asked = [point for _, point in at]
-        draw = partial(drawing.draw, own, asked, epsilon, relative=unit.value) if own else style.note
-        picture.value = _picture(draw, " ".join(told))
-
-    return _panel([model, chosen, way, unit, sparsity], show, [words, picture])
-
-
 def prune_live(scale: str = "lab") -> ipw.VBox:
-    """A model that is pruned, fine-tuned and evaluated at the press of a button, beside the dense one of its seed.
+    """Return a widget that prunes, fine-tunes and evaluates a model at the press of a button.
 
-    To be chosen: model, task, way to prune, sparsity or pattern, and seed. While it runs a bar moves; then the point
-    appears on the curves of the records. What has a record or was run before is read back. What cannot be done is
-    said in a line.
+    The reader chooses a model, a task, a pruning variant, a sparsity or pattern, and a seed. The result is compared
+    with the dense model of the same seed, which is trained first. While it runs a bar moves; then the point appears on
+    the curves of the records. A trial that has a record, or ran before, is read back. Errors are shown in one line.
 
     Args:
-        scale: whose models, tasks, training and records: ``lab`` (some minutes a point), ``tiny`` or ``paper``.
+        scale: ``lab`` (a point takes some minutes), ``tiny`` or ``paper``.
 
     Raises:
         InputError: there is no such scale, or a record is damaged.
 
     Source: §3 of the paper, and its Figures 2 and 5.
     """
-    study = figures.study("fig2", scale)
-    records = results(scale).records_of_studies(study)
-    points: dict[str, drawing.Point] = {}
+    return _LiveRun(figures.study("fig2", scale)).box
 
-    model = _choice("model", list(study.models))
-    other = ipw.Text(description="or another", placeholder="hub id or folder", continuous_update=False, **_look())
-    task = _choice("task", list(study.tasks))
-    way = _choice("pruned", [*study.variants, N_M])
-    look = {"readout_format": ".0%", **_look()}
-    sparsity = ipw.FloatSlider(description="sparsity", value=0.4, min=0.05, max=0.95, step=0.05, **look)
-    pattern = _choice("pattern", [how.pattern for name in (fig5.M4, fig5.M8) for how in fig5.WAYS[name]])
-    seed = ipw.BoundedIntText(description="seed", value=0, min=0, max=9999, **_look())
-    button = ipw.Button(description="run", button_style="primary")
-    bar = ipw.FloatProgress(description="progress", value=0.0, min=0.0, max=1.0, **_look())
-    status, words, picture = ipw.HTML(), ipw.HTML(), ipw.HTML()
 
-    def here(*seeds: int) -> Study:
-        return study.narrowed([other.value.strip() or model.value], [task.value], seeds or None)
+class _LiveRun:
+    """The controls of ``prune_live``, and the records and points that it has so far."""
 
-    def arrange(_: object = None) -> None:
-        sparsity.layout.display, pattern.layout.display = ("none", "") if way.value == N_M else ("", "none")
+    def __init__(self, study: Study) -> None:
+        self.study = study
+        self.records = results(study.scale).records_of_studies(study)
+        self.points: dict[str, points.Point] = {}
 
-    def show(_: object = None) -> None:
-        with _told_in(status):
-            asked = here()
-            records.update(results(scale).records_of_studies(asked) | records)  # of another model, too
-            own = {name: p for name, p in points.items() if (p.model, p.task) == (*asked.models, *asked.tasks)}
-            told = [f"{name}. {drawing.sentence(point)}" for name, point in own.items()]
-            found = {name: measured.curves(asked, records, name) for name in study.variants}
-            main = found.pop(study.main)
-            words.value = _lines(told or ([] if main else ["There are no records of it yet: press run."]))
-            draw = partial(drawing.draw, main, list(own.values()), beside=found) if main or own else style.note
-            picture.value = _picture(draw, " ".join(told) or f"Curves of {asked.models[0]} on {asked.tasks[0]}.")
+        self.model = _dropdown("model", list(study.models))
+        self.other = ipw.Text(
+            description="or another", placeholder="hub id or folder", continuous_update=False, **_layout()
+        )
+        self.task = _dropdown("task", list(study.tasks))
+        self.variant = _dropdown("pruned", [*study.variants, N_M])
+        self.sparsity = ipw.FloatSlider(
+            description="sparsity", value=0.4, min=0.05, max=0.95, step=0.05, readout_format=".0%", **_layout()
+        )
+        patterns = [pruning.pattern for name in (fig5.M4, fig5.M8) for pruning in fig5.VARIANTS[name]]
+        self.pattern = _dropdown("pattern", patterns)
+        self.seed = ipw.BoundedIntText(description="seed", value=0, min=0, max=9999, **_layout())
+        self.button = ipw.Button(description="run", button_style="primary")
+        self.bar = ipw.FloatProgress(description="progress", value=0.0, min=0.0, max=1.0, **_layout())
+        self.status, self.words, self.picture = ipw.HTML(), ipw.HTML(), ipw.HTML()
 
-    def tell(share: float, lines: Sequence[str]) -> None:
-        bar.value, status.value = share, _lines(lines)
+        self.button.on_click(self._run)
+        self.variant.observe(self._show_control_of_variant, "value")
+        self._show_control_of_variant()
+        chosen = [self.model, self.other, self.task]
+        run = [self.variant, self.sparsity, self.pattern, self.seed, self.button, self.bar, self.status]
+        self.box = _box(chosen, self._show, [*run, self.words, self.picture])
 
-    def press(_: object) -> None:
-        with _pressed(button), _told_in(status):
-            asked = interactive.checked(here(seed.value))
-            swept = study.variants.get(way.value)
-            how = replace(swept[0], sparsity=sparsity.value) if swept else Pruning(pattern=pattern.value)
-            fresh, made = interactive.watched(
-                interactive.wanted(asked, records, [how], asked.tasks), study, records, tell
-            )
-            found = drawing.pruned_points(asked, {**records, **fresh}, how, made)
-            points.update({str(asked.trial(point.model, point.task, how, seed.value)): point for point in found})
-            records.update(fresh)
-            show()
+    def _narrowed(self, *seeds: int) -> Study:
+        """Return the study of the chosen model and task, on some seeds or on its own."""
+        model = self.other.value.strip() or self.model.value
+        return self.study.narrowed([model], [self.task.value], seeds or None)
 
-    button.on_click(press)
-    way.observe(arrange, "value")
-    arrange()
-    return _panel([model, other, task], show, [way, sparsity, pattern, seed, button, bar, status, words, picture])
+    def _pruning(self) -> Pruning:
+        if self.variant.value == N_M:
+            return Pruning(pattern=self.pattern.value)
+        return replace(self.study.variants[self.variant.value][0], sparsity=self.sparsity.value)
+
+    def _show_control_of_variant(self, _: object = None) -> None:
+        is_pattern = self.variant.value == N_M
+        self.sparsity.layout.display = "none" if is_pattern else ""
+        self.pattern.layout.display = "" if is_pattern else "none"
+
+    def _show(self, _: object = None) -> None:
+        """Show the curves of the chosen model and task with the points that were run, and their sentences."""
+        with _errors_in(self.status):
+            study = self._narrowed()
+            self.records = results(study.scale).records_of_studies(study) | self.records  # of another model, too
+            (model,), (task,) = study.models, study.tasks
+            points_shown = {
+                name: point for name, point in self.points.items() if (point.model, point.task) == (model, task)
+            }
+            curves: dict[str, list[Curve]] = {name: curves_of(study, self.records, name) for name in study.variants}
+            main = curves.pop(study.main)
+            sentences = [f"{name}. {points.sentence(point)}" for name, point in points_shown.items()]
+            without_records = [] if main else ["There are no records of it yet: press run."]
+            self.words.value = _lines(sentences or without_records)
+            draw: Callable[[], Figure] = style.note
+            if main or points_shown:
+                draw = partial(curve_plots.draw, main, list(points_shown.values()), variants=curves)
+            self.picture.value = _picture(draw, " ".join(sentences) or f"Curves of {model} on {task}.")
+
+    def _show_progress(self, share: float, lines: Sequence[str]) -> None:
+        self.bar.value, self.status.value = share, _lines(lines)
+
+    def _run(self, _: object) -> None:
+        """Run what has no record of the chosen point, and add the point to the curves."""
+        with _disabled(self.button), _errors_in(self.status):
+            seed, pruning = self.seed.value, self._pruning()
+            study = interactive.checked(self._narrowed(seed))
+            missing = interactive.wanted(study, self.records, [pruning], study.tasks)
+            new, made = interactive.watched(missing, self.study, self.records, self._show_progress)
+            for point in points.at_pruning(study, {**self.records, **new}, pruning, made):
+                self.points[str(study.trial(point.model, point.task, pruning, seed))] = point
+            self.records.update(new)
+            self._show()
 
 
 def block(model: str | nn.Module, block: int = 2) -> ipw.VBox:
-    """A block's weights as magnitude pruning takes more: one matrix seen, and the share of each component that goes.
+    """Return a widget that shows a block's weights as magnitude pruning takes more of them.
+
+    One matrix is drawn weight by weight, and a table gives the share of each component that goes.
 
     Args:
-        model: loaded already; or its name here, its id on the hub or its folder, to be loaded at the press of a button.
-        block: its number, from 1.
+        model: a model that is loaded already; or its name here, its id on the hub or its folder, which is loaded at the
+            press of a button.
+        block: number of the block, from 1.
 
     Raises:
-        InputError: a model that is loaded already has no such block, or none that can be pruned. Of a name the panel
-            says so.
+        InputError: a loaded model has no such block, or no matrix that can be pruned. Of a named model the widget says
+            so itself.
 
     Source: §3 and Figure 1 of the paper.
     """
     if not isinstance(model, str):
-        return _weights(model, block)
+        return _block_of(model, block)
     name = model
     button = ipw.Button(description=f"load {name}", button_style="primary", layout=ipw.Layout(width="auto"))
     status = ipw.HTML()
-    panel = ipw.VBox([button, status])
+    box = ipw.VBox([button, status])
 
-    def press(_: object) -> None:
-        with _pressed(button), _told_in(status):
+    def load(_: object) -> None:
+        with _disabled(button), _errors_in(status):
             from .models import loading
 
             status.value = _lines([f"Loading {name} …"])
-            panel.children = [_weights(loading.complete(name), block)]
+            box.children = [_block_of(loading.complete(name), block)]
 
-    button.on_click(press)
-    return panel
+    button.on_click(load)
+    return box
 
 
-def _weights(model: nn.Module, number: int) -> ipw.VBox:
+def _block_of(model: nn.Module, number: int) -> ipw.VBox:
     from .pruning.levels import Levels
     from .pruning.magnitude import magnitude_levels
     from .pruning.prunable import prunable_matrices, prunable_weights
 
     matrices = prunable_matrices(model)
     depth = parameters.block([{"depth": matrix.depth} for matrix in matrices.values()], number)
-    own = {name: matrix for name, matrix in matrices.items() if matrix.depth == depth}
+    in_block = {name: matrix for name, matrix in matrices.items() if matrix.depth == depth}
     sweep = magnitude_levels(prunable_weights(model), [percent / 100 for percent in range(100)])
-    levels = Levels(sweep.sparsities, {name: sweep.level[name] for name in own})
+    levels = Levels(sweep.sparsities, {name: sweep.level[name] for name in in_block})
 
-    matrix = _choice("matrix", [(f"{m.component} ({name})", name) for name, m in own.items()])
-    percent = ipw.IntSlider(description="removed, %", value=40, min=0, max=99, **_look())
+    chosen = _dropdown("matrix", [(f"{matrix.component} ({name})", name) for name, matrix in in_block.items()])
+    percent = ipw.IntSlider(description="removed, %", value=40, min=0, max=99, **_layout())
     words, picture = ipw.HTML(), ipw.HTML()
 
     def show(_: object = None) -> None:
-        mask = levels.mask(percent.value / 100)
-        counts = mask.count(str)
-        sizes = {name: {"size": count.size, "pruned": count.pruned} for name, count in counts.items()}
-        rows = [{"component": m.component, **sizes[name]} for name, m in own.items()]
-        gone = counts[matrix.value].sparsity
-        told = f"{gone:.1%} of this matrix goes where {percent.value}% of all blocks' weights do."
-        words.value = _lines([told]) + fig1.table(rows).style.hide(axis="index").to_html()
-        picture.value = _picture(lambda: _draw_kept(own[matrix.value], levels, percent.value), told)
+        counts = levels.mask(percent.value / 100).count(str)
+        rows = [
+            {"component": matrix.component, "size": counts[name].size, "pruned": counts[name].pruned}
+            for name, matrix in in_block.items()
+        ]
+        removed = counts[chosen.value].sparsity
+        sentence = f"{removed:.1%} of this matrix goes where {percent.value}% of all blocks' weights do."
+        words.value = _lines([sentence]) + fig1.table(rows).style.hide(axis="index").to_html()
+        picture.value = _picture(lambda: _draw_kept(in_block[chosen.value], levels, percent.value), sentence)
 
-    return _panel([matrix, percent], show, [words, picture])
+    return _box([chosen, percent], show, [words, picture])
 
 
 def _draw_kept(matrix: PrunableMatrix, levels: Levels, percent: int) -> Figure:
-    """The first weights of a matrix: colours for how large they are, blank where they go."""
+    """Draw the first weights of a matrix: the colour is the magnitude, weights that go are blank."""
     import matplotlib.pyplot as plt
 
     keep = levels.mask(percent / 100).keep[matrix.name]
-    sizes, keep = (t.detach().T if matrix.transposed else t.detach() for t in (matrix.weight.abs(), keep))
+    sizes = matrix.weight.abs().detach()
+    if matrix.transposed:
+        sizes, keep = sizes.T, keep.T
     corner = sizes[:_CORNER, :_CORNER].float().cpu()
+    kept = corner.where(keep[:_CORNER, :_CORNER].cpu(), float("nan"))
     figure, ax = plt.subplots(figsize=(5.2, 4.2), layout="constrained")
-    kept, most = corner.where(keep[:_CORNER, :_CORNER].cpu(), float("nan")), float(corner.quantile(0.99))
-    image = ax.imshow(kept.numpy(), cmap="viridis", vmin=0, vmax=most, interpolation="nearest")
+    brightest = float(corner.quantile(0.99))
+    image = ax.imshow(kept.numpy(), cmap="viridis", vmin=0, vmax=brightest, interpolation="nearest")
     ax.grid(visible=False)
     ax.set_title("{} × {} of {} × {} weights".format(*corner.shape, *sizes.shape), fontsize=10)
     ax.set(xlabel="input", ylabel="output")
@@ -239,8 +227,8 @@ def _draw_kept(matrix: PrunableMatrix, levels: Levels, percent: int) -> Figure:
 
 
 @contextmanager
-def _pressed(button: ipw.Button) -> Iterator[None]:
-    """What a button does, which cannot be pressed meanwhile."""
+def _disabled(button: ipw.Button) -> Iterator[None]:
+    """Disable a button while it works."""
     button.disabled = True
     try:
         yield
@@ -249,8 +237,8 @@ def _pressed(button: ipw.Button) -> Iterator[None]:
 
 
 @contextmanager
-def _told_in(line: ipw.HTML) -> Iterator[None]:
-    """What goes wrong within is told in a line; a stop by the reader and what they can mend end there."""
+def _errors_in(line: ipw.HTML) -> Iterator[None]:
+    """Show errors in a line. Errors that the reader can mend, and a stop by the reader, end here; others go on."""
     try:
         yield
     except InputError as error:
@@ -262,25 +250,20 @@ def _told_in(line: ipw.HTML) -> Iterator[None]:
         raise
 
 
-def _panel(controls: Sequence[ipw.Widget], show: Callable[..., None], rest: Sequence[ipw.Widget]) -> ipw.VBox:
-    """The controls above the rest, which ``show`` fills now and whenever one of them is moved."""
+def _box(controls: Sequence[ipw.Widget], show: Callable[..., None], outputs: Sequence[ipw.Widget]) -> ipw.VBox:
+    """Return controls above outputs; ``show`` fills the outputs now and whenever a control changes."""
     for control in controls:
         control.observe(show, "value")
     show()
-    return ipw.VBox([*controls, *rest])
+    return ipw.VBox([*controls, *outputs])
 
 
-def _choice(description: str, options: Sequence[Any]) -> ipw.Dropdown:
-    return ipw.Dropdown(description=description, options=options, **_look())
+def _dropdown(description: str, options: Sequence[Any]) -> ipw.Dropdown:
+    return ipw.Dropdown(description=description, options=options, **_layout())
 
 
-def _look() -> dict[str, Any]:
+def _layout() -> dict[str, Any]:
     return {"style": {"description_width": "6em"}, "layout": ipw.Layout(width="30em", max_width="100%")}
-
-
-def _essential(curve: measured.Curve, epsilon: float, relative: bool) -> str:
-    text = drawing.sparsity_text(curve, essential_sparsity(curve, epsilon, relative), curve.learned())
-    return f"Essential sparsity in percent: {text}."
 
 
 def _lines(lines: Iterable[str]) -> str:
@@ -288,7 +271,7 @@ def _lines(lines: Iterable[str]) -> str:
 
 
 def _picture(draw: Callable[[], Figure], alt: str) -> str:
-    """A figure as an element of HTML; what it was drawn on is given back."""
+    """Return a figure as an HTML image, and close the figure."""
     import matplotlib as mpl
     import matplotlib.pyplot as plt
 

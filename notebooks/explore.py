@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Explore: curves, a run of your own, a block's weights
 #
-# **This page is for a live kernel.** Its three panels compute while you move them, so in the built book there is nothing of them to
+# **This page is for a live kernel.** What it shows computes while you use it, so in the built book there is nothing of it to
 # see: [open it in Colab](https://colab.research.google.com/github/essential-sparsity/companion/blob/main/notebooks/explore.ipynb),
 # as the button at the top of the page does too, or in Jupyter from a checkout, and run its cells. The panels of the
 # [first page](../book/index.md) and of [Figure 2](fig2.ipynb) need no kernel; they show the same records.
@@ -29,7 +29,10 @@ model: str = "minilm-l6"  # whose weights are seen: its name here, an id of the 
 block: int = 2  # the block whose matrices are seen, from 1
 
 # %%
+from IPython.display import Markdown
+
 from essparse_lib import figures, widgets
+from essparse_lib.figures import panel_chart, panels
 from essparse_lib.records import store
 
 study = figures.study(figure, scale)
@@ -37,12 +40,14 @@ study = figures.study(figure, scale)
 # %% [markdown]
 # ## The curves of a figure
 #
-# Choose a model, tasks and a way to prune, and move the slider: the diamond and the words say what the records have at that
-# sparsity, against the dense model of the same seeds. The drop is in points of the metric, or in percent of the dense score;
-# the paper does not say which of the two its 1% is. The slider stops at measured sparsities alone.
+# Tick the boxes of tasks, or of models and ways to prune, and move the slider: the large
+# dots are what the records have at that sparsity, against the dense model of the same seeds, and the marks at the bottom are essential
+# sparsities. Point at a dot or a mark to read its value with its interval. The reading is the change in points of the metric or in percent of the dense score;
+# the paper does not say which of the two its 1% is. Nothing is read between measured sparsities.
 
 # %% tags=["remove-output"]
-widgets.curves(study, store.results(scale).records_of_studies(study))
+panel = panels.of_study(study, store.results(scale).records_of_studies(study))
+panel_chart.show(panel) or Markdown(f"There are no records yet: run `essparse run {study.figure}`.")
 
 # %% [markdown]
 # ## A run of your own

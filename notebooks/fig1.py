@@ -41,8 +41,7 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import contrast_plots as drawing
-from essparse_lib.figures import fig1, parameters, style
+from essparse_lib.figures import contrast_plots, fig1, parameters, style
 from essparse_lib.analysis import contrasts
 from essparse_lib.records import cost, store, summary
 from essparse_lib.specs.measurement import Measurement
@@ -51,16 +50,16 @@ from essparse_lib.claims import c02_free_weights
 
 style.apply()
 study = interactive.checked(parameters.narrowed(figures.study("fig1", scale), model, tasks, seeds))
-asked = Measurement(kind="pruned-share", model=study.models[0], sparsity=check_sparsity(sparsity))
+measurement = Measurement(kind="pruned-share", model=study.models[0], sparsity=check_sparsity(sparsity))
 
 # %% [markdown]
 # The records of this study are read. What has not been measured of the model is measured now.
 
 # %%
 records = store.results(scale).records_of_studies(study)
-todo = [*interactive.wanted(study, records, [], []), asked]
-records |= interactive.run([each for each in todo if each.id not in records], scale)
-matrices = records[asked.id].values["matrices"]
+todo = [*interactive.wanted(study, records, [], []), measurement]
+records |= interactive.run([spec for spec in todo if spec.id not in records], scale)
+matrices = records[measurement.id].values["matrices"]
 
 # %% [markdown]
 # ## One block
@@ -84,7 +83,7 @@ fig1.table(matrices).style.hide(axis="index")
 
 # %% tags=["remove-input"]
 drops = contrasts.contrasts(study, records, [(study.variants[study.main][0], Pruning())])
-drawing.table(drops, {}).drop(columns=["sparsity"]).style.hide(axis="index")
+contrast_plots.table(drops, {}).drop(columns=["sparsity"]).style.hide(axis="index")
 
 # %% [markdown]
 # ## Verdict

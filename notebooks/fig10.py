@@ -40,7 +40,7 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import fig10, parameters, style
+from essparse_lib.figures import fig10, fig10_tables, panel_chart, parameters, style
 from essparse_lib.records import cost, store, summary
 from essparse_lib.claims import c11_similar_masks
 
@@ -68,10 +68,10 @@ fig10.draw(study, records, [s for s in study.measured["mask-similarity"] if s <=
 fig10.draw_against_null(study, records);
 
 # %% tags=["remove-input"]
-fig10.panel(study, records)
+panel_chart.show(fig10.panel(study, records))
 
 # %% tags=["remove-input"]
-fig10.table(study, records).style.hide(axis="index")
+fig10_tables.table(study, records).style.hide(axis="index")
 
 # %% [markdown]
 # ## The same model at a lower rate
@@ -80,14 +80,14 @@ fig10.table(study, records).style.hide(axis="index")
 # more at the language model's rate, with nothing else changed; no verdict counts them.
 
 # %% tags=["remove-input"]
-Markdown(fig10.controlled(study, records))
+Markdown(fig10_tables.controlled(study, records))
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig10-rate", "caption": "As above, for the vision transformer fine-tuned at the learning rate of the model of language."}, "image": {"alt": "Two panels against sparsity for the vision transformer at the lower learning rate: the cosine of what is kept, and the overlap of what is removed, both above their lines of chance.", "align": "center"}}
 if study.control:
     fig10.draw_against_null(study.control, records)
 
 # %% tags=["remove-input"]
-fig10.table(study.control, records).style.hide(axis="index") if study.control else None
+fig10_tables.table(study.control, records).style.hide(axis="index") if study.control else None
 
 # %% [markdown]
 # ## Verdict

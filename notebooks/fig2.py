@@ -47,8 +47,7 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import curve_plots as drawing
-from essparse_lib.figures import fig2, panels, parameters, style
+from essparse_lib.figures import curve_plots, fig2, panel_chart, panels, parameters, points, style
 from essparse_lib.records import cost, store, summary
 from essparse_lib.analysis import curves
 from essparse_lib.specs.trial import Pruning
@@ -65,8 +64,8 @@ study = interactive.checked(parameters.narrowed(figures.study("fig2", scale), mo
 records = store.results(scale).records_of_studies(study)
 fresh = interactive.run(interactive.wanted(study, records, [Pruning(sparsity=sparsity)], parameters.live_tasks(study, live_tasks)), scale)
 records |= fresh
-found = curves.curves(study, records)
-asked = drawing.points(study, records, sparsity, live=fresh)
+all_curves = curves.curves(study, records)
+asked_points = points.at_sparsity(study, records, sparsity, live=fresh)
 
 # %% tags=["remove-input"]
 Markdown(summary.missing(study, records))
@@ -76,28 +75,29 @@ Markdown(summary.missing(study, records))
 
 # %% tags=["remove-input"]
 nothing = f"Nothing has been run at a sparsity of {sparsity:g}: name a task in `live_tasks` to run it."
-Markdown("\n\n".join(map(drawing.sentence, asked)) or nothing)
+Markdown("\n\n".join(map(points.sentence, asked_points)) or nothing)
 
 # %% [markdown]
 # ## The curve
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig2-curves", "caption": "Change of the score against the dense model as one-shot magnitude pruning removes more, after fine-tuning, for each task. Thick lines are means over the seeds, thin lines single seeds, bands 95% intervals over seeds and evaluation examples; the grey dashed line lies \u03b5 below the dense model; a colour is a model; the mark at the bottom is the essential sparsity with its interval; thin broken lines are random pruning (dotted) and pruning after the fine-tuning with no training to follow (dashed), with a dot at each sparsity that has a record; the diamond is the point asked for; crosses, if any, are runs that diverged or failed. Each panel has its own vertical scale."}, "image": {"alt": "One panel for each task: the change from the dense model in points against the percentage of weights removed, flat at first and then falling, with interval bands.", "align": "center"}}
-beside = {way: curves.curves(study, records, way) for way in (fig2.RANDOM, fig2.AFTER)}
-drawing.draw(found, asked, epsilon, beside);
+variants = {variant: curves.curves(study, records, variant) for variant in (fig2.RANDOM, fig2.AFTER)}
+curve_plots.draw(all_curves, asked_points, epsilon, variants);
 
 # %% tags=["remove-input"]
-panels.of_curves(
-    {**panels.by_model(found), **panels.by_model_and_way(beside)},
+panel = panels.of_curves(
+    {**panels.by_model(all_curves), **panels.by_model_and_variant(variants)},
     "A line for each task and way to prune: the change from the dense model against the share of the weights removed.",
     shown=study.models,
     start=100 * sparsity,
 )
+panel_chart.show(panel)
 
 # %% [markdown]
 # ## What the curves say
 
 # %% tags=["remove-input"]
-drawing.table(found, epsilon).style.hide(axis="index")
+curve_plots.table(all_curves, epsilon).style.hide(axis="index")
 
 # %% [markdown]
 # *Essential sparsity* is where the mean curve, made monotone, first falls by more than ε, *turning point* where two straight lines meet that
@@ -105,17 +105,17 @@ drawing.table(found, epsilon).style.hide(axis="index")
 # cannot show either. [Methods](../book/methods.md) has the definitions.
 
 # %% tags=["remove-input"]
-Markdown(drawing.unfalling(study, found, epsilon))
+Markdown(curve_plots.unfalling(study, all_curves, epsilon))
 
 # %% [markdown]
 # ## Verdict
 
 # %% tags=["remove-input"]
-verdict = c01_essential_sparsity.judge(study, found)
+verdict = c01_essential_sparsity.judge(study, all_curves)
 Markdown(verdict.text)
 
 # %% tags=["remove-input"]
-size = c03_task_not_size.judge(study, found)
+size = c03_task_not_size.judge(study, all_curves)
 Markdown(size.text)
 
 # %% [markdown]
@@ -146,5 +146,5 @@ Markdown(cost.sentence(paper))
 parameters.glue_verdict(verdict)
 parameters.glue_verdict(size)
 parameters.glue("fig2_trials", len(summary.used(study, records)))
-parameters.glue("fig2_essential", drawing.range_text(study, found, epsilon))
+parameters.glue("fig2_essential", curve_plots.range_text(study, all_curves, epsilon))
 parameters.glue("paper_assumed", cost.ASSUMED)

@@ -45,8 +45,7 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import curve_plots as drawing
-from essparse_lib.figures import fig3, panels, parameters, style
+from essparse_lib.figures import curve_plots, fig3, panel_chart, panels, parameters, points, style
 from essparse_lib.records import cost, store, summary
 from essparse_lib.analysis import curves, turns
 from essparse_lib.claims import c01_essential_sparsity, c04_sharper_in_vision
@@ -63,9 +62,9 @@ study = interactive.checked(parameters.narrowed(figures.study("fig3", scale), mo
 records = store.results(scale).records_of_studies(study, *fig3.compared_with(study))
 fresh = interactive.run(interactive.wanted(study, records, [Pruning(sparsity=sparsity)], parameters.live_tasks(study, live_tasks)), scale)
 records |= fresh
-found = curves.curves(study, records)
-asked = drawing.points(study, records, sparsity, live=fresh)
-seen = turns.turns(study, found, fig3.VISION)
+all_curves = curves.curves(study, records)
+asked_points = points.at_sparsity(study, records, sparsity, live=fresh)
+seen = turns.turns(study, all_curves, fig3.VISION)
 longer, read = fig3.longer(study, records), fig3.language(scale, records)
 all_turns = [*seen, *turns.for_comparison_only(longer), *read]
 
@@ -74,23 +73,24 @@ all_turns = [*seen, *turns.for_comparison_only(longer), *read]
 
 # %% tags=["remove-input"]
 nothing = f"Nothing has been run at a sparsity of {sparsity:g}: name a task in `live_tasks` to run it."
-Markdown("\n\n".join(map(drawing.sentence, asked)) or nothing)
+Markdown("\n\n".join(map(points.sentence, asked_points)) or nothing)
 
 # %% [markdown]
 # ## The curve
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig3-curves", "caption": "Change of the score against the dense model as one-shot magnitude pruning removes more, after fine-tuning, for each vision task. Thick lines are means over the seeds, thin lines single seeds, bands 95% intervals over seeds and evaluation images; the dashed line lies \u03b5 below the dense model; the mark at the bottom is the essential sparsity with its interval; the diamond is the point asked for; crosses, if any, are runs that diverged or failed. Each panel has its own vertical scale."}, "image": {"alt": "One panel for each vision task: the change from the dense model in points against the percentage of weights removed, flat at first and then falling, with interval bands.", "align": "center"}}
-fig3.draw(found, asked, epsilon);
+fig3.draw(all_curves, asked_points, epsilon);
 
 # %% tags=["remove-input"]
-panels.of_curves(
-    panels.by_model(found),
+panel = panels.of_curves(
+    panels.by_model(all_curves),
     "A line for each task and model: the change from the dense model against the share of the weights removed.",
     start=100 * sparsity,
 )
+panel_chart.show(panel)
 
 # %% tags=["remove-input"]
-drawing.table(found, epsilon).style.hide(axis="index")
+curve_plots.table(all_curves, epsilon).style.hide(axis="index")
 
 # %% [markdown]
 # ## How sharp the turn is
@@ -113,7 +113,7 @@ sharp = c04_sharper_in_vision.judge(study, seen, read, longer)
 Markdown(sharp.text)
 
 # %% tags=["remove-input"]
-verdict = replace(c01_essential_sparsity.judge(study, found), claim="C1 in vision")
+verdict = replace(c01_essential_sparsity.judge(study, all_curves), claim="C1 in vision")
 Markdown(verdict.text)
 
 # %% [markdown]

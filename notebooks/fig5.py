@@ -41,17 +41,15 @@ from IPython.display import Markdown
 
 from essparse_lib import figures
 from essparse_lib.runner import interactive
-from essparse_lib.figures import contrast_plots as drawing
-from essparse_lib.figures import curve_plots as curve_drawing
-from essparse_lib.figures import fig5, panels, parameters, style
+from essparse_lib.figures import contrast_plots, curve_plots, fig5, panel_chart, panels, parameters, style
 from essparse_lib.analysis import contrasts, curves
 from essparse_lib.records import cost, store, summary
 from essparse_lib.specs.trial import Pruning
 from essparse_lib.claims import c06_n_m_patterns
 
 style.apply()
-asked = Pruning(pattern=pattern)
-beside = Pruning(sparsity=asked.sparsity)
+patterned = Pruning(pattern=pattern)
+unstructured = Pruning(sparsity=patterned.sparsity)
 study = interactive.checked(parameters.narrowed(figures.study("fig5", scale), model, tasks, seeds))
 
 # %% [markdown]
@@ -59,43 +57,44 @@ study = interactive.checked(parameters.narrowed(figures.study("fig5", scale), mo
 
 # %%
 records = store.results(scale).records_of_studies(study)
-records |= interactive.run(interactive.wanted(study, records, [asked, beside], parameters.live_tasks(study, live_tasks)), scale)
-pairs = [(p, Pruning(sparsity=p.sparsity)) for way in (fig5.M4, fig5.M8) for p in study.variants[way]]
-asked_pairs = [(asked, Pruning()), (asked, beside)]
-together = contrasts.contrasts(study, records, [*pairs, *asked_pairs])  # one estimate of the noise for all
-found = [c for c in together if (c.pruning, c.baseline) in pairs]
+records |= interactive.run(interactive.wanted(study, records, [patterned, unstructured], parameters.live_tasks(study, live_tasks)), scale)
+pairs = [(p, Pruning(sparsity=p.sparsity)) for variant in (fig5.M4, fig5.M8) for p in study.variants[variant]]
+asked_pairs = [(patterned, Pruning()), (patterned, unstructured)]
+all_contrasts = contrasts.contrasts(study, records, [*pairs, *asked_pairs])  # one estimate of the noise for all
+differences = [c for c in all_contrasts if (c.pruning, c.baseline) in pairs]
 
 # %% [markdown]
 # ## The pattern asked for
 
 # %% tags=["remove-input"]
-named = [c for c in together if (c.pruning, c.baseline) in asked_pairs]
-drawing.table(named, {"pattern": lambda c: c.pruning.pattern, "against": lambda c: str(c.baseline)}).style.hide(axis="index")
+asked_contrasts = [c for c in all_contrasts if (c.pruning, c.baseline) in asked_pairs]
+contrast_plots.table(asked_contrasts, {"pattern": lambda c: c.pruning.pattern, "against": lambda c: str(c.baseline)}).style.hide(axis="index")
 
 # %% [markdown]
 # ## Patterns and unstructured pruning
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig5-curves", "caption": "Change of the score against the dense model, for patterns of M = 4 (thick line, with 95% interval; thin lines single seeds), of M = 8 (dotted), and for unstructured pruning of the same sparsities (dashed); a colour is a model. The grey dashed line lies one point below the dense model; marks at the bottom are essential sparsities with their intervals."}, "image": {"alt": "A panel for each task: three lines for each model of the change in points at 25, 50 and 75% of the weights removed.", "align": "center"}}
-ways = {way: curves.curves(study, records, way) for way in study.variants}
-curve_drawing.draw(ways[fig5.M4], beside={way: own for way, own in ways.items() if way != fig5.M4});
+variants = {variant: curves.curves(study, records, variant) for variant in study.variants}
+curve_plots.draw(variants[fig5.M4], variants={name: group for name, group in variants.items() if name != fig5.M4});
 
 # %% tags=["remove-input"]
-kinds = panels.by_model_and_way(ways)
-panels.of_curves(
+kinds = panels.by_model_and_variant(variants)
+panel = panels.of_curves(
     kinds,
     "A line for each task, model and kind of pattern: the change from the dense model against the share of the weights removed.",
     shown=[kind for kind in kinds if kind.endswith(fig5.M4)],
     start=50,
 )
+panel_chart.show(panel)
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig5-differences", "caption": "What a pattern costs beside its sparsity: its score less that of unstructured pruning at the same sparsity, the seeds paired, with 95% intervals. The shaded band is one point either way."}, "image": {"alt": "A panel for each task: differences in points with error bars at 25, 50 and 75% sparsity, for M = 4 and M = 8.", "align": "center"}}
-drawing.draw(found, lambda c: f"M = {c.pruning.pattern.split(':')[1]}", asked.sparsity);
+contrast_plots.draw(differences, lambda c: f"M = {c.pruning.pattern.split(':')[1]}", patterned.sparsity);
 
 # %% tags=["remove-input"]
-drawing.table(found, {"pattern": lambda c: c.pruning.pattern}).style.hide(axis="index")
+contrast_plots.table(differences, {"pattern": lambda c: c.pruning.pattern}).style.hide(axis="index")
 
 # %% tags=["remove-input"]
-Markdown(f"{drawing.tally(found)} {curve_drawing.unfalling(study, ways[fig5.M4])}")
+Markdown(f"{contrast_plots.tally(differences)} {curve_plots.unfalling(study, variants[fig5.M4])}")
 
 # %% [markdown]
 # ## Verdict

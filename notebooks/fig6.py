@@ -41,7 +41,7 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import fig6, fig6_learned, parameters, style, vision_settings
+from essparse_lib.figures import fig6, fig6_learned, panel_chart, parameters, style
 from essparse_lib.records import cost, store, summary
 from essparse_lib.analysis import curves
 from essparse_lib.claims import c07_self_supervision
@@ -56,8 +56,8 @@ study = interactive.checked(parameters.narrowed(figures.study("fig6", scale), "a
 # %%
 records = store.results(scale).records_of_studies(study)
 records |= interactive.run(interactive.wanted(study, records, [], []), scale)
-found = curves.curves(study, records)
-decides, *beside = fig6.comparisons(study)
+all_curves = curves.curves(study, records)
+deciding, *others = fig6.comparisons(study)
 
 # %% tags=["remove-input"]
 Markdown(summary.missing(study, records))
@@ -100,21 +100,22 @@ fig6_learned.draw_learning(study, records);
 # ## Drop against sparsity
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig6-curves", "caption": "Change of the score against the dense model as one-shot magnitude pruning removes more, after fine-tuning: the mean over the tasks that every model learned and none was pre-trained to tell, if there are several, and each task. A line is one pre-trained model, the mean of its fine-tunings, with their 95% interval but for the mean over tasks; colours are objectives, line styles pre-training seeds. The dashed grey line lies \u03b5 below the dense model, the vertical one is the point asked for. Each panel has its own vertical scale."}, "image": {"alt": "Panels of the change from the dense model against the percentage of weights removed: supervised, DINO and other pre-trainings in different colours, two lines each.", "align": "center"}}
-fig6.draw(study, found, sparsity, epsilon);
+fig6.draw(study, all_curves, sparsity, epsilon);
 
 # %% tags=["remove-input"]
-fig6.panel(
+panel = fig6.panel(
     study,
-    found,
+    all_curves,
     "A line for each pre-trained model and task: the change from the dense model against the share of the weights removed.",
     start=100 * sparsity,
 )
+panel_chart.show(panel)
 
 # %% tags=["remove-input"]
-fig6.essential_table(study, found, epsilon).style.hide(axis="index")
+fig6.essential_table(study, all_curves, epsilon).style.hide(axis="index")
 
 # %% tags=["remove-input"]
-Markdown(fig6_learned.learned_again(study, records, found))
+Markdown(fig6_learned.learned_again(study, records, all_curves))
 
 # %% [markdown]
 # The fine-tuning is the same for all models and tasks: a new head, at most 2,000 images as they are, and the rate that suits models that must learn their task anew. Models that
@@ -123,7 +124,7 @@ Markdown(fig6_learned.learned_again(study, records, found))
 # ## What the objective does
 
 # %% tags=["remove-input"]
-fig6.effect_table(study, found)
+fig6.effect_table(study, all_curves)
 
 # %% [markdown]
 # Differences between the means of the models of one objective and those of another, over the tasks that all of them learned and none was pre-trained to tell: of the drop in points, where a
@@ -133,7 +134,7 @@ fig6.effect_table(study, found)
 # ## Verdict
 
 # %% tags=["remove-input"]
-verdict = c07_self_supervision.judge(study, records, found, decides, beside)
+verdict = c07_self_supervision.judge(study, records, all_curves, deciding, others)
 Markdown(verdict.text)
 
 # %% [markdown]

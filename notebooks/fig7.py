@@ -36,7 +36,7 @@ from IPython.display import Markdown
 
 from essparse_lib import figures
 from essparse_lib.runner import interactive
-from essparse_lib.figures import fig7, parameters, style, vision_settings
+from essparse_lib.figures import fig7, parameters, style
 from essparse_lib.records import store, summary
 
 style.apply()
@@ -47,8 +47,8 @@ study = interactive.checked(fig7.narrowed(figures.study("fig7", scale), models))
 
 # %%
 records = store.results(scale).records_of_studies(study)
-named = [] if models == "all" else [asked for asked in study.measurements() if asked.id not in records]
-records |= interactive.run([*interactive.wanted(study, records, [], []), *named], scale)
+missing = [] if models == "all" else [spec for spec in study.measurements() if spec.id not in records]
+records |= interactive.run([*interactive.wanted(study, records, [], []), *missing], scale)
 
 # %% tags=["remove-input"]
 Markdown(summary.missing(study, records))

@@ -43,7 +43,7 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity, unknown
-from essparse_lib.figures import fig8, fig8_tables, panels, parameters, style
+from essparse_lib.figures import fig8, fig8_tables, panel_chart, panels, parameters, style
 from essparse_lib.records import cost, store, summary
 from essparse_lib.analysis import curves, series, text_effects
 from essparse_lib.claims import c08_zeros_jump, c09_more_text
@@ -60,19 +60,15 @@ if checkpoints not in ("trained", "multiberts"):
 # %%
 records = store.results(scale).records_of_studies(study)
 records |= interactive.run(interactive.wanted(study, records, [], []), scale)
-watched, looks = (
-    (study, records)
-    if checkpoints == "trained"
-    else (fig8.MULTIBERTS, store.results("paper").records_of_studies(fig8.MULTIBERTS))
-)
+watched, watched_records = (study, records) if checkpoints == "trained" else (fig8.MULTIBERTS, store.results("paper").records_of_studies(fig8.MULTIBERTS))
 trained = series.series(study, records)
-runs = trained if watched is study else series.series(watched, looks)
+runs = trained if watched is study else series.series(watched, watched_records)
 jumps = series.jumps(runs)
-found = curves.curves(study, records)
-scores = text_effects.score_effects(study, found)
+all_curves = curves.curves(study, records)
+scores = text_effects.score_effects(study, all_curves)
 
 # %% tags=["remove-input"]
-Markdown("\n\n".join(dict.fromkeys((summary.missing(study, records), summary.missing(watched, looks)))))
+Markdown("\n\n".join(dict.fromkeys((summary.missing(study, records), summary.missing(watched, watched_records)))))
 
 # %% [markdown]
 # ## The pre-trainings
@@ -99,7 +95,7 @@ fig8.draw_zeros(watched, runs, jumps);
 # By every reading of zero, in percent of the weights:
 
 # %% tags=["remove-input"]
-fig8.panel(runs)
+panel_chart.show(fig8.panel(runs))
 
 # %% tags=["remove-input"]
 Markdown(fig8_tables.nowhere(runs))
@@ -127,23 +123,24 @@ fig8.draw_weights(runs);
 # ## Scores against sparsity
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-scores", "caption": "Score after one-shot pruning and fine-tuning, against sparsity, for models that were pre-trained on parts of the text; means over the seeds of the fine-tuning. The first panel, if any dense model has learned a task, is the mean over these tasks; the vertical line is the point asked for, the dotted one always saying the commonest class. Each panel has its own vertical scale."}, "image": {"alt": "The score against the percentage of weights removed, a panel for the mean over the tasks and for each task, a line for each pre-trained model.", "align": "center"}}
-fig8.draw_scores(study, found, sparsity);
+fig8.draw_scores(study, all_curves, sparsity);
 
 # %% tags=["remove-input"]
-panels.of_curves(
-    {task: [curve for curve in found if curve.task == task] for task in study.tasks},
+panel = panels.of_curves(
+    {task: [curve for curve in all_curves if curve.task == task] for task in study.tasks},
     "A line for each pre-trained model and task: its change from the dense model against the share of the weights removed.",
-    name=lambda curve: curve.model,
+    name_of=lambda curve: curve.model,
     legends=("Models", "Tasks"),
     shown=study.tasks[:1],
     start=100 * sparsity,
 )
+panel_chart.show(panel)
 
 # %% tags=["remove-input"]
-named = {level: effect for level, effect in scores.items() if abs(level - sparsity) < 1e-9}
+at_sparsity = {level: effect for level, effect in scores.items() if abs(level - sparsity) < 1e-9}
 Markdown(
-    f"At a sparsity of {sparsity:g} the models of the most text score {named[sparsity].difference.text()} points above those of the least."
-    if named
+    f"At a sparsity of {sparsity:g} the models of the most text score {at_sparsity[sparsity].difference.text()} points above those of the least."
+    if at_sparsity
     else f"There are no complete scores at a sparsity of {sparsity:g}."
 )
 
@@ -160,7 +157,7 @@ Markdown(fig8_tables.cost_of_pruning(scores))
 # ## Dense scores
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-dense", "caption": "Score without pruning against the part of the text that the model was pre-trained on, a point for each pre-trained model; bars are 95% intervals over the seeds of its fine-tuning and the evaluation examples, and leave out what another pre-training would give. The dotted line is always saying the commonest class. Each panel has its own vertical scale."}, "image": {"alt": "A panel for each task: the dense score with error bars against the percentage of the text used for pre-training.", "align": "center"}}
-fig8.draw_dense(study, found);
+fig8.draw_dense(study, all_curves);
 
 # %% [markdown]
 # ## Zeros at the end
@@ -174,11 +171,11 @@ fig8_tables.effect_table(study, text_effects.zero_effects(study, trained), "zero
 # ## Verdicts
 
 # %% tags=["remove-input"]
-abrupt = c08_zeros_jump.judge(watched, looks)
+abrupt = c08_zeros_jump.judge(watched, watched_records)
 Markdown(abrupt.text)
 
 # %% tags=["remove-input"]
-volume = c09_more_text.judge(study, records, found)
+volume = c09_more_text.judge(study, records, all_curves)
 Markdown(volume.text)
 
 # %% [markdown]

@@ -42,8 +42,7 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import contrast_plots as drawing
-from essparse_lib.figures import fig9, panels, parameters, style
+from essparse_lib.figures import contrast_plots, fig9, panel_chart, panels, parameters, style
 from essparse_lib.analysis import contrasts, curves
 from essparse_lib.records import cost, store, summary
 from essparse_lib.specs.trial import Pruning
@@ -51,7 +50,7 @@ from essparse_lib.claims import c10_tickets_like_one_shot
 
 style.apply()
 sparsity = check_sparsity(sparsity)
-asked = [Pruning(sparsity=sparsity, method="lottery"), Pruning(sparsity=sparsity)]
+asked_pair = [Pruning(sparsity=sparsity, method="lottery"), Pruning(sparsity=sparsity)]
 study = interactive.checked(parameters.narrowed(figures.study("fig9", scale), model, tasks, seeds))
 
 # %% [markdown]
@@ -59,36 +58,37 @@ study = interactive.checked(parameters.narrowed(figures.study("fig9", scale), mo
 
 # %%
 records = store.results(scale).records_of_studies(study)
-records |= interactive.run(interactive.wanted(study, records, asked, parameters.live_tasks(study, live_tasks)), scale)
+records |= interactive.run(interactive.wanted(study, records, asked_pair, parameters.live_tasks(study, live_tasks)), scale)
 pairs = [(ticket, Pruning(sparsity=ticket.sparsity)) for ticket in study.variants[fig9.LOTTERY]]
-together = contrasts.contrasts(study, records, [*pairs, tuple(asked)])  # one estimate of the noise for all
-found = [c for c in together if (c.pruning, c.baseline) in pairs]
+all_contrasts = contrasts.contrasts(study, records, [*pairs, tuple(asked_pair)])  # one estimate of the noise for all
+differences = [c for c in all_contrasts if (c.pruning, c.baseline) in pairs]
 
 # %% [markdown]
 # ## The point asked for
 
 # %% tags=["remove-input"]
-named = [c for c in together if (c.pruning, c.baseline) == tuple(asked)]
-drawing.table(named, {}).style.hide(axis="index")
+asked_contrasts = [c for c in all_contrasts if (c.pruning, c.baseline) == tuple(asked_pair)]
+contrast_plots.table(asked_contrasts, {}).style.hide(axis="index")
 
 # %% [markdown]
 # ## Tickets less one-shot
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig9-differences", "caption": "Score of the lottery ticket less that of the one-shot mask at the same sparsity, the seeds paired, with 95% intervals over seeds and evaluation examples. The shaded band is one point either way: an interval within it says that the two are equivalent. A colour is a model, if there are several. Each panel has its own vertical scale."}, "image": {"alt": "A panel for each task: the difference in points with error bars against the sparsity, with a shaded band of one point either way.", "align": "center"}}
-drawing.draw(found, asked=sparsity);
+contrast_plots.draw(differences, marked=sparsity);
 
 # %% tags=["remove-input"]
-panels.of_curves(
-    {way: curves.curves(study, records, way) for way in study.variants},
+panel = panels.of_curves(
+    {variant: curves.curves(study, records, variant) for variant in study.variants},
     "A line for each task and kind of mask: the change from the dense model against the share of the weights removed.",
     start=100 * sparsity,
 )
+panel_chart.show(panel)
 
 # %% tags=["remove-input"]
-drawing.table(found, {"steps for the ticket": fig9.steps(study, records)}).style.hide(axis="index")
+contrast_plots.table(differences, {"steps for the ticket": fig9.steps(study, records)}).style.hide(axis="index")
 
 # %% tags=["remove-input"]
-Markdown(drawing.tally(found))
+Markdown(contrast_plots.tally(differences))
 
 # %% [markdown]
 # *Steps for the ticket* are the training steps spent to find the mask, before the fine-tuning that both get. A one-shot mask needs none: it takes

@@ -55,8 +55,7 @@ from essparse_lib.runner import interactive
 from essparse_lib.models import loading
 from essparse_lib import prunable_matrices, save_pruned, tasks, prunable_weights
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import curve_plots as drawing
-from essparse_lib.figures import fig1, parameters, style
+from essparse_lib.figures import curve_plots, fig1, parameters, points, style
 from essparse_lib.runner.task_heads import TASK_HEADS
 from essparse_lib.pruning.zeros import count_zeros_by_component
 from essparse_lib.records import cost, store, summary
@@ -215,8 +214,8 @@ records = store.results(scale).records_of_studies(study, figures.study("fig2", s
 needed = [*study.variants[study.main], point]
 fresh = interactive.run(interactive.wanted(study, records, needed, parameters.live_tasks(study, live_tasks)), scale)
 records |= fresh
-of_model = curves.curves(study, records)
-points = drawing.pruned_points(study, records, point, live=fresh)
+curves_of_model = curves.curves(study, records)
+asked_points = points.at_pruning(study, records, point, live=fresh)
 
 # %% [markdown]
 # Beside it stand the models of [Figure 2](fig2.ipynb) that have records on this task. At lab scale these are `minilm-l6`, with half the blocks of BERT-base and half
@@ -224,19 +223,19 @@ points = drawing.pruned_points(study, records, point, live=fresh)
 
 # %%
 others = replace(figures.study("fig2", scale), variants=study.variants).narrowed(tasks=[task])
-of_others = [curve for curve in curves.curves(others, records) if curve.model != model]
+other_curves = [curve for curve in curves.curves(others, records) if curve.model != model]
 tried = [record for record in summary.used(others, records) if "prunable" in record.metrics]
 largest = max(tried, key=lambda record: record.metrics["prunable"]).spec.model if tried else ""
 timed = [record for record in tried if record.spec.model == largest]
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "own-curves", "caption": "Change of the score against the dense model as pruning removes more, after fine-tuning on the task. Thick lines are means over the seeds, thin lines single seeds, bands 95% intervals over seeds and evaluation examples; the dashed line lies \u03b5 below the dense model; the marks at the bottom are essential sparsities with their intervals; the diamond is the sparsity of the checkpoint."}, "image": {"alt": "Change from the dense model in points against the percentage of weights removed, a colour for each model, with interval bands.", "align": "center"}}
-drawing.draw([*of_model, *of_others], points, epsilon);
+curve_plots.draw([*curves_of_model, *other_curves], asked_points, epsilon);
 
 # %% tags=["remove-input"]
-drawing.table([*of_model, *of_others], epsilon).style.hide(axis="index")
+curve_plots.table([*curves_of_model, *other_curves], epsilon).style.hide(axis="index")
 
 # %% tags=["remove-input"]
-Markdown("\n\n".join(map(drawing.sentence, points)) or f"Of {model} on {task} there is no record: run it with `live_tasks` set to `{task}`.")
+Markdown("\n\n".join(map(points.sentence, asked_points)) or f"Of {model} on {task} there is no record: run it with `live_tasks` set to `{task}`.")
 
 # %% [markdown]
 # *Essential sparsity* is where the mean curve, made monotone, first falls by more than ε; brackets are 95% intervals, over the seeds as well where there

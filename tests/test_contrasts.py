@@ -18,7 +18,7 @@ from essparse_lib.claims.c06_n_m_patterns import judge as judge_c6
 from essparse_lib.claims.c10_tickets_like_one_shot import judge as judge_c10
 from essparse_lib.claims.c11_similar_masks import judge as judge_c11
 from essparse_lib.figures import contrast_plots as drawing
-from essparse_lib.figures import fig1, fig9, fig10
+from essparse_lib.figures import fig1, fig9, fig10, fig10_tables
 from essparse_lib.records.store import Record
 from essparse_lib.specs.study import Override
 from essparse_lib.specs.trial import Pruning
@@ -185,7 +185,7 @@ def test_differences_are_drawn_and_listed():
     found = contrasts(
         STUDY, records(ticket_better_by(2)), [(t, Pruning(sparsity=t.sparsity)) for t in STUDY.variants["lottery"]]
     )
-    (ax,) = drawing.draw(found, asked=0.3).axes
+    (ax,) = drawing.draw(found, marked=0.3).axes
     heights = ax.containers[0].lines[0].get_ydata()
     assert list(heights) == pytest.approx([2, 2], abs=0.05)
     listed = drawing.table(found, {"steps": fig9.steps(STUDY, records(ticket_better_by(2)))})
@@ -208,7 +208,7 @@ def test_figure_10_shows_every_seed_beside_chance():
     assert [line.get_label() for line in left.get_lines() if not line.get_label().startswith("_")] == [
         "ticket and one-shot", "tickets of two tasks", "by chance",
     ]  # fmt: skip
-    assert list(fig10.table(study, found)["all above 96%"]) == ["yes"] * 3 + ["no"] * 4
+    assert list(fig10_tables.table(study, found)["all above 96%"]) == ["yes"] * 3 + ["no"] * 4
     assert len(fig10.draw(study, found).axes) == 4
 
 

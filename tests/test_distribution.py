@@ -194,7 +194,7 @@ def test_the_table_holds_every_reading_beside_the_papers(measured):
     ratio = shares["below 0.01"]["tiny-opt"] / shares["below 0.01"]["tiny-bert"]
     assert row.iloc[-1] == number_text(100 * (ratio - 1), 1)
     assert table.loc["exact"].iloc[-1] == "—"
-    assert fig7._percent([5.651e-5]) == "0.00005651"  # no exponent, that the column can be compared
+    assert fig7._mean_percent([5.651e-5]) == "0.00005651"  # no exponent, that the column can be compared
     assert "the paper reports +14.37%" in fig7.sentence(study, records)
 
 

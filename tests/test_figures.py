@@ -14,8 +14,7 @@ from essparse_lib import figures
 from essparse_lib.analysis.curves import curves
 from essparse_lib.analysis.estimate import Estimate
 from essparse_lib.errors import InputError
-from essparse_lib.figures import curve_plots as drawing
-from essparse_lib.figures import language_settings, parameters
+from essparse_lib.figures import curve_plots, language_settings, parameters, points, style
 from essparse_lib.models import catalogue, loading
 from essparse_lib.records.store import Record, results
 from essparse_lib.records.summary import fingerprint, provenance
@@ -103,9 +102,8 @@ def test_squad_and_vitaminc_can_be_asked_for_at_lab_scale_and_are_in_no_study():
 
 
 def test_the_figure_shows_every_level_the_asked_point_and_the_knee():
-    found = curves(STUDY, records(knee_at(0.5)))
-    asked = drawing.points(STUDY, records(knee_at(0.5)), 0.7, live=())
-    figure = drawing.draw(found, asked)
+    asked_points = points.at_sparsity(STUDY, records(knee_at(0.5)), 0.7, live=())
+    figure = curve_plots.draw(curves(STUDY, records(knee_at(0.5))), asked_points)
     lines = figure.axes[0].get_lines()
     mean = next(line for line in lines if line.get_marker() == "o")
     assert mean.get_ydata() == pytest.approx([0] * 6 + [-6, -12, -18, -24], abs=0.05)
@@ -114,17 +112,30 @@ def test_the_figure_shows_every_level_the_asked_point_and_the_knee():
     assert knee.get_xdata()[0] == pytest.approx(51.7, abs=1)
 
 
+def test_the_look_is_seaborns():
+    import seaborn
+
+    look = seaborn.axes_style("ticks") | seaborn.plotting_context("notebook") | style._CHANGES
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        style.apply()
+        drawn = {name: mpl.rcParams[name] for name in look if name != "image.cmap"}  # every map names its colours
+    assert drawn == {name: value for name, value in look.items() if name != "image.cmap"}
+    palette = seaborn.color_palette("colorblind", 10).as_hex()
+    assert palette.pop(3) == style.MARKED and sorted(style._PALETTE) == sorted(palette)
+
+
 def test_an_empty_figure_can_be_drawn():
-    assert drawing.draw([]).axes
+    assert curve_plots.draw([]).axes
 
 
 def test_a_point_is_told_with_its_drop_and_interval():
-    point = drawing.Point(model="m", task="t", sparsity=0.4, drop=Estimate(1.25, -0.5, 3.0), seeds=3, live=False)
-    assert drawing.sentence(point) == (
+    point = points.Point(model="m", task="t", sparsity=0.4, drop=Estimate(1.25, -0.5, 3.0), seeds=3, live=False)
+    assert points.sentence(point) == (
         "With 0.4 of its prunable weights gone, m loses 1.2 [−0.5, 3.0] points on t (3 seeds, from records)."
     )
-    gain = drawing.Point(model="m", task="t", sparsity=0.45, drop=Estimate(-1.0, -3.0, 0.5), seeds=1, live=True)
-    assert "gains 1.0 [−0.5, 3.0] points on t (one seed, run now)" in drawing.sentence(gain)
+    gain = points.Point(model="m", task="t", sparsity=0.45, drop=Estimate(-1.0, -3.0, 0.5), seeds=1, live=True)
+    assert "gains 1.0 [−0.5, 3.0] points on t (one seed, run now)" in points.sentence(gain)
 
 
 def test_a_live_point_is_paired_with_its_own_seed():
@@ -134,16 +145,16 @@ def test_a_live_point_is_paired_with_its_own_seed():
     found[trial.id] = Record(
         spec=trial, status="ok", metrics=source.metrics, predictions=source.predictions, labels=source.labels
     )
-    (point,) = drawing.points(STUDY, found, 0.75, live={trial.id})
+    (point,) = points.at_sparsity(STUDY, found, 0.75, live={trial.id})
     alone = curves(STUDY, {i: r for i, r in found.items() if r.spec.seed == 0})[0]
     assert point.live and point.seeds == 1
     assert point.drop.value == pytest.approx(alone.drops()[0][7])
 
 
 def test_the_table_names_what_was_not_learned():
-    found = drawing.table(curves(STUDY, records(lambda _: 50.0)))
+    found = curve_plots.table(curves(STUDY, records(lambda _: 50.0)))
     assert found["essential sparsity %"].tolist() == ["not learned"]
-    found = drawing.table(curves(STUDY, records(lambda _: 90.0)))
+    found = curve_plots.table(curves(STUDY, records(lambda _: 90.0)))
     assert found["essential sparsity %"].tolist()[0].startswith("≥ 90")
 
 
@@ -196,19 +207,19 @@ def test_unknown_tasks_and_models_are_refused_wherever_they_stand():
 
 def test_the_range_counts_complete_curves_and_says_where_it_is_a_bound():
     found = records(lambda _: 90.0)
-    assert drawing.range_text(STUDY, curves(STUDY, found)) == "at least 90%"
+    assert curve_plots.range_text(STUDY, curves(STUDY, found)) == "at least 90%"
     del found[STUDY.trial("m", "t", Pruning(sparsity=0.5), 1).id]
-    assert drawing.range_text(STUDY, curves(STUDY, found)) == "not known yet"
+    assert curve_plots.range_text(STUDY, curves(STUDY, found)) == "not known yet"
 
 
 def test_curves_that_never_fall_are_named():
     found = records(lambda _: 90.0)
-    assert drawing.unfalling(STUDY, curves(STUDY, found)).startswith(
+    assert curve_plots.unfalling(STUDY, curves(STUDY, found)).startswith(
         "With up to 90% of the weights gone the loss stays within ε for m on t:"
     )
-    assert drawing.unfalling(STUDY, curves(STUDY, records(knee_at(0.5)))) == ""
+    assert curve_plots.unfalling(STUDY, curves(STUDY, records(knee_at(0.5)))) == ""
     del found[STUDY.trial("m", "t", Pruning(sparsity=0.5), 1).id]
-    assert drawing.unfalling(STUDY, curves(STUDY, found)) == ""
+    assert curve_plots.unfalling(STUDY, curves(STUDY, found)) == ""
 
 
 @pytest.mark.parametrize(("tasks", "seeds"), [("", "all"), ("all", "x"), ("all", "-1"), ("all", 1.5)])
@@ -239,5 +250,5 @@ def test_a_point_has_the_interval_that_its_curve_has():
     found = records(lambda s: 90.0 - 10 * s, seeds=(0, 1, 2))
     (curve,) = curves(STUDY, found)
     for level, drop in zip(curve.levels[1:], curve.drop_estimates()[1:], strict=True):
-        (point,) = drawing.points(STUDY, found, float(level), live=())
+        (point,) = points.at_sparsity(STUDY, found, float(level), live=())
         assert point.drop == drop and point.seeds == 3

@@ -90,13 +90,24 @@ def test_a_model_of_ones_own_is_pruned_by_a_method_that_reads_a_text(tmp_path, m
     assert len(drawn) == 2
 
 
-def test_the_panels_of_a_live_kernel_show_at_once_and_run_nothing(tmp_path, monkeypatch):
+def test_what_a_live_kernel_shows_is_there_at_once_and_runs_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("ESSPARSE_CACHE", str(tmp_path / "cache"))
     text, drawn = run(tmp_path, monkeypatch, "explore")
     cells = json.loads((tmp_path / "out.ipynb").read_text())["cells"]
-    shown = [c for c in cells if any("widget-view" in kind for o in c.get("outputs", []) for kind in o.get("data", {}))]
-    assert [c["metadata"]["tags"] for c in shown] == [["remove-output"]] * 3  # nothing of them in the built book
-    assert not drawn and not text and not list((tmp_path / "cache").rglob("*.jsonl"))
+    shown = {}
+    for cell in cells:
+        for kind in {kind for output in cell.get("outputs", []) for kind in output.get("data", {})}:
+            shown.setdefault(kind, []).append(cell["metadata"]["tags"])
+    widgets = [tags for kind, cells_of_kind in shown.items() if "widget-view" in kind for tags in cells_of_kind]
+    panels = shown["application/vnd.essparse.panel+json"]
+    assert widgets + panels == [["remove-output"]] * 3  # nothing of them in the built book
+    assert len(panels) == 1 and not drawn and not text and not list((tmp_path / "cache").rglob("*.jsonl"))
+
+
+def test_without_records_a_live_kernel_says_how_they_are_made(tmp_path, monkeypatch):
+    monkeypatch.setenv("ESSPARSE_RESULTS", str(tmp_path / "results"))
+    text, _ = run(tmp_path, monkeypatch, "explore")
+    assert "run `essparse run fig2`" in text
 
 
 def test_figure_8_pre_trains_prunes_and_fine_tunes_from_nothing(tmp_path, monkeypatch):

@@ -3,14 +3,18 @@
 import dataclasses
 import json
 import math
+import re
 
 import numpy as np
 import pytest
+import vl_convert
+from test_essential import STUDY, knee_at, records
 
-from essparse_lib.analysis.curves import Curve
+from essparse_lib.analysis.curves import Curve, curves
+from essparse_lib.analysis.essential import essential_sparsity
 from essparse_lib.analysis.estimate import RESAMPLES, Estimate
 from essparse_lib.book import landing
-from essparse_lib.figures import panels
+from essparse_lib.figures import panel_chart, panels
 from essparse_lib.records.store import Record
 from essparse_lib.specs.measurement import Measurement
 from essparse_lib.specs.study import Override, Study, at_sparsities
@@ -42,26 +46,16 @@ def curve(task="rte", drop=(0.0, 0.0, 4.0, 20.0), seeds=2, model="bert", majorit
     )
 
 
-def rows(data):
-    """The rows of the lines, and of the marks if there are any, from a panel's chart."""
-    spec = data["spec"]
-    nested = spec["layer"][0]
-    return (
-        (nested["data"]["values"], spec["layer"][1]["data"]["values"])
-        if "data" in nested
-        else (
-            spec["data"]["values"],
-            [],
-        )
-    )
+def book_data(curves_by_kind, **options):
+    return panel_chart.book_data(panels.of_curves(curves_by_kind, "words", **options))
 
 
 def test_a_curve_is_read_in_three_ways():
-    data = panels.of_curves({"one-shot": [curve()]}, "words").data()
-    lines, marks = rows(data)
+    data = book_data({"one-shot": [curve()]})
+    lines, marks = data["rows"], data["marks"]
     assert data["readings"] == [panels.CHANGE, panels.PERCENT, panels.SCORE]
     by_reading = {r: [row for row in lines if row["reading"] == r] for r in data["readings"]}
-    assert [row["across"] for row in by_reading[panels.CHANGE]] == [0, 30, 60, 90]
+    assert [row["place"] for row in by_reading[panels.CHANGE]] == [0, 30, 60, 90]
     assert [row["value"] for row in by_reading[panels.CHANGE]] == [0, 0, -4, -20]
     assert [row["value"] for row in by_reading[panels.SCORE]] == [81, 81, 77, 61]
     assert by_reading[panels.PERCENT][3]["value"] == pytest.approx(-100 * 20 / 81, abs=0.01)
@@ -73,14 +67,14 @@ def test_a_curve_is_read_in_three_ways():
 
 
 def test_the_mark_of_a_curve_that_never_falls_is_a_bound():
-    marks = rows(panels.of_curves({"one-shot": [curve(drop=(0.0, 0.0, 0.0, 0.0)), curve("sst2")]}, "words").data())[1]
+    marks = book_data({"one-shot": [curve(drop=(0.0, 0.0, 0.0, 0.0)), curve("sst2")]})["marks"]
     texts = {mark["name"]: mark["text"] for mark in marks if mark["reading"] == panels.CHANGE}
     assert texts["rte"] == "≥ 90.0 [90.0, 90.0]" and texts["sst2"].startswith("37.5 [")
 
 
 def test_a_task_that_was_not_learned_has_no_mark():
-    data = panels.of_curves({"one-shot": [curve(majority=90.0)]}, "words").data()
-    assert data["mark"] is None and rows(data)[1] == []
+    data = book_data({"one-shot": [curve(majority=90.0)]})
+    assert data["mark"] is None and data["marks"] == []
 
 
 def test_no_curves_make_no_panel():
@@ -91,8 +85,8 @@ def test_a_score_is_that_of_the_seeds_that_have_one():
     holed = curve()
     holed.scores[1, 2] = math.nan
     holed.resampled[:, 1, 2] = math.nan
-    lines, _ = rows(panels.of_curves({"one-shot": [holed]}, "words").data())
-    at = next(row for row in lines if row["across"] == 60 and row["reading"] == panels.SCORE)
+    lines = book_data({"one-shot": [holed]})["rows"]
+    at = next(row for row in lines if row["place"] == 60 and row["reading"] == panels.SCORE)
     assert (at["value"], at["text"], at["seeds"]) == (76, "76.0 [75.0, 77.0]", "0: 76.0")
 
 
@@ -101,24 +95,79 @@ def test_names_have_the_colours_of_the_other_figures():
 
     from essparse_lib.figures import style
 
-    data = panels.of_curves({"a": [curve("rte"), curve("sst2")], "b": [curve("rte")]}, "words", shown=["a"]).data()
+    data = book_data({"a": [curve("rte"), curve("sst2")], "b": [curve("rte")]}, shown=["a"])
     assert data["colours"] == {name: to_hex(c) for name, c in style.colours(["rte", "sst2"]).items()}
     assert (data["names"], data["kinds"], data["shown"]) == (["rte", "sst2"], ["a", "b"], ["a"])
 
 
 @pytest.mark.parametrize("found", [curve(), curve(majority=90.0)], ids=["marks", "no marks"])
 def test_in_a_notebook_it_is_a_chart_with_its_own_controls(found):
-    shown = panels.of_curves({"one-shot": [found]}, "these words")._repr_mimebundle_()
+    panel = panels.of_curves({"one-shot": [found]}, "these words")
+    shown = panel_chart.show(panel)._repr_mimebundle_()
     assert shown["text/plain"] == "these words"
-    assert "input" in shown["text/html"] and json.dumps(shown[panels.MIME])
-    chart = panels.of_curves({"one-shot": [found]}, "these words").chart().to_dict()
-    assert {p["name"] for p in chart["params"] if "bind" in p} == {"place", "reading"}
+    assert "input" in shown["text/html"] and json.dumps(shown[panel_chart.MIME])
+    chart = panel_chart.notebook_chart(panel)
+    assert {p["name"] for p in chart["params"] if "bind" in p} == {"place", "reading"}  # one line needs no boxes
     assert chart["description"] == "these words"
 
 
+def test_there_is_nothing_to_show_without_a_panel():
+    assert panel_chart.show(None) is None
+
+
+def test_each_number_is_written_once_and_the_chart_names_its_data():
+    panel = panels.of_curves({"one-shot": [curve()]}, "words")
+    for chart in (panel_chart.chart(panel, controls=True), panel_chart.chart(panel, controls=False)):
+        named = [layer["data"] for layer in chart["layer"]]
+        assert named == [{"name": "rows"}, {"name": "marks"}] and "datasets" not in chart
+    data = panel_chart.book_data(panel)
+    texts = {row["text"] for row in data["rows"]}
+    assert "\u221220.0 [" in str(texts) and not any(text in json.dumps(data["chart"]) for text in texts)
+
+
+def drawn(panel, **signals):
+    """The chart of a live notebook as a reader sees it, with some of its parameters set."""
+    chart = panel_chart.notebook_chart(panel)
+    for parameter in chart["params"]:
+        if parameter["name"] in signals:
+            parameter["value"] = signals[parameter["name"]]
+    return vl_convert.vegalite_to_svg(chart)
+
+
+def test_what_is_drawn_in_a_live_notebook_follows_every_control():
+    panel = panels.of_curves({"a": [curve("rte"), curve("sst2")], "b": [curve("rte")]}, "words", shown=["a"])
+    charts = [
+        drawn(panel),
+        drawn(panel, place=90),
+        drawn(panel, reading=panels.PERCENT),
+        drawn(panel, name_0=False),
+        drawn(panel, kind_0=False, kind_1=True),
+    ]
+    assert len(set(charts)) == len(charts)
+    lines = [len(re.findall('aria-roledescription="line mark"', chart)) for chart in charts]
+    assert lines == [2, 2, 2, 1, 1]
+
+
+def test_a_panel_of_a_study_has_all_that_its_records_have():
+    found = records(knee_at(0.5))
+    (one,) = curves(STUDY, found)
+    panel = panels.of_study(STUDY, found)
+    data = panel_chart.book_data(panel)
+    assert (data["names"], data["kinds"], data["shown"]) == (["t"], ["one-shot"], ["one-shot"])
+    assert panel.start == 40 and data["slider"]["step"] == 10
+    at_70 = {row["reading"]: row for row in data["rows"] if row["place"] == 70}
+    assert at_70[panels.CHANGE]["text"] == (-one.drop_estimates()[7]).text()
+    assert at_70[panels.PERCENT]["text"] == (-one.drop_estimates(relative=True)[7]).text()
+    assert len(at_70[panels.CHANGE]["seeds"].split(", ")) == 3
+    marks = {mark["reading"]: mark["text"] for mark in data["marks"]}
+    assert marks[panels.CHANGE] == essential_sparsity(one).scaled(100).text()
+    assert marks[panels.PERCENT] == essential_sparsity(one, relative=True).scaled(100).text()
+    assert panels.of_study(STUDY, {}) is None
+
+
 def test_the_book_s_element_holds_the_data_and_words_for_those_without_scripts():
-    data = panels.of_curves({"one-shot": [curve("</script>")]}, "a < b").data()
-    html = panels.book_html(data)
+    data = panel_chart.book_data(panels.of_curves({"one-shot": [curve("</script>")]}, "a < b"))
+    html = panel_chart.book_html(data)
     inner = html.split('<script type="application/json">')[1].split("</script>")[0]
     assert json.loads(inner)["names"] == ["</script>"]
     assert "<noscript><p>a &lt; b" in html
@@ -126,9 +175,10 @@ def test_the_book_s_element_holds_the_data_and_words_for_those_without_scripts()
 
 def test_lines_need_be_no_curves():
     line = panels.Line(
-        name="pairs", kind="bert", across=[10, 20], readings={"cosine": [Estimate(99, 98, 100), Estimate(97, 96, 98)]}
+        name="pairs", kind="bert", places=[10, 20], readings={"cosine": [Estimate(99, 98, 100), Estimate(97, 96, 98)]}
     )
-    data = panels.Panel(lines=[line], across="sparsity (%)", words="words", interval="least, greatest").data()
+    panel = panels.Panel(lines=[line], axis="sparsity (%)", description="words", interval="least, greatest")
+    data = panel_chart.book_data(panel)
     assert data["interval"] == "least, greatest" and data["slider"]["to"] == 20
 
 
@@ -143,8 +193,8 @@ def test_lines_that_could_not_be_told_apart_are_refused():
 def test_ways_of_several_models_are_told_apart_and_dense_models_alone_are_left_out():
     bert, opt = curve(model="bert"), curve(model="opt")
     alone = dataclasses.replace(opt, prunings=opt.prunings[:1], levels=opt.levels[:1])
-    assert panels.by_model_and_way({"random": [bert, alone]}) == {"random": [bert]}
-    both = panels.by_model_and_way({"M = 4": [bert, opt], "M = 8": [bert]})
+    assert panels.by_model_and_variant({"random": [bert, alone]}) == {"random": [bert]}
+    both = panels.by_model_and_variant({"M = 4": [bert, opt], "M = 8": [bert]})
     assert both == {"bert, M = 4": [bert], "opt, M = 4": [opt], "bert, M = 8": [bert]}
     assert panels.of_curves(both, "words").kinds == list(both)
 
@@ -161,7 +211,7 @@ def test_the_first_page_shows_the_first_model_and_its_block():
     )
     assert landing.panel(study, {}) is None
     made = {"labels": "01", "provenance": {}}
-    records = [
+    made_records = [
         Record(
             spec=study.trial(model, "rte", pruning, seed),
             status="ok",
@@ -173,7 +223,7 @@ def test_the_first_page_shows_the_first_model_and_its_block():
         for pruning in (Pruning(), Pruning(sparsity=0.5))
         for seed in (0, 1, 2)
     ]
-    found = {record.spec.id: record for record in records}
+    found = {record.spec.id: record for record in made_records}
     data = landing.panel(study, found)
     assert data["kinds"] == ["a"] and data["slider"]["step"] == 1 and "weights" not in data
     order = Measurement(kind="pruning-order", model="a", sparsity=0.0)

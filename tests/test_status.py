@@ -75,29 +75,29 @@ def test_what_is_there_and_missing_adds_up(data):
     there = data.draw(st.lists(st.sampled_from(asked), unique_by=lambda each: each.id))
     seconds = [data.draw(st.floats(1, 1e4)) for _ in there]
     found = status.standing([one], by_id(*map(made, there, seconds)))
-    assert (found.asked, found.there) == (4, len(there))
+    assert (found.total, found.done) == (4, len(there))
     assert found.seconds == pytest.approx(sum(seconds))
     words = {0: "not run yet (4)", 4: "complete (4)"}.get(len(there), f"{len(there)} of 4")
     assert found.state == words
     if not there:
-        assert (found.spent, found.left) == ("—", None)
+        assert (found.spent, found.seconds_left) == ("—", None)
         assert found.to_come == f"4 trainings, about {cost.expected(one).about} GPU hours"
     else:  # all of one model and task: each missing one takes the mean of those that are there
-        assert found.left == pytest.approx((4 - len(there)) * sum(seconds) / len(seconds))
-        assert found.to_come == ("—" if len(there) == 4 else f"about {duration_text(found.left)}")
+        assert found.seconds_left == pytest.approx((4 - len(there)) * sum(seconds) / len(seconds))
+        assert found.to_come == ("—" if len(there) == 4 else f"about {duration_text(found.seconds_left)}")
 
 
 def test_records_of_other_studies_and_scales_do_not_count():
     other = study(model="opt-125m")
     found = status.standing([study()], by_id(*map(made, other.specs())))
-    assert (found.there, found.seconds, found.devices, found.to_come[:2]) == (0, 0.0, (), "4 ")
+    assert (found.done, found.seconds, found.devices, found.to_come[:2]) == (0, 0.0, (), "4 ")
 
 
 def test_what_two_studies_share_counts_once():
     one, more = study(seeds=(0,)), study(seeds=(0, 1))
     found = status.standing([one, more], by_id(*map(made, more.specs())))
-    assert (found.asked, found.there, found.seconds) == (4, 4, 40.0)
-    assert status.standing([one, more], {}).whole == cost.expected(more)
+    assert (found.total, found.done, found.seconds) == (4, 4, 40.0)
+    assert status.standing([one, more], {}).cost == cost.expected(more)
 
 
 def test_failures_and_devices_are_named():
@@ -112,7 +112,7 @@ def test_failures_and_devices_are_named():
 def test_a_study_that_has_not_begun_leaves_the_time_of_all_open():
     begun, idle = study(), study(model="opt-125m")
     found = status.standing([begun, idle], by_id(*map(made, begun.specs())))
-    assert (found.state, found.left, found.to_come) == ("4 of 8", None, "not known")
+    assert (found.state, found.seconds_left, found.to_come) == ("4 of 8", None, "not known")
 
 
 def test_a_study_of_unknown_cost_says_so():

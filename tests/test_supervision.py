@@ -14,7 +14,7 @@ from essparse_lib.analysis.comparisons import Comparison, drop_effects, essentia
 from essparse_lib.analysis.curves import curves
 from essparse_lib.analysis.zero_shares import RELATIVE, excess, zero_shares
 from essparse_lib.claims import c07_self_supervision
-from essparse_lib.figures import fig6, fig6_learned, vision_settings
+from essparse_lib.figures import fig6, fig6_learned, panel_chart, vision_settings
 from essparse_lib.records.store import Record
 from essparse_lib.specs.pretraining import ImagePretraining
 from essparse_lib.specs.study import at_sparsities
@@ -231,7 +231,7 @@ def test_every_scale_compares_dino_with_supervised():
 
 
 def test_a_panel_for_each_task_a_colour_for_each_objective_and_a_line_for_each_seed():
-    figure = fig6.draw(STUDY, curves(STUDY, everything()), asked=0.4)
+    figure = fig6.draw(STUDY, curves(STUDY, everything()), marked=0.4)
     assert [ax.get_title() for ax in figure.axes] == ["mean of the learned tasks", "a", "b"]
     for ax in figure.axes:
         lines = [line for line in ax.get_lines() if len(line.get_xdata()) == 4]
@@ -239,7 +239,7 @@ def test_a_panel_for_each_task_a_colour_for_each_objective_and_a_line_for_each_s
         assert len({to_rgb(line.get_color()) for line in lines}) == 4
         assert {line.get_linestyle() for line in lines} == {"-", "--"}
         assert any(list(line.get_xdata()) == [40, 40] for line in ax.get_lines())
-    looks = fig6.looks(STUDY, STUDY.models)
+    looks = fig6.line_styles(STUDY, STUDY.models)
     mean = figure.axes[0].get_lines()
     own = [line for line in mean if to_rgb(line.get_color()) == to_rgb(looks["vit-4x192-dino-0"]["color"])]
     assert own[0].get_ydata() == pytest.approx([0, 0, 0, -12], abs=0.2)
@@ -262,18 +262,18 @@ def test_the_legend_names_what_is_drawn_and_nothing_else():
 def test_the_panel_has_the_colours_of_the_figure_and_begins_with_one_task():
     study = study_of(tasks=("cifar10", "a", "b"))  # the supervised models know the classes of the first
     seen = curves(study, tunings(turning({"": 0.4}), study))
-    data = fig6.panel(study, seen, "words", start=40.0).data()
+    data = panel_chart.book_data(fig6.panel(study, seen, "words", start=40.0))
     assert data["shown"] == ["a, pre-training 1", "a, pre-training 2"] and len(data["kinds"]) == 6
     assert data["names"] == list(vision_settings.BY_OBJECTIVE["lab"])
-    looks = fig6.looks(study, study.models)
-    drawn = {vision_settings.ways(study)[model]: to_hex(look["color"]) for model, look in looks.items()}
+    looks = fig6.line_styles(study, study.models)
+    drawn = {vision_settings.objective_of(study)[model]: to_hex(look["color"]) for model, look in looks.items()}
     assert data["colours"] == drawn
     assert fig6.panel(study, [], "words", start=40.0) is None
     # neither follows from whose records are there, nor from what is learned by models that decide nothing
     turned = turning({"": 0.4})
     found = tunings(lambda model, s: 50.0 if "masked" in model else turned(model, s), study)
     late = [curve for curve in curves(study, found) if (curve.model, curve.task) != (study.models[0], "cifar10")]
-    other = fig6.panel(study, late, "words", start=40.0).data()
+    other = panel_chart.book_data(fig6.panel(study, late, "words", start=40.0))
     assert other["names"] != data["names"] and other["colours"] == drawn and other["shown"] == data["shown"]
 
 
@@ -350,7 +350,7 @@ def test_probes_and_losses_are_drawn_against_millions_of_images():
     assert limit.get_ydata()[0] == pytest.approx(math.log(1024))
     losses = ["loss, supervised (nats)", "loss, DINO (nats)", "error, hidden pixels (sd)"]
     assert list(by_title)[2:] == losses
-    looks = fig6.looks(STUDY, STUDY.models)
+    looks = fig6.line_styles(STUDY, STUDY.models)
     for title, p in zip(losses, (one_each[o] for o in ("supervised", "dino", "masked")), strict=True):
         (line,) = by_title[title].get_lines()  # each in a unit of its own, so in a panel of its own
         assert to_rgb(line.get_color()) == to_rgb(looks[p.model]["color"])
@@ -366,5 +366,5 @@ def test_without_records_words_stand_in_the_figures_place():
 
 def test_models_of_no_objective_are_not_drawn():
     study = STUDY.narrowed(models=["someone/vit"])
-    assert fig6.looks(study, study.models) == {} and vision_settings.objectives(study) == {}
+    assert fig6.line_styles(study, study.models) == {} and vision_settings.objectives(study) == {}
     assert fig6.comparisons(study)[0].models == ()

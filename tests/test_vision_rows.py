@@ -13,8 +13,7 @@ from essparse_lib import figures, tasks
 from essparse_lib.analysis.contrasts import contrasts
 from essparse_lib.claims.c10_tickets_like_one_shot import judge as judge_c10
 from essparse_lib.claims.c11_similar_masks import judge as judge_c11
-from essparse_lib.figures import contrast_plots as drawing
-from essparse_lib.figures import fig9, fig10, language_settings, vision_settings
+from essparse_lib.figures import contrast_plots, fig9, fig10, fig10_tables, language_settings, vision_settings
 from essparse_lib.models import catalogue
 from essparse_lib.records import summary
 from essparse_lib.specs.models import MODELS
@@ -83,7 +82,7 @@ def test_narrowing_keeps_models_to_their_kind():
 
 
 def test_the_rates_by_which_tickets_are_found_are_told():
-    told = fig10.rates(figures.study("fig10", "lab"))
+    told = fig10_tables.rates(figures.study("fig10", "lab"))
     assert told == f"Learning rates of the fine-tuning: 0.0001 for {TEXT}, 0.0005 for {IMAGES}."
 
 
@@ -181,11 +180,11 @@ def test_a_control_is_asked_for_with_its_study_and_narrowed_with_it():
 
 def test_the_page_tells_what_the_control_changes_and_what_that_does_to_the_dense_models():
     found = records(lambda *_: 80.0, CONTROLLED) | records(lambda *_: 70.0, CONTROLLED.control)
-    told = fig10.controlled(CONTROLLED, found)
+    told = fig10_tables.controlled(CONTROLLED, found)
     assert f"0.0005 for {IMAGES}. Here: 0.0001 for {IMAGES}." in told
     assert "Without pruning it then scores 70.0 [" in told and "on cifar10 (80.0 [" in told
-    assert fig10.controlled(CONTROLLED, {}).endswith(f"Here: 0.0001 for {IMAGES}.")
-    assert fig10.controlled(MASKS, found) == "This study has no such run."
+    assert fig10_tables.controlled(CONTROLLED, {}).endswith(f"Here: 0.0001 for {IMAGES}.")
+    assert fig10_tables.controlled(MASKS, found) == "This study has no such run."
 
 
 @pytest.mark.parametrize(("steepness", "where"), [(0.05, "of 10%, 20%, 30% and 40%"), (0.15, "of 10% and 20%")])
@@ -206,9 +205,9 @@ def test_masks_of_two_models_are_never_averaged():
         tables = fig10.tables(MASKS, found, model)
         assert list(tables) == list(fig9.SPARSITIES)
         assert tables[0.4][:, 0, 1] == pytest.approx([0.999 - steepness * 0.4] * 3)
-    table = fig10.table(MASKS, found)
+    table = fig10_tables.table(MASKS, found)
     assert table["model"].tolist() == [TEXT] * 7 + [IMAGES] * 7
-    assert "model" not in fig10.table(MASKS, {i: r for i, r in found.items() if r.spec.model == TEXT})
+    assert "model" not in fig10_tables.table(MASKS, {i: r for i, r in found.items() if r.spec.model == TEXT})
 
 
 def test_figure_10_has_a_row_for_each_model():
@@ -224,22 +223,22 @@ def test_figure_10_has_a_row_for_each_model():
 def test_figure_10_without_records_says_so():
     for figure in (fig10.draw(MASKS, {}), fig10.draw_against_null(MASKS, {})):
         assert [text.get_text() for ax in figure.axes for text in ax.texts] == ["no records yet"]
-    assert fig10.table(MASKS, {}).empty
+    assert fig10_tables.table(MASKS, {}).empty
 
 
 def test_figure_9_tells_the_rows_apart_by_colour_panel_and_name():
     pairs = [(ticket, Pruning(sparsity=ticket.sparsity)) for ticket in SMALL.variants[fig9.LOTTERY]]
     everything = both(0, 2)
     found = contrasts(SMALL, everything, pairs)
-    figure = drawing.draw(found)
+    figure = contrast_plots.draw(found)
     assert [ax.get_title() for ax in figure.axes] == ["t", "cifar10"]
     drawn = [[c for c in ax.containers if len(c.lines[0].get_xdata())] for ax in figure.axes]
     assert [len(each) for each in drawn] == [1, 1]
     assert drawn[0][0].lines[0].get_color() != drawn[1][0].lines[0].get_color()
     assert figure.legends[0].get_texts()[0].get_text() == TEXT
-    assert drawing.table(found, {})["model"].tolist() == [TEXT] * 2 + [IMAGES] * 2
+    assert contrast_plots.table(found, {})["model"].tolist() == [TEXT] * 2 + [IMAGES] * 2
     one = [c for c in found if c.model == TEXT]
-    assert "model" not in drawing.table(one, {})
+    assert "model" not in contrast_plots.table(one, {})
 
 
 def test_the_lists_of_vision_are_in_step():

@@ -19,9 +19,8 @@ from transformers import BertConfig, BertModel
 
 from essparse_lib import figures, widgets
 from essparse_lib.analysis.curves import curves
-from essparse_lib.analysis.essential import essential_sparsity
 from essparse_lib.errors import InputError
-from essparse_lib.figures import curve_plots as drawing
+from essparse_lib.figures import curve_plots, points
 from essparse_lib.models import loading
 from essparse_lib.pruning.magnitude import global_magnitude, magnitude_levels
 from essparse_lib.pruning.prunable import prunable_matrices, prunable_weights
@@ -96,77 +95,13 @@ def ran(monkeypatch):
     return trials
 
 
-def test_the_words_at_the_slider_are_those_of_the_curve():
-    found = records(knee_at(0.5))
-    (curve,) = curves(STUDY, found)
-    reader = Reader(widgets.curves(STUDY, found)).set(sparsity=0.7)
-    assert (
-        f"With 0.7 of its prunable weights gone, m loses {curve.drop_estimates()[7].text()} points on t" in reader.text
-    )
-    assert "(3 seeds, from records)" in reader.text
-    knee = essential_sparsity(curve).text(digits=0, scale=100)
-    assert f"Essential sparsity in percent: {knee}." in reader.text
-    reader.set(drop_in=True)
-    relative = curve.drop_estimates(relative=True)[7].text()
-    assert f"m loses {relative}% of its dense score on t" in reader.text
-    knee = essential_sparsity(curve, relative=True).text(digits=0, scale=100)
-    assert f"Essential sparsity in percent: {knee}." in reader.text
-
-
-def test_the_slider_stops_where_something_was_measured():
-    slider = Reader(widgets.curves(STUDY, records(knee_at(0.5)))).control("sparsity")
-    assert [level for _, level in slider.options] == list(STUDY.sparsities[1:]) and slider.value == 0.4
-    assert slider.options[2][0] == "30%" and not slider.continuous_update
-
-
-def test_every_control_changes_the_picture():
-    reader = Reader(widgets.curves(STUDY, records(knee_at(0.5))))
-    seen = [reader.picture]
-    for change in ({"sparsity": 0.9}, {"drop_in": True}, {"tasks": ()}):
-        seen.append(reader.set(**change).picture if change != {"tasks": ()} else reader.set(**change).text)
-    assert len(set(seen)) == 4
-    assert "Nothing is measured there" in seen[-1]
-
-
-def test_a_study_without_records_says_how_they_are_made():
-    assert "run `essparse run fig2`" in Reader(widgets.curves(STUDY, {})).text
-
-
-@pytest.mark.slow
-def test_no_move_leaves_a_figure_open():
-    reader = Reader(widgets.curves(STUDY, records(knee_at(0.5))))
-    for level in STUDY.sparsities[1:]:
-        reader.set(sparsity=level)
-        assert plt.get_fignums() == []
-
-
-def test_a_relative_figure_is_the_absolute_one_over_the_dense_score():
-    found = curves(STUDY, records(knee_at(0.5), noise=2.0))
-    means = []
-    for relative in (False, True):
-        figure = drawing.draw(found, relative=relative)
-        (ax,) = figure.axes
-        means.append(next(line for line in ax.get_lines() if line.get_marker() == "o").get_ydata())
-        assert ax.get_ylabel() == ("change (% of dense)" if relative else "change (points)")
-        plt.close(figure)
-    assert means[1] == pytest.approx(means[0] / 0.9, abs=0.05)
-
-
 def test_a_way_that_is_missing_takes_no_other_ways_dashes():
     found = curves(STUDY, records(knee_at(0.5)))
-    figure = drawing.draw(found, beside={"none of it": [], "the same": found})
+    figure = curve_plots.draw(found, variants={"none of it": [], "the same": found})
     label = next(handle for handle in figure.legends[0].legend_handles if handle.get_label() == "the same")
     drawn = [line.get_linestyle() for line in figure.axes[0].get_lines() if line.get_linewidth() == 1]
     assert label.get_linestyle() in drawn and "none of it" not in str(figure.legends[0].get_texts())
     plt.close(figure)
-
-
-def test_a_measured_point_says_how_many_seeds_it_has():
-    found = records(knee_at(0.5))
-    del found[STUDY.trial("m", "t", Pruning(sparsity=0.7), 1).id]
-    (curve,) = curves(STUDY, found)
-    assert drawing.measured_point(curve, 0.7).seeds == 2 and drawing.measured_point(curve, 0.6).seeds == 3
-    assert drawing.measured_point(curve, 0.75) is None
 
 
 @pytest.mark.usefixtures("quiet_home")
@@ -187,8 +122,8 @@ def test_a_live_run_trains_adds_its_point_and_is_kept(ran, capfd, monkeypatch):
     assert kept.keys() == {t.id for t in ran} and all(r.status == "ok" for r in kept.values())
     assert not results("tiny").records()  # committed records are not a reader's
     study = figures.study("fig2", "tiny").narrowed(["tiny-opt"], ["tiny-pairs"], [3])
-    (point,) = drawing.pruned_points(study, kept, Pruning(sparsity=0.45), live=kept)
-    told = f"tiny-opt on tiny-pairs, 45% pruned, seed 3. {drawing.sentence(point)}"
+    (point,) = points.at_pruning(study, kept, Pruning(sparsity=0.45), live=kept)
+    told = f"tiny-opt on tiny-pairs, 45% pruned, seed 3. {points.sentence(point)}"
     assert told in reader.text and "(one seed, run now)" in told
     assert "Run in " in reader.text and reader.picture != empty
     assert reader.control("progress").value == 1 and not reader.control("run").disabled

@@ -1,21 +1,21 @@
 // Brings the panels of a page to life: a slider, what is shown, the chart, and the numbers at the slider in a table.
-// Each panel is a <div class="panel"> around its data, as essparse_lib/figures/panels.py writes it.
+// Each panel is a <div class="panel"> around its data, as essparse_lib/figures/panel_chart.py writes it.
 "use strict";
 
 (() => {
-  const here = document.currentScript.src;
-  let loading = null;
+  const address = document.currentScript.src;
+  let embedding = null;
 
-  /** Vega, from beside this file: fetched once, and only by pages that have a panel. */
+  /** Vega, from the folder of this file: fetched once, and only by pages that have a panel. */
   function vega() {
-    loading ??= new Promise((done, failed) => {
+    embedding ??= new Promise((resolve, reject) => {
       const script = document.createElement("script");
-      script.src = new URL("vega.js", here).href;
-      script.onload = () => done(window.vegaEmbed);
-      script.onerror = () => failed(new Error("vega.js is missing"));
+      script.src = new URL("vega.js", address).href;
+      script.onload = () => resolve(window.vegaEmbed);
+      script.onerror = () => reject(new Error("vega.js is missing"));
       document.head.append(script);
     });
-    return loading;
+    return embedding;
   }
 
   /** An element with properties and children; null children are left out. */
@@ -52,44 +52,49 @@
   function slider({ from, to, step, start }, unit, label, changed) {
     const input = make("input", { type: "range", min: from, max: to, step, value: start });
     const output = make("output");
-    const say = () => {
+    const announce = () => {
       output.textContent = `${input.value}${unit}`;
       input.setAttribute("aria-valuetext", output.textContent);
     };
     input.addEventListener("input", () => {
-      say();
+      announce();
       changed(Number(input.value));
     });
-    say();
+    announce();
     return make("label", { className: "panel-slider" }, `${label} `, input, output);
   }
 
-  /** Of every line that is shown, the row of what was measured nearest to the slider, or none. */
-  function nearest(rows, state, gap) {
-    const found = new Map();
+  /** A row for each line that is shown: what was measured nearest to the slider, or that nothing was. */
+  function nearest({ rows, gap }, state) {
+    const byLine = new Map();
     for (const row of rows) {
       if (row.reading !== state.reading) continue;
       if (!state.names.includes(row.name) || !state.kinds.includes(row.kind)) continue;
       const key = JSON.stringify([row.name, row.kind]);
-      const near = row.across - state.place <= gap / 2 && state.place - row.across < gap / 2;
-      if (near || !found.has(key)) found.set(key, near ? row : { name: row.name, kind: row.kind, text: "not measured" });
+      const near = row.place - state.place <= gap / 2 && state.place - row.place < gap / 2;
+      if (near) byLine.set(key, row);
+      else if (!byLine.has(key)) byLine.set(key, { name: row.name, kind: row.kind, text: "not measured" });
     }
-    return [...found.values()];
+    return [...byLine.values()];
   }
 
-  function table(data, rows, marks, state) {
-    const heads = [data.kinds.length > 1 ? "line" : null, "at", data.interval ? `${state.reading} [${data.interval}]` : state.reading, data.mark && `${data.mark} (%)`];
+  /** The numbers at the slider, a row for each line that is shown. */
+  function table(data, state) {
+    const value = data.interval ? `${state.reading} [${data.interval}]` : state.reading;
+    const titles = [data.kinds.length > 1 ? "line" : null, "at", value, data.mark && `${data.mark} (%)`];
     const head = make("tr", {}, make("th", { scope: "col", textContent: "" }));
-    for (const text of heads.filter((h) => h)) head.append(make("th", { scope: "col", textContent: text }));
-    const body = nearest(rows, state, data.gap).map((row) => {
+    for (const title of titles.filter((t) => t)) head.append(make("th", { scope: "col", textContent: title }));
+    const body = nearest(data, state).map((row) => {
       const swatch = make("span", { className: "panel-swatch" });
       swatch.style.background = data.colours[row.name];
       const line = make("tr", {}, make("th", { scope: "row" }, swatch, row.name));
       if (data.kinds.length > 1) line.append(make("td", { textContent: row.kind }));
-      line.append(make("td", { textContent: row.across === undefined ? "" : `${row.across}${data.unit}` }));
+      line.append(make("td", { textContent: row.place === undefined ? "" : `${row.place}${data.unit}` }));
       line.append(make("td", { textContent: row.text, title: row.seeds ? `seeds: ${row.seeds}` : "" }));
       if (data.mark) {
-        const mark = marks.find((m) => m.name === row.name && m.kind === row.kind && m.reading === state.reading);
+        const mark = data.marks.find(
+          (m) => m.name === row.name && m.kind === row.kind && m.reading === state.reading,
+        );
         line.append(make("td", { textContent: mark ? mark.text : "none" }));
       }
       return line;
@@ -99,7 +104,7 @@
 
   /** Matrices of real weights: each pixel is one weight, and goes when the slider passes where pruning takes it. */
   function weights(matrices) {
-    const drawn = matrices.map((matrix) => {
+    const drawings = matrices.map((matrix) => {
       const levels = Uint8Array.from(atob(matrix.levels), (c) => c.charCodeAt(0));
       const canvas = make("canvas", { width: matrix.columns, height: matrix.rows });
       canvas.setAttribute("role", "img");
@@ -109,7 +114,7 @@
     const show = (place) => {
       const level = Math.floor(place + 1e-9);
       const ink = getComputedStyle(document.body).color.match(/\d+/g).slice(0, 3).map(Number);
-      for (const { levels, canvas, caption, component, gone } of drawn) {
+      for (const { levels, canvas, caption, component, gone } of drawings) {
         const brush = canvas.getContext("2d");
         const image = brush.createImageData(canvas.width, canvas.height);
         let kept = 0;
@@ -126,14 +131,12 @@
         caption.replaceChildren(make("b", { textContent: component }), ` ${share}`);
       }
     };
-    const figures = drawn.map(({ canvas, caption }) => make("figure", {}, canvas, caption));
+    const figures = drawings.map(({ canvas, caption }) => make("figure", {}, canvas, caption));
     return { element: make("div", { className: "panel-weights" }, ...figures), show };
   }
 
-  async function enliven(element) {
+  async function activate(element) {
     const data = JSON.parse(element.querySelector("script").textContent);
-    const rows = (data.spec.layer[0].data ?? data.spec.data).values;
-    const marks = data.mark ? data.spec.layer[1].data.values : [];
     const state = { place: data.slider.start, reading: data.readings[0], names: data.names, kinds: data.shown };
     const chart = make("div", { className: "panel-chart" });
     const numbers = make("div", { className: "panel-numbers", tabIndex: 0, role: "region", ariaLabel: "Numbers at the slider" });
@@ -142,7 +145,7 @@
 
     function show(change) {
       Object.assign(state, change);
-      numbers.replaceChildren(table(data, rows, marks, state));
+      numbers.replaceChildren(table(data, state));
       pruned?.show(state.place);
       if (!view) return;
       for (const name of ["place", "reading", "names", "kinds"]) view.signal(name, state[name]);
@@ -152,7 +155,7 @@
     const controls = make(
       "div",
       { className: "panel-controls" },
-      slider(data.slider, data.unit, data.across.split(" (")[0], (place) => show({ place })),
+      slider(data.slider, data.unit, data.axis.split(" (")[0], (place) => show({ place })),
       choice(data.readings, (reading) => show({ reading })),
       boxes(data.legends[0], data.names, state.names, data.colours, (names) => show({ names })),
       boxes(data.legends[1], data.kinds, state.kinds, null, (kinds) => show({ kinds })),
@@ -160,16 +163,17 @@
     element.append(controls, ...(pruned ? [pruned.element] : []), chart, numbers);
     show({});
     if (pruned) {
-      const dark = new MutationObserver(() => show({}));
-      dark.observe(document.documentElement, { attributeFilter: ["data-theme"] });
+      const theme = new MutationObserver(() => show({}));
+      theme.observe(document.documentElement, { attributeFilter: ["data-theme"] });
     }
     const embed = await vega();
-    ({ view } = await embed(chart, data.spec, { actions: false, renderer: "svg", ast: false }));
+    const specification = { ...data.chart, datasets: { rows: data.rows, marks: data.marks } };
+    ({ view } = await embed(chart, specification, { actions: false, renderer: "svg", ast: false }));
     show({});
     element.dataset.ready = "yes";
   }
 
-  const start = () => document.querySelectorAll("div.panel").forEach((panel) => enliven(panel));
+  const start = () => document.querySelectorAll("div.panel").forEach((panel) => activate(panel));
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", start);
   else start();
 })();

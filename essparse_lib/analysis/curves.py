@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -65,11 +66,19 @@ class Curve:
         Returns:
             The drops, shape (levels,), and the drops of each resample, shape (resamples, levels).
         """
+        return self._relative_drops if relative else self._absolute_drops
+
+    @cached_property
+    def _absolute_drops(self) -> tuple[np.ndarray, np.ndarray]:
         noise = self.noise[:, :1] - self.noise
-        if relative:
-            dense = self.scores[:, 0].mean()
-            noise = 100 * noise / dense if dense > 0 else np.zeros_like(noise)
-        return _mean_drop(self.scores, relative), _mean_drop(self.resampled, relative) + noise
+        return _mean_drop(self.scores, False), _mean_drop(self.resampled, False) + noise
+
+    @cached_property
+    def _relative_drops(self) -> tuple[np.ndarray, np.ndarray]:
+        dense = self.scores[:, 0].mean()
+        noise = self.noise[:, :1] - self.noise
+        noise = 100 * noise / dense if dense > 0 else np.zeros_like(noise)
+        return _mean_drop(self.scores, True), _mean_drop(self.resampled, True) + noise
 
     def drop_estimates(self, relative: bool = False) -> list[Estimate]:
         """Return the drop at each level with its interval, in the unit of ``drops``."""
@@ -96,6 +105,10 @@ class Curve:
 
     def dense(self) -> Estimate:
         """Return the dense model's mean score over the seeds, in points."""
+        return self._dense
+
+    @cached_property
+    def _dense(self) -> Estimate:
         value = float(self.scores[:, 0].mean())
         noise = resampled_means(residuals(self.scores[:, :1]), np.array([len(self.seeds)]))[:, 0]
         return percentile_interval(value, self.resampled[:, :, 0].mean(1) + noise)
@@ -111,6 +124,11 @@ class Curve:
         """Return whether every seed that the study has for the model has a result at every level of the variant."""
         shape = (len(study.seeds_of(self.model)), 1 + len(study.variants[self.variant]))
         return self.scores.shape == shape and not np.isnan(self.scores).any()
+
+    @cached_property
+    def results(self) -> dict[tuple, Any]:
+        """Where an analysis keeps what it has computed of this curve, which is frozen, by its name and parameters."""
+        return {}
 
     def learned(self) -> bool:
         """Return whether the dense model scores above the commonest class by its whole 95% interval."""
@@ -208,7 +226,7 @@ def _check_same_origin(records: Sequence[Record]) -> None:
             raise InputError(f"the records of {record.spec} and of {first.spec} have other labels")
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=8)  # test sets of one figure, up to some megabytes each
 def _resampled_examples(size: int) -> np.ndarray:
     """Return how often each resample holds each example, shape (RESAMPLES, size).
 

@@ -1,1 +1,1 @@
-"""The book: notebooks executed, pages made from records, and the whole built."""
+"""The book: it executes notebooks, makes pages from records, and builds the whole."""

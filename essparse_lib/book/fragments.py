@@ -1,4 +1,4 @@
-"""What pages of the book include that is made from records: each a file that the build writes beside the pages."""
+"""Parts of pages that are made from records: files that the build writes and the pages include."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .. import figures
-from ..figures import panels
+from ..figures import panel_chart
 from ..files import writing
 from ..records.store import results
 from . import landing, status
 
 
 def write(folder: Path) -> None:
-    """Write them all, in a folder that is made.
+    """Write all fragments.
+
+    Args:
+        folder: where they are written; it is made if it does not exist.
 
     Raises:
         InputError: a record is damaged (the message names it).
@@ -25,11 +28,11 @@ def write(folder: Path) -> None:
 
 
 def _fragments() -> Mapping[str, str]:
-    """The text of each, by the name of its file."""
+    """Return the text of each fragment, by the name of its file."""
     study = figures.study("fig2", "lab")
-    shown = landing.panel(study, results("lab").records_of(*study.specs(), landing.pruning_order(study)))
-    nothing = "<p>The panel that belongs here shows records of Figure 2, and there are none yet.</p>"
+    data = landing.panel(study, results("lab").records_of(*study.specs(), landing.pruning_order(study)))
+    without_records = "<p>The panel that belongs here shows records of Figure 2, and there are none yet.</p>"
     return {
-        "landing.html": panels.book_html(shown) if shown else nothing,
+        "landing.html": panel_chart.book_html(data) if data else without_records,
         "status.md": status.table(),
     }

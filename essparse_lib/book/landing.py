@@ -1,4 +1,4 @@
-"""The book's first page: a block of a real model whose weights go as a slider moves, and what that costs."""
+"""The panel of the book's first page: a slider prunes a block of a real model, and shows what that costs."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..analysis.curves import curves
-from ..figures import panels
+from ..figures import panel_chart, panels
 from ..records.store import Record
 from ..specs.measurement import Measurement, MeasurementKind
 from ..specs.study import Study
 
-_ALT = (
+_DESCRIPTION = (
     "One line for each task: the change of the score against the dense model, after fine-tuning, as more of the "
     "weights are removed; flat at first, then falling. Bands are 95% intervals, marks at the bottom the essential "
     "sparsity."
@@ -24,16 +24,19 @@ def pruning_order(study: Study) -> Measurement:
 
 
 def panel(study: Study, records: Mapping[str, Record]) -> dict[str, Any] | None:
-    """What the page's panel is made of, as ``panels.book_html`` takes it; None while there are no records of it.
+    """Return the data of the first page's panel, for ``panel_chart.book_html``, or None if there are no records.
 
     Args:
-        study: that of Figure 2; its first model is shown.
-        records: with the study's, and with a measurement of kind ``pruning-order`` of that model, if it is there.
+        study: the study of Figure 2; the panel shows its first model.
+        records: records by id: of the study, and of a ``pruning-order`` measurement of that model if there is one.
     """
-    found = [curve for curve in curves(study, records) if curve.model == study.models[0] and len(curve.levels) > 1]
-    shown = panels.of_curves(panels.by_model(found), _ALT, start=30.0, step=1.0)
-    if shown is None:
+    model = study.models[0]
+    drawn = [curve for curve in curves(study, records) if curve.model == model and len(curve.levels) > 1]
+    panel_of_model = panels.of_curves(panels.by_model(drawn), _DESCRIPTION, start=30.0, step=1.0)
+    if panel_of_model is None:
         return None
-    data = shown.data()
+    data = panel_chart.book_data(panel_of_model)
     order = records.get(pruning_order(study).id)
-    return {**data, "weights": order.values["matrices"]} if order is not None and order.status == "ok" else data
+    if order is not None and order.status == "ok":
+        data["weights"] = order.values["matrices"]
+    return data

@@ -1,4 +1,4 @@
-"""How far the figures have come: at each scale what has a record, what that took, and what is still to come."""
+"""The state of the figures at each scale: how many records there are, what they took, and what is missing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..records.store import Record, results
 from ..specs.study import Scale, Study, check_scale
 from ..wording import duration_text
 
-#: The paper's figures, whether they have a study here or not.
+#: The figures of the paper; two of them have no study yet.
 FIGURES = tuple(f"fig{number}" for number in range(1, 12))
 
 _NONE = "—"
@@ -21,108 +21,116 @@ _NONE = "—"
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """How far one study, or several together, have come.
+    """How many records of one study, or of several together, exist and are missing.
 
     Attributes:
-        asked: how many records there are to be.
-        there: how many of them there are.
-        failures: of these, how many diverged or failed, by status.
-        seconds: what those that are there took.
-        devices: on which they were made, in the order of their names.
-        left: seconds that the others should take one after another, by those that are there; None if nothing tells.
-        whole: what all of it should cost, as told before any of it is run.
+        total: number of records that the studies need.
+        done: number of these records that exist.
+        failures: number of existing records that diverged or failed, by status.
+        seconds: computing time of the existing records.
+        devices: names of the devices on which they were made, sorted.
+        seconds_left: expected time of the missing records, one after another, judged by the existing ones; None if
+            they do not tell.
+        cost: expected cost of all records, judged without any of them.
     """
 
-    asked: int
-    there: int
+    total: int
+    done: int
     failures: Mapping[str, int]
     seconds: float
     devices: tuple[str, ...]
-    left: float | None
-    whole: Cost
+    seconds_left: float | None
+    cost: Cost
 
     @property
     def state(self) -> str:
-        """In words, with the number of records.
+        """The number of records, in words.
 
         >>> from dataclasses import replace
-        >>> whole = Cost(120, 24.0)
-        >>> rest = dict(failures={}, seconds=0.0, devices=(), left=None, whole=whole)
-        >>> nothing = Standing(asked=120, there=0, **rest)
-        >>> nothing.state, replace(nothing, there=37, failures={"diverged": 1}).state
+        >>> rest = dict(failures={}, seconds=0.0, devices=(), seconds_left=None, cost=Cost(120, 24.0))
+        >>> nothing = Standing(total=120, done=0, **rest)
+        >>> nothing.state, replace(nothing, done=37, failures={"diverged": 1}).state
         ('not run yet (120)', '37 of 120, 1 diverged')
         """
-        state = "complete" if self.there == self.asked else "not run yet" if not self.there else ""
-        counted = f"{state} ({self.asked:,})" if state else f"{self.there:,} of {self.asked:,}"
-        return counted + "".join(f", {count:,} {status}" for status, count in sorted(self.failures.items()))
+        if self.done == self.total:
+            state = f"complete ({self.total:,})"
+        elif self.done:
+            state = f"{self.done:,} of {self.total:,}"
+        else:
+            state = f"not run yet ({self.total:,})"
+        return state + "".join(f", {count:,} {status}" for status, count in sorted(self.failures.items()))
 
     @property
     def spent(self) -> str:
-        """The time that the records took, and on what."""
-        if not self.there:
+        """The computing time of the existing records, and their devices."""
+        if not self.done:
             return _NONE
         spent = duration_text(self.seconds)
         return f"{spent} on {', '.join(self.devices)}" if self.devices else spent
 
     @property
     def to_come(self) -> str:
-        """The time that the missing records should take: from those that are there, else as ``study.cost`` has it.
+        """The expected time of the missing records: judged by the existing ones, or without any by ``cost``.
 
         >>> from dataclasses import replace
-        >>> whole = Cost(120, 24.0)
-        >>> rest = dict(failures={}, seconds=0.0, devices=(), left=None, whole=whole)
-        >>> nothing = Standing(asked=120, there=0, **rest)
-        >>> nothing.to_come, replace(nothing, there=37, left=7200.0).to_come
+        >>> rest = dict(failures={}, seconds=0.0, devices=(), seconds_left=None, cost=Cost(120, 24.0))
+        >>> nothing = Standing(total=120, done=0, **rest)
+        >>> nothing.to_come, replace(nothing, done=37, seconds_left=7200.0).to_come
         ('120 trainings, about 24 GPU hours', 'about 2.0 h')
         """
-        if self.there == self.asked:
+        if self.done == self.total:
             return _NONE
-        if self.left is not None:
-            return f"about {duration_text(self.left)}"
-        if self.there:
+        if self.seconds_left is not None:
+            return f"about {duration_text(self.seconds_left)}"
+        if self.done:
             return "not known"
-        if not self.whole.trainings:
+        if not self.cost.trainings:
             return "no training"
-        count = f"{self.whole.trainings:,} training{'' if self.whole.trainings == 1 else 's'}"
-        time = "time not known" if self.whole.hours is None else f"about {self.whole.about} GPU hours"
+        count = f"{self.cost.trainings:,} training{'' if self.cost.trainings == 1 else 's'}"
+        time = "time not known" if self.cost.hours is None else f"about {self.cost.about} GPU hours"
         return f"{count}, {time}"
 
 
 def standing(studies: Sequence[Study], records: Mapping[str, Record]) -> Standing:
-    """How far studies of one scale have come, taken together; what several of them need counts once."""
-    asked = {each.id: each for study in studies for each in study.specs()}
-    there = [records[name] for name in asked if name in records]
-    # of a study without records nothing tells how long it takes: what another one took says nothing of it
-    begun = all(any(each.id in records for each in study.specs()) for study in studies)
+    """Return how far studies of one scale have come, taken together; a record that several need counts once."""
+    specs = {spec.id: spec for study in studies for spec in study.specs()}
+    existing = [records[id_] for id_ in specs if id_ in records]
+    # Only its own records say how long a study takes: those of another study do not.
+    begun = all(any(spec.id in records for spec in study.specs()) for study in studies)
+    devices = {str(record.provenance["device"]) for record in existing if "device" in record.provenance}
     return Standing(
-        asked=len(asked),
-        there=len(there),
-        failures=Counter(record.status for record in there if record.status != "ok"),
-        seconds=sum(record.provenance.get("seconds", 0.0) for record in there),
-        devices=tuple(sorted({str(r.provenance["device"]) for r in there if "device" in r.provenance})),
-        left=expected_seconds(list(asked.values()), records) if begun else None,
-        whole=expected(*studies),
+        total=len(specs),
+        done=len(existing),
+        failures=Counter(record.status for record in existing if record.status != "ok"),
+        seconds=sum(record.provenance.get("seconds", 0.0) for record in existing),
+        devices=tuple(sorted(devices)),
+        seconds_left=expected_seconds(list(specs.values()), records) if begun else None,
+        cost=expected(*studies),
     )
 
 
 def table(scales: Sequence[str] = ("lab", "paper")) -> str:
-    """A Markdown table, a row a figure: of each scale how many records there are, what they took, and what is left.
+    """Return a Markdown table with a row for each figure: records, computing time and what is missing at each scale.
 
-    The last row counts once what several figures share. Links are as from a page in ``book/``.
+    The last row is all figures together; a record that several figures share counts once. Links start from a page in
+    ``book/``.
 
     Raises:
         InputError: no scale is named, there is no such scale, or a record is damaged.
     """
     if not scales:
         raise InputError("no scales are named: give at least one, such as lab")
-    by_scale = {check_scale(scale): _records(scale) for scale in scales}
-    heads = ("Figure", *(f"{scale}: {what}" for scale in by_scale for what in ("records", "computed", "to come")))
-    rows = [
-        (_link(figure), *(cell for scale in by_scale for cell in _cells([figure], scale, by_scale[scale])))
-        for figure in FIGURES
-    ]
-    together = ("all", *(cell for scale in by_scale for cell in _cells(STUDIES, scale, by_scale[scale])))
-    return "".join(map(_row, (heads, ["---"] * len(heads), *rows, together)))
+    records = {check_scale(scale): _records(scale) for scale in scales}
+    titles = ["Figure"]
+    for scale in records:
+        titles += [f"{scale}: {column}" for column in ("records", "computed", "to come")]
+    rows: list[Sequence[str]] = [titles, ["---"] * len(titles)]
+    for name, figures in (*((_link(figure), [figure]) for figure in FIGURES), ("all", list(STUDIES))):
+        row = [name]
+        for scale in records:
+            row += _cells(figures, scale, records[scale])
+        rows.append(row)
+    return "".join(map(_markdown, rows))
 
 
 def _records(scale: str) -> dict[str, Record]:
@@ -130,40 +138,41 @@ def _records(scale: str) -> dict[str, Record]:
     return results(scale).records_of_studies(*(by_scale[scale] for by_scale in STUDIES.values()))
 
 
-def _row(cells: Iterable[str]) -> str:
+def _markdown(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |\n"
 
 
-def _cells(named: Iterable[str], scale: str, records: Mapping[str, Record]) -> tuple[str, str, str]:
-    studies = [STUDIES[figure][scale] for figure in named if figure in STUDIES]
+def _cells(figures: Iterable[str], scale: str, records: Mapping[str, Record]) -> tuple[str, str, str]:
+    studies = [STUDIES[figure][scale] for figure in figures if figure in STUDIES]
     if not studies:
         return "no study yet", _NONE, _NONE
-    found = standing(studies, records)
-    return found.state, found.spent, found.to_come
+    together = standing(studies, records)
+    return together.state, together.spent, together.to_come
 
 
 def _link(figure: str) -> str:
-    """To a figure's page: its notebook, or, while it has no study, a page that says what is missing."""
+    """Return a link to a figure's notebook, or, if it has no study, to the page that says what is missing."""
     page = f"../notebooks/{figure}.ipynb" if figure in STUDIES else f"{figure}.md"
     return f"[{figure.removeprefix('fig')}]({page})"
 
 
 def print_table() -> None:
-    """Print, for every figure and scale, the records there and missing and the time that these will take."""
+    """Print, for every figure and scale, how many records exist and are missing, and the time these will take."""
     from rich.console import Console
     from rich.table import Table
 
-    shown = Table("figure", "scale", "records", "missing", "not ok", "expected time, one at a time", box=None)
+    printed = Table("figure", "scale", "records", "missing", "not ok", "expected time, one at a time", box=None)
     records = {scale: _records(scale) for scale in Scale}
     for name, by_scale in STUDIES.items():
         for scale, study in by_scale.items():
-            found = standing([study], records[check_scale(scale)])
-            shown.add_row(
+            progress = standing([study], records[check_scale(scale)])
+            left = progress.seconds_left
+            printed.add_row(
                 name,
                 scale,
-                str(found.there),
-                str(found.asked - found.there),
-                str(sum(found.failures.values())),
-                "unknown: none has been run" if found.left is None else duration_text(found.left),
+                str(progress.done),
+                str(progress.total - progress.done),
+                str(sum(progress.failures.values())),
+                "unknown: none has been run" if left is None else duration_text(left),
             )
-    Console().print(shown)
+    Console().print(printed)

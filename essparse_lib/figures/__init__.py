@@ -20,7 +20,7 @@ STUDIES: dict[str, dict[str, Study]] = {
 
 
 def study(figure: str, scale: str) -> Study:
-    """A figure's study at a scale.
+    """Return the study of a figure at a scale.
 
     Raises:
         InputError: there is no such figure or scale.

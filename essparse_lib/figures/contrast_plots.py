@@ -1,58 +1,53 @@
-"""Drawing of one way to prune held against another: differences with intervals, beside the margin of equivalence."""
+"""Plots, tables and sentences of contrasts: differences between two ways to prune, with their intervals."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ..analysis.contrasts import MARGIN, Contrast
+from ..analysis.contrasts import MARGIN, Contrast, Standing
 from . import style
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+#: Distance between the error bars of two labels at one sparsity, in percent of the weights.
+_OFFSET = 1.2
 
 
 def draw(
-    found: Sequence[Contrast], name: Callable[[Contrast], str] = lambda _: "", asked: float | None = None
+    contrasts: Sequence[Contrast], name_of: Callable[[Contrast], str] = lambda _: "", marked: float | None = None
 ) -> Figure:
-    """The differences against sparsity: a panel a task, a colour a name.
+    """Draw differences against sparsity: a panel for each task, a colour for each label.
 
-    Bars are 95% intervals; the shaded band is the margin within which two ways are taken to perform alike.
+    Bars are 95% intervals. The shaded band is the margin within which two ways to prune count as equivalent.
 
     Args:
-        name: what a contrast is called in the legend, after its model where there are several; if empty, no legend.
-        asked: a sparsity to mark.
+        contrasts: the differences, in points.
+        name_of: returns a contrast's name in the legend, where its model stands before it if there are several models.
+            There is no legend if all labels are empty.
+        marked: a sparsity to mark with a vertical line.
     """
-    tasks = list(dict.fromkeys(c.task for c in found))
-    several = _several(found)
-    labels = [", ".join(filter(None, (c.model if several else "", name(c)))) for c in found]
-    names = list(dict.fromkeys(labels))
-    colours = style.colours(names)
-    figure, axes = style.panels(max(1, len(tasks)))
+    tasks = list(dict.fromkeys(contrast.task for contrast in contrasts))
+    several_models = _has_several_models(contrasts)
+    labelled: dict[str, list[Contrast]] = {}
+    for contrast in contrasts:
+        parts = (contrast.model if several_models else "", name_of(contrast))
+        labelled.setdefault(", ".join(filter(None, parts)), []).append(contrast)
+    colours = style.colours(list(labelled))
+    figure, axes = style.grid_of_axes(max(1, len(tasks)))
     for task, ax in zip(tasks, axes, strict=False):
         ax.set_title(task, fontsize=10)
         ax.axhspan(-MARGIN, MARGIN, color=style.GUIDE, alpha=0.15, linewidth=0)
         ax.axhline(0, color=style.GUIDE, linewidth=1)
-        for place, label in enumerate(names):
-            here = (c for c, own in zip(found, labels, strict=True) if c.task == task and own == label)
-            own = sorted(here, key=lambda c: c.pruning.sparsity)
-            shift = 1.2 * (place - (len(names) - 1) / 2)  # side by side, in points of sparsity
-            ax.errorbar(
-                [100 * c.pruning.sparsity + shift for c in own],
-                [c.difference.value for c in own],
-                yerr=[
-                    [c.difference.value - c.difference.low for c in own],
-                    [c.difference.high - c.difference.value for c in own],
-                ],
-                color=colours[label],
-                marker="o",
-                markersize=3.5,
-                linewidth=1,
-                capsize=2,
-            )
-        if asked is not None:
-            ax.axvline(100 * asked, color=style.ASKED, linewidth=1, linestyle="--")
+        for place, (label, group) in enumerate(labelled.items()):
+            offset = _OFFSET * (place - (len(labelled) - 1) / 2)
+            _draw_errors(ax, [contrast for contrast in group if contrast.task == task], colours[label], offset)
+        if marked is not None:
+            ax.axvline(100 * marked, color=style.MARKED, linewidth=1, linestyle="--")
     for ax in style.first_column(axes):
         ax.set_ylabel("difference (points)")
     figure.supxlabel(style.SPARSITY, fontsize=10)
@@ -60,37 +55,57 @@ def draw(
     return figure
 
 
-def table(found: Sequence[Contrast], columns: Mapping[str, Callable[[Contrast], str]]) -> pd.DataFrame:
-    """A row a difference: model where there are several, task, sparsity, the given columns, difference, how they stand.
-
-    Differences have their 95% intervals.
-    """
-    import pandas as pd
-
-    titles = [*(["model"] if _several(found) else []), "task", "sparsity", *columns, "difference", "verdict", "seeds"]
-    return pd.DataFrame(
-        [
-            {
-                "model": c.model,
-                "task": c.task,
-                "sparsity": f"{c.pruning.sparsity:.0%}",
-                **{title: tell(c) for title, tell in columns.items()},
-                "difference": c.difference.text(),
-                "verdict": c.standing.value,
-                "seeds": c.seeds,
-            }
-            for c in found
-        ],
-        columns=titles,
+def _draw_errors(ax: Axes, contrasts: Sequence[Contrast], colour: style.Colour, offset: float) -> None:
+    ordered = sorted(contrasts, key=lambda contrast: contrast.pruning.sparsity)
+    differences = [contrast.difference for contrast in ordered]
+    below = [difference.value - difference.low for difference in differences]
+    above = [difference.high - difference.value for difference in differences]
+    ax.errorbar(
+        [100 * contrast.pruning.sparsity + offset for contrast in ordered],
+        [difference.value for difference in differences],
+        yerr=[below, above],
+        color=colour,
+        marker="o",
+        markersize=3.5,
+        linewidth=1,
+        capsize=2,
     )
 
 
-def _several(found: Sequence[Contrast]) -> bool:
-    return len({c.model for c in found}) > 1
+def table(contrasts: Sequence[Contrast], columns: Mapping[str, Callable[[Contrast], str]]) -> pd.DataFrame:
+    """Return a row for each difference, with its 95% interval and its verdict.
+
+    Args:
+        contrasts: the differences, in points.
+        columns: further columns, by their titles: each takes a contrast and returns a text.
+    """
+    import pandas as pd
+
+    model = ["model"] if _has_several_models(contrasts) else []
+    titles = [*model, "task", "sparsity", *columns, "difference", "verdict", "seeds"]
+    rows = [
+        {
+            "model": contrast.model,
+            "task": contrast.task,
+            "sparsity": f"{contrast.pruning.sparsity:.0%}",
+            **{title: text_of(contrast) for title, text_of in columns.items()},
+            "difference": contrast.difference.text(),
+            "verdict": contrast.standing.value,
+            "seeds": contrast.seeds,
+        }
+        for contrast in contrasts
+    ]
+    return pd.DataFrame(rows, columns=titles)
 
 
-def tally(found: Sequence[Contrast]) -> str:
-    """How many stand how, in words."""
-    counts = {s: sum(c.standing == s for c in found) for s in ("equivalent", "better", "worse", "undecided")}
-    parts = [f"{count} {standing}" for standing, count in counts.items() if count]
-    return f"Of {len(found)} differences: {', '.join(parts)}." if found else "No records yet."
+def _has_several_models(contrasts: Sequence[Contrast]) -> bool:
+    return len({contrast.model for contrast in contrasts}) > 1
+
+
+def tally(contrasts: Sequence[Contrast]) -> str:
+    """Return a sentence that says how many differences are equivalent, better, worse and undecided."""
+    if not contrasts:
+        return "No records yet."
+    counts = Counter(contrast.standing for contrast in contrasts)
+    parts = [f"{counts[standing]} {standing}" for standing in Standing if counts[standing]]
+    return f"Of {len(contrasts)} differences: {', '.join(parts)}."

@@ -1,22 +1,20 @@
-"""Drawing and telling of curves of performance against sparsity: what Figure 2 and its kin share."""
+"""Plots and tables of curves of performance against sparsity, for Figure 2 and figures like it."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..analysis.curves import Curve, curves
+from ..analysis.curves import Curve
 from ..analysis.essential import EPSILON, essential_sparsity
 from ..analysis.estimate import Estimate
 from ..analysis.turning_point import turning_point
-from ..records.store import Record
 from ..specs.study import Study
-from ..specs.trial import Pruning
 from ..wording import places_text
 from . import style
+from .points import Point
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,240 +22,180 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True, kw_only=True)
-class Point:
-    """One model on one task at the sparsity that the reader asked for.
-
-    Attributes:
-        drop: in points, or in percent of the dense score, with its interval.
-        seeds: how many it rests on.
-        live: whether it was run just now, rather than read from the study's records.
-        relative: whether the drop is in percent of the dense score.
-    """
-
-    model: str
-    task: str
-    sparsity: float
-    drop: Estimate
-    seeds: int
-    live: bool
-    relative: bool = False
-
-
-def points(study: Study, records: Mapping[str, Record], sparsity: float, live: Container[str]) -> list[Point]:
-    """The asked point of every curve that has it, paired with the dense model on the same seeds.
-
-    Args:
-        live: the ids of the trials that were run just now.
-    """
-    return pruned_points(study, records, Pruning(sparsity=sparsity), live)
-
-
-def pruned_points(study: Study, records: Mapping[str, Record], pruning: Pruning, live: Container[str]) -> list[Point]:
-    """As ``points``, of the models pruned in this way, whichever it is.
-
-    What chance in training does is told from the whole curve, so that a point has the interval that it has there.
-    """
-    found, good = [], {i: record for i, record in records.items() if record.status == "ok"}
-    for curve in curves(study, good, prunings=(*study.variants[study.main], pruning)):
-        if pruning in curve.prunings:
-            fresh = any(study.trial(curve.model, curve.task, pruning, seed).id in live for seed in curve.seeds)
-            found.append(_point_at(curve, curve.prunings.index(pruning), live=fresh))
-    return found
-
-
-def measured_point(curve: Curve, sparsity: float, relative: bool = False) -> Point | None:
-    """A curve's own point at one of its levels, or None where it has none there.
-
-    Args:
-        relative: the drop in percent of the dense score.
-    """
-    there = np.flatnonzero(np.isclose(curve.levels, sparsity))
-    return _point_at(curve, int(there[0]), relative) if len(there) else None
-
-
-def _point_at(curve: Curve, place: int, relative: bool = False, live: bool = False) -> Point:
-    """Of a curve what it says at the level with this number."""
-    drop = curve.drop_estimates(relative)[place]
-    seeds = curve.seeds_of(curve.prunings[0], curve.prunings[place])
-    return Point(
-        model=curve.model,
-        task=curve.task,
-        sparsity=float(curve.levels[place]),
-        drop=drop,
-        seeds=seeds,
-        live=live,
-        relative=relative,
-    )
-
-
-def sentence(point: Point) -> str:
-    """A point in words, with its drop and interval."""
-    seeds = "one seed" if point.seeds == 1 else f"{point.seeds} seeds"
-    source = "run now" if point.live else "from records"
-    verb = "loses" if point.drop.value >= 0 else "gains"
-    size = point.drop if point.drop.value >= 0 else -point.drop
-    unit = "% of its dense score" if point.relative else " points"
-    return (
-        f"With {point.sparsity:.4g} of its prunable weights gone, {point.model} {verb} {size.text()}{unit} "
-        f"on {point.task} ({seeds}, {source})."
-    )
-
-
-#: Line styles of the ways that are drawn thin beside the main one, in their order.
-_BESIDE = (":", "--", "-.")
+#: Line styles of the further variants, which are drawn thin, in their order.
+_THIN_LINES = (":", "--", "-.")
 
 
 def draw(
-    found: Sequence[Curve],
-    asked: Sequence[Point] = (),
+    curves: Sequence[Curve],
+    points: Sequence[Point] = (),
     epsilon: float = EPSILON,
-    beside: Mapping[str, Sequence[Curve]] | None = None,
-    relative: bool = False,
+    variants: Mapping[str, Sequence[Curve]] | None = None,
 ) -> Figure:
-    """Change from the dense model against sparsity: a panel a task, a colour a model.
+    """Draw change from the dense model against sparsity: a panel for each task, a colour for each model.
 
-    Every panel has its own vertical scale. Lines are means over the seeds, thin lines the seeds, bands 95%
-    intervals, the dashed line lies ε below the dense model, the dotted one at always saying the commonest class;
-    ticks at the bottom are the essential sparsity with its interval, crosses trials that diverged or failed.
+    Every panel has its own vertical scale. Thick lines are means over the seeds, thin lines single seeds, bands 95%
+    intervals. The dashed grey line lies ε below the dense model, the dotted one where a model always says the
+    commonest class. Ticks at the bottom are essential sparsities with their intervals, crosses trials that diverged or
+    failed.
 
     Args:
-        beside: curves of other ways by their names, drawn as thin broken lines of their means, with dots where
-            they were measured: records may be missing between them.
-        relative: all in percent of the dense score, not in points; so must be ``asked`` and ε.
+        curves: the curves of the main variant.
+        points: points to mark with a diamond.
+        epsilon: tolerance of the essential sparsity, in points.
+        variants: curves of further variants, by name: thin broken lines of their means, with a dot at each level that
+            has a record.
     """
-    beside = {way: [c for c in curves_ if len(c.levels) > 1] for way, curves_ in (beside or {}).items()}
-    tasks = list(dict.fromkeys([c.task for c in found] + [p.task for p in asked]))
-    models = list(dict.fromkeys([c.model for c in found] + [p.model for p in asked]))
+    further = {name: [curve for curve in group if len(curve.levels) > 1] for name, group in (variants or {}).items()}
+    tasks = list(dict.fromkeys([curve.task for curve in curves] + [point.task for point in points]))
+    models = list(dict.fromkeys([curve.model for curve in curves] + [point.model for point in points]))
     colours = style.colours(models)
-    figure, axes = style.panels(max(1, len(tasks)))
+    figure, axes = style.grid_of_axes(max(1, len(tasks)))
     for task, ax in zip(tasks, axes, strict=False):
+        curves_of_task = [curve for curve in curves if curve.task == task]
+        points_of_task = [point for point in points if point.task == task]
         ax.set_title(task, fontsize=10)
         ax.axhline(-epsilon, color=style.GUIDE, linestyle="--", linewidth=1)
-        for curve in (c for c in found if c.task == task):
-            _curve(ax, curve, colours[curve.model], epsilon, len(models), relative)
-        for line, others in zip(_BESIDE, beside.values(), strict=False):
-            for curve in (c for c in others if c.task == task):
-                change = -curve.drops(relative)[0]
-                ax.plot(100 * curve.levels, change, f".{line}", color=colours[curve.model], linewidth=1, markersize=4)
-        for point in (p for p in asked if p.task == task):
-            _point(ax, point)
-        ax.set_ylim(*_limits([c for c in found if c.task == task], [p for p in asked if p.task == task], relative))
+        for curve in curves_of_task:
+            _draw_curve(ax, curve, colours[curve.model])
+            if len(models) == 1:
+                below = float(curve.scores[:, 0].mean()) - curve.majority
+                ax.axhline(-below, color=style.GUIDE, linestyle=":", linewidth=1)
+            _draw_essential_sparsity(ax, curve, colours[curve.model], epsilon)
+        for line, group in zip(_THIN_LINES, further.values(), strict=False):
+            for curve in group:
+                if curve.task == task:
+                    change, colour = -curve.drops()[0], colours[curve.model]
+                    ax.plot(100 * curve.levels, change, f".{line}", color=colour, linewidth=1, markersize=4)
+        for point in points_of_task:
+            _draw_point(ax, point)
+        ax.set_ylim(*_limits(curves_of_task, points_of_task))
     for ax in style.first_column(axes):
-        ax.set_ylabel("change (% of dense)" if relative else "change (points)")
+        ax.set_ylabel("change (points)")
     figure.supxlabel(style.SPARSITY, fontsize=10)
-    tolerated = f"dense − {epsilon:g}{'%' if relative else ' point'}"
-    _legend(figure, colours, bool(asked), any(c.failures for c in found), tolerated, beside)
+    _add_legend(
+        figure,
+        colours,
+        tolerance=f"dense − {epsilon:g} point",
+        variants=further,
+        has_points=bool(points),
+        has_failures=any(curve.failures for curve in curves),
+    )
     return figure
 
 
-def _limits(found: Sequence[Curve], asked: Sequence[Point], relative: bool) -> tuple[float, float]:
-    """The range of the bands and of the asked points: the commonest class may lie far below."""
-    changes = [-drop for curve in found for e in curve.drop_estimates(relative) for drop in (e.low, e.high)]
-    changes += [-drop for point in asked for drop in (point.drop.low, point.drop.high)]
+def _limits(curves: Sequence[Curve], points: Sequence[Point]) -> tuple[float, float]:
+    """Return the vertical range of the bands and points; the line of the commonest class may lie far below it."""
+    drops = [drop for curve in curves for drop in curve.drop_estimates()] + [point.drop for point in points]
+    changes = [-end for drop in drops for end in (drop.low, drop.high)]
     low, high = min(changes, default=-5.0), max(changes, default=1.0)
     room = 0.08 * (high - low) + 1
     return low - 2 * room, high + room
 
 
-def _curve(
-    ax: Axes, curve: Curve, colour: tuple[float, float, float], epsilon: float, models: int, relative: bool
-) -> None:
+def _draw_curve(ax: Axes, curve: Curve, colour: style.Colour) -> None:
     percent = 100 * curve.levels
-    drop, resampled = curve.drops(relative)
-    dense = curve.scores[:, :1]
-    unit = dense / 100 if relative and (dense > 0).all() else np.ones_like(dense)
-    ax.plot(percent, ((curve.scores - dense) / unit).T, color=colour, linewidth=0.6, alpha=0.6)
+    drop, resampled = curve.drops()
+    changes_of_seeds = curve.scores - curve.scores[:, :1]
+    ax.plot(percent, changes_of_seeds.T, color=colour, linewidth=0.6, alpha=0.6)
     if len(percent) > 1:
         low, high = np.nanquantile(resampled, (0.025, 0.975), axis=0)
         ax.fill_between(percent, -high, -low, color=colour, alpha=0.2, linewidth=0)
     ax.plot(percent, -drop, color=colour, marker="o", markersize=3, linewidth=1.6)
-    if models == 1:
-        ax.axhline(
-            (curve.majority - float(dense.mean())) / float(unit.mean()), color=style.GUIDE, linestyle=":", linewidth=1
-        )
     for _, level in curve.failures:
         ax.plot(100 * level, 0, marker="x", color=colour)
-    if len(percent) > 2 and curve.learned():
-        knee = essential_sparsity(curve, epsilon, relative)
-        transform = ax.get_xaxis_transform()
-        span = [100 * knee.low, 100 * knee.high]
-        ax.plot(span, [0.04, 0.04], color=colour, linewidth=3, alpha=0.35, transform=transform)
-        ax.plot(100 * knee.value, 0.04, marker="|", color=colour, markersize=12, markeredgewidth=2, transform=transform)
 
 
-def _point(ax: Axes, point: Point) -> None:
+def _draw_essential_sparsity(ax: Axes, curve: Curve, colour: style.Colour, epsilon: float) -> None:
+    if len(curve.levels) < 3 or not curve.learned():
+        return
+    essential = essential_sparsity(curve, epsilon).scaled(100)
+    bottom: dict[str, Any] = {"color": colour, "transform": ax.get_xaxis_transform()}
+    ax.plot([essential.low, essential.high], [0.04, 0.04], linewidth=3, alpha=0.35, **bottom)
+    ax.plot(essential.value, 0.04, marker="|", markersize=12, markeredgewidth=2, **bottom)
+
+
+def _draw_point(ax: Axes, point: Point) -> None:
     error = [[max(0, point.drop.high - point.drop.value)], [max(0, point.drop.value - point.drop.low)]]
-    ax.errorbar(
-        100 * point.sparsity,
-        -point.drop.value,
-        yerr=error,
-        color=style.ASKED,
-        marker="D",
-        markersize=6,
-        capsize=3,
-        zorder=5,
-    )
+    look: dict[str, Any] = {"color": style.MARKED, "marker": "D", "markersize": 6, "capsize": 3, "zorder": 5}
+    ax.errorbar(100 * point.sparsity, -point.drop.value, yerr=error, **look)
 
 
-def _legend(
-    figure: Figure, colours: Mapping[str, Any], asked: bool, unlucky: bool, tolerated: str, beside: Mapping[str, Any]
+def _add_legend(
+    figure: Figure,
+    colours: Mapping[str, style.Colour],
+    *,
+    tolerance: str,
+    variants: Mapping[str, Sequence[Curve]],
+    has_points: bool,
+    has_failures: bool,
 ) -> None:
     from matplotlib.lines import Line2D
 
-    handles = [Line2D([], [], color=c, marker="o", markersize=3, label=m) for m, c in colours.items()]
+    handles = [Line2D([], [], color=c, marker="o", markersize=3, label=model) for model, c in colours.items()]
     handles += [
-        Line2D([], [], color="0.2", linestyle=line, linewidth=1, label=way)
-        for line, (way, curves_) in zip(_BESIDE, beside.items(), strict=False)
-        if curves_
+        Line2D([], [], color="0.2", linestyle=line, linewidth=1, label=name)
+        for line, (name, curves) in zip(_THIN_LINES, variants.items(), strict=False)
+        if curves
     ]
-    handles.append(Line2D([], [], color=style.GUIDE, linestyle="--", label=tolerated))
+    handles.append(Line2D([], [], color=style.GUIDE, linestyle="--", label=tolerance))
     if len(colours) == 1:
         handles.append(Line2D([], [], color=style.GUIDE, linestyle=":", label="commonest class"))
     handles.append(Line2D([], [], color="0.2", marker="|", linewidth=3, alpha=0.5, label="essential sparsity, 95%"))
-    if asked:
-        handles.append(Line2D([], [], color=style.ASKED, marker="D", linestyle="", label="the point asked for"))
-    if unlucky:
+    if has_points:
+        handles.append(Line2D([], [], color=style.MARKED, marker="D", linestyle="", label="the point asked for"))
+    if has_failures:
         handles.append(Line2D([], [], color="0.2", marker="x", linestyle="", label="diverged or failed"))
     figure.legend(handles=handles, loc="outside upper center", ncols=min(3, len(handles)), fontsize=9)
 
 
-def table(found: Sequence[Curve], epsilon: float = EPSILON) -> pd.DataFrame:
-    """A row a curve: dense score, essential sparsity (ε absolute and relative) and turning point, with intervals."""
+def table(curves: Sequence[Curve], epsilon: float = EPSILON) -> pd.DataFrame:
+    """Return a row for each curve: dense score, essential sparsity and turning point, with intervals.
+
+    The model has a column if there are several.
+
+    Args:
+        curves: the curves.
+        epsilon: tolerance of the essential sparsity, once in points and once in percent of the dense score.
+    """
     import pandas as pd
 
     rows = []
-    for curve in found:
-        learned = curve.learned()
+    for curve in curves:
+        absolute = essential_sparsity(curve, epsilon)
+        relative = essential_sparsity(curve, epsilon, relative=True)
         rows.append(
             {
                 "model": curve.model,
                 "task": curve.task if curve.metric == "accuracy" else f"{curve.task} ({curve.metric})",
                 "dense": curve.dense().text(),
                 "commonest class": f"{curve.majority:.1f}",
-                "essential sparsity %": sparsity_text(curve, essential_sparsity(curve, epsilon), learned),
-                "the same, ε relative": sparsity_text(curve, essential_sparsity(curve, epsilon, True), learned),
-                "turning point %": sparsity_text(curve, turning_point(curve), learned),
+                "essential sparsity %": sparsity_text(curve, absolute),
+                "the same, ε relative": sparsity_text(curve, relative),
+                "turning point %": sparsity_text(curve, turning_point(curve)),
                 "seeds": len(curve.seeds),
             }
         )
-    shown = pd.DataFrame(rows)
-    return shown.drop(columns="model") if len({curve.model for curve in found}) == 1 else shown
+    frame = pd.DataFrame(rows)
+    return frame.drop(columns="model") if len({curve.model for curve in curves}) == 1 else frame
 
 
-def sparsity_text(curve: Curve, found: Estimate, learned: bool) -> str:
-    """A sparsity of a curve in percent: with ``≥`` where the curve ends before, in words where there is none."""
-    if not learned:
+def sparsity_text(curve: Curve, sparsity: Estimate) -> str:
+    """Return a sparsity of a curve in percent, such as ``40 [31, 52]``.
+
+    ``≥`` stands before it at the last level of the curve. Words stand in its place where there is none.
+    """
+    if not curve.learned():
         return "not learned"
-    if np.isnan(found.value) or len(curve.levels) < 3:
+    if not sparsity.known or len(curve.levels) < 3:
         return "none"
-    return found.text(digits=0, scale=100, last=curve.levels[-1])
+    return sparsity.text(digits=0, scale=100, last=curve.levels[-1])
 
 
-def unfalling(study: Study, found: Sequence[Curve], epsilon: float = EPSILON) -> str:
-    """In words which complete curves never fall by more than ε, and what follows; empty if all do."""
+def unfalling(study: Study, curves: Sequence[Curve], epsilon: float = EPSILON) -> str:
+    """Return which complete curves never fall by more than ε, and what follows from that; empty if all fall."""
     end = max(study.sparsities)
-    lasting = [curve for curve in _counted(study, found) if essential_sparsity(curve, epsilon).value >= end]
+    lasting = [curve for curve in _complete(study, curves) if essential_sparsity(curve, epsilon).value >= end]
     if not lasting:
         return ""
     where = places_text((curve.model, curve.task) for curve in lasting)
@@ -268,9 +206,9 @@ def unfalling(study: Study, found: Sequence[Curve], epsilon: float = EPSILON) ->
     )
 
 
-def range_text(study: Study, found: Sequence[Curve], epsilon: float = EPSILON) -> str:
-    """The smallest and the largest essential sparsity of the complete curves that learned, such as ``27% to 54%``."""
-    values = [essential_sparsity(curve, epsilon).value for curve in _counted(study, found)]
+def range_text(study: Study, curves: Sequence[Curve], epsilon: float = EPSILON) -> str:
+    """Return the smallest and the largest essential sparsity of the complete curves, such as ``27% to 54%``."""
+    values = [essential_sparsity(curve, epsilon).value for curve in _complete(study, curves)]
     if not values:
         return "not known yet"
     end = max(study.sparsities)
@@ -278,5 +216,6 @@ def range_text(study: Study, found: Sequence[Curve], epsilon: float = EPSILON) -
     return low if low == high else f"{low} to {high}"
 
 
-def _counted(study: Study, found: Sequence[Curve]) -> list[Curve]:
-    return [curve for curve in found if curve.complete(study) and curve.learned()]
+def _complete(study: Study, curves: Sequence[Curve]) -> list[Curve]:
+    """Return the curves that have all records of the study and whose dense model learned its task."""
+    return [curve for curve in curves if curve.complete(study) and curve.learned()]

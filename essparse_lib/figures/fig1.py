@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-_WHERE = {"one-shot": at_sparsities((FREE_OF_BERT,))}
+_VARIANTS = {"one-shot": at_sparsities((FREE_OF_BERT,))}
 _MEASURED = {"pruned-share": (FREE_OF_BERT,), "pruning-order": (0.0,)}
 
 STUDIES = {
@@ -23,7 +23,7 @@ STUDIES = {
         models=("tiny-bert",),
         tasks=language_settings.TINY_TASKS,
         training=language_settings.TINY,
-        variants=_WHERE,
+        variants=_VARIANTS,
         seeds=(0, 1),
         measured=_MEASURED,
     ),
@@ -33,7 +33,7 @@ STUDIES = {
         models=("minilm-l6",),
         tasks=language_settings.LAB_TASKS,
         training=language_settings.LAB,
-        variants=_WHERE,
+        variants=_VARIANTS,
         measured=_MEASURED,
     ),
     "paper": Study(
@@ -42,54 +42,58 @@ STUDIES = {
         models=("bert-base-uncased",),
         tasks=language_settings.PAPER_TASKS,
         training=language_settings.TABLE_1,
-        variants=_WHERE,
+        variants=_VARIANTS,
         measured=_MEASURED,
     ),
 }
 
 
 def draw(matrices: Sequence[dict[str, Any]], block: int) -> Figure:
-    """Of one block each matrix as a map: how much of each cell's weights goes. One colour scale for all.
+    """Draw each matrix of one block as a map of the percentage of weights that go in each of its cells.
+
+    All maps have one colour scale.
 
     Args:
-        matrices: as a measurement of kind ``pruned-share`` lists them.
-        block: number of the block.
+        matrices: the matrices of a model, as a measurement of kind ``pruned-share`` lists them.
+        block: number of the block, from 0.
     """
     import matplotlib.pyplot as plt
 
-    own = [m for m in matrices if m["depth"] == block]
-    overall = sum(m["pruned"] for m in matrices) / max(1, sum(m["size"] for m in matrices))
-    columns = min(3, len(own))
-    rows = -(-len(own) // columns)
+    matrices_of_block = [matrix for matrix in matrices if matrix["depth"] == block]
+    brightest = max(1, min(100, 300 * _share_pruned(matrices)))
+    columns = min(3, len(matrices_of_block))
+    rows = -(-len(matrices_of_block) // columns)
     figure, grid = plt.subplots(rows, columns, figsize=(style.WIDTH, 2.7 * rows), squeeze=False, layout="constrained")
     for ax in grid.flat:
         ax.set_axis_off()
-    for ax, matrix in zip(grid.flat, own, strict=False):
-        image = ax.imshow(matrix["map"], cmap="viridis", vmin=0, vmax=max(1, min(100, 300 * overall)), aspect="auto")
+    for ax, matrix in zip(grid.flat, matrices_of_block, strict=False):
+        image = ax.imshow(matrix["map"], cmap="viridis", vmin=0, vmax=brightest, aspect="auto")
         ax.set_title(f"{matrix['component']}: {matrix['pruned'] / matrix['size']:.1%}", fontsize=10)
     figure.colorbar(image, ax=grid, label="removed (% of a cell's weights)", shrink=0.7)
     return figure
 
 
 def draw_shares(matrices: Sequence[dict[str, Any]]) -> Figure:
-    """How sparse each component of each block becomes: a line a component, against the block's number."""
+    """Draw how sparse each component of each block becomes: a line for each component, against the block's number.
+
+    Args:
+        matrices: the matrices of a model, as a measurement of kind ``pruned-share`` lists them.
+    """
     import matplotlib.pyplot as plt
 
-    components = list(dict.fromkeys(m["component"] for m in matrices))
-    colours = style.colours(components)
+    by_component = _by_component(matrices)
+    colours = style.colours(list(by_component))
     figure, ax = plt.subplots(figsize=(style.WIDTH, 3.2), layout="constrained")
-    for component in components:
-        own = [m for m in matrices if m["component"] == component]
+    for component, group in by_component.items():
         ax.plot(
-            [m["depth"] + 1 for m in own],
-            [100 * m["pruned"] / m["size"] for m in own],
+            [matrix["depth"] + 1 for matrix in group],
+            [100 * matrix["pruned"] / matrix["size"] for matrix in group],
             marker="o",
             markersize=4,
             color=colours[component],
             label=component,
         )
-    overall = sum(m["pruned"] for m in matrices) / max(1, sum(m["size"] for m in matrices))
-    ax.axhline(100 * overall, color=style.GUIDE, linestyle="--", linewidth=1, label="all together")
+    ax.axhline(100 * _share_pruned(matrices), color=style.GUIDE, linestyle="--", linewidth=1, label="all together")
     ax.set(xlabel="block", ylabel="removed (%)", ylim=(0, None))
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.legend(fontsize=9, ncols=2)
@@ -97,20 +101,38 @@ def draw_shares(matrices: Sequence[dict[str, Any]]) -> Figure:
 
 
 def table(matrices: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """A row a component: its share of the weights, its share of those removed, and how sparse it becomes."""
+    """Return a row for each component: its share of the weights, its share of those removed, and its sparsity.
+
+    Args:
+        matrices: the matrices of a model, each with its ``component``, ``size`` and number of weights ``pruned``.
+    """
     import pandas as pd
 
-    size, pruned = (max(1, sum(m[name] for m in matrices)) for name in ("size", "pruned"))
+    all_weights, all_pruned = max(1, _total(matrices, "size")), max(1, _total(matrices, "pruned"))
     rows = []
-    for component in dict.fromkeys(m["component"] for m in matrices):
-        own = [m for m in matrices if m["component"] == component]
-        held, gone = (sum(m[name] for m in own) for name in ("size", "pruned"))
+    for component, group in _by_component(matrices).items():
+        size, pruned = _total(group, "size"), _total(group, "pruned")
         rows.append(
             {
                 "component": component,
-                "share of the weights": f"{held / size:.1%}",
-                "share of those removed": f"{gone / pruned:.1%}",
-                "removed": f"{gone / held:.1%}",
+                "share of the weights": f"{size / all_weights:.1%}",
+                "share of those removed": f"{pruned / all_pruned:.1%}",
+                "removed": f"{pruned / size:.1%}",
             }
         )
     return pd.DataFrame(rows)
+
+
+def _by_component(matrices: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for matrix in matrices:
+        groups.setdefault(matrix["component"], []).append(matrix)
+    return groups
+
+
+def _share_pruned(matrices: Sequence[dict[str, Any]]) -> float:
+    return _total(matrices, "pruned") / max(1, _total(matrices, "size"))
+
+
+def _total(matrices: Sequence[dict[str, Any]], name: str) -> int:
+    return sum(matrix[name] for matrix in matrices)

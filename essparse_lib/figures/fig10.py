@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..analysis.curves import curves
 from ..analysis.estimate import Estimate
 from ..claims.paper import COSINES
 from ..records.store import Record
 from ..specs.measurement import Measurement
 from ..specs.study import Study
-from ..wording import listing, rates_text
 from . import fig9, language_settings, panels, style, vision_settings
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
 def _of_tickets(study: Study, most: float = 1.0, **changes: Any) -> Study:
-    """The lottery tickets of a study up to a sparsity, with their masks compared at each."""
+    """Return the study of a study's lottery tickets up to a sparsity, whose masks are compared at each sparsity."""
     tickets = tuple(pruning for pruning in study.variants[fig9.LOTTERY] if pruning.sparsity <= most)
-    compared = {"mask-similarity": tuple(pruning.sparsity for pruning in tickets)}
-    return replace(study, figure="fig10", variants={fig9.LOTTERY: tickets}, measured=compared, **changes)
+    measured = {"mask-similarity": tuple(pruning.sparsity for pruning in tickets)}
+    return replace(study, figure="fig10", variants={fig9.LOTTERY: tickets}, measured=measured, **changes)
 
 
 #: The vision transformer is fine-tuned at a higher rate than the model of language. Here its tickets are found once
@@ -37,104 +34,131 @@ _SLOWER = _of_tickets(
     most=0.4,
     models=vision_settings.LAB_MODELS[:1],
     training={
-        task: replace(how, learning_rate=language_settings.LAB["*"].learning_rate)
-        for task, how in vision_settings.LAB.items()
+        task: replace(training, learning_rate=language_settings.LAB["*"].learning_rate)
+        for task, training in vision_settings.LAB.items()
     },
     pretrained={},
 )
 
-#: Those of Figure 9, whose tickets these are.
+#: The tickets of Figure 9, so that no ticket is found twice.
 STUDIES: dict[str, Study] = {
     scale: _of_tickets(study, control=_SLOWER if scale == "lab" else None) for scale, study in fig9.STUDIES.items()
 }
 
 
 def measured(study: Study, records: Mapping[str, Record]) -> list[str]:
-    """The models whose masks have been compared, in the study's order."""
-    there = {asked.model for asked in study.measurements() if asked.id in records}
-    return [model for model in study.models if model in there]
+    """Return the models whose masks have been compared, in the study's order."""
+    models = {measurement.model for measurement in study.measurements() if measurement.id in records}
+    return [model for model in study.models if model in models]
 
 
 def tables(study: Study, records: Mapping[str, Record], model: str, measure: str = "cosine") -> dict[float, np.ndarray]:
-    """By sparsity, the similarities of all of a model's masks (tickets, then one-shot), shape (seeds, masks, masks)."""
-    found: dict[float, list[list[list[float]]]] = {}
-    for asked in _of(study, records, model):
-        found.setdefault(asked.sparsity, []).append(records[asked.id].values[measure])
-    return {sparsity: np.array(each) for sparsity, each in sorted(found.items())}
+    """Return the similarities of all of a model's masks at each sparsity, shape (seeds, masks, masks).
+
+    The masks are the tickets of the tasks, then the one-shot mask.
+
+    Args:
+        study: a study of Figure 10.
+        records: its records, by id.
+        model: name of the model.
+        measure: ``cosine`` of what is kept, or ``jaccard_removed``.
+    """
+    by_sparsity: dict[float, list[list[list[float]]]] = {}
+    for measurement in _measurements(study, records, model):
+        values = records[measurement.id].values
+        by_sparsity.setdefault(measurement.sparsity, []).append(values[measure])
+    return {sparsity: np.array(similarities) for sparsity, similarities in sorted(by_sparsity.items())}
 
 
 def names(study: Study, records: Mapping[str, Record], model: str) -> list[str]:
-    """What the rows of a model's tables stand for."""
-    return next((records[asked.id].values["names"] for asked in _of(study, records, model)), [])
+    """Return the names of the masks of a model, in the order of ``tables``."""
+    measurements = _measurements(study, records, model)
+    return records[measurements[0].id].values["names"] if measurements else []
 
 
-def _of(study: Study, records: Mapping[str, Record], model: str) -> list[Measurement]:
-    return [asked for asked in study.measurements() if asked.model == model and asked.id in records]
+def _measurements(study: Study, records: Mapping[str, Record], model: str) -> list[Measurement]:
+    """Return the study's measurements of a model that have a record."""
+    return [each for each in study.measurements() if each.model == model and each.id in records]
 
 
 def draw(study: Study, records: Mapping[str, Record], sparsities: Sequence[float] = (0.1, 0.2, 0.3, 0.4)) -> Figure:
-    """Heat maps of the cosines, the mean over the seeds, with the null 1 − s in each title; one scale for all.
+    """Draw heat maps of the cosines, means over the seeds, with the null 1 − s in each title; one scale for all.
 
-    Those of each model begin a row: masks of different models have nothing in common.
+    The maps of each model begin a row: masks of different models have nothing in common.
+
+    Args:
+        study: a study of Figure 10.
+        records: its records, by id.
+        sparsities: those that have a map.
     """
     import matplotlib.pyplot as plt
 
-    models = measured(study, records)
-    maps = {m: {s: t for s, t in tables(study, records, m).items() if s in sparsities} for m in models}
-    maps = {model: own for model, own in maps.items() if own}
+    maps = {}
+    for model in measured(study, records):
+        cosines = tables(study, records, model)
+        if drawn := {sparsity: 100 * cosines[sparsity].mean(0) for sparsity in cosines if sparsity in sparsities}:
+            maps[model] = drawn
     if not maps:
         return style.note()
-    least = min(100 * float(table.mean(0).min()) for own in maps.values() for table in own.values())
-    columns = min(2, max(len(own) for own in maps.values()))
-    rows = {model: -(-len(own) // columns) for model, own in maps.items()}
+    lowest = min(float(cosines.min()) for drawn in maps.values() for cosines in drawn.values())
+    columns = min(2, max(len(drawn) for drawn in maps.values()))
+    rows = {model: -(-len(drawn) // columns) for model, drawn in maps.items()}
     size = (style.WIDTH, 3.4 * sum(rows.values()))
     figure, grid = plt.subplots(sum(rows.values()), columns, figsize=size, squeeze=False, layout="constrained")
-    first = 0
-    for model, own in maps.items():
-        places = grid[first : first + rows[model]].flatten()
-        first += rows[model]
-        for ax in places[len(own) :]:
+    first_row = 0
+    for model, drawn in maps.items():
+        axes = grid[first_row : first_row + rows[model]].flatten()
+        first_row += rows[model]
+        for ax in axes[len(drawn) :]:
             ax.set_visible(False)
-        _maps(places, own, names(study, records, model), columns, least, f"{model}\n" if len(maps) > 1 else "")
+        labels = names(study, records, model)
+        for place, (sparsity, cosines) in enumerate(drawn.items()):
+            _draw_map(
+                axes[place],
+                cosines,
+                lowest=np.floor(lowest) - 1,
+                x_labels=labels if place >= len(drawn) - columns else None,
+                y_labels=labels if place % columns == 0 else None,
+            )
+            title = f"sparsity {sparsity:.0%}; by chance {1 - sparsity:.0%}"
+            axes[place].set_title(f"{model}\n{title}" if len(maps) > 1 else title, fontsize=10)
     figure.suptitle("cosine similarity of masks (%)", fontsize=10)
     return figure
 
 
-def _maps(
-    places: Sequence[Axes],
-    found: Mapping[float, np.ndarray],
-    labels: Sequence[str],
-    columns: int,
-    least: float,
-    title: str,
+def _draw_map(
+    ax: Axes,
+    percents: np.ndarray,
+    *,
+    lowest: float,
+    x_labels: Sequence[str] | None,
+    y_labels: Sequence[str] | None,
 ) -> None:
     import seaborn as sns
 
-    for place, ((sparsity, table), ax) in enumerate(zip(found.items(), places, strict=False)):
-        sns.heatmap(
-            100 * table.mean(0),
-            ax=ax,
-            vmin=np.floor(least) - 1,
-            vmax=100,
-            cmap="viridis",
-            annot=True,
-            fmt=".1f",
-            annot_kws={"size": 8},
-            cbar=False,
-            square=True,
-            xticklabels=labels if place >= len(found) - columns else False,
-            yticklabels=labels if place % columns == 0 else False,
-        )
-        ax.set_title(f"{title}sparsity {sparsity:.0%}; by chance {1 - sparsity:.0%}", fontsize=10)
-        ax.tick_params(axis="x", rotation=90)  # seaborn would leave some level, where names run into each other
-        ax.tick_params(axis="y", rotation=0)
+    sns.heatmap(
+        percents,
+        ax=ax,
+        vmin=lowest,
+        vmax=100,
+        cmap="viridis",
+        annot=True,
+        fmt=".1f",
+        annot_kws={"size": 8},
+        cbar=False,
+        square=True,
+        xticklabels=x_labels or False,
+        yticklabels=y_labels or False,
+    )
+    ax.tick_params(axis="x", rotation=90)  # seaborn would leave some level, where names run into each other
+    ax.tick_params(axis="y", rotation=0)
 
 
 def draw_against_null(study: Study, records: Mapping[str, Record]) -> Figure:
-    """Similarity against sparsity, tickets with one-shot and with each other, beside what chance gives.
+    """Draw similarity against sparsity, of tickets with the one-shot mask and with each other, with the null.
 
-    Left the cosine, as in the paper; right the overlap of what is removed (Jaccard), which starts from chance near 0.
-    Points are pairs of masks, lines their means; a row a model.
+    Left is the cosine, as in the paper; right the overlap of what is removed (Jaccard index), whose null is near 0.
+    Points are pairs of masks, lines their means, the dashed line unrelated masks. A row is a model.
     """
     import matplotlib.pyplot as plt
 
@@ -146,60 +170,72 @@ def draw_against_null(study: Study, records: Mapping[str, Record]) -> Figure:
     titles = {"cosine": "cosine of what is kept", "jaccard_removed": "overlap of what is removed"}
     for model, axes in zip(models, grid, strict=True):
         for ax, (measure, title) in zip(axes, titles.items(), strict=True):
-            _against_null(ax, study, records, model, measure)
+            _draw_model_against_null(ax, study, records, model, measure)
             ax.set(xlabel="sparsity (%)")
             ax.set_title(f"{model}:\n{title}" if len(models) > 1 else title, fontsize=10)
     grid[0][0].legend(fontsize=9)
     return figure
 
 
-def _against_null(ax: Axes, study: Study, records: Mapping[str, Record], model: str, measure: str) -> None:
-    kinds = {"ticket and one-shot": _with_one_shot, "tickets of two tasks": _of_two_tasks}
-    colours = style.colours(list(kinds))
-    found = tables(study, records, model, measure)
-    for kind, rows in kinds.items():
-        for sparsity, table in found.items():
-            values = rows(table)
-            ax.plot([100 * sparsity] * len(values), 100 * values, ".", color=colours[kind], alpha=0.35)
-        means = {s: 100 * rows(t).mean() for s, t in found.items() if len(rows(t))}  # one task has no two tickets
-        ax.plot([100 * s for s in means], list(means.values()), color=colours[kind], label=kind)
-    chance = {a.sparsity: records[a.id].values["independent"][measure] for a in _of(study, records, model)}
-    ax.plot([100 * s for s in chance], [100 * v for v in chance.values()], "--", color=style.GUIDE, label="by chance")
+def _draw_model_against_null(ax: Axes, study: Study, records: Mapping[str, Record], model: str, measure: str) -> None:
+    colours = style.colours(list(_PAIRS))
+    similarities = tables(study, records, model, measure)
+    for kind, pairs_of in _PAIRS.items():
+        means = {}
+        for sparsity, table in similarities.items():
+            percents = 100 * pairs_of(table)
+            ax.plot([100 * sparsity] * len(percents), percents, ".", color=colours[kind], alpha=0.35)
+            if len(percents):  # one task has no two tickets
+                means[100 * sparsity] = percents.mean()
+        ax.plot(list(means), list(means.values()), color=colours[kind], label=kind)
+    null = _null(study, records, model, measure)
+    ax.plot([100 * sparsity for sparsity in null], list(null.values()), "--", color=style.GUIDE, label="by chance")
     if measure == "cosine":
         for level in COSINES:
             ax.axhline(100 * level, color=style.GUIDE, linewidth=0.8, linestyle=":")
     ax.set(ylabel="similarity (%)", ylim=(0, 102))
 
 
+def _null(study: Study, records: Mapping[str, Record], model: str, measure: str) -> dict[float, float]:
+    """Return the similarity of unrelated masks at each sparsity, in percent, in the order of the measurements."""
+    null = {}
+    for measurement in _measurements(study, records, model):
+        null[measurement.sparsity] = 100 * records[measurement.id].values["independent"][measure]
+    return null
+
+
 def panel(study: Study, records: Mapping[str, Record]) -> panels.Panel | None:
-    """What ``draw_against_null`` shows, to be read at a slider: means over pairs and seeds, least and greatest."""
-    kinds = {"ticket and one-shot": _with_one_shot, "tickets of two tasks": _of_two_tasks}
-    readings = {"cosine (%)": "cosine", "overlap of what is removed (%)": "jaccard_removed"}
+    """Return a panel of what ``draw_against_null`` shows, or None if there are no records.
+
+    An estimate is a mean over pairs of masks and seeds, with the least and the greatest value.
+    """
+    measures = {"cosine (%)": "cosine", "overlap of what is removed (%)": "jaccard_removed"}
     lines = []
     for model in measured(study, records):
-        found = {said: tables(study, records, model, measure) for said, measure in readings.items()}
-        places = [100 * sparsity for sparsity in found["cosine (%)"]]
-        for kind, rows in kinds.items():
-            if all(len(rows(table)) for own in found.values() for table in own.values()):
-                read = {said: [_spread(100 * rows(table)) for table in own.values()] for said, own in found.items()}
-                lines.append(panels.Line(name=kind, kind=model, across=places, readings=read))
-        own = {asked.sparsity: records[asked.id].values["independent"] for asked in _of(study, records, model)}
-        chance = {
-            said: [Estimate(*[100 * own[s][measure]] * 3) for s in sorted(own)] for said, measure in readings.items()
-        }
-        lines.append(panels.Line(name="by chance", kind=model, across=places, readings=chance))
-    words = "Similarity of masks against sparsity: of tickets with the one-shot mask, with each other, and by chance."
-    return (
-        panels.Panel(
-            lines=lines,
-            across=style.SPARSITY,
-            words=words,
-            interval="least, greatest",
-            legends=("Pairs", "Models"),
-            digits=2,
-        )
-        if lines
-        else None
+        similarities = {reading: tables(study, records, model, measure) for reading, measure in measures.items()}
+        places = [100 * sparsity for sparsity in similarities["cosine (%)"]]
+        for kind, pairs_of in _PAIRS.items():
+            readings = {
+                reading: [_spread(100 * pairs_of(table)) for table in by_sparsity.values() if len(pairs_of(table))]
+                for reading, by_sparsity in similarities.items()
+            }
+            if all(len(estimates) == len(places) for estimates in readings.values()):
+                lines.append(panels.Line(name=kind, kind=model, places=places, readings=readings))
+        readings = {}
+        for reading, measure in measures.items():
+            null = _null(study, records, model, measure)
+            readings[reading] = [Estimate(null[s], null[s], null[s]) for s in sorted(null)]
+        lines.append(panels.Line(name="by chance", kind=model, places=places, readings=readings))
+    if not lines:
+        return None
+    return panels.Panel(
+        lines=lines,
+        axis=style.SPARSITY,
+        description="Similarity of masks against sparsity: of tickets with the one-shot mask, with each other, and by "
+        "chance.",
+        interval="least, greatest",
+        legends=("Pairs", "Models"),
+        digits=2,
     )
 
 
@@ -207,66 +243,19 @@ def _spread(values: np.ndarray) -> Estimate:
     return Estimate(float(values.mean()), float(values.min()), float(values.max()))
 
 
-def table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
-    """A row a sparsity: least and mean cosines, what chance gives, and whether 96% and 98% are exceeded by all.
-
-    Where masks of several models have been compared, it is one row a model and sparsity.
-    """
-    import pandas as pd
-
-    models = measured(study, records)
-    return pd.DataFrame(
-        [
-            {**({"model": model} if len(models) > 1 else {}), **_row(sparsity, found)}
-            for model in models
-            for sparsity, found in tables(study, records, model).items()
-        ]
-    )
-
-
-def rates(study: Study) -> str:
-    """With which learning rate each model is fine-tuned while its tickets are found, in a sentence."""
-    return f"Learning rates of the fine-tuning: {_rates(study)}."
-
-
-def _rates(study: Study) -> str:
-    by_model: dict[str, list[float]] = {}
-    for trial in study.trials():
-        by_model.setdefault(trial.model, []).append(trial.training.learning_rate)
-    return ", ".join(f"{rates_text(rates)} for {model}" for model, rates in by_model.items())
-
-
-def controlled(study: Study, records: Mapping[str, Record]) -> str:
-    """What the control changes, and what it does to the models without any pruning, in a sentence."""
-    if study.control is None:
-        return "This study has no such run."
-    own = replace(study, models=study.control.models)
-    usual = {(curve.model, curve.task): curve.dense().text() for curve in curves(own, records)}
-    told = [
-        f"{curve.dense().text()} on {curve.task} ({usual.get((curve.model, curve.task), '—')} at its own rate)"
-        for curve in curves(study.control, records)
-    ]
-    dense = f" Without pruning it then scores {listing(told)}." if told else ""
-    return f"{rates(study)} Here: {_rates(study.control)}.{dense}"
-
-
-def _row(sparsity: float, found: np.ndarray) -> dict[str, str]:
-    with_one_shot, of_two = _with_one_shot(found), _of_two_tasks(found)
-    least = float(min(with_one_shot.min(), of_two.min(initial=1.0)))
-    return {
-        "sparsity": f"{sparsity:.0%}",
-        "with one-shot": f"{100 * with_one_shot.mean():.2f}",
-        "of two tasks": f"{100 * of_two.mean():.2f}" if len(of_two) else "—",
-        "least": f"{100 * least:.2f}",
-        "by chance": f"{100 * (1 - sparsity):.0f}",
-        **{f"all above {level:.0%}": "yes" if least > level else "no" for level in COSINES},
-    }
-
-
-def _with_one_shot(table: np.ndarray) -> np.ndarray:
+def with_one_shot(table: np.ndarray) -> np.ndarray:
+    """Return the similarities of each ticket with the one-shot mask, shape (seeds × tasks,)."""
     return table[:, :-1, -1].flatten()
 
 
-def _of_two_tasks(table: np.ndarray) -> np.ndarray:
+def of_two_tasks(table: np.ndarray) -> np.ndarray:
+    """Return the similarities of each two tickets, shape (seeds × pairs,); empty if there is one task."""
     places = np.triu_indices(table.shape[1] - 1, 1)
     return table[:, *places].flatten()
+
+
+#: The pairs of masks that are compared, by name, with the function that takes their similarities from a table.
+_PAIRS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "ticket and one-shot": with_one_shot,
+    "tickets of two tasks": of_two_tasks,
+}

@@ -6,11 +6,11 @@ from ..records.pretrained import from_scratch
 from ..specs.study import TENTHS, Override, Study, at_sparsities
 from . import language_settings
 
-#: Beside the figure's own way: what any choice must beat, and the abstract's "without re-training".
+#: Two further variants: what any choice of weights must beat, and the abstract's "without re-training".
 RANDOM, AFTER = "random", "no training after pruning"
 
 
-def _ways(sparsities: tuple[float, ...]) -> dict[str, tuple]:
+def _variants(sparsities: tuple[float, ...]) -> dict[str, tuple]:
     return {
         "one-shot": at_sparsities(sparsities),
         RANDOM: at_sparsities(sparsities, method="random", scope="layer"),
@@ -27,7 +27,7 @@ STUDIES = {
         models=language_settings.TINY_MODELS,
         tasks=language_settings.TINY_TASKS,
         training=language_settings.TINY,
-        variants=_ways((0.5, 0.9)),
+        variants=_variants((0.5, 0.9)),
         seeds=(0, 1),
         overrides={model: Override(variants=("one-shot",)) for model in language_settings.TINY_MODELS[1:]},
     ),
@@ -37,7 +37,7 @@ STUDIES = {
         models=LAB_MODELS,
         tasks=language_settings.LAB_TASKS,
         training=language_settings.LAB,
-        variants=_ways(TENTHS),
+        variants=_variants(TENTHS),
         overrides={
             "mpnet-base": Override(tasks=("movie-reviews",), seeds=(0,), variants=("one-shot",)),
             language_settings.LAB_OPT: Override(
@@ -52,6 +52,6 @@ STUDIES = {
         models=language_settings.PAPER_MODELS,
         tasks=language_settings.PAPER_TASKS,
         training=language_settings.TABLE_1,
-        variants=_ways(TENTHS),
+        variants=_variants(TENTHS),
     ),
 }

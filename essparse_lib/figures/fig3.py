@@ -13,8 +13,8 @@ from ..analysis.turns import Turn, turns
 from ..records.pretrained import images
 from ..records.store import Record
 from ..specs.study import TENTHS, Scale, Study, at_sparsities
-from . import curve_plots as drawing
-from . import fig2, fig6, fig8, style, vision_settings
+from . import curve_plots, fig2, fig6, fig8, style, vision_settings
+from .points import Point
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ STUDIES = {
         tasks=vision_settings.LAB_TASKS,
         training=vision_settings.LAB,
         variants={"one-shot": at_sparsities(TENTHS)},
-        pretrained=images("lab"),  # also of those that may be named
+        pretrained=images("lab"),  # also of models that are in no study, which a reader may name
     ),
     "paper": Study(
         figure="fig3",
@@ -48,9 +48,9 @@ STUDIES = {
     ),
 }
 
-#: What the curves in vision are held against: models that others pre-trained on text, and those trained here as the
-#: vision models are, from random weights on as little text as can be had. And beside them, vision models that have seen
-#: their images more often.
+#: The kinds of curves that are compared: of vision models, of language models that others pre-trained, of language
+#: models that were trained here from random weights, as the vision models are, and of vision models that saw their
+#: images more often.
 VISION, LANGUAGE, SCRATCH = "vision", "public models of language", "models of language trained here"
 LONGER = "vision models trained for longer"
 
@@ -96,22 +96,23 @@ def longer(study: Study, records: Mapping[str, Record]) -> list[Turn]:
     return turns(others, curves(others, records), LONGER) if others else []
 
 
-def draw(found: Sequence[Curve], asked: Sequence[drawing.Point] = (), epsilon: float = EPSILON) -> Figure:
-    """Change from the dense model against sparsity, as in Figure 2; words where there is nothing to draw."""
-    return drawing.draw(found, asked, epsilon) if found or asked else style.note()
+def draw(curves: Sequence[Curve], points: Sequence[Point] = (), epsilon: float = EPSILON) -> Figure:
+    """Draw change from the dense model against sparsity, as ``curve_plots.draw`` does; words if there is nothing."""
+    return curve_plots.draw(curves, points, epsilon) if curves or points else style.note()
 
 
-def draw_turns(found: Sequence[Turn]) -> Figure:
-    """Slopes after the turn, a row a curve that has a bend: left in points, right as a share of what can be lost.
+def draw_turns(turns: Sequence[Turn]) -> Figure:
+    """Draw the slope after the turn, a row for each curve that has one: left in points, right as a share.
 
-    Bars are 95% intervals, vertical lines the means of a kind's curves that count; those that do not are hollow.
+    The share is of what can be lost. Bars are 95% intervals, vertical lines the means over the curves of a kind that
+    count. Curves that do not count are hollow.
     """
-    bent = [turn for turn in found if turn.point is not None]
+    bent = [turn for turn in turns if turn.point is not None]
     if not bent:
         return style.note()
     colours = style.colours(list(dict.fromkeys(turn.group for turn in bent)))
     titles = ("points per tenth of sparsity", "% of what can be lost, per tenth")
-    figure, axes = style.titled(titles, "", "slope after the turn", height=max(2.0, 0.22 * len(bent)))
+    figure, axes = style.titled_axes(titles, "", "slope after the turn", height=max(2.0, 0.22 * len(bent)))
     for ax, name in zip(axes, ("slope", "share"), strict=True):
         for row, turn in enumerate(bent):
             slope: Estimate = getattr(turn.point, name)
@@ -126,7 +127,7 @@ def draw_turns(found: Sequence[Turn]) -> Figure:
                 linewidth=1,
             )
         for kind, colour in colours.items():
-            values = [getattr(t.point, name).value for t in bent if t.group == kind and not t.excluded]
+            values = [getattr(turn.point, name).value for turn in bent if turn.group == kind and not turn.excluded]
             if values:
                 ax.axvline(sum(values) / len(values), color=colour, linewidth=1, linestyle="--")
         ax.set_ylim(len(bent) - 0.5, -0.5)
@@ -135,14 +136,14 @@ def draw_turns(found: Sequence[Turn]) -> Figure:
     return figure
 
 
-def table(found: Sequence[Turn]) -> pd.DataFrame:
-    """A row a curve: where it turns, how steep it is after that, and why it does not count, if so."""
+def table(turns: Sequence[Turn]) -> pd.DataFrame:
+    """Return a row for each curve: where it turns, how steep it is after that, and why it does not count, if so."""
     import pandas as pd
 
     titles = ("curve", "of", "turning point %", "points per tenth", "% of what can be lost", "counts")
     rows = []
-    for turn in found:
+    for turn in turns:
         bend = turn.point
-        told = (bend.at.text(0, 100), bend.slope.text(), bend.share.text(0)) if bend else ("—",) * 3
-        rows.append((turn.name, turn.group, *told, f"no: {turn.excluded}" if turn.excluded else "yes"))
+        numbers = (bend.at.text(0, 100), bend.slope.text(), bend.share.text(0)) if bend else ("—",) * 3
+        rows.append((turn.name, turn.group, *numbers, f"no: {turn.excluded}" if turn.excluded else "yes"))
     return pd.DataFrame(rows, columns=titles)

@@ -7,9 +7,9 @@ from ..specs.study import Override, Study
 from ..specs.trial import Pruning
 from . import language_settings
 
-#: Patterns by group size; beside each, unstructured pruning of the same sparsity.
+#: Patterns by group size, and unstructured pruning of the same sparsities.
 M4, M8, FREE = "M = 4", "M = 8", "unstructured"
-WAYS = {
+VARIANTS = {
     M4: tuple(Pruning(pattern=p) for p in ("3:4", "2:4", "1:4")),
     M8: tuple(Pruning(pattern=p) for p in ("6:8", "4:8", "2:8")),
     FREE: tuple(Pruning(sparsity=s) for s in (0.25, 0.5, 0.75)),
@@ -24,7 +24,7 @@ STUDIES = {
         models=("tiny-opt",),
         tasks=language_settings.TINY_TASKS,
         training=language_settings.TINY,
-        variants=WAYS,
+        variants=VARIANTS,
         seeds=(0, 1),
     ),
     "lab": Study(
@@ -33,7 +33,7 @@ STUDIES = {
         models=LAB_MODELS,
         tasks=language_settings.LAB_FEW,
         training=language_settings.LAB,
-        variants=WAYS,
+        variants=VARIANTS,
         overrides={language_settings.LAB_OPT: Override(training=language_settings.LAB_SCRATCH)},
         pretrained=from_scratch("lab", LAB_MODELS),
     ),
@@ -43,6 +43,6 @@ STUDIES = {
         models=("opt-350m",),
         tasks=("mnli", "qnli", "rte", "sst2"),
         training=language_settings.TABLE_1,
-        variants=WAYS,
+        variants=VARIANTS,
     ),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from itertools import cycle, zip_longest
+from itertools import chain, cycle, zip_longest
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,8 @@ from ..analysis.effects import task_means
 from ..analysis.essential import EPSILON, essential_sparsity
 from ..records.pretrained import from_scratch
 from ..specs.study import TENTHS, Study, at_sparsities
-from . import curve_plots as drawing
 from . import panels, style, vision_settings
+from .curve_plots import sparsity_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def _study(
     scale: str, tasks: tuple[str, ...], training: Mapping, sparsities: tuple[float, ...] = TENTHS, **options
 ) -> Study:
-    models = tuple(model for own in vision_settings.BY_OBJECTIVE[scale].values() for model in own)
+    models = tuple(chain.from_iterable(vision_settings.BY_OBJECTIVE[scale].values()))
     return Study(
         figure="fig6",
         scale=scale,
@@ -49,7 +49,7 @@ STUDIES = {
 
 
 def comparisons(study: Study) -> list[Comparison]:
-    """What is held against what, as far as the study has the models; the first decides C7."""
+    """Return which models are compared with which, as far as the study has them; the first comparison decides C7."""
     groups = vision_settings.objectives(study)
     pairs = {
         "DINO less supervised, after equally many images": (vision_settings.DINO, vision_settings.SUPERVISED),
@@ -60,134 +60,167 @@ def comparisons(study: Study) -> list[Comparison]:
             vision_settings.SUPERVISED,
         ),
     }
-    found = [Comparison(name, groups.get(a, ()), groups.get(b, ())) for name, (a, b) in pairs.items()]
-    return [found[0], *(each for each in found[1:] if each.more and each.less)]
+    first, *rest = [Comparison(name, groups.get(a, ()), groups.get(b, ())) for name, (a, b) in pairs.items()]
+    return [first, *(comparison for comparison in rest if comparison.more and comparison.less)]
 
 
-def looks(study: Study, drawn: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Colour of the objective and line of the pre-training seed, by model, for those that are drawn."""
-    groups = vision_settings.objectives(study)
-    colours = style.colours(vision_settings.WAYS)
-    return {
-        model: {"color": colours[way], "linestyle": line, "linewidth": 1.4}
-        for way, models in groups.items()
-        for model, line in zip(models, cycle(style.SEED_LINES), strict=False)
-        if model in drawn
-    }
+def line_styles(study: Study, models: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Return how the line of each of some models is drawn: the colour is the objective, the dashes are the seed.
+
+    Args:
+        study: a study of Figure 6.
+        models: the models that are drawn; those whose objective is not known are left out.
+    """
+    colours = style.colours(vision_settings.OBJECTIVES)
+    styles = {}
+    for objective, group in vision_settings.objectives(study).items():
+        for model, line in zip(group, cycle(style.SEED_LINES), strict=False):
+            if model in models:
+                styles[model] = {"color": colours[objective], "linestyle": line, "linewidth": 1.4}
+    return styles
 
 
-def draw(study: Study, found: Sequence[Curve], asked: float | None = None, epsilon: float = EPSILON) -> Figure:
-    """Change from the dense model against sparsity: the mean over the tasks that all models learned, then each task.
+def draw(study: Study, curves: Sequence[Curve], marked: float | None = None, epsilon: float = EPSILON) -> Figure:
+    """Draw change from the dense model against sparsity: the mean over the tasks that all models learned, then each.
 
-    A line a pre-trained model, the mean of its fine-tunings, with the 95% interval of these; colours are objectives,
+    A line is a pre-trained model, the mean of its fine-tunings, with the 95% interval of these. Colours are objectives,
     line styles pre-training seeds. The dashed grey line lies ε below the dense model.
 
     Args:
-        asked: a sparsity to mark.
+        study: a study of Figure 6.
+        curves: its curves.
+        marked: a sparsity to mark with a vertical line.
+        epsilon: where the dashed line lies, in points.
     """
-    pruned = [curve for curve in found if len(curve.levels) > 1]
-    own = looks(study, {curve.model for curve in pruned})
-    drawn = [curve for curve in pruned if curve.model in own]
+    pruned = [curve for curve in curves if len(curve.levels) > 1]
+    styles = line_styles(study, {curve.model for curve in pruned})
+    drawn = [curve for curve in pruned if curve.model in styles]
     if not drawn:
         return style.note()
     tasks = learned_tasks(study, drawn, list(dict.fromkeys(curve.model for curve in drawn)))
     means = task_means(drawn, tasks, lambda curve: -curve.drops()[0]) if len(tasks) > 1 else {}
     titles = [*(["mean of the learned tasks"] if means else []), *dict.fromkeys(curve.task for curve in drawn)]
-    across = style.SPARSITY
-    figure, axes = style.titled(titles, "change (points)", across)
+    figure, axes = style.titled_axes(titles, "change (points)", style.SPARSITY)
     for title, ax in zip(titles, axes, strict=True):
         ax.axhline(-epsilon, color=style.GUIDE, linestyle="--", linewidth=1)
-        if asked is not None:
-            ax.axvline(100 * asked, color=style.ASKED, linewidth=1, linestyle="--")
-        for curve in (c for c in drawn if c.task == title):
-            _line(ax, curve, own[curve.model])
+        if marked is not None:
+            ax.axvline(100 * marked, color=style.MARKED, linewidth=1, linestyle="--")
+        for curve in drawn:
+            if curve.task == title:
+                _draw_curve(ax, curve, styles[curve.model])
     for model, change in means.items():
-        axes[0].plot([100 * s for s in study.sparsities], change, **own[model])
-    legend(figure, study, own)
+        axes[0].plot([100 * sparsity for sparsity in study.sparsities], change, **styles[model])
+    add_legend(figure, study, styles)
     return figure
 
 
-def _line(ax: Axes, curve: Curve, look: Mapping[str, Any]) -> None:
+def _draw_curve(ax: Axes, curve: Curve, line_style: Mapping[str, Any]) -> None:
     percent = 100 * curve.levels
     drop, resampled = curve.drops()
     low, high = np.nanquantile(resampled, (0.025, 0.975), axis=0)
-    ax.fill_between(percent, -high, -low, color=look["color"], alpha=0.1, linewidth=0)
-    ax.plot(percent, -drop, **look)
+    ax.fill_between(percent, -high, -low, color=line_style["color"], alpha=0.1, linewidth=0)
+    ax.plot(percent, -drop, **line_style)
 
 
-def panel(study: Study, found: Sequence[Curve], words: str, start: float) -> panels.Panel | None:
-    """The curves, with the colours of ``draw``; at first those of one task, which counts in C7 if any does."""
-    groups, ways = vision_settings.objectives(study), vision_settings.ways(study)
-    counted = learned_tasks(study, found, comparisons(study)[0].models)
+def panel(study: Study, curves: Sequence[Curve], description: str, start: float) -> panels.Panel | None:
+    """Return a panel of the curves with the colours of ``draw``, or None if there are no curves.
+
+    At first it shows one task: the first that counts in C7, if any does.
+
+    Args:
+        study: a study of Figure 6.
+        curves: its curves.
+        description: the chart in words.
+        start: the first position of the slider, in percent.
+    """
+    objective_of = vision_settings.objective_of(study)
+    by_seed = list(zip_longest(*vision_settings.objectives(study).values()))
     kinds = {
-        f"{task}, pre-training {i}": [curve for curve in found if curve.task == task and curve.model in models]
+        f"{task}, pre-training {number}": [
+            curve for curve in curves if curve.task == task and curve.model in models_of_seed
+        ]
         for task in study.tasks
-        for i, models in enumerate(zip_longest(*groups.values()), 1)
+        for number, models_of_seed in enumerate(by_seed, 1)
     }
-    first = next(iter([*counted, *(curve.task for curve in found)]), "")
+    counted = learned_tasks(study, curves, comparisons(study)[0].models)
+    first_task = next(iter([*counted, *(curve.task for curve in curves)]), "")
     return panels.of_curves(
         kinds,
-        words,
-        name=lambda curve: ways[curve.model],
+        description,
+        name_of=lambda curve: objective_of[curve.model],
         legends=("Pre-trainings", "Lines"),
-        palette=vision_settings.WAYS,
-        shown=[kind for kind in kinds if kind.startswith(f"{first},")],
+        palette=vision_settings.OBJECTIVES,
+        shown=[kind for kind in kinds if kind.startswith(f"{first_task},")],
         start=start,
     )
 
 
-def legend(figure: Figure, study: Study, own: Mapping[str, Mapping[str, Any]]) -> None:
-    """Which colour is which objective and, where there are several, which line which pre-training."""
-    groups = vision_settings.objectives(study).items()
-    named = {way: {**own[m], "linestyle": "-"} for way, models in groups for m in models if m in own}
-    drawn = {look["linestyle"] for look in own.values()}
-    lines = {
-        f"pre-training {i}": {"color": "0.2", "linestyle": line}
-        for i, line in enumerate(style.SEED_LINES, 1)
+def add_legend(figure: Figure, study: Study, styles: Mapping[str, Mapping[str, Any]]) -> None:
+    """Add a legend: the colour of each objective and, if there are several, the line of each pre-training seed.
+
+    Args:
+        figure: the figure.
+        study: a study of Figure 6.
+        styles: how the line of each model is drawn, as ``line_styles`` returns it.
+    """
+    objectives = {}
+    for objective, models in vision_settings.objectives(study).items():
+        for model in models:
+            if model in styles:
+                objectives[objective] = {**styles[model], "linestyle": "-"}
+    drawn = {line_style["linestyle"] for line_style in styles.values()}
+    seeds = {
+        f"pre-training {number}": {"color": "0.2", "linestyle": line}
+        for number, line in enumerate(style.SEED_LINES, 1)
         if line in drawn
     }
-    style.line_legend(figure, {**named, **(lines if len(lines) > 1 else {})})
+    style.line_legend(figure, {**objectives, **(seeds if len(seeds) > 1 else {})})
 
 
-def essential_table(study: Study, found: Sequence[Curve], epsilon: float = EPSILON) -> pd.DataFrame:
-    """A row a pre-trained model: dense score and essential sparsity on each task, with 95% intervals."""
+def essential_table(study: Study, curves: Sequence[Curve], epsilon: float = EPSILON) -> pd.DataFrame:
+    """Return a row for each pre-trained model: dense score and essential sparsity on each task, with 95% intervals."""
     import pandas as pd
 
+    by_place = {(curve.model, curve.task): curve for curve in curves}
     rows = []
-    for way, models in vision_settings.objectives(study).items():
+    for objective, models in vision_settings.objectives(study).items():
         for model in models:
-            own = {curve.task: curve for curve in found if curve.model == model}
-            row = {"pre-training": way, "model": model}
+            row = {"pre-training": objective, "model": model}
             for task in study.tasks_of(model):
-                row[f"{task}, dense"] = own[task].dense().text() if task in own else "—"
-                row[f"{task}, essential sparsity %"] = (
-                    drawing.sparsity_text(own[task], essential_sparsity(own[task], epsilon), own[task].learned())
-                    if task in own
-                    else "—"
-                )
+                dense = essential = "—"
+                if curve := by_place.get((model, task)):
+                    dense = curve.dense().text()
+                    essential = sparsity_text(curve, essential_sparsity(curve, epsilon))
+                row[f"{task}, dense"] = dense
+                row[f"{task}, essential sparsity %"] = essential
             rows.append(row)
     return pd.DataFrame(rows)
 
 
-def effect_table(study: Study, found: Sequence[Curve]) -> pd.DataFrame:
-    """A row a quantity, a column a comparison: the difference between the models, with its interval over pre-trainings.
+def effect_table(study: Study, curves: Sequence[Curve]) -> pd.DataFrame:
+    """Return a row for each quantity and a column for each comparison: differences, with intervals over pre-trainings.
 
-    The drop at each sparsity in points (above 0: the first models lose more), then the essential sparsity in points of
-    sparsity (above 0: they can lose more), both the mean over the tasks that all models compared have learned.
+    The quantities are the drop at each sparsity in points (above 0: the first models lose more) and the essential
+    sparsity in points of sparsity (above 0: the first models can lose more). Both are means over the tasks that all
+    compared models have learned.
     """
     import pandas as pd
 
     columns = {}
-    for compared in comparisons(study):
-        drops = {level: e for level, e in drop_effects(study, found, compared).items() if level}
-        cells = {f"drop at {level:.0%}": effect.difference.text() for level, effect in drops.items()}
-        essential = essential_effect(study, found, compared)
+    for comparison in comparisons(study):
+        cells = {}
+        for level, effect in drop_effects(study, curves, comparison).items():
+            if level:
+                cells[f"drop at {level:.0%}"] = effect.difference.text()
         if cells:
+            essential = essential_effect(study, curves, comparison)
             cells["essential sparsity"] = essential.difference.text(0, 100)
-            for side, models in (("first", compared.more), ("second", compared.less)):
-                cells[f"essential sparsity of the {side}"] = f"{100 * fmean(essential.values[m] for m in models):.0f}"
-        columns[compared.name] = cells
-    names = list(dict.fromkeys(what for cells in columns.values() for what in cells))
+            for side, models in (("first", comparison.more), ("second", comparison.less)):
+                mean = fmean(essential.values[model] for model in models)
+                cells[f"essential sparsity of the {side}"] = f"{100 * mean:.0f}"
+        columns[comparison.name] = cells
+    quantities = list(dict.fromkeys(quantity for cells in columns.values() for quantity in cells))
     return pd.DataFrame(
-        {name: [cells.get(what, "—") for what in names] for name, cells in columns.items()}, index=names
+        {name: [cells.get(quantity, "—") for quantity in quantities] for name, cells in columns.items()},
+        index=quantities,
     )

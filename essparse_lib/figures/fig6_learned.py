@@ -1,4 +1,4 @@
-"""What Figure 6 tells of the pre-trainings themselves: what they learned, what they saw and what they cost."""
+"""Tables, plots and sentences of Figure 6's pre-trainings: what they learned, what they saw and what they cost."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..specs.pretraining import ImagePretraining
 from ..specs.study import Study
 from ..wording import listing, signed
 from . import style, vision_settings
-from .fig6 import legend, looks
+from .fig6 import add_legend, line_styles
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 PUBLISHED = (("ViT-Lite-6/4", 3_191_000, 200, 90.94), ("ViT-Lite-7/4", 3_717_000, 200, 91.38))
 CIFAR_10 = 50_000
 
-#: What is looked at while a model is pre-trained, as it is called in a figure: probes by their name, and the loss on
-#: held-out images by the objective whose loss it is.
+#: Titles of what is measured while a model is pre-trained: of each probe, and of the loss on held-out images for each
+#: objective.
 _PROBES = {
     "knn": "k-NN accuracy (%)",
     "teacher_entropy": "entropy of the teacher's outputs",
@@ -39,9 +39,8 @@ _LOSSES = {
     "masked": "error, hidden pixels (sd)",
 }
 
-
-#: What tells how much a model has learned, in percent, as it is called in a table.
-_LEARNED = {
+#: Metrics of how much a model has learned, in percent, by their titles in a table.
+_METRICS = {
     "k-NN": "knn",
     "k-NN, patches": "knn_patches",
     "k-NN, random weights": "knn_random",
@@ -54,109 +53,126 @@ _LEARNED = {
 
 
 def quality_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
-    """A row a pre-training: what it has learned."""
+    """Return a row for each pre-training: how much it has learned, by several metrics in percent."""
     import pandas as pd
 
     rows = []
     for names, _, record in _pretrainings(study, records):
-        known = record.metrics if record else {}
-        told = {title: f"{known[name]:.1f}" if name in known else "—" for title, name in _LEARNED.items()}
-        rows.append({**names, **told})
+        metrics = record.metrics if record else {}
+        cells = {title: f"{metrics[name]:.1f}" if name in metrics else "—" for title, name in _METRICS.items()}
+        rows.append({**names, **cells})
     return pd.DataFrame(rows)
 
 
 def lifted(study: Study, records: Mapping[str, Record]) -> str:
-    """How far each way's nearest neighbours lie above those of pixels and of random weights, in words."""
-    pixels, random, patches = (
-        _above(study, records, *pair)
-        for pair in (("knn", "knn_pixels"), ("knn", "knn_random"), ("knn_patches", "knn_pixels"))
-    )
-    if not pixels:
+    """Return how far each objective's k-NN accuracy lies above that of pixels and of random weights, in words."""
+    above_pixels = _mean_gains(study, records, "knn", "knn_pixels")
+    above_random = _mean_gains(study, records, "knn", "knn_random")
+    patches_above_pixels = _mean_gains(study, records, "knn_patches", "knn_pixels")
+    if not above_pixels:
         return ""
-    both = "; ".join(f"{way} {pixels[way]} and {random[way]}" for way in pixels)
-    told = f"In points, the k-NN accuracy lies above that of pixels, and of random weights, by: {both}."
-    means = "; ".join(f"{way} {points}" for way, points in patches.items())
-    return f"{told} That of the patches lies above that of pixels by: {means}." if means else told
+    gains = "; ".join(f"{objective} {gain} and {above_random[objective]}" for objective, gain in above_pixels.items())
+    sentence = f"In points, the k-NN accuracy lies above that of pixels, and of random weights, by: {gains}."
+    if not patches_above_pixels:
+        return sentence
+    gains = "; ".join(f"{objective} {gain}" for objective, gain in patches_above_pixels.items())
+    return f"{sentence} That of the patches lies above that of pixels by: {gains}."
 
 
-def _above(study: Study, records: Mapping[str, Record], metric: str, other: str) -> dict[str, str]:
-    """By way to pre-train, the mean of one metric less another, over the models that have both; signed."""
-    scores = {p.model: records[p.id].metrics for p in study.pretrainings() if p.id in records}
-    found = {}
-    for way, models in vision_settings.objectives(study).items():
-        own = [m for model in models if {metric, other} <= (m := scores.get(model, {})).keys()]
-        if own:
-            found[way] = signed(fmean(m[metric] - m[other] for m in own))
-    return found
+def _mean_gains(study: Study, records: Mapping[str, Record], metric: str, other: str) -> dict[str, str]:
+    """Return, by objective, the signed mean of one metric less another over the models that have both."""
+    metrics_of = {
+        pretraining.model: records[pretraining.id].metrics
+        for pretraining in study.pretrainings()
+        if pretraining.id in records
+    }
+    means = {}
+    for objective, models in vision_settings.objectives(study).items():
+        metrics = [metrics_of.get(model, {}) for model in models]
+        gains = [each[metric] - each[other] for each in metrics if metric in each and other in each]
+        if gains:
+            means[objective] = signed(fmean(gains))
+    return means
 
 
 def cost_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
-    """A row a pre-training: what it saw, what it cost, and what came of it."""
+    """Return a row for each pre-training: what it saw, what it cost, and its outcome."""
     import pandas as pd
 
     rows = []
-    for names, asked, record in _pretrainings(study, records):
-        known, notes = (record.metrics, record.provenance) if record else ({}, {})
-        told = {
-            "steps": f"{asked.steps:,}",
-            "images seen": f"{asked.images:,}",
-            "parameters": f"{known['parameters'] / 1e6:.2f} M" if "parameters" in known else "—",
-            "minutes": f"{notes['seconds'] / 60:.1f}" if "seconds" in notes else "—",
-            "device": str(notes.get("device", "—")),
+    for names, pretraining, record in _pretrainings(study, records):
+        metrics, provenance = (record.metrics, record.provenance) if record else ({}, {})
+        cells = {
+            "steps": f"{pretraining.steps:,}",
+            "images seen": f"{pretraining.images:,}",
+            "parameters": f"{metrics['parameters'] / 1e6:.2f} M" if "parameters" in metrics else "—",
+            "minutes": f"{provenance['seconds'] / 60:.1f}" if "seconds" in provenance else "—",
+            "device": str(provenance.get("device", "—")),
             "outcome": record.status if record else "no record",
         }
-        rows.append({**names, **told})
+        rows.append({**names, **cells})
     return pd.DataFrame(rows)
 
 
 def _pretrainings(
     study: Study, records: Mapping[str, Record]
 ) -> Iterator[tuple[dict[str, str], ImagePretraining, Record | None]]:
-    """Each of a study's pre-trainings: how a table names it, what was asked, and its record."""
-    ways = vision_settings.ways(study)
-    for asked in study.pretrainings():
-        if isinstance(asked, ImagePretraining):
-            yield {"pre-training": ways[asked.model], "seed": str(asked.seed)}, asked, records.get(asked.id)
+    """Yield, for each of the study's pre-trainings, its names in a table, its spec and its record."""
+    objective_of = vision_settings.objective_of(study)
+    for pretraining in study.pretrainings():
+        if isinstance(pretraining, ImagePretraining):
+            names = {"pre-training": objective_of[pretraining.model], "seed": str(pretraining.seed)}
+            yield names, pretraining, records.get(pretraining.id)
 
 
 def draw_learning(study: Study, records: Mapping[str, Record]) -> Figure:
-    """What shows that a pre-training learns, and that DINO does not collapse, by millions of images: a panel a look.
+    """Draw what shows that a pre-training learns, and that DINO does not collapse: a panel for each quantity.
 
-    Dotted is the largest entropy that there can be, that of a teacher that tells no image from another.
+    The horizontal axis is millions of images seen. The dotted line is the largest possible entropy, that of a teacher
+    that cannot tell any image from another.
     """
-    asked = [p for p in study.pretrainings() if isinstance(p, ImagePretraining) and p.id in records]
-    found = {p: looked for p in asked if (looked := _looked_at(p, records[p.id]))}
-    titles = [t for t in (*_PROBES.values(), *_LOSSES.values()) if any(t in looked for looked in found.values())]
+    curves = {}
+    for pretraining in study.pretrainings():
+        record = records.get(pretraining.id)
+        if isinstance(pretraining, ImagePretraining) and record and (dynamics := _dynamics(pretraining, record)):
+            curves[pretraining] = dynamics
+    titles = [
+        title for title in (*_PROBES.values(), *_LOSSES.values()) if any(title in curve for curve in curves.values())
+    ]
     if not titles:
         return style.note()
-    own = looks(study, {p.model for p in found})
-    figure, axes = style.titled(titles, "", "images seen (millions)")
-    dino = {p.outputs for p in found if p.objective == "dino"}
+    styles = line_styles(study, {pretraining.model for pretraining in curves})
+    figure, axes = style.titled_axes(titles, "", "images seen (millions)")
+    outputs_of_dino = {pretraining.outputs for pretraining in curves if pretraining.objective == "dino"}
     for title, ax in zip(titles, axes, strict=True):
-        for outputs in dino if "entropy" in title else ():
-            ax.axhline(np.log(outputs), color=style.GUIDE, linestyle=":", linewidth=1)
-        for p, looked in found.items():
-            if title in looked:
-                steps, values = zip(*looked[title], strict=True)
-                ax.plot([step * p.batch_size / 1e6 for step in steps], values, **own[p.model])
-    legend(figure, study, own)
+        if "entropy" in title:
+            for outputs in outputs_of_dino:
+                ax.axhline(np.log(outputs), color=style.GUIDE, linestyle=":", linewidth=1)
+        for pretraining, curve in curves.items():
+            if title in curve:
+                steps, values = zip(*curve[title], strict=True)
+                millions = [step * pretraining.batch_size / 1e6 for step in steps]
+                ax.plot(millions, values, **styles[pretraining.model])
+    add_legend(figure, study, styles)
     return figure
 
 
-def _looked_at(asked: ImagePretraining, record: Record) -> dict[str, list[tuple[int, float]]]:
-    """By what it is called in a figure, what was found while a model was pre-trained, and after how many steps."""
+def _dynamics(pretraining: ImagePretraining, record: Record) -> dict[str, list[tuple[int, float]]]:
+    """Return, by title, the pairs of step and value that were measured while a model was pre-trained."""
     dynamics = record.values.get("dynamics", {})
-    found = {title: dynamics.get("probes", {}).get(name, []) for name, title in _PROBES.items()}
-    found[_LOSSES[asked.objective]] = dynamics.get("held_out", [])
-    seen = {
-        title: [(at, value) for at, value in zip(dynamics.get("at", []), values, strict=False) if value is not None]
-        for title, values in found.items()
-    }
-    return {title: pairs for title, pairs in seen.items() if pairs}
+    steps = dynamics.get("at", [])
+    values_of = {title: dynamics.get("probes", {}).get(name, []) for name, title in _PROBES.items()}
+    values_of[_LOSSES[pretraining.objective]] = dynamics.get("held_out", [])
+    measured = {}
+    for title, values in values_of.items():
+        pairs = [(step, value) for step, value in zip(steps, values, strict=False) if value is not None]
+        if pairs:
+            measured[title] = pairs
+    return measured
 
 
 def published() -> str:
-    """What others reached with models of such sizes, in a sentence."""
+    """Return a sentence on the accuracies that others reached with models of such sizes."""
     parts = [
         f"{accuracy:.2f}% by {name} ({size / 1e6:.1f} M parameters, {epochs * CIFAR_10 / 1e6:.0f} million images seen)"
         for name, size, epochs, accuracy in PUBLISHED
@@ -164,20 +180,30 @@ def published() -> str:
     return f"Published accuracies on CIFAR-10 of vision transformers trained on it alone: {' and '.join(parts)}."
 
 
-def learned_again(study: Study, records: Mapping[str, Record], found: Sequence[Curve]) -> str:
-    """What a new head and the fine-tuning make of the classes that models were pre-trained to tell, in words."""
-    own = {
-        p: records[p.id].metrics["accuracy"]
-        for p in study.pretrainings()
-        if isinstance(p, ImagePretraining) and p.id in records and "accuracy" in records[p.id].metrics
-    }
-    dense = {(curve.model, curve.task): curve.dense().value for curve in found}
-    both = {p: (accuracy, dense[p.model, p.task]) for p, accuracy in own.items() if (p.model, p.task) in dense}
-    if not both:
+def learned_again(study: Study, records: Mapping[str, Record], curves: Sequence[Curve]) -> str:
+    """Return how well models tell the classes of their pre-training, before and after the fine-tuning, in words.
+
+    Empty if no model has both accuracies.
+
+    Args:
+        study: a study of Figure 6.
+        records: its records, by id.
+        curves: its curves.
+    """
+    dense = {(curve.model, curve.task): curve.dense().value for curve in curves}
+    tasks, before, after = set(), [], []
+    for pretraining in study.pretrainings():
+        if not isinstance(pretraining, ImagePretraining) or pretraining.id not in records:
+            continue
+        metrics, place = records[pretraining.id].metrics, (pretraining.model, pretraining.task)
+        if "accuracy" in metrics and place in dense:
+            tasks.add(pretraining.task)
+            before.append(metrics["accuracy"])
+            after.append(dense[place])
+    if not tasks:
         return ""
-    before, after = (fmean(values) for values in zip(*both.values(), strict=True))
     return (
-        f"On {listing(sorted({p.task for p in both}))}, whose classes they were pre-trained to tell, the "
-        f"supervised models reach {after:.1f}% once they are fine-tuned; with the heads of their pre-training it was "
-        f"{before:.1f}%."
+        f"On {listing(sorted(tasks))}, whose classes they were pre-trained to tell, the "
+        f"supervised models reach {fmean(after):.1f}% once they are fine-tuned; with the heads of their pre-training "
+        f"it was {fmean(before):.1f}%."
     )

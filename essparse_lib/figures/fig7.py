@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..analysis.comparisons import Comparison
+from ..analysis.estimate import Estimate
 from ..analysis.zero_shares import RELATIVE, excess, zero_shares
 from ..claims.paper import MORE_ZEROS
 from ..errors import InputError
 from ..records.pretrained import from_scratch
 from ..records.store import Record
 from ..specs.study import Study
-from ..wording import signed
+from ..wording import number_text, signed
 from . import parameters, style, vision_settings
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def _study(scale: str, models: tuple[str, ...]) -> Study:
-    """Nothing is pruned and nothing fine-tuned: the models' weights are looked at as they were saved."""
+    """Return a study that measures weights as they were saved: it prunes nothing and fine-tunes nothing."""
     return Study(
         figure="fig7",
         scale=scale,
@@ -43,11 +45,11 @@ def _study(scale: str, models: tuple[str, ...]) -> Study:
 
 STUDIES = {
     "tiny": _study("tiny", vision_settings.TINY_MODELS),
-    "lab": _study("lab", tuple(model for own in vision_settings.BY_OBJECTIVE["lab"].values() for model in own)),
-    "paper": _study("paper", tuple(model for own in vision_settings.BY_OBJECTIVE["paper"].values() for model in own)),
+    "lab": _study("lab", tuple(chain.from_iterable(vision_settings.BY_OBJECTIVE["lab"].values()))),
+    "paper": _study("paper", tuple(chain.from_iterable(vision_settings.BY_OBJECTIVE["paper"].values()))),
 }
 
-#: What is drawn, by what it is called: the scaler, and what it is fitted to.
+#: The readings of the weights that are drawn: the scaler of each, and what the scaler is fitted to.
 READINGS: dict[str, tuple[str, str] | None] = {
     "raw": None,
     "StandardScaler, of each layer": ("StandardScaler", "layer"),
@@ -58,90 +60,107 @@ READINGS: dict[str, tuple[str, str] | None] = {
 
 _SURPLUS = f"DINO has more by % (the paper: {MORE_ZEROS:.2f})"
 
-#: Readings that find fewer zeros than this, in percent of the weights, say little of either model.
+#: Readings by which a smaller percentage of the weights is zero say little about either model.
 FEW = 0.01
 
-#: Bands between these quantiles, with how dark they are.
+#: The bands that are drawn: two quantiles and an opacity.
 _BANDS = ((0.001, 0.999, 0.2), (0.05, 0.95, 0.3), (0.25, 0.75, 0.45))
 
 
-def narrowed(study: Study, given: Any) -> Study:
-    """The study of two other models; ``all`` keeps the study's own.
+def narrowed(study: Study, parameter: Any) -> Study:
+    """Return the study of two other models, or the study as it is for ``all``.
+
+    Args:
+        study: a study of Figure 7.
+        parameter: two models, the supervised one first, or ``all``.
 
     Raises:
-        InputError: it is not two models that are named.
+        InputError: not two models are named.
     """
-    named = parameters.listed(given)
-    if named is None:
+    models = parameters.listed(parameter)
+    if models is None:
         return study
-    if len(named) != 2:
-        raise InputError(f"models {given!r} are not allowed: name two, the supervised one first, or all")
-    return replace(study, models=tuple(named))
+    if len(models) != 2:
+        raise InputError(f"models {parameter!r} are not allowed: name two, the supervised one first, or all")
+    return replace(study, models=tuple(models))
 
 
 def groups(study: Study) -> dict[str, tuple[str, ...]]:
-    """By way to pre-train, the models; of two of which this is not known, the first stands for supervised."""
-    found = vision_settings.objectives(study)
-    if found or len(study.models) != 2:
-        return found
+    """Return the models by the objective of their pre-training.
+
+    Of two models whose objectives are not known, the first is taken to be supervised and the second to be DINO's.
+    """
+    known = vision_settings.objectives(study)
+    if known or len(study.models) != 2:
+        return known
     supervised, other = study.models
     return {vision_settings.SUPERVISED: (supervised,), vision_settings.DINO: (other,)}
 
 
 def compared(study: Study) -> Comparison:
-    """DINO against supervised, as in the paper."""
-    found = groups(study)
-    return Comparison(
-        "DINO less supervised", found.get(vision_settings.DINO, ()), found.get(vision_settings.SUPERVISED, ())
-    )
+    """Return the comparison of DINO with supervised models, as in the paper."""
+    by_objective = groups(study)
+    dino = by_objective.get(vision_settings.DINO, ())
+    return Comparison("DINO less supervised", dino, by_objective.get(vision_settings.SUPERVISED, ()))
 
 
 def distributions(study: Study, records: Mapping[str, Record]) -> dict[str, dict[str, Any]]:
-    """By model, what was measured of its weights."""
-    asked = (each for each in study.measurements() if each.kind == "distribution")
-    return {each.model: records[each.id].values for each in asked if each.id in records}
+    """Return, by model, what the measurement of its weights' distribution holds, as far as there are records."""
+    measurements = (measurement for measurement in study.measurements() if measurement.kind == "distribution")
+    return {each.model: records[each.id].values for each in measurements if each.id in records}
 
 
 def normalised(values: Mapping[str, Any], reading: str) -> np.ndarray:
-    """The quantiles of each layer by a reading in ``READINGS``, shape (layers, probabilities).
+    """Return the quantiles of each layer after a normalisation, shape (layers, probabilities).
 
-    A rising map of all weights maps their quantiles.
+    The quantiles themselves are mapped, which is exact: the map rises, and is the same for all weights of a layer.
+
+    Args:
+        values: what a measurement of kind ``distribution`` holds.
+        reading: one of ``READINGS``.
     """
     shift, scale = _scalers(values, reading)
     return (np.array([layer["quantiles"] for layer in values["layers"]]) - shift[:, None]) / scale[:, None]
 
 
 def zero(values: Mapping[str, Any], reading: str) -> np.ndarray:
-    """Where a weight of 0 goes by a reading, shape (layers,)."""
+    """Return where a weight of 0 lies after a normalisation, shape (layers,).
+
+    Args:
+        values: what a measurement of kind ``distribution`` holds.
+        reading: one of ``READINGS``.
+    """
     shift, scale = _scalers(values, reading)
     return -shift / scale
 
 
 def _scalers(values: Mapping[str, Any], reading: str) -> tuple[np.ndarray, np.ndarray]:
-    """Shift and scale of each layer's weights, shape (layers,) each."""
-    how, layers = READINGS[reading], values["layers"]
-    if how is None:
+    """Return the shift and the scale of each layer's weights, shape (layers,) each."""
+    normalisation, layers = READINGS[reading], values["layers"]
+    if normalisation is None:
         return np.zeros(len(layers)), np.ones(len(layers))
-    scaler, over = how
-    fitted = layers if over == "layer" else [values["model"]] * len(layers)
+    scaler, scope = normalisation
+    fitted = layers if scope == "layer" else [values["model"]] * len(layers)
     shift, scale = np.array([each["scalers"][scaler] for each in fitted]).T
     return shift, scale
 
 
 def draw(study: Study, records: Mapping[str, Record]) -> Figure:
-    """Quantiles of the weights against the depth of the layer: a row a reading, a column a way to pre-train.
+    """Draw quantiles of the weights against the number of the block: a row for each reading, a column an objective.
 
-    Bands hold 99.8%, 90% and 50% of a layer's weights, the line is the median and the dotted one where 0 goes, all of
-    the first model of its way; the broken lines are the ends of the widest band in the others.
+    Bands hold 99.8%, 90% and 50% of a layer's weights. The line is the median, the dotted line is where 0 lies. These
+    are of the first model of an objective; broken lines are the ends of the widest band in its other models.
     """
     import matplotlib.pyplot as plt
 
-    found = distributions(study, records)
-    columns = {way: [m for m in own if m in found] for way, own in groups(study).items()}
-    columns = {way: own for way, own in columns.items() if own}
+    values_of = distributions(study, records)
+    columns = {}
+    for objective, models in groups(study).items():
+        if measured := [values_of[model] for model in models if model in values_of]:
+            columns[objective] = measured
     if not columns:
         return style.note()
-    colours = style.colours(vision_settings.WAYS)
+    colours = style.colours(vision_settings.OBJECTIVES)
     figure, grid = plt.subplots(
         len(READINGS),
         len(columns),
@@ -152,14 +171,13 @@ def draw(study: Study, records: Mapping[str, Record]) -> Figure:
         layout="constrained",
     )
     for row, reading in zip(grid, READINGS, strict=True):
-        for ax, (way, models) in zip(row, columns.items(), strict=True):
-            first, *others = (found[model] for model in models)
-            _bands(ax, first, reading, colours[way])
+        for ax, (objective, (first, *others)) in zip(row, columns.items(), strict=True):
+            _draw_bands(ax, first, reading, colours[objective])
             for values in others:
-                ends = normalised(values, reading)[:, _places(values, (0.001, 0.999))]
-                ax.plot(1 + np.arange(len(ends)), ends, color=colours[way], linestyle="--", linewidth=0.8)
+                ends = normalised(values, reading)[:, _columns_of(values, _BANDS[0][:2])]
+                ax.plot(1 + np.arange(len(ends)), ends, color=colours[objective], linestyle="--", linewidth=0.8)
             if ax in grid[0]:
-                ax.set_title(way, fontsize=10)
+                ax.set_title(objective, fontsize=10)
         row[0].set_ylabel(reading.replace(", ", ",\n"), fontsize=8)
         row[0].locator_params(axis="y", nbins=4)
     for ax in grid[-1]:
@@ -168,65 +186,68 @@ def draw(study: Study, records: Mapping[str, Record]) -> Figure:
     return figure
 
 
-def _bands(ax: Axes, values: Mapping[str, Any], reading: str, colour: tuple[float, float, float]) -> None:
-    found = normalised(values, reading)
-    layers = 1 + np.arange(len(found))
+def _draw_bands(ax: Axes, values: Mapping[str, Any], reading: str, colour: style.Colour) -> None:
+    quantiles = normalised(values, reading)
+    layers = 1 + np.arange(len(quantiles))
     for low, high, alpha in _BANDS:
-        ends = found[:, _places(values, (low, high))].T
+        ends = quantiles[:, _columns_of(values, (low, high))].T
         ax.fill_between(layers, *ends, color=colour, alpha=alpha, linewidth=0)
-    ax.plot(layers, found[:, _places(values, (0.5,))[0]], color=colour, linewidth=1.5)
+    ax.plot(layers, quantiles[:, _columns_of(values, (0.5,))[0]], color=colour, linewidth=1.5)
     ax.plot(layers, zero(values, reading), ":", color=style.GUIDE, linewidth=1.2)
     if reading.startswith("MinMax"):
         ax.set_ylim(0, 1)
 
 
-def _places(values: Mapping[str, Any], probabilities: Sequence[float]) -> list[int]:
+def _columns_of(values: Mapping[str, Any], probabilities: Sequence[float]) -> list[int]:
     return [values["probabilities"].index(probability) for probability in probabilities]
 
 
 def zero_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
-    """A row a reading of zero: its percentage of the weights by way to pre-train, and DINO's surplus in percent."""
+    """Return a row for each reading of zero: percentage of zeros by objective, and DINO's surplus in percent."""
     import pandas as pd
 
-    ways, pair = groups(study), compared(study)
+    by_objective, comparison = groups(study), compared(study)
     rows = []
     for reading, shares in zero_shares(study, records).items():
-        own = {way: [shares[m] for m in models if m in shares] for way, models in ways.items()}
-        more = excess(shares, pair)
-        several = more.low != more.high
-        rows.append(
-            {
-                "zero if": reading,
-                **{f"{way} %": _percent(values) for way, values in own.items()},
-                _SURPLUS: _known(more.text() if several else more.text().split(" [")[0]),
-            }
-        )
+        row = {"zero if": reading}
+        for objective, models in by_objective.items():
+            row[f"{objective} %"] = _mean_percent([shares[model] for model in models if model in shares])
+        row[_SURPLUS] = _surplus_text(excess(shares, comparison))
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
-def _percent(values: Sequence[float]) -> str:
-    """Four digits, and no exponent: a weight of two million is a small share, and the column is to be compared."""
+def _mean_percent(values: Sequence[float]) -> str:
+    """Return a mean in four digits without an exponent, so that a column of small shares can be compared by eye."""
     return np.format_float_positional(fmean(values), 4, unique=False, fractional=False, trim="-") if values else "—"
 
 
-def _known(text: str) -> str:
-    return "—" if "nan" in text else text
+def _surplus_text(surplus: Estimate) -> str:
+    """Return a surplus with its range over the pairs of models, or alone where there is one pair."""
+    if not surplus.known:
+        return "—"
+    one_pair = surplus.low == surplus.high
+    return number_text(surplus.value, 1) if one_pair else surplus.text()
 
 
 def surplus(study: Study, records: Mapping[str, Record], reading: str = RELATIVE) -> str:
-    """How many percent more zeros DINO has by one reading, such as ``+12.3%``; words where this is not known."""
-    value = excess(zero_shares(study, records).get(reading, {}), compared(study)).value
-    return "not known yet" if np.isnan(value) else f"{signed(value)}%"
+    """Return how many percent more zeros DINO has by one reading, such as ``+12.3%``, or words if it is not known."""
+    estimate = excess(zero_shares(study, records).get(reading, {}), compared(study))
+    return f"{signed(estimate.value)}%" if estimate.known else "not known yet"
 
 
 def averaging(study: Study, records: Mapping[str, Record]) -> str:
-    """What being an average does to the zeros of DINO's teachers, in words; empty where no record tells."""
-    asked = [p for p in study.pretrainings() if p.id in records and "student_zeros" in records[p.id].metrics]
-    kept = zero_shares(study, records).get(RELATIVE, {})
-    own = {p.model: records[p.id].metrics["student_zeros"] for p in asked if p.model in kept}
-    if not own:
+    """Return how averaging the weights changes the zeros of DINO's teachers, in words; empty if no record has it."""
+    shares = zero_shares(study, records).get(RELATIVE, {})
+    zeros_of_students = {}
+    for pretraining in study.pretrainings():
+        metrics = records[pretraining.id].metrics if pretraining.id in records else {}
+        if "student_zeros" in metrics and pretraining.model in shares:
+            zeros_of_students[pretraining.model] = metrics["student_zeros"]
+    if not zeros_of_students:
         return ""
-    teachers, students = fmean(kept[model] for model in own), fmean(own.values())
+    teachers = fmean(shares[model] for model in zeros_of_students)
+    students = fmean(zeros_of_students.values())
     return (
         f"What is kept of DINO is the teacher, a moving average of the student. {RELATIVE.capitalize()} lie "
         f"{teachers:.3f}% of the teachers' weights and {students:.3f}% of the students'; of a normal distribution "
@@ -235,16 +256,18 @@ def averaging(study: Study, records: Mapping[str, Record]) -> str:
 
 
 def sentence(study: Study, records: Mapping[str, Record]) -> str:
-    """Over how wide a range the surplus of zeros goes, by the readings that find enough of them in every model."""
-    pair, found = compared(study), zero_shares(study, records)
-    enough = {r: own for r, own in found.items() if all(own.get(m, 0) >= FEW for m in pair.models)}
-    known = {reading: excess(own, pair).value for reading, own in enough.items() if pair.models}
-    if not known:
+    """Return the range of DINO's surplus of zeros over the readings that find enough zeros in every model, in words."""
+    comparison, shares_by_reading = compared(study), zero_shares(study, records)
+    surpluses = {}
+    for reading, shares in shares_by_reading.items():
+        if comparison.models and all(shares.get(model, 0) >= FEW for model in comparison.models):
+            surpluses[reading] = excess(shares, comparison).value
+    if not surpluses:
         return "There are no zeros to compare yet."
-    least, most = (end(known, key=lambda reading: known[reading]) for end in (min, max))
-    span = [f"{signed(known[reading])}%" for reading in (least, most)]
+    least, most = min(surpluses, key=surpluses.__getitem__), max(surpluses, key=surpluses.__getitem__)
     return (
-        f"By the {len(known)} of {len(found)} readings by which at least {FEW:g}% of each model's weights are zero, "
-        f"the surplus of DINO goes from {span[0]} ({least}) to {span[1]} ({most}); "
+        f"By the {len(surpluses)} of {len(shares_by_reading)} readings by which at least {FEW:g}% of each model's "
+        f"weights are zero, the surplus of DINO goes from {signed(surpluses[least])}% ({least}) to "
+        f"{signed(surpluses[most])}% ({most}); "
         f"the paper reports {MORE_ZEROS:+.2f}%."
     )

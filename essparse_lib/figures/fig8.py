@@ -27,15 +27,14 @@ if TYPE_CHECKING:
 
 
 def _study(scale: str, tasks: tuple[str, ...], training: dict, sparsities: tuple[float, ...], **options) -> Study:
-    models = {name: asked for name, asked in texts(scale).items() if asked.architecture == "bert"}
-    ways = {"one-shot": at_sparsities(sparsities)}
+    models = {name: pretraining for name, pretraining in texts(scale).items() if pretraining.architecture == "bert"}
     return Study(
         figure="fig8",
         scale=scale,
         models=tuple(models),
         tasks=tasks,
         training=training,
-        variants=ways,
+        variants={"one-shot": at_sparsities(sparsities)},
         pretrained=models,
         **options,
     )
@@ -50,7 +49,7 @@ STUDIES = {
 #: The steps, in thousands, at which the MultiBERTs were saved (Sellam et al. 2022, arXiv 2106.16163, §2).
 MULTIBERTS_AT = (*range(0, 200, 20), *range(200, 2001, 100))
 
-#: bert-base as others trained it again, for 2 million steps: on the hub, with these steps for the first five seeds.
+#: BERT-base as others trained it again, for 2 million steps; the hub has these steps of the first five seeds.
 MULTIBERTS = Study(
     figure="fig8",
     scale="paper",
@@ -62,155 +61,202 @@ MULTIBERTS = Study(
     measured={"zeros": (0.0,)},
 )
 
-#: The readings of zero that are drawn, where any weight is zero by them.
+#: The readings of zero that are drawn, each if any weight is zero by it.
 DRAWN = ("exact", "fp16", "bf16", "below 1e-06", "below 0.0001", "below 0.001", "below 0.01", "below 0.01 sd")
 
-_JUMP = {"an abrupt jump": dict(marker="^", linestyle="", color=style.ASKED)}
-_FLOOR = {"commonest class": dict(color=style.GUIDE, linestyle=":", linewidth=1)}
-_ENTROPY = {"by the tokens' frequencies": dict(color=style.GUIDE, linestyle="--", linewidth=1)}
-_SEEN = {"where the paper saw it": dict(color=style.GUIDE, alpha=0.25, linewidth=6)}
+_JUMP_LEGEND = {"an abrupt jump": dict(marker="^", linestyle="", color=style.MARKED)}
+_FLOOR_LEGEND = {"commonest class": dict(color=style.GUIDE, linestyle=":", linewidth=1)}
+_ENTROPY_LEGEND = {"by the tokens' frequencies": dict(color=style.GUIDE, linestyle="--", linewidth=1)}
+_PAPER_LEGEND = {"where the paper saw it": dict(color=style.GUIDE, alpha=0.25, linewidth=6)}
 
 
-def draw_zeros(study: Study, runs: Sequence[Series], found: Mapping[str, Mapping[str, ChangePoint]]) -> Figure:
-    """Zero weights against steps: a panel a reading by which any weight is zero, a line a run, abrupt jumps marked.
+def draw_zeros(study: Study, runs: Sequence[Series], jumps: Mapping[str, Mapping[str, ChangePoint]]) -> Figure:
+    """Draw zero weights against steps: a panel for each reading, a line for each run, a triangle at abrupt jumps.
 
-    Grey bands are where the paper saw the jump, as a share of the run; none where others' checkpoints are drawn.
+    Readings by which no weight is zero have no panel. Grey bands are where the paper saw the jump, as a share of the
+    run; there are none where checkpoints of others are drawn.
+
+    Args:
+        study: the study of the runs.
+        runs: the pre-trainings.
+        jumps: by reading and name of the run, the clearest jump of the count.
     """
-    drawn = [reading for reading in DRAWN if any(reading in r.zeros and r.zeros[reading].any() for r in runs)]
+    drawn = [reading for reading in DRAWN if any(reading in run.zeros and run.zeros[reading].any() for run in runs)]
     if not drawn:
         return style.note("no weight is zero by these readings" if runs else "no records yet")
-    figure, axes = style.titled(drawn, "zero weights (%)")
-    looks, seen = _looks(runs), JUMPS.values() if study.pretrained else ()
-    last = _over_steps(axes, runs)
+    figure, axes = style.titled_axes(drawn, "zero weights (%)")
+    styles = _line_styles(runs)
+    bands_of_paper = JUMPS.values() if study.pretrained else ()
+    last = _scale_steps(axes, runs)
     for reading, ax in zip(drawn, axes, strict=True):
-        for low, high in seen:
+        for low, high in bands_of_paper:
             ax.axvspan(last * low / JUMPS_OF, last * high / JUMPS_OF, color=style.GUIDE, alpha=0.25, linewidth=1.5)
+        jumps_of_reading = jumps.get(reading, {})
         for run in runs:
             percent = 100 * run.share(reading)
-            ax.plot(run.steps, percent, **looks[run.name])
-            jump = found.get(reading, {}).get(run.name)
+            ax.plot(run.steps, percent, **styles[run.name])
+            jump = jumps_of_reading.get(run.name)
             if jump is not None and jump.abrupt and jump.at:
                 middle = sum(jump.at) / 2
-                mark = "^" if jump.size > 0 else "v"
-                ax.plot(middle, np.interp(middle, run.steps, percent), mark, color=style.ASKED, markersize=7)
-        positive = np.concatenate([run.share(reading)[run.share(reading) > 0] for run in runs])
-        if positive.max() > 100 * positive.min():
-            ax.set_yscale("symlog", linthresh=100 * positive.min())
+                marker = "^" if jump.size > 0 else "v"
+                ax.plot(middle, np.interp(middle, run.steps, percent), marker, color=style.MARKED, markersize=7)
+        shares = np.concatenate([run.share(reading) for run in runs])
+        smallest = shares[shares > 0].min()
+        if shares.max() > 100 * smallest:
+            ax.set_yscale("symlog", linthresh=100 * smallest)
             ax.set_ylim(bottom=0)
-    abrupt = any(jump.abrupt for reading in drawn for jump in found.get(reading, {}).values())
-    style.line_legend(figure, {**looks, **(_JUMP if abrupt else {}), **(_SEEN if seen else {})}, columns=5)
+    abrupt = any(jump.abrupt for reading in drawn for jump in jumps.get(reading, {}).values())
+    legend = {**styles, **(_JUMP_LEGEND if abrupt else {}), **(_PAPER_LEGEND if bands_of_paper else {})}
+    style.line_legend(figure, legend, columns=5)
     return figure
 
 
 def panel(runs: Sequence[Series]) -> panels.Panel | None:
-    """Zero weights against steps, to be read at a slider by each reading, in percent of the weights; exact numbers."""
+    """Return a panel of zero weights against steps, in percent of the weights, or None if there are no runs.
+
+    The numbers are exact: estimates have no interval.
+    """
     if not runs:
         return None
     last = max(int(run.steps[-1]) for run in runs)
     lines = []
     for run in runs:
-        evenly = [i for i, step in enumerate(run.steps) if step % max(1, last // 50) == 0]  # every other look
-        read = {
-            reading: [Estimate(*[100 * float(share)] * 3) for share in run.share(reading)[evenly]]
-            for reading in sorted(run.zeros, key=lambda name: name != RELATIVE)  # the one that is judged first
-            if run.zeros[reading].any()
-        }
-        lines.append(
-            panels.Line(name=run.label, kind="weights", across=[int(step) for step in run.steps[evenly]], readings=read)
-        )
-    words = "A line for each pre-training: the percentage of its weights that is zero by a reading, over the steps."
-    legends = ("Runs", "")
+        every_other = [i for i, step in enumerate(run.steps) if step % max(1, last // 50) == 0]
+        readings = {}
+        for reading in sorted(run.zeros, key=lambda name: name != RELATIVE):  # the one that is judged comes first
+            if run.zeros[reading].any():
+                percents = 100 * run.share(reading)[every_other]
+                readings[reading] = [Estimate(percent, percent, percent) for percent in percents.tolist()]
+        steps = [int(step) for step in run.steps[every_other]]
+        lines.append(panels.Line(name=run.label, kind="weights", places=steps, readings=readings))
     return panels.Panel(
-        lines=lines, across="step", words=words, start=last // 2, interval="", legends=legends, unit=" steps", digits=4
+        lines=lines,
+        axis="step",
+        description="A line for each pre-training: the percentage of its weights that is zero by a reading, over the "
+        "steps.",
+        start=last // 2,
+        interval="",
+        legends=("Runs", ""),
+        unit=" steps",
+        digits=4,
     )
 
 
 def draw_losses(study: Study, runs: Sequence[Series], records: Mapping[str, Record]) -> Figure:
-    """Loss against steps, on text that is held out and on what is trained on, beside the entropy of single tokens."""
-    watched = [run for run in runs if not np.isnan(run.held_out).all()]
-    if not watched:
+    """Draw loss against steps, on held-out text and on training text; the dashed line is the entropy of single tokens.
+
+    Args:
+        study: the study of the runs.
+        runs: the pre-trainings.
+        records: the study's records, by id.
+    """
+    with_losses = [run for run in runs if not np.isnan(run.held_out).all()]
+    if not with_losses:
         return style.note()
-    metrics = [records[p.id].metrics for p in study.pretrainings() if p.id in records]
-    figure, axes = style.titled(("held-out text", "training text"), "loss (nats a token)")
-    looks = _looks(watched)
+    pretrainings = [pretraining for pretraining in study.pretrainings() if pretraining.id in records]
+    metrics = [records[pretraining.id].metrics for pretraining in pretrainings]
+    entropies = {each["unigram_entropy"] for each in metrics if "unigram_entropy" in each}
+    figure, axes = style.titled_axes(("held-out text", "training text"), "loss (nats a token)")
+    styles = _line_styles(with_losses)
     for ax, name in zip(axes, ("held_out", "loss"), strict=True):
-        for run in watched:
-            ax.plot(run.steps, getattr(run, name), **looks[run.name])
-        for entropy in {m["unigram_entropy"] for m in metrics if "unigram_entropy" in m}:
+        for run in with_losses:
+            ax.plot(run.steps, getattr(run, name), **styles[run.name])
+        for entropy in entropies:
             ax.axhline(entropy, color=style.GUIDE, linestyle="--", linewidth=1)
-    _over_steps(axes, watched)
-    style.line_legend(figure, {**looks, **_ENTROPY}, columns=5)
+    _scale_steps(axes, with_losses)
+    style.line_legend(figure, {**styles, **_ENTROPY_LEGEND}, columns=5)
     return figure
 
 
 def draw_weights(runs: Sequence[Series]) -> Figure:
-    """Left effective sparsity against steps; right each component's norm over its first, mean and range of the runs."""
+    """Draw what else the weights do against steps: left effective sparsity, right the norm of each component.
+
+    Norms are multiples of the first one: lines are means over the runs, bands their range.
+    """
     if not runs:
         return style.note()
-    figure, axes = style.titled(("effective sparsity (%)", "norm, as a multiple of the first"))
-    looks, longest = _looks(runs), max((run.steps for run in runs), key=len)
+    figure, axes = style.titled_axes(("effective sparsity (%)", "norm, as a multiple of the first"))
+    styles = _line_styles(runs)
     for run in runs:
-        axes[0].plot(run.steps, 100 * run.effective, **looks[run.name])
-    for component, colour in style.colours(list(dict.fromkeys(c for _, c, _ in runs[0].places))).items():
-        norms = [run.norm(component) for run in runs]
-        growth = [np.interp(longest, r.steps, n / n[0], right=math.nan) for r, n in zip(runs, norms, strict=True)]
-        axes[1].plot(longest, np.nanmean(growth, 0), color=colour, label=component, linewidth=1.2)
-        axes[1].fill_between(longest, np.nanmin(growth, 0), np.nanmax(growth, 0), color=colour, alpha=0.2, linewidth=0)
+        axes[0].plot(run.steps, 100 * run.effective, **styles[run.name])
+    longest = max((run.steps for run in runs), key=len)
+    components = list(dict.fromkeys(component for _, component, _ in runs[0].places))
+    for component, colour in style.colours(components).items():
+        growths = []
+        for run in runs:
+            norm = run.norm(component)
+            growths.append(np.interp(longest, run.steps, norm / norm[0], right=math.nan))
+        low, high = np.nanmin(growths, 0), np.nanmax(growths, 0)
+        axes[1].plot(longest, np.nanmean(growths, 0), color=colour, label=component, linewidth=1.2)
+        axes[1].fill_between(longest, low, high, color=colour, alpha=0.2, linewidth=0)
     axes[1].legend(fontsize=8)
-    _over_steps(axes, runs)
-    style.line_legend(figure, looks, columns=5)
+    _scale_steps(axes, runs)
+    style.line_legend(figure, styles, columns=5)
     return figure
 
 
-def draw_scores(study: Study, found: Sequence[Curve], asked: float) -> Figure:
-    """Score against sparsity, of which one is marked: the mean over the tasks that count, then a panel a task."""
-    means = score_effects(study, found)
-    titles = [*(["mean of the learned tasks"] if means else []), *dict.fromkeys(curve.task for curve in found)]
+def draw_scores(study: Study, curves: Sequence[Curve], marked: float) -> Figure:
+    """Draw score against sparsity: the mean over the tasks that count, then a panel for each task.
+
+    Args:
+        study: a study of Figure 8.
+        curves: its curves.
+        marked: a sparsity to mark with a vertical line.
+    """
+    means = score_effects(study, curves)
+    titles = [*(["mean of the learned tasks"] if means else []), *dict.fromkeys(curve.task for curve in curves)]
     if not titles:
         return style.note()
-    figure, axes = style.titled(titles, "score", style.SPARSITY)
-    looks = _looks(_tried(study, found))
+    figure, axes = style.titled_axes(titles, "score", style.SPARSITY)
+    styles = _line_styles(_pretrainings_of(study, curves))
     for title, ax in zip(titles, axes, strict=True):
-        ax.axvline(100 * asked, color=style.ASKED, linewidth=1, linestyle="--")
-        for curve in (c for c in found if c.task == title):
-            ax.plot(100 * curve.levels, np.nanmean(curve.scores, 0), **looks[curve.model])
-            ax.axhline(curve.majority, color=style.GUIDE, linestyle=":", linewidth=1)
+        ax.axvline(100 * marked, color=style.MARKED, linewidth=1, linestyle="--")
+        for curve in curves:
+            if curve.task == title:
+                ax.plot(100 * curve.levels, np.nanmean(curve.scores, 0), **styles[curve.model])
+                ax.axhline(curve.majority, color=style.GUIDE, linestyle=":", linewidth=1)
     for model in means[0.0].values if means else ():
-        axes[0].plot([100 * s for s in means], [effect.values[model] for effect in means.values()], **looks[model])
-    style.line_legend(figure, {**looks, **_FLOOR}, columns=5)
+        scores = [effect.values[model] for effect in means.values()]
+        axes[0].plot([100 * sparsity for sparsity in means], scores, **styles[model])
+    style.line_legend(figure, {**styles, **_FLOOR_LEGEND}, columns=5)
     return figure
 
 
-def draw_dense(study: Study, found: Sequence[Curve]) -> Figure:
-    """Score without pruning against the part of the text, with 95% intervals over fine-tuning seeds and examples."""
-    tasks = list(dict.fromkeys(curve.task for curve in found))
+def draw_dense(study: Study, curves: Sequence[Curve]) -> Figure:
+    """Draw score without pruning against the part of the text, with 95% intervals over fine-tuning seeds and examples.
+
+    Args:
+        study: a study of Figure 8.
+        curves: its curves.
+    """
+    tasks = list(dict.fromkeys(curve.task for curve in curves))
     if not tasks:
         return style.note()
-    figure, axes = style.titled(tasks, "score", "text that the model was pre-trained on (%)")
-    tried = {asked.model: asked for asked in _tried(study, found)}
-    looks = _looks([*tried.values()])
-    for curve in found:
-        ax, how, dense = axes[tasks.index(curve.task)], tried[curve.model], curve.dense()
+    figure, axes = style.titled_axes(tasks, "score", "text that the model was pre-trained on (%)")
+    pretrainings = {pretraining.model: pretraining for pretraining in _pretrainings_of(study, curves)}
+    styles = _line_styles([*pretrainings.values()])
+    for curve in curves:
+        ax, pretraining, dense = axes[tasks.index(curve.task)], pretrainings[curve.model], curve.dense()
         error = [[dense.value - dense.low], [dense.high - dense.value]]
-        at = 100 * how.fraction + 0.8 * how.seed  # side by side
-        ax.errorbar(at, dense.value, yerr=error, **looks[curve.model], marker="o", markersize=4, capsize=3)
+        percent = 100 * pretraining.fraction + 0.8 * pretraining.seed  # seeds stand side by side
+        ax.errorbar(percent, dense.value, yerr=error, **styles[curve.model], marker="o", markersize=4, capsize=3)
         ax.axhline(curve.majority, color=style.GUIDE, linestyle=":", linewidth=1)
-    style.line_legend(figure, {**looks, **_FLOOR}, columns=5)
+    style.line_legend(figure, {**styles, **_FLOOR_LEGEND}, columns=5)
     return figure
 
 
-def _tried(study: Study, found: Sequence[Curve]) -> list[TextPretraining]:
-    """The pre-trainings of the models that there are curves of."""
-    models = {curve.model for curve in found}
-    return [asked for asked in text_pretrainings(study) if asked.model in models]
+def _pretrainings_of(study: Study, curves: Sequence[Curve]) -> list[TextPretraining]:
+    """Return the pre-trainings of the models that have curves."""
+    models = {curve.model for curve in curves}
+    return [pretraining for pretraining in text_pretrainings(study) if pretraining.model in models]
 
 
-def _looks(runs: Sequence[Series] | Sequence[TextPretraining]) -> dict[str, dict[str, Any]]:
-    """Colour and line of each run by its name: dark where there is much text, a line style for each seed."""
-    import seaborn as sns
+def _line_styles(runs: Sequence[Series] | Sequence[TextPretraining]) -> dict[str, dict[str, Any]]:
+    """Return how the line of each run is drawn, by its name: dark for much text, a line style for each seed."""
+    import matplotlib as mpl
 
-    fractions, seeds = sorted({r.fraction for r in runs}, reverse=True), sorted({r.seed for r in runs})
-    palette = sns.color_palette("viridis", as_cmap=True)(np.linspace(0, 0.85, len(fractions)))
+    fractions, seeds = sorted({run.fraction for run in runs}, reverse=True), sorted({run.seed for run in runs})
+    palette = mpl.colormaps["viridis"](np.linspace(0, 0.85, len(fractions)))
     return {
         run.name if isinstance(run, Series) else run.model: {
             "color": tuple(palette[fractions.index(run.fraction)]),
@@ -222,15 +268,19 @@ def _looks(runs: Sequence[Series] | Sequence[TextPretraining]) -> dict[str, dict
     }
 
 
-def _over_steps(axes: Sequence[Axes], runs: Sequence[Series]) -> float:
-    """Places go with the square root of the step, so that early ones can be read too; returns the last step."""
+def _scale_steps(axes: Sequence[Axes], runs: Sequence[Series]) -> float:
+    """Scale the axes of steps by the square root, so that early steps can be read too; return the last step."""
     last = max(run.steps[-1] for run in runs)
     ticks = [last * share for share in (0.01, 0.1, 0.4, 1)]
     for ax in axes:
         ax.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
-        ax.set_xticks(
-            ticks, [f"{t / 1e6:g}M" if t >= 1e6 else f"{t / 1e3:g}k" if t >= 1e3 else f"{t:g}" for t in ticks]
-        )
+        ax.set_xticks(ticks, [_step_text(step) for step in ticks])
         ax.set_xlim(0, last)
     axes[0].figure.supxlabel("pre-training steps", fontsize=10)
     return last
+
+
+def _step_text(step: float) -> str:
+    if step >= 1e6:
+        return f"{step / 1e6:g}M"
+    return f"{step / 1e3:g}k" if step >= 1e3 else f"{step:g}"

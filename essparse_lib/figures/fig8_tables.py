@@ -1,7 +1,8 @@
-"""Figure 8's tables and sentences: what was trained, what its zeros and losses did, what that does to the scores."""
+"""Tables and sentences of Figure 8: its pre-trainings, their zeros and losses, and the scores after pruning."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -24,16 +25,19 @@ if TYPE_CHECKING:
 
 
 def nowhere(runs: Sequence[Series]) -> str:
-    """By which readings no weight is zero at any look, in a sentence."""
-    none = [r for r in (runs[0].zeros if runs else ()) if not any(run.zeros[r].any() for run in runs)]
-    some = "By every reading some weight is zero at some look." if runs else "There is nothing to count yet."
-    return f"By these readings no weight is zero at any look: {', '.join(none)}." if none else some
+    """Return a sentence that names the readings by which no weight is zero in any snapshot."""
+    if not runs:
+        return "There is nothing to count yet."
+    without_zeros = [reading for reading in runs[0].zeros if not any(run.zeros[reading].any() for run in runs)]
+    if not without_zeros:
+        return "By every reading some weight is zero at some look."
+    return f"By these readings no weight is zero at any look: {', '.join(without_zeros)}."
 
 
 def learned(study: Study, runs: Sequence[Series]) -> str:
-    """What the amount of text does to the held-out loss, beside what another seed does, in a sentence."""
+    """Return a sentence that compares what the amount of text does to the held-out loss with what another seed does."""
     effect = loss_effect(study, runs)
-    more, less = ([effect.values[p.model] for p in group if p.model in effect.values] for group in text_extremes(study))
+    more, less = _values_by_group(study, effect)
     if min(len(more), len(less)) < 2:
         return "It takes two complete pre-trainings on the most and on the least text to say more."
     apart = max(max(group) - min(group) for group in (more, less))
@@ -44,57 +48,78 @@ def learned(study: Study, runs: Sequence[Series]) -> str:
 
 
 def cost_of_pruning(scores: Mapping[float, Effect]) -> str:
-    """What the score does from the dense models to the sparsest, in a sentence; in two where nothing is lost."""
+    """Return how scores change from the dense models to the sparsest, in words.
+
+    Args:
+        scores: the effect of the text at each sparsity, with the score of each model.
+    """
     if not scores:
         return "There are no complete scores yet."
     last = max(scores)
     changes = [value - scores[0.0].values[model] for model, value in scores[last].values.items()]
     low, high = (signed(end(changes)) for end in (min, max))
-    told = f"From the dense models to those without {last:.0%} of the weights, scores change by {low} to {high} points."
+    change = (
+        f"From the dense models to those without {last:.0%} of the weights, scores change by {low} to {high} points."
+    )
     if most_lost(scores) > EPSILON:
-        return told
+        return change
     return (
-        f"{told} No model loses more than a point at any sparsity: with {1 - last:.0%} of these weights left they "
+        f"{change} No model loses more than a point at any sparsity: with {1 - last:.0%} of these weights left they "
         "fine-tune as well or better, so that what is left of the blocks, with the embeddings, is enough for these "
         "tasks. Whether they need anything that the blocks learned would take models with random blocks to tell. How "
         "far such models can be pruned, and whether more text makes that easier, these curves cannot tell."
     )
 
 
-def jump_table(runs: Sequence[Series], found: Mapping[str, Mapping[str, ChangePoint]]) -> pd.DataFrame:
-    """A row a reading: the test in each complete run, and how the reading stands to C8."""
+def jump_table(runs: Sequence[Series], jumps: Mapping[str, Mapping[str, ChangePoint]]) -> pd.DataFrame:
+    """Return a row for each reading: the clearest jump in each complete run, and the verdict on C8 by this reading.
+
+    Args:
+        runs: the pre-trainings.
+        jumps: by reading and name of the run, the clearest jump of the count.
+    """
     import pandas as pd
 
-    tested = [run for run in runs if all(run.name in own for own in found.values())]
-    cells = {run.label: [_told(own[run.name], run.zeros[r]) for r, own in found.items()] for run in tested}
-    outcomes = [outcome.value for outcome in reading_outcomes(found).values()]
-    return pd.DataFrame({"zero if": list(found), **(cells if found else {}), "C8": outcomes})
+    columns = {}
+    for run in runs:
+        if jumps and all(run.name in by_run for by_run in jumps.values()):
+            columns[run.label] = [_jump_text(by_run[run.name], run.zeros[name]) for name, by_run in jumps.items()]
+    outcomes = [outcome.value for outcome in reading_outcomes(jumps).values()]
+    return pd.DataFrame({"zero if": list(jumps), **columns, "C8": outcomes})
 
 
 def run_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
-    """A row a pre-training: what it read, how well it then predicted held-out text, and what it cost."""
+    """Return a row for each pre-training: what it read, its loss on held-out text, and what it cost."""
     import pandas as pd
 
-    return pd.DataFrame([_run(asked, records.get(asked.id)) for asked in text_pretrainings(study)])
+    return pd.DataFrame([_row(pretraining, records.get(pretraining.id)) for pretraining in text_pretrainings(study)])
 
 
-def _run(asked: TextPretraining, record: Record | None) -> dict[str, str]:
-    text, metrics, notes = (record.values.get("text"), record.metrics, record.provenance) if record else ({}, {}, {})
+def _row(pretraining: TextPretraining, record: Record | None) -> dict[str, str]:
+    text = record.values.get("text") if record else None
+    metrics, provenance = (record.metrics, record.provenance) if record else ({}, {})
     return {
-        "text": f"{asked.fraction:.0%}",
-        "seed": str(asked.seed),
-        "steps": f"{asked.steps:,}",
-        "tokens read": f"{asked.tokens / 1e6:,.1f} M",
-        "passes": f"{asked.tokens / asked.fraction / text['tokens']:.1f}" if text else "—",
+        "text": f"{pretraining.fraction:.0%}",
+        "seed": str(pretraining.seed),
+        "steps": f"{pretraining.steps:,}",
+        "tokens read": f"{pretraining.tokens / 1e6:,.1f} M",
+        "passes": f"{pretraining.tokens / pretraining.fraction / text['tokens']:.1f}" if text else "—",
         "held-out loss": f"{metrics['held_out_loss']:.3f}" if "held_out_loss" in metrics else "—",
-        "minutes": f"{notes['seconds'] / 60:.1f}" if "seconds" in notes else "—",
-        "device": notes.get("device", "—"),
+        "minutes": f"{provenance['seconds'] / 60:.1f}" if "seconds" in provenance else "—",
+        "device": provenance.get("device", "—"),
         "outcome": record.status if record else "no record",
     }
 
 
-def effect_table(study: Study, found: Mapping[Any, Effect], title: str, digits: int) -> pd.DataFrame:
-    """A row a quantity: its means on the most and on the least text, the difference, the trend over all models."""
+def effect_table(study: Study, effects: Mapping[Any, Effect], title: str, digits: int) -> pd.DataFrame:
+    """Return a row for each quantity: means on the most and on the least text, the difference, the trend over models.
+
+    Args:
+        study: a study of Figure 8.
+        effects: the effect of the text on each quantity, by its name or, if it is a score, by the sparsity.
+        title: of the column of quantities.
+        digits: after the point.
+    """
     import pandas as pd
 
     columns = [
@@ -104,17 +129,24 @@ def effect_table(study: Study, found: Mapping[Any, Effect], title: str, digits: 
         "trend",
     ]
     rows = []
-    for name, effect in found.items():
-        values = [[effect.values[p.model] for p in group if p.model in effect.values] for group in text_extremes(study)]
-        means = [f"{fmean(own):.{digits}f}" if own else "—" for own in values]
-        numbers = (effect.difference.text(digits), number_text(effect.trend, 2))
-        known = ("—" if "nan" in number else number for number in numbers)
-        rows.append([f"{name:.0%}" if isinstance(name, float) else name, *means, *known])
+    for name, effect in effects.items():
+        means = [f"{fmean(values):.{digits}f}" if values else "—" for values in _values_by_group(study, effect)]
+        difference = effect.difference.text(digits) if effect.difference.known else "—"
+        trend = "—" if math.isnan(effect.trend) else number_text(effect.trend, 2)
+        rows.append([f"{name:.0%}" if isinstance(name, float) else name, *means, difference, trend])
     return pd.DataFrame(rows, columns=columns)
 
 
-def _told(jump: ChangePoint, counts: np.ndarray) -> str:
-    """A jump in a cell: an arrow and where it is if it is abrupt, else its share of the range and its probability."""
+def _values_by_group(study: Study, effect: Effect) -> list[list[float]]:
+    """Return the values of the models of the most text, and of those of the least."""
+    return [
+        [effect.values[pretraining.model] for pretraining in group if pretraining.model in effect.values]
+        for group in text_extremes(study)
+    ]
+
+
+def _jump_text(jump: ChangePoint, counts: np.ndarray) -> str:
+    """Return an arrow and the place of an abrupt jump, or the share of the range and the probability of another one."""
     if jump.at is None:
         return "constant" if counts.any() else "no zeros"
     if jump.abrupt:

@@ -9,14 +9,15 @@ from ..analysis.contrasts import Contrast
 from ..records.pretrained import from_scratch
 from ..records.store import Record
 from ..specs.study import Study, at_sparsities
+from ..specs.trial import Pruning
 from . import language_settings, vision_settings
 
 LOTTERY, ONE_SHOT = "lottery", "one-shot"
 SPARSITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 
 
-def ways(sparsities: tuple[float, ...]) -> dict[str, tuple]:
-    """Both, at the same sparsities."""
+def variants(sparsities: tuple[float, ...]) -> dict[str, tuple[Pruning, ...]]:
+    """Return lottery tickets and one-shot masks at the same sparsities, as a study's variants."""
     return {LOTTERY: at_sparsities(sparsities, method="lottery"), ONE_SHOT: at_sparsities(sparsities)}
 
 
@@ -34,14 +35,14 @@ def _study(
     )
 
 
-#: A row for language, and one for vision.
+#: A row of panels for language, and one for vision.
 STUDIES: dict[str, Study] = {
     "tiny": _study(
         "tiny",
         ("tiny-bert", "tiny-vit"),
         (*language_settings.TINY_TASKS, *vision_settings.TINY_TASKS),
         {**vision_settings.TINY, **language_settings.TINY},
-        variants=ways((0.1, 0.2)),
+        variants=variants((0.1, 0.2)),
         seeds=(0, 1),
     ),
     "lab": _study(
@@ -49,24 +50,30 @@ STUDIES: dict[str, Study] = {
         ("minilm-l6", vision_settings.LAB_MODELS[0]),
         (*language_settings.LAB_FEW, *vision_settings.LAB_FEW),
         {**vision_settings.LAB, **language_settings.LAB},
-        variants=ways(SPARSITIES),
+        variants=variants(SPARSITIES),
     ),
     "paper": _study(
         "paper",
         ("bert-base-uncased", vision_settings.PAPER_MODELS[0]),
         (*language_settings.GLUE, *vision_settings.PAPER_FEW),
         {**vision_settings.TABLE_1, **language_settings.TABLE_1},
-        variants=ways(SPARSITIES),
+        variants=variants(SPARSITIES),
     ),
 }
 
 
 def steps(study: Study, records: Mapping[str, Record]) -> Callable[[Contrast], str]:
-    """What a ticket costs: the training steps that finding its mask took, from a run's steps and its rounds."""
+    """Return a function that gives the cost of a contrast's ticket: how many training steps its mask took, as text.
 
-    def told(contrast: Contrast) -> str:
-        trials = [study.trial(contrast.model, contrast.task, contrast.pruning, seed) for seed in study.seeds]
-        one = next(records[t.id].metrics["steps"] for t in trials if t.id in records and records[t.id].metrics)
-        return f"{math.ceil(contrast.pruning.sparsity / contrast.pruning.rate - 1e-9) * one:,.0f}"
+    The steps are those of one training, times the rounds of pruning.
+    """
 
-    return told
+    def text(contrast: Contrast) -> str:
+        ticket = contrast.pruning
+        trials = [study.trial(contrast.model, contrast.task, ticket, seed) for seed in study.seeds]
+        metrics = [records[trial.id].metrics for trial in trials if trial.id in records]
+        steps_a_round = next(each["steps"] for each in metrics if each)
+        rounds = math.ceil(ticket.sparsity / ticket.rate - 1e-9)
+        return f"{rounds * steps_a_round:,.0f}"
+
+    return text

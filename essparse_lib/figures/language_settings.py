@@ -1,4 +1,4 @@
-"""What Figures 1, 2, 5, 9 and 10 share: the language models and tasks at each scale, and how they are trained."""
+"""Language models and tasks at each scale, and how they are trained: shared by Figures 1, 2, 5, 9 and 10."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ LAB = {
         task: Training(epochs=3, batch_size=16, learning_rate=1e-4, max_length=length, max_train=1500)
         for task, length in {"bbc-news": 32, "wiki-topics": 32, "*": 64}.items()
     },
-    # For whoever asks for them by name: in no study's list, as each run takes many minutes.
+    # For readers who name them: in no study's list, as each run takes many minutes.
     "squad": Training(epochs=3, batch_size=16, learning_rate=1e-4, max_length=384, max_train=1500, max_test=1000),
     "vitaminc": Training(epochs=3, batch_size=16, learning_rate=1e-4, max_length=96, max_train=6000),
 }
-#: Of models that are trained from scratch here. So small, and so little read, they learn next to nothing at the rate of
-#: the others and from 1,500 examples (on a seed that is in no study: 55% of movie-reviews, and 66% so).
+#: Settings for models that are trained from scratch here. They are small and have read little: at the rate above and
+#: from 1,500 examples they learn next to nothing (on a seed that is in no study: 55% on movie-reviews, 66% with these).
 LAB_SCRATCH = {
     task: replace(LAB[task], learning_rate=1e-3, max_train=4000) for task in ("bbc-news", "wiki-topics", "*")
 }
 
-#: A decoder, as the paper's OPTs are; trained here.
+#: A decoder like the paper's OPTs, trained here.
 LAB_OPT = "opt-2x128"
 
 LAB_TASKS = ("movie-reviews", "bbc-news", "wiki-topics", "rte", "sst2", "cola")
 
-#: Of unlike difficulty: where much is run at every sparsity, these stand for all.
+#: Four tasks of different difficulty, for figures that run much at every sparsity.
 LAB_FEW = ("movie-reviews", "bbc-news", "wiki-topics", "sst2")
 
 TINY = {"*": Training(epochs=3, batch_size=16, learning_rate=1e-2, max_length=32, max_train=256)}

@@ -1,4 +1,4 @@
-"""A notebook's parameters, as papermill gives them, turned into what the library takes."""
+"""The parameters of a notebook, as papermill passes them, turned into what the library takes."""
 
 from __future__ import annotations
 
@@ -10,62 +10,77 @@ from ..errors import InputError, unknown
 from ..specs.study import Study
 
 
-def listed(given: Any) -> list[str] | None:
-    """``all`` as None, else the names in ``a, b``, or in a list, or the one number or name."""
-    if given is None or given == "all":
+def listed(parameter: Any) -> list[str] | None:
+    """Return a parameter as a list of names, or None for ``all``.
+
+    >>> listed("rte, sst2"), listed(["rte"]), listed(1), listed("all")
+    (['rte', 'sst2'], ['rte'], ['1'], None)
+    """
+    if parameter is None or parameter == "all":
         return None
-    parts = given if isinstance(given, (list, tuple)) else str(given).split(",")
+    parts = parameter if isinstance(parameter, (list, tuple)) else str(parameter).split(",")
     return [str(part).strip() for part in parts if str(part).strip()]
 
 
 def narrowed(study: Study, model: Any, tasks: Any, seeds: Any) -> Study:
-    """The study on the named models, tasks and seeds; ``all`` keeps the study's own."""
+    """Return the study on the named models, tasks and seeds; ``all`` keeps those of the study.
+
+    Raises:
+        InputError: a list is empty, or a seed is not a whole number from 0 on.
+    """
     return study.narrowed(listed(model), listed(tasks), listed(seeds))  # type: ignore[arg-type]
 
 
-def live_tasks(study: Study, given: Any) -> list[str]:
-    """On which of the study's tasks a point without a record is run: ``first``, ``none``, ``all``, or names.
+def live_tasks(study: Study, parameter: Any) -> list[str]:
+    """Return the tasks of a study on which a point without a record is run now.
 
-    At paper scale ``first`` is none: a single point takes hours on a GPU, so there it must be named.
+    Args:
+        study: the study.
+        parameter: ``first``, ``none``, ``all``, or names. At paper scale ``first`` is none: a single point takes hours
+            on a GPU, so there the task must be named.
 
     Raises:
         InputError: a named task is not in the study.
     """
-    if given == "first":
+    if parameter == "first":
         return [] if study.scale == "paper" else [study.tasks[0]]
-    if given in ("none", ""):
+    if parameter in ("none", ""):
         return []
-    chosen = listed(given)
-    if chosen is None:
+    tasks = listed(parameter)
+    if tasks is None:
         return list(study.tasks)
-    for task in chosen:
+    for task in tasks:
         if task not in study.tasks:
             raise unknown("live task", task, study.tasks, " (the tasks of this figure), or first, all, none")
-    return chosen
+    return tasks
 
 
 def glue(name: str, value: object) -> None:
-    """Make a value quotable from other pages of the book; without the book's tools, do nothing."""
+    """Let other pages of the book quote a value by its name; without the book's tools, do nothing."""
     try:
-        from myst_nb import glue as keep
+        from myst_nb import glue as myst_glue
     except ImportError:
         return
-    keep(name, value, display=False)
+    myst_glue(name, value, display=False)
 
 
 def glue_verdict(verdict: Verdict) -> None:
-    """Make a claim's outcome quotable by its name in small letters, and its numbers by such as ``c1_measured``."""
+    """Let other pages quote a claim's outcome by its name in small letters, and its numbers by ``c1_measured``."""
     glue(verdict.claim.lower(), verdict.outcome.value)
     glue(f"{verdict.claim.lower()}_measured", verdict.measured or "too few records")
 
 
-def block(matrices: Sequence[Mapping[str, Any]], given: Any) -> int:
-    """The number from 0 of a block that is counted from 1.
+def block(matrices: Sequence[Mapping[str, Any]], parameter: Any) -> int:
+    """Return the number, from 0, of a block that a reader counts from 1.
+
+    Args:
+        matrices: the matrices of the model, each with its ``depth``, from 0.
+        parameter: the number of the block, from 1.
 
     Raises:
         InputError: the model has no such block.
     """
     depths = sorted({matrix["depth"] for matrix in matrices})
-    if not str(given).isdigit() or int(given) - 1 not in depths:
-        raise InputError(f"block {given!r} is not allowed: the model has blocks 1 to {len(depths)}")
-    return int(given) - 1
+    if not str(parameter).isdigit() or int(parameter) - 1 not in depths:
+        raise InputError(f"block {parameter!r} is not allowed: the model has blocks 1 to {len(depths)}")
+    return int(parameter) - 1

@@ -1,4 +1,4 @@
-"""One look for every figure: size, type, colours."""
+"""One look for every figure: size, type, colours, grids of axes and legends."""
 
 from __future__ import annotations
 
@@ -9,58 +9,96 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Inches: the text column of the book.
+#: A colour as red, green and blue, each from 0 to 1.
+Colour = tuple[float, float, float]
+
+#: Width of a figure in inches: the text column of the book.
 WIDTH = 8.0
 
-#: What an axis of sparsity says.
+#: Title of an axis of sparsity.
 SPARSITY = "sparsity (% of the block matrices' weights)"
 
-#: What marks a tolerance, a floor or a null: not data.
+#: Colour of tolerances, floors and nulls, which are not data.
 GUIDE = "0.45"
 
-#: Lines of pre-training seeds, in their order.
+#: Line styles of pre-training seeds, in their order.
 SEED_LINES = ("-", "--", ":", "-.")
 
-#: What marks the point that the reader asked for.
-ASKED = "#d55e00"
+#: Colour of what marks the point that the reader asked for.
+MARKED = "#d55e00"
+
+#: Seaborn's palette "colorblind" (Waskom 2021), without the fourth colour, which is ``MARKED``; those that are pale on
+#: white come last.
+_PALETTE = ("#0173b2", "#de8f05", "#029e73", "#cc78bc", "#ca9161", "#56b4e9", "#949494", "#fbafe4", "#ece133")
+
+#: Seaborn's style "ticks" and context "notebook" (Waskom 2021), which are written down here because importing seaborn
+#: takes two seconds.
+_SEABORN: dict[str, Any] = {
+    "figure.facecolor": "white",
+    "axes.axisbelow": True,
+    "axes.edgecolor": ".15",
+    "axes.facecolor": "white",
+    "axes.labelcolor": ".15",
+    "axes.labelsize": 12,
+    "axes.linewidth": 1.25,
+    "axes.titlesize": 12,
+    "font.family": ["sans-serif"],
+    "font.sans-serif": ["Arial", "DejaVu Sans", "Liberation Sans", "Bitstream Vera Sans", "sans-serif"],
+    "grid.color": ".8",
+    "grid.linestyle": "-",
+    "grid.linewidth": 1,
+    "legend.fontsize": 11,
+    "legend.title_fontsize": 12,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 6,
+    "lines.solid_capstyle": "round",
+    "patch.edgecolor": "w",
+    "patch.force_edgecolor": True,
+    "patch.linewidth": 1,
+    "text.color": ".15",
+}
+for _axis in ("xtick", "ytick"):
+    _SEABORN |= {f"{_axis}.color": ".15", f"{_axis}.direction": "out", f"{_axis}.labelsize": 11}
+    _SEABORN |= {f"{_axis}.major.size": 6, f"{_axis}.major.width": 1.25}
+    _SEABORN |= {f"{_axis}.minor.size": 4, f"{_axis}.minor.width": 1}
+
+#: What differs from seaborn's look.
+_CHANGES: dict[str, Any] = {
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "figure.dpi": 110,
+    "font.size": 10,
+    "grid.alpha": 0.35,
+    "legend.frameon": False,
+    "savefig.bbox": "tight",
+}
 
 
 def apply() -> None:
-    """Set the look for everything drawn, and every table shown, from here on."""
+    """Set the look of everything drawn, and of every table shown, from here on."""
+    import matplotlib as mpl
     import pandas as pd
-    import seaborn as sns
+    from matplotlib.rcsetup import cycler
 
     pd.set_option("display.max_colwidth", None)  # long cells are wrapped, not cut
-
-    sns.set_theme(
-        context="notebook",
-        style="ticks",
-        palette="colorblind",
-        rc={
-            "axes.grid": True,
-            "axes.spines.right": False,
-            "axes.spines.top": False,
-            "figure.dpi": 110,
-            "figure.facecolor": "white",
-            "font.size": 10,
-            "grid.alpha": 0.35,
-            "legend.frameon": False,
-            "savefig.bbox": "tight",
-        },
-    )
+    mpl.rcParams.update(_SEABORN | _CHANGES | {"axes.prop_cycle": cycler(color=_PALETTE)})
 
 
-def colours(names: Sequence[str]) -> dict[str, tuple[float, float, float]]:
-    """A colour for each name, in their order, told apart by the colour-blind."""
-    import seaborn as sns
+def colours(names: Sequence[str]) -> dict[str, Colour]:
+    """Return a colour for each name, in their order: a palette for readers who are colour-blind, repeated."""
+    from matplotlib.colors import to_rgb
 
-    # Not the fourth, which marks the reader's point; those that are pale on white last.
-    palette = [sns.color_palette("colorblind", 10)[i] for i in (0, 1, 2, 4, 5, 9, 7, 6, 8)]
-    return {name: palette[i % len(palette)] for i, name in enumerate(names)}
+    return {name: to_rgb(_PALETTE[i % len(_PALETTE)]) for i, name in enumerate(names)}
 
 
-def panels(count: int, height: float = 2.5) -> tuple[Figure, list[Axes]]:
-    """A grid of ``count`` panels with one horizontal axis, the spare places of the last row left empty."""
+def grid_of_axes(count: int, height: float = 2.5) -> tuple[Figure, list[Axes]]:
+    """Return a figure with a grid of ``count`` panels that share one horizontal axis; spare places stay empty.
+
+    Args:
+        count: how many panels, at least 1.
+        height: of one row, in inches.
+    """
     import matplotlib.pyplot as plt
 
     columns = 2 if count == 4 else min(3, count)
@@ -70,46 +108,65 @@ def panels(count: int, height: float = 2.5) -> tuple[Figure, list[Axes]]:
     axes = list(grid.flat)
     for spare in axes[count:]:
         spare.set_visible(False)
-    for place in range(max(0, count - columns), count):
-        axes[place].tick_params(labelbottom=True)
+    for ax in axes[max(0, count - columns) : count]:
+        ax.tick_params(labelbottom=True)
     return figure, axes[:count]
 
 
-def titled(titles: Sequence[str], up: str = "", across: str = "", height: float = 2.5) -> tuple[Figure, list[Axes]]:
-    """A panel a title, with what is drawn upwards at the left and what across below."""
-    figure, axes = panels(len(titles), height)
+def titled_axes(titles: Sequence[str], y: str = "", x: str = "", height: float = 2.5) -> tuple[Figure, list[Axes]]:
+    """Return a figure with a panel for each title, as ``grid_of_axes`` does.
+
+    Args:
+        titles: the titles of the panels, at least one.
+        y: the title of the vertical axes, which stands at the left.
+        x: the title of the horizontal axis, which stands below.
+        height: of one row, in inches.
+    """
+    figure, axes = grid_of_axes(len(titles), height)
     for title, ax in zip(titles, axes, strict=True):
         ax.set_title(title, fontsize=10)
     for ax in first_column(axes):
-        ax.set_ylabel(up)
-    figure.supxlabel(across, fontsize=10)
+        ax.set_ylabel(y)
+    figure.supxlabel(x, fontsize=10)
     return figure, axes
 
 
 def note(text: str = "no records yet") -> Figure:
-    """In place of a figure that there is nothing for."""
-    figure, (ax,) = panels(1, height=0.8)
+    """Return a figure with words in place of one that there is nothing for."""
+    figure, (ax,) = grid_of_axes(1, height=0.8)
     ax.set_axis_off()
     ax.text(0.5, 0.5, text, ha="center", va="center", color=GUIDE)
     return figure
 
 
 def first_column(axes: Sequence[Axes]) -> list[Axes]:
-    """Those panels that stand at the left."""
+    """Return the panels that stand at the left of their grid."""
     places = ((ax, ax.get_subplotspec()) for ax in axes)
     return [ax for ax, place in places if place is not None and place.is_first_col()]
 
 
-def line_legend(figure: Figure, looks: Mapping[str, Mapping[str, Any]], columns: int = 4) -> None:
-    """A legend of lines above the panels: what each looks like, by its name, or by the label that the look has."""
+def line_legend(figure: Figure, lines: Mapping[str, Mapping[str, Any]], columns: int = 4) -> None:
+    """Add a legend of lines above the panels.
+
+    Args:
+        figure: the figure.
+        lines: keywords of ``Line2D`` for each name; a ``label`` among them replaces the name.
+        columns: of the legend, at most.
+    """
     from matplotlib.lines import Line2D
 
-    handles = [Line2D([], [], **{"label": name, **look}) for name, look in looks.items()]
+    handles = [Line2D([], [], **{"label": name, **keywords}) for name, keywords in lines.items()]
     figure.legend(handles=handles, loc="outside upper center", ncols=min(columns, max(1, len(handles))), fontsize=9)
 
 
-def legend(figure: Figure, lines: Mapping[str, object], patches: Mapping[str, object]) -> None:
-    """A legend above the panels: names of lines and of shaded bands, with their colours."""
+def legend(figure: Figure, lines: Mapping[str, object], bands: Mapping[str, object]) -> None:
+    """Add a legend of lines and of shaded bands above the panels.
+
+    Args:
+        figure: the figure.
+        lines: the colour of each line, by its name.
+        bands: the colour of each band, by its name.
+    """
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -117,5 +174,5 @@ def legend(figure: Figure, lines: Mapping[str, object], patches: Mapping[str, ob
         Line2D([], [], color=colour, marker="o", markersize=3.5, label=name)  # type: ignore[arg-type]
         for name, colour in lines.items()
     ]
-    handles += [Patch(color=colour, alpha=0.15, label=name) for name, colour in patches.items()]  # type: ignore[arg-type]
+    handles += [Patch(color=colour, alpha=0.15, label=name) for name, colour in bands.items()]  # type: ignore[arg-type]
     figure.legend(handles=handles, loc="outside upper center", ncols=min(4, len(handles)), fontsize=9)

@@ -1,4 +1,4 @@
-"""What Figures 3, 6, 7, 9 and 10 share: the vision models and tasks at each scale, and how they are trained."""
+"""Vision models and tasks at each scale, and how they are trained: shared by Figures 3, 6, 7, 9 and 10."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PAPER_TASKS = ("cifar10", "cifar100", "tiny-imagenet")
 LAB_TASKS = ("cifar10", "fashion-mnist", "elpv")
 TINY_TASKS = ("tiny-shapes", "tiny-grey")
 
-#: Those of Figures 9 and 10.
+#: The tasks of Figures 9 and 10.
 PAPER_FEW, LAB_FEW = PAPER_TASKS[:2], LAB_TASKS[:2]
 
 LAB = dict.fromkeys((*LAB_TASKS, "*"), _LAB)
@@ -38,10 +38,10 @@ TINY = dict.fromkeys(
     (*TINY_TASKS, "*"), Training(epochs=2, batch_size=16, learning_rate=2e-3, max_train=128, max_test=128)
 )
 
-#: How the models that Figures 6 and 7 compare were pre-trained.
+#: Names of the objectives of pre-training that Figures 6 and 7 compare.
 SUPERVISED, DINO, LONGER, MASKED = "supervised", "DINO", "supervised for as long", "masked images"
 
-#: By scale, the models of each way to pre-train, in the order of their seeds.
+#: By scale, the models that were pre-trained with each objective, in the order of their seeds.
 BY_OBJECTIVE: dict[str, dict[str, tuple[str, ...]]] = {
     "tiny": {
         SUPERVISED: ("tiny-scratch-supervised-0", "tiny-scratch-supervised-1"),
@@ -56,8 +56,8 @@ BY_OBJECTIVE: dict[str, dict[str, tuple[str, ...]]] = {
     "paper": {SUPERVISED: ("vit-base-patch16-224",), DINO: ("dino-vitb16",)},
 }
 
-#: All of them, in the order of their colours, which are the same at every scale.
-WAYS = tuple(BY_OBJECTIVE["lab"])
+#: All objectives, in the order of their colours, which are the same at every scale.
+OBJECTIVES = tuple(BY_OBJECTIVE["lab"])
 
 TINY_MODELS = ("tiny-vit", "tiny-dino")
 LAB_MODELS = BY_OBJECTIVE["lab"][SUPERVISED]
@@ -65,26 +65,29 @@ PAPER_MODELS = ("vit-base-patch16-224", "vit-large-patch16-224")
 
 
 def objectives(study: Study) -> dict[str, tuple[str, ...]]:
-    """By way to pre-train, those of a study's models that were pre-trained so."""
-    found = {way: tuple(m for m in own if m in study.models) for way, own in BY_OBJECTIVE[study.scale].items()}
-    return {way: models for way, models in found.items() if models}
+    """Return the study's models by the objective of their pre-training, as far as it is known."""
+    groups = {}
+    for objective, models in BY_OBJECTIVE[study.scale].items():
+        if in_study := tuple(model for model in models if model in study.models):
+            groups[objective] = in_study
+    return groups
 
 
-def ways(study: Study) -> dict[str, str]:
-    """How each of a study's models was pre-trained, by model."""
-    return {model: way for way, models in objectives(study).items() for model in models}
+def objective_of(study: Study) -> dict[str, str]:
+    """Return the objective of the pre-training of each of the study's models, as far as it is known."""
+    return {model: objective for objective, models in objectives(study).items() for model in models}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rows(Study):
-    """A study with a row for language and one for vision.
+    """A study of language and of vision together.
 
-    A model is tried on those tasks alone whose examples it reads, whatever the study is narrowed to. A model, on the
-    hub or in a folder, of which nothing is known is tried on all tasks.
+    A model is tried only on the tasks whose examples it reads, whatever the study is narrowed to. A model of the hub or
+    in a folder, of which nothing is known, is tried on all tasks.
     """
 
     def tasks_of(self, model: str) -> tuple[str, ...]:
-        """Return the tasks that a model is tried on: tasks of images, if it reads images."""
+        """Return the tasks that a model is tried on: tasks of images if it reads images, else tasks of text."""
         tasks = super().tasks_of(model)
         modality = reads(model)
         if modality is None:

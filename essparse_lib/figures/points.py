@@ -1,0 +1,91 @@
+"""Single points of curves: the drop of a model on a task at the sparsity that a reader asks for, also in words."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+
+from ..analysis.curves import Curve, curves
+from ..analysis.estimate import Estimate
+from ..records.store import Record
+from ..specs.study import Study
+from ..specs.trial import Pruning
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """The drop of one model on one task at one sparsity, such as the one that the reader asked for.
+
+    Attributes:
+        model: name of the model.
+        task: name of the task.
+        sparsity: share of the prunable weights that is gone.
+        drop: loss against the dense model in points, with its interval.
+        seeds: number of seeds that the drop rests on.
+        live: whether the point was run just now, rather than read from the study's records.
+    """
+
+    model: str
+    task: str
+    sparsity: float
+    drop: Estimate
+    seeds: int
+    live: bool
+
+
+def at_sparsity(study: Study, records: Mapping[str, Record], sparsity: float, live: Container[str]) -> list[Point]:
+    """Return the point at a sparsity of every curve that has one, after one-shot magnitude pruning.
+
+    Args:
+        study: the study.
+        records: its records, by id.
+        sparsity: share of the prunable weights that is gone.
+        live: ids of the trials that were run just now.
+    """
+    return at_pruning(study, records, Pruning(sparsity=sparsity), live)
+
+
+def at_pruning(study: Study, records: Mapping[str, Record], pruning: Pruning, live: Container[str]) -> list[Point]:
+    """Return the point of every curve that has records of a pruning, paired with the dense model on the same seeds.
+
+    The spread between seeds is estimated from the whole curve, so that a point has the interval that it has there.
+
+    Args:
+        study: the study.
+        records: its records, by id.
+        pruning: how the models are pruned.
+        live: ids of the trials that were run just now.
+    """
+    good = {id_: record for id_, record in records.items() if record.status == "ok"}
+    prunings = (*study.variants[study.main], pruning)
+    points = []
+    for curve in curves(study, good, prunings=prunings):
+        if pruning not in curve.prunings:
+            continue
+        trials = (study.trial(curve.model, curve.task, pruning, seed) for seed in curve.seeds)
+        ran_now = any(trial.id in live for trial in trials)
+        points.append(_point_at(curve, curve.prunings.index(pruning), live=ran_now))
+    return points
+
+
+def _point_at(curve: Curve, level: int, live: bool) -> Point:
+    return Point(
+        model=curve.model,
+        task=curve.task,
+        sparsity=float(curve.levels[level]),
+        drop=curve.drop_estimates()[level],
+        seeds=curve.seeds_of(curve.prunings[0], curve.prunings[level]),
+        live=live,
+    )
+
+
+def sentence(point: Point) -> str:
+    """Return a sentence that gives the drop of a point, with its interval, seeds and source."""
+    seeds = "one seed" if point.seeds == 1 else f"{point.seeds} seeds"
+    source = "run now" if point.live else "from records"
+    verb = "loses" if point.drop.value >= 0 else "gains"
+    size = point.drop if point.drop.value >= 0 else -point.drop
+    return (
+        f"With {point.sparsity:.4g} of its prunable weights gone, {point.model} {verb} {size.text()} points "
+        f"on {point.task} ({seeds}, {source})."
+    )
