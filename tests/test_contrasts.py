@@ -85,7 +85,7 @@ def test_c10_wants_three_seeds_of_both():
 
 def study_of(figure, **changes):
     lab = figures.study(figure, "lab")
-    return dataclasses.replace(lab, **{"models": ("m",), "tasks": ("t", "u"), "parts": {}, **changes})
+    return dataclasses.replace(lab, **{"models": ("m",), "tasks": ("t", "u"), "overrides": {}, **changes})
 
 
 @pytest.mark.parametrize(("drop", "outcome"), [(0.0, "agrees"), (4.0, "differs"), (1.0, "inconclusive")])

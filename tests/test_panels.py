@@ -8,7 +8,9 @@ import re
 import numpy as np
 import pytest
 import vl_convert
-from test_essential import STUDY, knee_at, records
+from helpers import CURVE_STUDY as STUDY
+from helpers import curve_records as records
+from helpers import knee_at
 
 from essparse_lib.analysis.curves import Curve, curves
 from essparse_lib.analysis.essential import essential_sparsity

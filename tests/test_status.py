@@ -255,8 +255,8 @@ def test_what_a_page_cites_quotes_and_links_to_is_there(name):
     assert cited <= entries, cited - entries
     for notebook, key in re.findall(r"\{glue:text\}`\.\./notebooks/(\w+)\.ipynb::(\w+):", page):
         source = (ROOT / f"notebooks/{notebook}.py").read_text()
-        claim = re.fullmatch(r"(c\d+)(?:_measured)?", key)
-        judged = claim and f".{claim[1]}(" in source and "glue_verdict(" in source
+        claim = re.fullmatch(r"c(\d+)(?:_measured)?", key)
+        judged = claim and re.search(rf"\bc{int(claim[1]):02}_\w+\.judge\(", source) and "glue_verdict(" in source
         assert judged or f'glue("{key}"' in source, key
     labels = {label for path in BOOK.glob("*.md") for label in re.findall(r"^\((.+)\)=$", path.read_text(), re.M)}
     for link in re.findall(r"\]\(([^)\s]+)\)", page):
