@@ -107,7 +107,7 @@ def main(options: argparse.Namespace) -> None:
     device.use_threads(options.threads)
     tokens = windows(options.model, "train", options.sequences, options.length, options.seed)
     held_out = windows(options.model, "test", options.eval_tokens // options.length, options.length, options.seed)
-    model = loading.complete(options.model).float().to(device.accelerator().device)
+    model = loading.load_model(options.model).float().to(device.accelerator().device)
     about = device.description(next(model.parameters()).device)
     print(f"{about['device']}, {about['threads']} threads, fp32, torch {torch.__version__}")
     print(f"{options.model}: {sum(w.numel() for w in prunable_weights(model).values()):,} prunable weights", end="; ")

@@ -1,7 +1,7 @@
 """Companion to "The Emergence of Essential Sparsity in Large Pre-trained Models" (Jaiswal et al., NeurIPS 2023).
 
-The names below are the public face; each is imported when it is first asked for, so that what draws needs no
-torch and what prunes needs no plotting.
+The names below are the public face. Each is imported when it is first used, so that drawing needs no torch and
+pruning needs no plotting. ``__init__.pyi`` lists them for type checkers and editors.
 """
 
 from __future__ import annotations
@@ -10,6 +10,11 @@ from importlib import import_module
 
 _HOME = {
     "InputError": "errors",
+    "check_sparsity": "errors",
+    "load_model": "models.loading",
+    "load_with_head": "models.loading",
+    "METHODS": "specs.methods",
+    "prune": "sparsify",
     "Mask": "pruning.masks",
     "Levels": "pruning.levels",
     "magnitude_levels": "pruning.magnitude",
@@ -21,6 +26,8 @@ _HOME = {
     "calibration_windows": "pruning.calibrated",
     "wanda": "pruning.wanda",
     "sparsegpt": "pruning.sparsegpt",
+    "accelerator": "training.device",
+    "fine_tune": "training.fine_tune",
     "lottery": "training.lottery",
     "perplexity": "training.perplexity",
     "cosine": "pruning.compare",
@@ -45,12 +52,19 @@ _HOME = {
     "Training": "specs.trial",
     "Pruning": "specs.trial",
     "Study": "specs.study",
+    "TENTHS": "specs.study",
+    "at_sparsities": "specs.study",
     "Record": "records.store",
     "Store": "records.store",
+    "results": "records.store",
+    "Estimate": "analysis.estimate",
     "Curve": "analysis.curves",
     "curves": "analysis.curves",
     "essential_sparsity": "analysis.essential",
     "turning_point": "analysis.turning_point",
+    "Verdict": "claims.verdict",
+    "verdict": "figures.verdicts",
+    "TASK_HEADS": "runner.task_heads",
     "execute": "runner.trial",
     "Recipe": "sparsify",
     "save_pruned": "sparsify",

@@ -78,7 +78,7 @@ def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
     from safetensors import SafetensorError
 
     source = loading.locate(name)
-    model = loading.complete(name)
+    model = loading.load_model(name)
     pruned = prune(model, name, recipe)
     pruned.apply(model)
     mask = pruned.mask
@@ -161,7 +161,7 @@ def print_statistics(name: str) -> None:
     from .pruning.zeros import NOTHING, count_zeros_by_component
 
     by_place = count_zeros_by_component(
-        prunable_matrices(loading.complete(name)).values(), thresholds=(), deviations=()
+        prunable_matrices(loading.load_model(name)).values(), thresholds=(), deviations=()
     )
     total = sum(by_place.values(), NOTHING)
     console = Console()

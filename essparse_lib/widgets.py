@@ -134,9 +134,9 @@ class _LiveRun:
         """Run what has no record of the chosen point, and add the point to the curves."""
         with _disabled(self.button), _errors_in(self.status):
             seed, pruning = self.seed.value, self._pruning()
-            study = interactive.checked(self._narrowed(seed))
-            missing = interactive.wanted(study, self.records, [pruning], study.tasks)
-            new, made = interactive.watched(missing, self.study, self.records, self._show_progress)
+            study = interactive.checked_study(self._narrowed(seed))
+            missing = interactive.unrecorded(study, self.records, [pruning], study.tasks)
+            new, made = interactive.run_with_progress(missing, self.study, self.records, self._show_progress)
             for point in points.at_pruning(study, {**self.records, **new}, pruning, made):
                 self.points[str(study.trial(point.model, point.task, pruning, seed))] = point
             self.records.update(new)
@@ -171,7 +171,7 @@ def block(model: str | nn.Module, block: int = 2) -> ipw.VBox:
             from .models import loading
 
             status.value = _lines([f"Loading {name} …"])
-            box.children = [_block_of(loading.complete(name), block)]
+            box.children = [_block_of(loading.load_model(name), block)]
 
     button.on_click(load)
     return box

@@ -49,7 +49,7 @@ from essparse_lib.specs.trial import Pruning
 from essparse_lib.claims import c02_free_weights
 
 style.apply()
-study = interactive.checked(parameters.narrowed(figures.study("fig1", scale), model, tasks, seeds))
+study = interactive.checked_study(parameters.narrowed(figures.study("fig1", scale), model, tasks, seeds))
 measurement = Measurement(kind="pruned-share", model=study.models[0], sparsity=check_sparsity(sparsity))
 
 # %% [markdown]
@@ -57,7 +57,7 @@ measurement = Measurement(kind="pruned-share", model=study.models[0], sparsity=c
 
 # %%
 records = store.results(scale).records_of_studies(study)
-todo = [*interactive.wanted(study, records, [], []), measurement]
+todo = [*interactive.unrecorded(study, records, [], []), measurement]
 records |= interactive.run([spec for spec in todo if spec.id not in records], scale)
 matrices = records[measurement.id].values["matrices"]
 

@@ -46,14 +46,14 @@ from essparse_lib.claims import c11_similar_masks
 
 style.apply()
 sparsity = check_sparsity(sparsity)
-study = interactive.checked(parameters.narrowed(figures.study("fig10", scale), model, "all", seeds))
+study = interactive.checked_study(parameters.narrowed(figures.study("fig10", scale), model, "all", seeds))
 
 # %% [markdown]
 # The records of this study are read.
 
 # %%
 records = store.results(scale).records_of_studies(study)
-records |= interactive.run(interactive.wanted(study, records, [], []), scale)
+records |= interactive.run(interactive.unrecorded(study, records, [], []), scale)
 
 # %% [markdown]
 # ## Every pair of masks

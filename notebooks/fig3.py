@@ -53,14 +53,14 @@ from essparse_lib.specs.trial import Pruning
 
 style.apply()
 sparsity = check_sparsity(sparsity)
-study = interactive.checked(parameters.narrowed(figures.study("fig3", scale), model, tasks, seeds))
+study = interactive.checked_study(parameters.narrowed(figures.study("fig3", scale), model, tasks, seeds))
 
 # %% [markdown]
 # The records of this study are read, and at the same scale those of the studies of language and of vision models that were trained for longer.
 
 # %%
 records = store.results(scale).records_of_studies(study, *fig3.compared_with(study))
-fresh = interactive.run(interactive.wanted(study, records, [Pruning(sparsity=sparsity)], parameters.live_tasks(study, live_tasks)), scale)
+fresh = interactive.run(interactive.unrecorded(study, records, [Pruning(sparsity=sparsity)], parameters.live_tasks(study, live_tasks)), scale)
 records |= fresh
 all_curves = curves.curves(study, records)
 asked_points = points.at_sparsity(study, records, sparsity, live=fresh)

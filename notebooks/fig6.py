@@ -48,14 +48,14 @@ from essparse_lib.claims import c07_self_supervision
 
 style.apply()
 sparsity = check_sparsity(sparsity)
-study = interactive.checked(parameters.narrowed(figures.study("fig6", scale), "all", tasks, seeds))
+study = interactive.checked_study(parameters.narrowed(figures.study("fig6", scale), "all", tasks, seeds))
 
 # %% [markdown]
 # The records of this study are read.
 
 # %%
 records = store.results(scale).records_of_studies(study)
-records |= interactive.run(interactive.wanted(study, records, [], []), scale)
+records |= interactive.run(interactive.unrecorded(study, records, [], []), scale)
 all_curves = curves.curves(study, records)
 deciding, *others = fig6.comparisons(study)
 

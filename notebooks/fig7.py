@@ -40,7 +40,7 @@ from essparse_lib.figures import fig7, parameters, style
 from essparse_lib.records import store, summary
 
 style.apply()
-study = interactive.checked(fig7.narrowed(figures.study("fig7", scale), models))
+study = interactive.checked_study(fig7.narrowed(figures.study("fig7", scale), models))
 
 # %% [markdown]
 # The records of this study are read; two models that are named are looked at now.
@@ -48,7 +48,7 @@ study = interactive.checked(fig7.narrowed(figures.study("fig7", scale), models))
 # %%
 records = store.results(scale).records_of_studies(study)
 missing = [] if models == "all" else [spec for spec in study.measurements() if spec.id not in records]
-records |= interactive.run([*interactive.wanted(study, records, [], []), *missing], scale)
+records |= interactive.run([*interactive.unrecorded(study, records, [], []), *missing], scale)
 
 # %% tags=["remove-input"]
 Markdown(summary.missing(study, records))

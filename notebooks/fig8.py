@@ -50,7 +50,7 @@ from essparse_lib.claims import c08_zeros_jump, c09_more_text
 
 style.apply()
 sparsity = check_sparsity(sparsity)
-study = interactive.checked(parameters.narrowed(figures.study("fig8", scale), "all", tasks, seeds))
+study = interactive.checked_study(parameters.narrowed(figures.study("fig8", scale), "all", tasks, seeds))
 if checkpoints not in ("trained", "multiberts"):
     raise unknown("checkpoints", checkpoints, ("trained", "multiberts"))
 
@@ -59,7 +59,7 @@ if checkpoints not in ("trained", "multiberts"):
 
 # %%
 records = store.results(scale).records_of_studies(study)
-records |= interactive.run(interactive.wanted(study, records, [], []), scale)
+records |= interactive.run(interactive.unrecorded(study, records, [], []), scale)
 watched, watched_records = (study, records) if checkpoints == "trained" else (fig8.MULTIBERTS, store.results("paper").records_of_studies(fig8.MULTIBERTS))
 trained = series.series(study, records)
 runs = trained if watched is study else series.series(watched, watched_records)

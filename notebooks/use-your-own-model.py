@@ -50,27 +50,19 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 from IPython.display import Markdown
 
-from essparse_lib import Pruning, Recipe, figures, mask_from_zeros
-from essparse_lib.runner import interactive
-from essparse_lib.models import loading
-from essparse_lib import prunable_matrices, save_pruned, tasks, prunable_weights
-from essparse_lib.errors import check_sparsity
+from essparse_lib import TASK_HEADS, TENTHS, Pruning, Recipe, accelerator, check_sparsity, count_zeros_by_component
+from essparse_lib import curves, figures, fine_tune, load_model, load_with_head, mask_from_zeros, prunable_matrices
+from essparse_lib import prunable_weights, prune, results, save_pruned, tasks
 from essparse_lib.figures import curve_plots, fig1, parameters, points, style
-from essparse_lib.runner.task_heads import TASK_HEADS
-from essparse_lib.pruning.zeros import count_zeros_by_component
-from essparse_lib.records import cost, store, summary
-from essparse_lib.analysis import curves
-from essparse_lib.sparsify import prune
-from essparse_lib.specs.study import TENTHS
-from essparse_lib.training.device import accelerator
-from essparse_lib.training.fine_tune import fine_tune
+from essparse_lib.records import cost, summary
+from essparse_lib.runner import interactive
 
 style.apply()
 sparsity = check_sparsity(sparsity)
 recipe = Recipe(sparsity=sparsity, method=method, text=Path(text) if text else None)
 # whose settings and records serve this model: Figure 8 has those that were trained from scratch
 home = "fig8" if model in figures.study("fig8", scale).models else "fig2"
-study = interactive.checked(figures.study(home, scale).narrowed(models=[model], tasks=[task]))
+study = interactive.checked_study(figures.study(home, scale).narrowed(models=[model], tasks=[task]))
 # what a method that needs a text reads in step 7: a corpus that a record can name (other methods ignore it)
 corpora = {
     "tiny": {"calibration": "tiny-corpus", "windows": 16, "length": 32},
@@ -87,7 +79,7 @@ study = replace(study, variants={"one-shot": tuple(curve)})
 # that follows takes any PyTorch module that is made of transformer blocks.
 
 # %%
-network = loading.complete(model)
+network = load_model(model)
 print(type(network).__name__, f"{network.num_parameters():,} parameters")
 
 # %% [markdown]
@@ -165,7 +157,7 @@ print((folder / "essparse.json").read_text())
 # beside it.
 
 # %%
-again = loading.complete(str(folder))
+again = load_model(str(folder))
 in_file = mask_from_zeros(prunable_weights(again))
 unlike = sum(int((in_file.keep[name] != kept).sum()) for name, kept in mask.keep.items())
 print(f"{in_file.pruned:,} of {in_file.size:,} weights are zero; places where mask and file differ: {unlike}")
@@ -188,7 +180,7 @@ practice = tasks.get("tiny-sentiment")
 kind, splits, devices = TASK_HEADS[practice.head], practice.splits(), accelerator()
 training = replace(study.trial(model, task, Pruning(), seed=0).training, max_length=32)
 train, test = (kind.encode(part, str(folder), training.max_length) for part in (splits.train, splits.test))
-classifier = loading.with_head(str(folder), practice.head, classes=len(practice.classes), seed=0)
+classifier = load_with_head(str(folder), practice.head, classes=len(practice.classes), seed=0)
 gone = mask_from_zeros(prunable_weights(classifier))
 losses = fine_tune(classifier, train, training, seed=0, devices=devices, mask=gone)
 score = kind.score(classifier, practice, test, devices)
@@ -210,11 +202,11 @@ print(f"{gone.pruned:,} weights were gone before; {gone.drift(classifier)} have 
 # nothing. A method that needs a text reads windows of a named corpus here, not your file, so that its records say what it read.
 
 # %%
-records = store.results(scale).records_of_studies(study, figures.study("fig2", scale).narrowed(tasks=[task]))
+records = results(scale).records_of_studies(study, figures.study("fig2", scale).narrowed(tasks=[task]))
 needed = [*study.variants[study.main], point]
-fresh = interactive.run(interactive.wanted(study, records, needed, parameters.live_tasks(study, live_tasks)), scale)
+fresh = interactive.run(interactive.unrecorded(study, records, needed, parameters.live_tasks(study, live_tasks)), scale)
 records |= fresh
-curves_of_model = curves.curves(study, records)
+curves_of_model = curves(study, records)
 asked_points = points.at_pruning(study, records, point, live=fresh)
 
 # %% [markdown]
@@ -223,7 +215,7 @@ asked_points = points.at_pruning(study, records, point, live=fresh)
 
 # %%
 others = replace(figures.study("fig2", scale), variants=study.variants).narrowed(tasks=[task])
-other_curves = [curve for curve in curves.curves(others, records) if curve.model != model]
+other_curves = [curve for curve in curves(others, records) if curve.model != model]
 tried = [record for record in summary.used(others, records) if "prunable" in record.metrics]
 largest = max(tried, key=lambda record: record.metrics["prunable"]).spec.model if tried else ""
 timed = [record for record in tried if record.spec.model == largest]

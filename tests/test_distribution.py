@@ -96,7 +96,7 @@ def test_half_precision_is_read_as_it_is():
 def test_a_measurement_holds_every_matrix_layer_and_the_model():
     record = measure(Measurement(kind="distribution", model="tiny-bert", sparsity=0.0))
     values = record.values
-    matrices = prunable_matrices(loading.complete("tiny-bert"))
+    matrices = prunable_matrices(loading.load_model("tiny-bert"))
     assert values["probabilities"] == list(PROBABILITIES)
     assert [(m["depth"], m["component"]) for m in values["matrices"]] == [
         (m.depth, m.component) for m in matrices.values()
@@ -112,7 +112,7 @@ def test_a_measurement_holds_every_matrix_layer_and_the_model():
 
 def test_the_mean_is_so_near_zero_that_standardised_zeros_are_those_below_a_share_of_the_deviation():
     """In random weights; fitted to each matrix by itself they would be ``count_zeros``'s but for the mean."""
-    matrices = [m.weight for m in prunable_matrices(loading.complete("tiny-bert")).values() if m.depth == 0]
+    matrices = [m.weight for m in prunable_matrices(loading.load_model("tiny-bert")).values() if m.depth == 0]
     flat = {"all": torch.cat([m.detach().flatten() for m in matrices])}
     standardised = count_zeros_after_scaling(
         flat.values(), weight_distribution(flat.values()).scaler("StandardScaler"), DEVIATIONS
@@ -149,7 +149,7 @@ def test_normalised_quantiles_are_quantiles_of_what_is_normalised(reading, measu
     study, records = measured
     values = fig7.distributions(study, records)["tiny-bert"]
     layers = {}
-    for m in prunable_matrices(loading.complete("tiny-bert")).values():
+    for m in prunable_matrices(loading.load_model("tiny-bert")).values():
         layers.setdefault(m.depth, []).append(m.weight.detach().flatten())
     layers = [torch.cat(layer).double().numpy() for layer in layers.values()]
     if fig7.READINGS[reading] is not None:

@@ -82,14 +82,14 @@ def test_the_papers_models_take_the_heads_and_lengths_of_its_tasks(make, tmp_pat
 
 def test_squad_and_vitaminc_can_be_asked_for_at_lab_scale_and_are_in_no_study():
     study = parameters.narrowed(figures.study("fig2", "lab"), "all", "squad,vitaminc", "all")
-    assert interactive.checked(study) is study
+    assert interactive.checked_study(study) is study
     trainings = {task: study.trial("minilm-l6", task, Pruning(), 0).training for task in study.tasks}
     assert trainings["squad"] == Training(
         epochs=3, batch_size=16, learning_rate=1e-4, max_length=384, max_train=1500, max_test=1000
     )
     assert trainings["vitaminc"] == Training(epochs=3, batch_size=16, learning_rate=1e-4, max_length=96, max_train=6000)
     assert study.tasks_of("mpnet-base") == ()  # by its part: it is tried on one task
-    wanted = interactive.wanted(study, {}, [Pruning(sparsity=0.4)], parameters.live_tasks(study, "first"))
+    wanted = interactive.unrecorded(study, {}, [Pruning(sparsity=0.4)], parameters.live_tasks(study, "first"))
     assert [(t.model, t.task, t.pruning.sparsity) for t in wanted] == [
         ("minilm-l6", "squad", 0.0),
         ("minilm-l6", "squad", 0.4),
@@ -199,10 +199,10 @@ def test_a_model_may_be_trained_otherwise_than_the_rest():
 
 def test_unknown_tasks_and_models_are_refused_wherever_they_stand():
     study = figures.study("fig2", "lab")
-    assert interactive.checked(study) is study
+    assert interactive.checked_study(study) is study
     for narrow in ({"tasks": ["rte", "mnly"]}, {"models": ["minilm-l6", "minilm-l7"]}):
         with pytest.raises(InputError, match="unknown"):
-            interactive.checked(study.narrowed(**narrow))
+            interactive.checked_study(study.narrowed(**narrow))
 
 
 def test_the_range_counts_complete_curves_and_says_where_it_is_a_bound():
@@ -235,15 +235,19 @@ def test_a_live_task_must_be_one_of_the_figure():
 
 def test_only_what_has_no_record_is_run_live():
     found = records(knee_at(0.5))
-    assert interactive.wanted(STUDY, found, [Pruning(sparsity=0.5)], ["t"]) == []
-    assert [t.pruning.sparsity for t in interactive.wanted(STUDY, found, [Pruning(sparsity=0.45)], ["t"])] == [0.45]
-    assert [t.pruning.sparsity for t in interactive.wanted(STUDY, {}, [Pruning(sparsity=0.45)], ["t"])] == [0.0, 0.45]
-    assert interactive.wanted(STUDY, {}, [Pruning(sparsity=0.45)], []) == []
+    assert interactive.unrecorded(STUDY, found, [Pruning(sparsity=0.5)], ["t"]) == []
+    trials = interactive.unrecorded(STUDY, found, [Pruning(sparsity=0.45)], ["t"])
+    assert [trial.pruning.sparsity for trial in trials] == [0.45]
+    assert [t.pruning.sparsity for t in interactive.unrecorded(STUDY, {}, [Pruning(sparsity=0.45)], ["t"])] == [
+        0.0,
+        0.45,
+    ]
+    assert interactive.unrecorded(STUDY, {}, [Pruning(sparsity=0.45)], []) == []
 
 
 def test_at_tiny_scale_everything_missing_is_run_live():
     study = figures.study("fig2", "tiny")
-    assert len(interactive.wanted(study, {}, [Pruning(sparsity=0.5)], [study.tasks[0]])) == len(study.trials())
+    assert len(interactive.unrecorded(study, {}, [Pruning(sparsity=0.5)], [study.tasks[0]])) == len(study.trials())
 
 
 def test_a_point_has_the_interval_that_its_curve_has():

@@ -65,7 +65,7 @@ def test_a_populated_hub_cache_gives_model_and_tokenizer(kind, hub, fresh_models
 def test_a_populated_hub_cache_gives_a_model_that_reads_images(kind, hub, fresh_models):
     snapshot = populate(hub, f"someone/{kind}", tiny.folder(f"essparse/tiny-{kind}"))
     assert fresh_models.locate(f"someone/{kind}").folder == snapshot
-    model = fresh_models.with_head(f"someone/{kind}", "image-classification", 4, seed=0)
+    model = fresh_models.load_with_head(f"someone/{kind}", "image-classification", 4, seed=0)
     preprocessing = fresh_models.preprocessing_of(f"someone/{kind}")
     data = pictures.encode(tasks.get("tiny-grey").splits().test, preprocessing, torch.device("cpu"))
     output = model(**data.batch(np.arange(4)))

@@ -62,7 +62,7 @@ def test_the_head_has_the_tasks_classes_in_fp32(name, classes):
 
 @pytest.mark.parametrize("name", TINY)
 def test_a_head_for_questions_is_set_by_the_seed_alone_and_scores_every_token(name):
-    first, again, other = (loading.with_head(name, "question-answering", 0, seed) for seed in (1, 1, 2))
+    first, again, other = (loading.load_with_head(name, "question-answering", 0, seed) for seed in (1, 1, 2))
     changed = {key for key, value in first.state_dict().items() if not torch.equal(value, other.state_dict()[key])}
     assert changed == {"qa_outputs.weight"}
     assert all(torch.equal(value, again.state_dict()[key]) for key, value in first.state_dict().items())
@@ -154,7 +154,7 @@ def test_text_models_pass_the_check_of_their_head(name, head):
 @pytest.mark.parametrize("classes", [4, 7])  # tiny-vit's own head, as that of Google's, has been trained: on 7 classes
 def test_a_head_for_images_is_set_by_the_seed_alone(name, classes):
     loading.check_fits(name, "image-classification", 0)
-    first, again, other = (loading.with_head(name, "image-classification", classes, seed) for seed in (1, 1, 2))
+    first, again, other = (loading.load_with_head(name, "image-classification", classes, seed) for seed in (1, 1, 2))
     changed = {key for key, value in first.state_dict().items() if not torch.equal(value, other.state_dict()[key])}
     assert changed == {"classifier.weight"}
     assert all(torch.equal(value, again.state_dict()[key]) for key, value in first.state_dict().items())
@@ -163,12 +163,12 @@ def test_a_head_for_images_is_set_by_the_seed_alone(name, classes):
 
 
 def test_a_head_of_the_same_size_is_drawn_anew_and_the_rest_is_kept(tmp_path):
-    trained = loading.with_head("tiny-vit", "image-classification", 5, seed=0)
+    trained = loading.load_with_head("tiny-vit", "image-classification", 5, seed=0)
     with torch.no_grad():
         trained.classifier.weight.fill_(3.0)
         trained.classifier.bias.fill_(3.0)
     trained.half().save_pretrained(tmp_path / "model")
-    fresh = loading.with_head(str(tmp_path / "model"), "image-classification", 5, seed=0)
+    fresh = loading.load_with_head(str(tmp_path / "model"), "image-classification", 5, seed=0)
     assert fresh.classifier.weight.abs().max() < 0.2
     assert not fresh.classifier.bias.any()
     assert {p.dtype for p in fresh.parameters()} == {torch.float32}
@@ -193,7 +193,7 @@ def test_weights_of_another_shape_than_the_configuration_says_are_refused(tmp_pa
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "patch_size": 8}))
     with pytest.raises(InputError, match=r"vit\.embeddings.* is not of the shape that config\.json says"):
-        loading.with_head(str(folder), "image-classification", 4, 0)
+        loading.load_with_head(str(folder), "image-classification", 4, 0)
 
 
 def test_what_a_model_wants_of_its_pixels_is_read_from_both_forms_of_the_file(tmp_path):
@@ -330,7 +330,7 @@ def test_no_pickled_file_is_made_or_opened(name, monkeypatch):
     assert {p.suffix for p in folder.iterdir()} <= {".json", ".txt", ".safetensors"}
     monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("a pickled file was opened"))
     head = "image-classification" if name in VISION else "sequence-classification"
-    assert loading.with_head(name, head, 2, 0).num_parameters() > 0
+    assert loading.load_with_head(name, head, 2, 0).num_parameters() > 0
 
 
 def test_loading_says_nothing(capfd):

@@ -33,7 +33,7 @@ def tickets(sparsity):
 @pytest.mark.parametrize("model", ["tiny-bert", "tiny-opt"])
 def test_the_pruned_share_is_that_of_the_mask(model):
     values = measure(Measurement(kind="pruned-share", model=model, sparsity=0.215)).values
-    mask = global_magnitude(prunable_weights(loading.complete(model)), 0.215)
+    mask = global_magnitude(prunable_weights(loading.load_model(model)), 0.215)
     assert {m["name"]: (m["pruned"], m["size"]) for m in values["matrices"]} == {
         name: (count.pruned, count.size) for name, count in mask.count(str).items()
     }
@@ -104,9 +104,9 @@ def test_measurements_that_make_no_sense_are_refused(arguments, message):
 def test_the_pruning_order_is_that_of_the_masks(model, percent):
     values = measure(Measurement(kind="pruning-order", model=model, sparsity=0.0)).values
     matrices = {
-        m.component: (name, m) for name, m in prunable_matrices(loading.complete(model)).items() if m.depth == 1
+        m.component: (name, m) for name, m in prunable_matrices(loading.load_model(model)).items() if m.depth == 1
     }
-    mask = global_magnitude(prunable_weights(loading.complete(model)), percent / 100)
+    mask = global_magnitude(prunable_weights(loading.load_model(model)), percent / 100)
     assert [m["component"] for m in values["matrices"]] == list(matrices)
     for found in values["matrices"]:
         name, matrix = matrices[found["component"]]

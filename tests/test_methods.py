@@ -69,7 +69,7 @@ def test_every_method_removes_the_exact_share_and_leaves_the_model_alone(name):
 )
 def test_requests_that_make_no_sense_are_refused(name, request_, message):
     with pytest.raises(InputError, match=message):
-        registry.prune(loading.complete("tiny-bert"), name, Request(**request_))
+        registry.prune(loading.load_model("tiny-bert"), name, Request(**request_))
 
 
 # ── as plain data ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -141,7 +141,7 @@ def test_a_trial_begins_with_the_values_that_the_method_gives(monkeypatch):
     trial = replace(DENSE, model="tiny-opt", pruning=Pruning(sparsity=0.25, method="sparsegpt", **TEXT))
     bench = Workbench()
     assert execute(trial, bench).status == "ok"
-    model = loading.with_head("tiny-opt", "sequence-classification", 2, 0)
+    model = loading.load_with_head("tiny-opt", "sequence-classification", 2, 0)
     device.suit_attention(model, device.accelerator().device)
     expected = sparsegpt(model, bench.windows(trial.pruning, "tiny-opt", 0), 0.25)
     assert begun[0].keys() == expected.values.keys()
@@ -195,10 +195,10 @@ def largest_goes(monkeypatch):
     """A method of one file and one row, as CONTRIBUTING has it: the largest weights go."""
 
     def prune(model, request):
-        from essparse_lib.pruning.levels import ranked
+        from essparse_lib.pruning.levels import rank_levels
 
         inverse = {name: 1 / weight.abs().clamp(min=1e-6) for name, weight in prunable_weights(model).items()}
-        return Pruned(next(ranked(inverse, [request.sparsity], request.scope).masks()))
+        return Pruned(next(rank_levels(inverse, [request.sparsity], request.scope).masks()))
 
     module = ModuleType("essparse_lib.pruning.largest")
     module.prune = prune
@@ -220,8 +220,8 @@ def test_a_new_method_is_a_trials_the_command_lines_and_its_helps(largest_goes, 
     with pytest.raises(SystemExit) as end:
         reload(cli).main()
     assert not end.value.code and "8,192 of 16,384 weights" in capsys.readouterr().out
-    kept = prunable_weights(loading.complete(str(tmp_path / "m")))
-    dense = prunable_weights(loading.complete("tiny-bert"))
+    kept = prunable_weights(loading.load_model(str(tmp_path / "m")))
+    dense = prunable_weights(loading.load_model("tiny-bert"))
     assert max(weight.abs().max() for weight in kept.values()) < min(
         weight[kept[name] == 0].abs().min() for name, weight in dense.items()
     )

@@ -112,7 +112,7 @@ def test_a_name_known_here_is_no_folder_of_that_name(tmp_path, monkeypatch):
 def test_a_model_as_transformers_saves_it_is_told(tmp_path, empty_cache, name):
     from essparse_lib.models import loading
 
-    loading.complete(name).save_pretrained(tmp_path / "mine")
+    loading.load_model(name).save_pretrained(tmp_path / "mine")
     assert reads(str(tmp_path / "mine")) is MODELS[name].reads
 
 

@@ -97,7 +97,7 @@ def test_every_model_gets_its_own_form_and_windows_follow_their_questions(model)
     assert set(batch) == {*data.inputs, "start_positions", "end_positions"}
     assert {values.dtype for values in batch.values()} == {torch.int64}
     assert batch["start_positions"].shape == (len(data),)
-    output = loading.with_head(model, "question-answering", 0, 0)(**batch)
+    output = loading.load_with_head(model, "question-answering", 0, 0)(**batch)
     assert output.start_logits.shape == output.end_logits.shape == batch["input_ids"].shape
     assert output.loss.isfinite()
 
@@ -285,7 +285,7 @@ def test_answers_do_not_depend_on_the_batch(model):
     questions = tasks.get("tiny-questions").splits().test
     data = encode(questions, tokenizer_of(model), 32)
     assert len(data) > len(questions)
-    network = loading.with_head(model, "question-answering", 0, 0)
+    network = loading.load_with_head(model, "question-answering", 0, 0)
     one, many = (answer(network, data, device.accelerator(), size) for size in (1, 32))
     assert len(one) == len(questions)
     assert np.mean([a == b for a, b in zip(one, many, strict=True)]) > 0.98  # rounding may decide a tie

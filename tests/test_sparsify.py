@@ -123,7 +123,7 @@ def test_a_full_disk_is_one_clear_line_and_leaves_nothing(tmp_path, monkeypatch,
 
 
 def test_statistics_add_up():
-    model = loading.complete("tiny-bert")
+    model = loading.load_model("tiny-bert")
     found = count_zeros_by_component(prunable_matrices(model).values())
     total = sum(found.values(), NOTHING)
     flat = torch.cat([w.flatten() for w in prunable_weights(model).values()])

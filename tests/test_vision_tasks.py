@@ -531,7 +531,7 @@ def test_with_many_classes_a_record_keeps_which_images_were_told(monkeypatch):
     images = Images(noise(50, 3, 16, 16), np.arange(50) * 4)
     task = dataclasses.replace(tasks.get("tiny-imagenet"), load=lambda: Splits(images, images, "made"), counts=None)
     assert task.metric == "top1"
-    model = loading.with_head("tiny-vit", task.head, 200, seed=0)
+    model = loading.load_with_head("tiny-vit", task.head, 200, seed=0)
     data = TASK_HEADS[task.head].encode(images, "tiny-vit", 0)
     with torch.no_grad():
         said = model(**data.batch(range(50))).logits.argmax(-1).numpy()

@@ -148,7 +148,7 @@ def test_a_live_run_trains_adds_its_point_and_is_kept(ran, capfd, monkeypatch):
 )
 def test_every_way_asks_for_its_own_trial(way, pruning, monkeypatch):
     asked = []
-    monkeypatch.setattr(interactive, "watched", lambda todo, *_: (asked.extend(todo), ({}, set()))[1])
+    monkeypatch.setattr(interactive, "run_with_progress", lambda todo, *_: (asked.extend(todo), ({}, set()))[1])
     reader = Reader(widgets.prune_live("tiny")).set(pruned=way, sparsity=0.5, pattern="1:4").press()
     study = figures.study("fig2", "tiny")
     trials = {study.trial("tiny-bert", "tiny-sentiment", how, 0).id for how in (Pruning(), pruning)}
@@ -238,7 +238,7 @@ def test_a_stop_or_a_fault_gives_the_button_back(error, monkeypatch, caplog):
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(interactive, "watched", fail)
+    monkeypatch.setattr(interactive, "run_with_progress", fail)
     reader = Reader(widgets.prune_live("tiny")).press()
     stopped = isinstance(error, KeyboardInterrupt)
     assert ("Stopped." if stopped else "RuntimeError: the disk is on fire") in reader.text
@@ -284,8 +284,8 @@ def test_the_blank_cells_are_the_weights_that_go(bert):
 
 def test_a_named_model_is_loaded_at_the_press_of_a_button(monkeypatch):
     loaded = []
-    before = loading.complete
-    monkeypatch.setattr(loading, "complete", lambda name: loaded.append(name) or before(name))
+    before = loading.load_model
+    monkeypatch.setattr(loading, "load_model", lambda name: loaded.append(name) or before(name))
     reader = Reader(widgets.block("tiny-opt", 1))
     assert not loaded
     reader.press("load tiny-opt")

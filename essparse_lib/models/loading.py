@@ -169,7 +169,7 @@ def preprocessing_of(name: str) -> Preprocessing:
         raise InputError(f"model {name!r}: {error}") from error
 
 
-def with_head(name: str, head: str, classes: int, seed: int) -> PreTrainedModel:
+def load_with_head(name: str, head: str, classes: int, seed: int) -> PreTrainedModel:
     """Return a model with a new head, in fp32 on the CPU; the head depends on the seed alone.
 
     Args:
@@ -226,8 +226,8 @@ def _renew_head(model: PreTrainedModel, head: str, loading_info: dict[str, Any],
 
 
 def classifier(name: str, classes: int, seed: int) -> PreTrainedModel:
-    """Return a model with a new head that classifies texts, as ``with_head`` makes it."""
-    return with_head(name, "sequence-classification", classes, seed)
+    """Return a model with a new head that classifies texts, as ``load_with_head`` makes it."""
+    return load_with_head(name, "sequence-classification", classes, seed)
 
 
 def _loader(head: str) -> Any:
@@ -237,7 +237,7 @@ def _loader(head: str) -> Any:
     return getattr(transformers, "AutoModelFor" + "".join(word.capitalize() for word in head.split("-")))
 
 
-def complete(name: str) -> PreTrainedModel:
+def load_model(name: str) -> PreTrainedModel:
     """Return a model with the heads and in the precision that it was saved with, on the CPU.
 
     Args:

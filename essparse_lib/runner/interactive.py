@@ -23,7 +23,7 @@ from .scheduler import Progress, missing, models_first
 _BEAT, _GUESS = 0.5, 60.0
 
 
-def checked(study: Study) -> Study:
+def checked_study(study: Study) -> Study:
     """Return the study, once it is clear that its tasks exist and that its models may.
 
     Raises:
@@ -36,7 +36,9 @@ def checked(study: Study) -> Study:
     return study
 
 
-def wanted(study: Study, records: Mapping[str, Record], prunings: Sequence[Pruning], on: Iterable[str]) -> list[Spec]:
+def unrecorded(
+    study: Study, records: Mapping[str, Record], prunings: Sequence[Pruning], on: Iterable[str]
+) -> list[Spec]:
     """Return the trials that a point of a figure needs and that have no record.
 
     They are, for each model and each of its tasks where no seed has records of all prunings: one seed of them, and the
@@ -94,7 +96,7 @@ def run(
     return records
 
 
-def watched(
+def run_with_progress(
     specs: Sequence[Spec], study: Study, records: Mapping[str, Record], tell: Callable[[float, Sequence[str]], None]
 ) -> tuple[dict[str, Record], set[str]]:
     """Run specs as ``run`` does, and report twice a second: between one spec and the next by the clock alone.

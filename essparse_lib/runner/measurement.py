@@ -59,7 +59,7 @@ def _pruned_share(measurement: Measurement) -> dict[str, Any]:
     from ..pruning.magnitude import global_magnitude
     from ..pruning.prunable import prunable_matrices, prunable_weights
 
-    model = loading.complete(measurement.model)
+    model = loading.load_model(measurement.model)
     mask = global_magnitude(prunable_weights(model), measurement.sparsity)
     counts = mask.count(str)
     return {
@@ -81,7 +81,7 @@ def _zeros(measurement: Measurement) -> dict[str, Any]:
     """Return of a model as it was saved what is looked at while one is trained."""
     from ..training.dynamics import weight_snapshot
 
-    return weight_snapshot(loading.complete(measurement.model))
+    return weight_snapshot(loading.load_model(measurement.model))
 
 
 def _distribution(measurement: Measurement) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _distribution(measurement: Measurement) -> dict[str, Any]:
     from ..pruning.prunable import prunable_matrices
     from ..pruning.zeros import DEVIATIONS
 
-    matrices = prunable_matrices(loading.complete(measurement.model))
+    matrices = prunable_matrices(loading.load_model(measurement.model))
     layers: dict[int, list[torch.Tensor]] = {}
     for matrix in matrices.values():
         layers.setdefault(matrix.depth, []).append(matrix.weight)
@@ -151,7 +151,7 @@ def _pruning_order(measurement: Measurement) -> dict[str, Any]:
     from ..pruning.magnitude import magnitude_levels
     from ..pruning.prunable import prunable_matrices, prunable_weights
 
-    model = loading.complete(measurement.model)
+    model = loading.load_model(measurement.model)
     matrices = prunable_matrices(model)
     sweep = magnitude_levels(prunable_weights(model), [round(k / 100, 2) for k in range(1, 100)])
     middle = len({m.depth for m in matrices.values()}) // 2

@@ -259,6 +259,6 @@ def _fresh_model(trial: Trial) -> nn.Module:
     from ..training import device
 
     task = tasks.get(trial.task)
-    model = loading.with_head(trial.model, task.head, len(task.classes), trial.seed)
+    model = loading.load_with_head(trial.model, task.head, len(task.classes), trial.seed)
     device.suit_attention(model, device.accelerator().device)
     return model
