@@ -84,7 +84,7 @@ Markdown(fig6_learned.lifted(study, records))
 fig6_learned.cost_table(study, records).style.hide(axis="index")
 
 # %% [markdown]
-# *Supervised for as long* has so many steps as take DINO's time in turns on a quiet machine (`benchmarks/vision_settings.py`); minutes here are those of machines that had other work as well.
+# *Supervised for as long* has so many steps as take DINO's time in turns on a quiet machine (`benchmarks/vision.py`); minutes here are those of machines that had other work as well.
 
 # %% tags=["remove-input"]
 Markdown(fig6_learned.published())

@@ -1,6 +1,8 @@
 """The public face: what is imported lazily, what type checkers see, and what the tutorial uses are one list."""
 
 import ast
+import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -18,9 +20,9 @@ from pathlib import Path
 
 from essparse_lib import (
     METHODS, TASK_HEADS, TENTHS, Curve, Estimate, InputError, Levels, Mask, Pruning, Recipe, Record, Store, Study,
-    Training, Trial, Verdict, accelerator, at_sparsities, count_zeros, curves, essential_sparsity, execute, figures, fine_tune,
-    global_magnitude, load_model, magnitude_levels, mask_from_zeros, prunable_weights, prune, results, save_pruned,
-    tasks, turning_point, verdict,
+    Training, Trial, Verdict, accelerator, at_sparsities, count_zeros, curves, essential_sparsity, execute,
+    figures, fine_tune, global_magnitude, load_model, magnitude_levels, mask_from_zeros, prunable_weights, prune,
+    results, save_pruned, tasks, turning_point, verdict,
 )
 
 model = load_model("bert-2x128-100-0")
@@ -84,6 +86,16 @@ def test_no_name_shadows_what_torch_users_write():
     assert not set(essparse_lib.__all__) & (nouns | {"save", "load", "tensor", "device", "optim", "cat", "where"})
     shared = {name for name in essparse_lib.__all__ if hasattr(torch, name)}
     assert not shared - {"accelerator"}
+
+
+def test_what_pages_import_is_there():
+    pages = [ROOT / "README.md", *(ROOT / "book").glob("*.md")]
+    blocks = [block for page in pages for block in re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)]
+    lines = re.findall(r"^from (essparse_lib[\w.]*) import ([\w, ]+)$", "\n".join(blocks), re.MULTILINE)
+    assert lines
+    for module, names in lines:
+        for name in names.split(", "):
+            assert hasattr(importlib.import_module(module), name), f"{module} has no {name}"
 
 
 def test_the_tutorial_uses_the_face():

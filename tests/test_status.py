@@ -247,6 +247,14 @@ def test_the_data_page_states_the_revision_of_every_data_set():
     assert f"{hub._BOOKS.rows:,} rows" in PAGES["data"]
 
 
+def test_files_that_pages_name_are_there():
+    texts = [*BOOK.glob("*.md"), ROOT / "README.md", *(ROOT / "notebooks").glob("*.py"), ROOT / "benchmarks/README.md"]
+    pattern = re.compile(r"`((?:essparse_lib|tests|benchmarks|notebooks|book)/[\w./-]+)`")
+    named = {(path.name, file) for path in texts for file in pattern.findall(path.read_text())}
+    assert named
+    assert not {(page, file) for page, file in named if not (ROOT / file).exists()}
+
+
 @pytest.mark.parametrize("name", WRITTEN)
 def test_what_a_page_cites_quotes_and_links_to_is_there(name):
     page = re.sub(r"```(?!\{).*?```", "", PAGES[name], flags=re.DOTALL)
