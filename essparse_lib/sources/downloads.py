@@ -76,7 +76,7 @@ def download_with_apt(package: str, filename: str, folder: Path) -> Path:
 
     Raises:
         LookupError: this machine has no apt-get, or apt-get gives no such file.
-        subprocess.SubprocessError: apt-get takes too long.
+        subprocess.TimeoutExpired: apt-get takes too long.
     """
     if shutil.which("apt-get") is None:
         raise LookupError("this machine has no apt-get")

@@ -92,7 +92,7 @@ def resized(images: torch.Tensor, size: tuple[int, int], resampling: str) -> tor
         resampling: ``bilinear`` or ``bicubic``.
 
     Returns:
-        Floats in [0, 1], shape (images, channels, *size).
+        Floats in [0, 1], shape (images, channels, height, width), of the size that is given.
     """
     if tuple(images.shape[-2:]) == size:
         return images

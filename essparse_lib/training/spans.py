@@ -195,8 +195,8 @@ def best_spans(
         longest: largest number of tokens of an answer.
 
     Returns:
-        Three tensors of shape (windows,): the sum of the two logits, or −inf if no pair is an answer; the first token;
-        the last token.
+        the sum of the two logits, or −inf if no pair is an answer; the first token; the last token. Each is a tensor of
+        shape (windows,).
 
     >>> starts, ends = torch.tensor([[9.0, 1.0, 3.0]]), torch.tensor([[9.0, 2.0, 1.0]])
     >>> best_spans(starts, ends, torch.tensor([[False, True, True]]))  # 3 + 2 would end before it begins
