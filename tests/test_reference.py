@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "essparse_lib"
 PAGES = {path.stem: path.read_text(encoding="utf-8") for path in sorted((ROOT / "book").glob("api-*.md"))}
 OVERVIEW = (ROOT / "book/api.md").read_text(encoding="utf-8")
-ALONE = re.compile(r"^\.\. auto(function|class|exception):: essparse_lib\.(\w+)$", re.M)
+ALONE = re.compile(r"^\.\. (?:auto|py:)(function|class|exception|data):: essparse_lib\.(\w+)$", re.M)
 MODULE = re.compile(r"^\.\. automodule:: essparse_lib\.([\w.]+)(?:\n   :exclude-members: (.+))?$", re.M)
 MODULES = [found for text in PAGES.values() for found in MODULE.findall(text)]
 #: Where each name of the package's face is documented.
@@ -36,10 +36,11 @@ def test_every_name_of_the_face_is_documented_once_as_what_it_is():
     assert Counter(name for _, name in entries) == Counter(essparse_lib.__all__)
     for kind, name in entries:
         thing = getattr(essparse_lib, name)
-        found = (
-            "function" if not inspect.isclass(thing) else "class" if not issubclass(thing, Exception) else "exception"
-        )
-        assert kind == found, name
+        if inspect.isclass(thing):
+            expected = "exception" if issubclass(thing, Exception) else "class"
+        else:
+            expected = "function" if inspect.isfunction(thing) else "data"
+        assert kind == expected, name
 
 
 def test_the_overview_names_each_beside_the_page_that_has_it():
