@@ -198,6 +198,7 @@ def _damaged() -> dict[str, bytes]:
         "not UTF-8": good.replace('"code": "x"', '"code": "é"').encode("latin-1"),
         "empty": b"",
         "no object": b"[1, 2]",
+        "nested without end": b"[" * 200_000,
         "carriage return inside": good.replace(", ", ",\r", 1).encode() + b"\r}",
         "wrong id": json.dumps({**plain, "id": "0" * 16}).encode(),
         "trial changed": good.replace('"seed": 7', '"seed": 8').encode(),

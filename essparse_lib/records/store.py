@@ -99,7 +99,7 @@ class Record:
             name = plain.pop("id")
             kind = next(key for key in plain if key not in ("status", *_OPTIONAL))
             record = cls(spec=_spec(kind, plain.pop(kind), name), **plain)
-        except (AttributeError, KeyError, StopIteration, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, RecursionError, StopIteration, TypeError, ValueError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from error
         if record.spec.id != name:
             raise ValueError(f"its id is {name}, its trial's is {record.spec.id}")
