@@ -131,6 +131,14 @@ def test_every_length_is_checked_before_the_first_trial(store):
     assert not store.folder.exists()
 
 
+@pytest.mark.parametrize("seed", [-1, 2**64, 1.5, "0", True, None])
+def test_every_seed_is_checked_before_the_first_trial(store, seed):
+    trial = Trial(model="tiny-bert", task="tiny-sentiment", seed=0, training=QUICK)
+    with pytest.raises(InputError, match=f"^seed {seed!r} is not allowed: give a whole number from 0"):
+        run([trial, replace(trial, seed=seed)], store)
+    assert not store.folder.exists()
+
+
 def test_each_input_is_checked_once(store, monkeypatch):
     checked = []
     monkeypatch.setattr(trial_runner, "prepare", lambda trial, *_: checked.append((trial.task, trial.model)))
