@@ -90,6 +90,7 @@ def test_a_measurement_of_an_unknown_model_is_refused_before_anything_is_written
     [
         (("pruned-shares", "tiny-bert", 0.5), "unknown measurement 'pruned-shares'.*did you mean 'pruned-share'"),
         (("pruned-share", "tiny-bert", 1.0), "sparsity 1.0 is not allowed"),
+        (("mask-similarity", "tiny-bert", 0.2), "'mask-similarity' needs trials: name those whose masks"),
         (("mask-similarity", "tiny-opt", 0.2, tickets(0.2)), "must all be of tiny-opt at 0.2"),
         (("mask-similarity", "tiny-bert", 0.3, tickets(0.2)), "must all be of tiny-bert at 0.3"),
     ],

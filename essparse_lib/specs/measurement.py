@@ -50,6 +50,8 @@ class Measurement(Spec):
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", member(MeasurementKind, "measurement", self.kind))
         object.__setattr__(self, "sparsity", check_sparsity(round(check_sparsity(self.sparsity), 6)))
+        if self.kind is MeasurementKind.MASK_SIMILARITY and not self.trials:
+            raise InputError(f"a measurement {str(self.kind)!r} needs trials: name those whose masks are compared")
         for trial in self.trials:
             if trial.model != self.model or trial.pruning.sparsity != self.sparsity:
                 raise InputError(f"the masks compared must all be of {self.model} at {self.sparsity:g}")
