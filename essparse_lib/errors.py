@@ -18,17 +18,17 @@ class InputError(ValueError):
         return [f"InputError: {self}"]
 
 
-def unknown(kind: str, name: str, allowed: Iterable[str], hint: str = "") -> InputError:
+def unknown(kind: str, name: object, allowed: Iterable[str], hint: str = "") -> InputError:
     """Return the error for a name that is not allowed, with the nearest allowed name if one is near.
 
     Args:
         kind: what the name is of, such as ``task``.
-        name: the unknown name.
+        name: the unknown name; what is no text, such as None, is unknown too.
         allowed: the known names.
         hint: what else is allowed, in words.
     """
     names = sorted(map(str, allowed))
-    near = difflib.get_close_matches(name, names, n=1)
+    near = difflib.get_close_matches(str(name), names, n=1)
     guess = f"; did you mean {near[0]!r}?" if near else ""
     return InputError(f"unknown {kind} {name!r}: choose from {', '.join(names)}{hint}{guess}")
 
@@ -46,7 +46,7 @@ def check_sparsity(sparsity: object) -> float:
     """
     try:
         value = float(sparsity)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         value = float("nan")
     if not 0 <= value < 1:
         raise InputError(f"sparsity {sparsity!r} is not allowed: give a number from 0 to below 1, such as 0.4")

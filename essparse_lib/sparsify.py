@@ -53,7 +53,7 @@ class Recipe:
             check_sparsity(self.sparsity)
         if (self.text is None) == method.calibrated:
             raise InputError(f"method {self.method!r} {'needs a' if self.text is None else 'takes no'} text file")
-        if self.text is not None and not self.text.is_file():
+        if self.text is not None and not Path(self.text).is_file():
             raise InputError(f"{self.text} is no file: give one of text")
 
 
@@ -136,7 +136,7 @@ def _windows(model: PreTrainedModel, name: str, recipe: Recipe) -> torch.Tensor:
     from .pruning.calibrated import calibration_windows
 
     assert recipe.text is not None
-    text = recipe.text.read_text(encoding="utf-8", errors="replace")
+    text = Path(recipe.text).read_text(encoding="utf-8", errors="replace")
     most = getattr(model.config, "max_position_embeddings", None) or _LENGTH
     return calibration_windows(text, loading.tokenizer_of(name), _SEQUENCES, min(_LENGTH, most - 2), recipe.seed)
 

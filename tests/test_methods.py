@@ -64,6 +64,12 @@ def test_every_method_removes_the_exact_share_and_leaves_the_model_alone(name):
         ("magnitude", {"sparsity": 0.5, "scope": "layr"}, "unknown scope 'layr'.*did you mean 'layer'"),
         ("wanda", {"sparsity": 0.5, "scope": "layer"}, "scope 'layer' goes with magnitude and random at a sparsity"),
         ("magnitude", {}, "give either a sparsity"),
+        ("magnitude", {"pattern": ""}, "give either a sparsity"),
+        ("magnitude", {"sparsity": 10**400}, "sparsity 1000.* is not allowed"),
+        ("magnitude", {"sparsity": 0.5, "scope": None}, "unknown scope None"),
+        ("magnitude", {"sparsity": 0.5, "scope": ["layer"]}, "unknown scope ..layer"),
+        (None, {"sparsity": 0.5}, "unknown method None: choose from magnitude, random"),
+        (3, {"sparsity": 0.5}, "unknown method 3: choose from magnitude, random"),
         ("magnitude", {"sparsity": 1.5}, "sparsity 1.5 is not allowed"),
     ],
 )
@@ -97,11 +103,32 @@ def test_what_a_calibrated_method_reads_counts_in_the_id_and_only_there():
         ({"method": "lottery", "sparsity": 0.5, "scope": "layer"}, "scope 'layer' goes with magnitude and random at a"),
         ({"method": "lottery", "sparsity": 0.5, "timing": "after"}, "prunes before the fine-tuning, not after"),
         ({"method": "wandda", "sparsity": 0.5}, "unknown method 'wandda': choose from lottery, magnitude, random"),
+        ({"method": None, "sparsity": 0.5}, "unknown method None: choose from lottery, magnitude, random"),
+        ({"method": "wanda", "sparsity": 0.5, "calibration": 3}, "method 'wanda' needs a text: name a corpus"),
+        ({"method": "lottery", "sparsity": 0.5, "rate": None}, "rate None is not allowed: give a fraction"),
+        ({"method": "lottery", "sparsity": 0.5, "rate": "0.1"}, "rate '0.1' is not allowed: give a fraction"),
+        ({"pattern": "2:4", "sparsity": "0.4"}, "pattern 2:4 is of sparsity 0.5, not 0.4"),
+        ({"pattern": "2:4", "sparsity": None}, "sparsity None is not allowed"),
+        ({"pattern": (4, 2)}, "pattern .4, 2. is not allowed: give N:M"),
+        ({"sparsity": 10**400}, "sparsity 1000.* is not allowed"),
     ],
 )
 def test_prunings_that_make_no_sense_are_refused(fields, message):
     with pytest.raises(InputError, match=message):
         Pruning(**fields)
+
+
+@pytest.mark.parametrize(
+    ("fields", "same"),
+    [
+        ({"sparsity": 0.5, "pattern": None}, {"sparsity": 0.5}),
+        ({"sparsity": "0.5"}, {"sparsity": 0.5}),
+        ({"pattern": (2, 4)}, {"pattern": "2:4"}),
+        ({"pattern": "02:4", "sparsity": "0.5"}, {"pattern": "2:4"}),
+    ],
+)
+def test_a_pruning_has_one_id_however_it_is_written(fields, same):
+    assert replace(DENSE, pruning=Pruning(**fields)).id == replace(DENSE, pruning=Pruning(**same)).id
 
 
 # ── calibrated trials ─────────────────────────────────────────────────────────────────────────────────────────────────

@@ -35,7 +35,7 @@ class Request:
     calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
-        if (self.sparsity is None) == (self.pattern is None):
+        if (self.sparsity is None) == (not self.pattern):
             raise InputError("give either a sparsity, such as 0.4, or a pattern, such as 2:4")
         if self.sparsity is not None:
             object.__setattr__(self, "sparsity", check_sparsity(self.sparsity))

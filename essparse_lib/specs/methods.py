@@ -112,7 +112,7 @@ def check_method(name: str, scope: str, pattern: str | None, methods: Iterable[s
     names = list(METHODS if methods is None else methods)
     if name not in names:
         raise unknown("method", name, names)
-    if scope not in set(Scope):
+    if scope not in list(Scope):
         raise unknown("scope", scope, Scope)
     method = METHODS[name]
     if pattern:

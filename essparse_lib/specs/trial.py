@@ -49,8 +49,11 @@ class Pruning(PlainData):
     def __post_init__(self) -> None:
         method = check_method(self.method, self.scope, self.pattern)
         self._set("scope", Scope(self.scope))
+        self._set("sparsity", check_sparsity(self.sparsity))
+        self._set("pattern", self.pattern or "")
         if self.pattern:
             n, m = check_pattern(self.pattern)
+            self._set("pattern", f"{n}:{m}")  # one way to write it, so that the same pruning has one id
             if self.sparsity not in (0.0, round(1 - n / m, 6)):
                 raise InputError(f"pattern {self.pattern} is of sparsity {1 - n / m:g}, not {self.sparsity:g}")
             self._set("sparsity", 1 - n / m)
@@ -58,10 +61,11 @@ class Pruning(PlainData):
         if method.trained and self.timing is not Timing.BEFORE:
             raise InputError(f"{self.method} trains to find its mask, and so prunes before the fine-tuning, not after")
         self._set("sparsity", check_sparsity(round(check_sparsity(self.sparsity), 6)))
-        self._set("rate", round(self.rate, 6))
-        if not 0 < self.rate < 1:
+        if isinstance(self.rate, (int, float)):
+            self._set("rate", round(self.rate, 6))
+        if not isinstance(self.rate, (int, float)) or not 0 < self.rate < 1:
             raise InputError(f"rate {self.rate!r} is not allowed: give a fraction between 0 and 1, such as 0.1")
-        if method.calibrated and not self.calibration:
+        if method.calibrated and not (self.calibration and isinstance(self.calibration, str)):
             raise InputError(f"method {self.method!r} needs a text: name a corpus as calibration, such as wikipedia")
         for name in ("windows", "length"):
             if type(getattr(self, name)) is not int or getattr(self, name) < 1:
