@@ -124,7 +124,7 @@ def stats(model: _Model) -> None:
 
 @app.command()
 def mend(folder: Annotated[Path, typer.Argument(help="The folder that the error names, such as results/lab.")]) -> None:
-    """Set damaged lines of records aside, each into <file>.damaged beside its file."""
+    """Set damaged lines of records aside, each into <file>.damaged next to its file."""
     from .records.store import Store
 
     if not folder.is_dir():

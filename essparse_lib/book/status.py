@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..errors import InputError
 from ..figures import STUDIES
 from ..records.cost import Cost, expected, expected_seconds
-from ..records.store import Record, results
+from ..records.store import Record, Status, results
 from ..specs.study import Scale, Study, check_scale
 from ..wording import duration_text
 
@@ -101,7 +101,7 @@ def standing(studies: Sequence[Study], records: Mapping[str, Record]) -> Standin
     return Standing(
         total=len(specs),
         done=len(existing),
-        failures=Counter(record.status for record in existing if record.status != "ok"),
+        failures=Counter(record.status for record in existing if record.status != Status.OK),
         seconds=sum(record.provenance.get("seconds", 0.0) for record in existing),
         devices=tuple(sorted(devices)),
         seconds_left=expected_seconds(list(specs.values()), records) if begun else None,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ..analysis.curves import MIN_SEEDS, Curve
 from ..analysis.essential import EPSILON, essential_sparsity
 from ..analysis.estimate import Estimate
-from ..specs.study import Study
+from ..specs.study import Scale, Study
 from ..wording import places_text
 from .paper import ESSENTIAL_RANGE
 from .phrases import introduced, place_name
@@ -118,7 +118,7 @@ def judge(study: Study, curves: Sequence[Curve]) -> Verdict:
         study: the study of the curves.
         curves: the study's curves of its main way to prune.
     """
-    if study.scale == "tiny":
+    if study.scale == Scale.TINY:
         return untested_at_tiny_scale(CLAIM)
     evidence = eligible(study, curves)
     if isinstance(evidence, Verdict):

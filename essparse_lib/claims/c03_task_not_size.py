@@ -18,7 +18,7 @@ import numpy as np
 from ..analysis.curves import MIN_SEEDS, Curve
 from ..analysis.essential import EPSILON, resampled_essential_sparsity
 from ..analysis.estimate import exact, percentile_interval
-from ..specs.study import Study
+from ..specs.study import Scale, Study
 from .rules import Decision, above_zero
 from .verdict import Clause, Number, Verdict, not_judged, untested_at_tiny_scale
 
@@ -111,7 +111,7 @@ def judge(study: Study, curves: Sequence[Curve]) -> Verdict:
         study: the study of the curves.
         curves: the study's curves of its main way to prune.
     """
-    if study.scale == "tiny":
+    if study.scale == Scale.TINY:
         return untested_at_tiny_scale(CLAIM)
     evidence = eligible(study, curves)
     if isinstance(evidence, Verdict):

@@ -14,7 +14,7 @@ from ..analysis.contrasts import Contrast, contrasts
 from ..analysis.curves import MIN_SEEDS
 from ..analysis.essential import EPSILON
 from ..records.store import Record
-from ..specs.study import Study
+from ..specs.study import Scale, Study
 from ..specs.trial import Pruning
 from ..wording import places_text
 from .phrases import greatest_loss, introduced
@@ -86,7 +86,7 @@ def judge(study: Study, records: Mapping[str, Record]) -> Verdict:
         study: the study, some of whose ways to prune are N:M patterns.
         records: records by the id of their spec.
     """
-    if study.scale == "tiny":
+    if study.scale == Scale.TINY:
         return untested_at_tiny_scale(CLAIM)
     evidence = eligible(study, records)
     if isinstance(evidence, Verdict):

@@ -10,7 +10,7 @@ from ..analysis.essential import EPSILON
 from ..analysis.estimate import Estimate
 from ..analysis.series import text_pretrainings
 from ..analysis.turns import Turn, turns
-from ..records.pretrained import images
+from ..records.pretrained import vision_models
 from ..records.store import Record
 from ..specs.study import TENTHS, Scale, Study, at_sparsities
 from . import curve_plots, fig2, fig6, fig8, style, vision_settings
@@ -37,7 +37,7 @@ STUDIES = {
         tasks=vision_settings.LAB_TASKS,
         training=vision_settings.LAB,
         variants={"one-shot": at_sparsities(TENTHS)},
-        pretrained=images("lab"),  # also of models that are in no study, which a reader may name
+        pretrained=vision_models("lab"),  # also of models that are in no study, which a reader may name
     ),
     "paper": Study(
         figure="fig3",

@@ -87,7 +87,7 @@ class Pruning(PlainData):
             return "dense"
         means = self.pattern or f"{self.sparsity:.0%}"
         words = [means, "pruned", *([f"by {self.method}"] if self.method != "magnitude" else [])]
-        words += [f"({self.scope})"] if self.scope != "global" else []
+        words += [f"({self.scope})"] if self.scope != Scope.GLOBAL else []
         return " ".join([*words, *(["after training"] if self.timing is Timing.AFTER else [])])
 
 

@@ -16,6 +16,7 @@ from transformers import PreTrainedModel, ViTConfig, ViTForImageClassification, 
 from ..errors import InputError
 from ..pruning.prunable import prunable_weights
 from ..pruning.zeros import NOTHING, count_zeros
+from ..specs.pretraining import ObjectiveKind
 from ..tasks import Task, fixed_part
 from ..tasks.images import Images
 from . import device
@@ -270,20 +271,21 @@ def _dino_batch(
     return batch
 
 
-_PARTS = {
-    "supervised": ObjectiveParts(
+#: The parts of each objective.
+_PARTS: dict[ObjectiveKind, ObjectiveParts] = {
+    ObjectiveKind.SUPERVISED: ObjectiveParts(
         build=lambda spec, config: ViTForImageClassification(config),
         encoder=lambda module: module.vit,
         augmentation=random_shifts,
         make_batch=_supervised_batch,
     ),
-    "masked": ObjectiveParts(
+    ObjectiveKind.MASKED: ObjectiveParts(
         build=lambda spec, config: ViTForMaskedImageModeling(config),
         encoder=lambda module: module.vit,
         augmentation=random_shifts,
         make_batch=_masked_batch,
     ),
-    "dino": ObjectiveParts(
+    ObjectiveKind.DINO: ObjectiveParts(
         build=lambda spec, config: Dino(ViTModel(config, add_pooling_layer=False), spec.outputs, spec.momentum),
         encoder=lambda module: module.teacher,
         augmentation=lambda side: nn.Identity(),  # the views themselves are random
