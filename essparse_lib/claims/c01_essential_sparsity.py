@@ -16,7 +16,7 @@ from ..analysis.estimate import Estimate
 from ..specs.study import Scale, Study
 from ..wording import places_text
 from .paper import ESSENTIAL_RANGE
-from .phrases import introduced, place_name
+from .phrases import Place, introduced, place_clauses, place_name
 from .rules import Decision, against, by_outcome, least_favourable
 from .verdict import Clause, Number, Verdict, not_judged, untested_at_tiny_scale
 
@@ -24,8 +24,6 @@ CLAIM = "C1"
 
 #: Least essential sparsity that the claim takes.
 THRESHOLD = ESSENTIAL_RANGE[0]
-
-Place = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,10 +94,7 @@ def _percentage(evidence: Eligible, curve: Curve, estimate: Estimate) -> Number:
 def explain(evidence: Eligible, decision: Decision[Place]) -> tuple[Clause, ...]:
     """Return the outcome of each curve in words, and which curves do not count."""
     several = len(evidence.study.models) > 1
-    clauses = []
-    for outcome, places in decision.by_outcome.items():
-        text = f"{outcome} {places_text(places, several)}"
-        clauses.append(Clause(text=text, outcome=outcome, places=tuple(places)))
+    clauses = place_clauses(decision.by_outcome, several)
     if evidence.unlearned:
         curves = places_text(evidence.unlearned, several)
         text = f"not counted {curves}, where the dense model does not beat the commonest class"

@@ -94,7 +94,7 @@ def _mean(distances: Sequence[Resampled]) -> Resampled:
     return fmean(value for value, _ in distances), np.mean([resampled for _, resampled in distances], 0)
 
 
-def explain(evidence: Eligible, decision: Decision) -> tuple[Clause, ...]:
+def explain(decision: Decision) -> tuple[Clause, ...]:
     """Return the distances in words."""
     surplus, tasks, models = (number.estimate.text(0) for number in decision.numbers.values())
     text = (
@@ -120,7 +120,7 @@ def judge(study: Study, curves: Sequence[Curve]) -> Verdict:
     return Verdict(
         claim=CLAIM,
         outcome=decision.outcome,
-        clauses=explain(evidence, decision),
+        clauses=explain(decision),
         numbers=decision.numbers,
         summary="tasks lie {} further apart than models",
     )

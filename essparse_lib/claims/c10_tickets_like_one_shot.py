@@ -16,13 +16,11 @@ from ..records.store import Record
 from ..specs.study import Scale, Study
 from ..specs.trial import Pruning
 from .paper import ALIKE_BELOW
-from .phrases import difference_number, introduced, missing_models, with_model
+from .phrases import Place, difference_number, introduced, missing_models, with_model
 from .rules import Decision, by_outcome, complete_models, least_favourable
 from .verdict import Clause, Outcome, Verdict, not_judged, untested_at_tiny_scale
 
 CLAIM = "C10"
-
-Place = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
