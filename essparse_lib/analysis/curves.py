@@ -126,7 +126,7 @@ class Curve:
         return self.scores.shape == shape and not np.isnan(self.scores).any()
 
     @cached_property
-    def results(self) -> dict[tuple, Any]:
+    def computed(self) -> dict[tuple, Any]:
         """Where an analysis keeps what it has computed of this curve, which is frozen, by its name and parameters."""
         return {}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Hashable
 from functools import partial
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, unknown
-from ..files import cache_folder, sha256, share, writable
+from ..files import cache_folder, sha256, writing_folder
 from ..records.pretrained import PRETRAINED, SCALES, folder_of, store_of
 from ..records.store import Record, Status, Store
 from ..specs.pretraining import ImagePretraining, Pretraining, TextPretraining
@@ -178,12 +177,7 @@ def _save(objective: Objective, module: nn.Module, folder: Path) -> None:
     """Save the model whole or not at all."""
     from ..models.quiet import quiet
 
-    with writable(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-            made = Path(temporary) / "model"
-            with quiet():
-                objective.save(module, made)
-            share(made)
-            shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed before it wrote its record
-            made.replace(folder)
+    with writing_folder(folder) as made:
+        with quiet():
+            objective.save(module, made)
+        shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed before it wrote its record
