@@ -141,19 +141,6 @@ class ImageObjective:
         images = augment(self._pixels[indices] / 255)
         return self.parts.make_batch(self, images, self._labels[indices], step / self.spec.steps, generator)
 
-    def _classifier_accuracy(self, model: nn.Module) -> float:
-        """Return the accuracy of a classifier on the test images, in points."""
-        devices = device.accelerator()
-        preprocessing = Preprocessing(
-            channels=self.channels,
-            size=(self.side, self.side),
-            patch=(self.spec.patch, self.spec.patch),
-            mean=tuple(self.mean),
-            std=tuple(self.std),
-        )
-        predictions = classify(model, encode(self.test, preprocessing, devices.device), devices)
-        return 100 * float((predictions == self.test.labels).mean())
-
     def prepared(self, images: torch.Tensor) -> torch.Tensor:
         """Return images, given in 8 bits or in [0, 1], standardised by the channels of the training images."""
         return normalised(images, self.mean, self.std)
@@ -215,6 +202,19 @@ class ImageObjective:
         saved.to(torch.float16).save_pretrained(folder)  # type: ignore[arg-type]
         processor = ViTImageProcessorPil(size=self.side, image_mean=self.mean, image_std=self.std)
         processor.save_pretrained(folder)
+
+    def _classifier_accuracy(self, model: nn.Module) -> float:
+        """Return the accuracy of a classifier on the test images, in points."""
+        devices = device.accelerator()
+        preprocessing = Preprocessing(
+            channels=self.channels,
+            size=(self.side, self.side),
+            patch=(self.spec.patch, self.spec.patch),
+            mean=tuple(self.mean),
+            std=tuple(self.std),
+        )
+        predictions = classify(model, encode(self.test, preprocessing, devices.device), devices)
+        return 100 * float((predictions == self.test.labels).mean())
 
     def _states(self, model: nn.Module, images: Images) -> tuple[np.ndarray, np.ndarray]:
         return last_states(model, torch.from_numpy(images.pixels), self.prepared)
