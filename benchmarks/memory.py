@@ -23,10 +23,10 @@ import pretrain
 from clock import Clock
 
 from essparse_lib.errors import unknown
-from essparse_lib.records.pretrained import texts
+from essparse_lib.records.pretrained import language_models
 from essparse_lib.training import device
 
-_MODELS = {spec.architecture: spec for spec in texts("lab").values()}
+_MODELS = {spec.architecture: spec for spec in language_models("lab").values()}
 
 
 def side(case: pretrain.Case, kept: bool, shares: list[float]) -> Callable[[Clock], None]:

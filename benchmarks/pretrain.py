@@ -45,14 +45,14 @@ import transformers
 from clock import Clock
 
 from essparse_lib.corpora.packed import Packed
-from essparse_lib.records.pretrained import texts
+from essparse_lib.records.pretrained import language_models
 from essparse_lib.specs.pretraining import TextPretraining
 from essparse_lib.training import device, pretrain
 from essparse_lib.training.dynamics import default_measured_steps, weight_snapshot
 from essparse_lib.training.text_objectives import LANGUAGE_MODELS, TextObjective
 
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-_LAB = next(spec for spec in texts("lab").values() if spec.architecture == "bert")
+_LAB = next(spec for spec in language_models("lab").values() if spec.architecture == "bert")
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ from torch.utils.data import Dataset, TensorDataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from essparse_lib.pruning.blocks import evaluating
-from essparse_lib.records.pretrained import images
+from essparse_lib.records.pretrained import vision_models
 from essparse_lib.specs.pretraining import ImagePretraining, ObjectiveKind
 from essparse_lib.tasks import Splits, Task
 from essparse_lib.tasks.images import Images
@@ -68,7 +68,7 @@ from essparse_lib.training.dynamics import default_measured_steps, weight_snapsh
 from essparse_lib.training.image_objectives import ImageObjective
 from essparse_lib.training.views import random_shifts
 
-_LAB = next(spec for spec in images("lab").values() if spec.objective == "supervised")
+_LAB = next(spec for spec in vision_models("lab").values() if spec.objective == "supervised")
 _BASE, _CLASSES = "supervised", 10
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .errors import InputError, unknown
-from .specs.methods import Method, Scope, one_shot_methods
-from .wording import listing
+from .specs.methods import Scope, methods_text, one_shot_methods
 
 if TYPE_CHECKING:
     from .specs.study import Study
@@ -28,22 +26,17 @@ _Model = Annotated[str, typer.Argument(help="A model's name, its id on the hub, 
 _Jobs = Annotated[int, typer.Option(min=1, help="Trials at a time, sharing the cores and GPUs.")]
 _Budget = Annotated[str | None, typer.Option(help="Stop in time: seconds, or such as 90m or 8h.")]
 
-_ONE_SHOT = one_shot_methods().values()
-
-
-def _which(fits: Callable[[Method], object]) -> str:
-    """Return the names of the one-shot methods that fit, as a sentence lists them."""
-    return listing([method.name for method in _ONE_SHOT if fits(method)])
-
-
-_METHOD_HELP = "; ".join(f"{method.name} removes {method.summary}" for method in _ONE_SHOT) + "."
-_PATTERN_HELP = f"Instead: N:M, such as 2:4, keeps 2 of every 4 inputs ({_which(lambda m: m.patterns)})."
+_ONE_SHOT = one_shot_methods()
+_METHOD_HELP = "; ".join(f"{method.name} removes {method.summary}" for method in _ONE_SHOT.values()) + "."
+_PATTERN_HELP = (
+    f"Instead: N:M, such as 2:4, keeps 2 of every 4 inputs ({methods_text(_ONE_SHOT, lambda m: m.patterns)})."
+)
 _SCOPE_HELP = (
     f"Rank weights over all matrices ({Scope.GLOBAL}) or in each ({', '.join(list(Scope)[1:])}); "
-    f"for {_which(lambda m: m.scopes)}."
+    f"for {methods_text(_ONE_SHOT, lambda m: m.scopes)}."
 )
-_TEXT_HELP = f"A text file, which {_which(lambda m: m.calibrated)} calibrate on."
-_SEED_HELP = f"Of what {_which(lambda m: m.seeded)} draw."
+_TEXT_HELP = f"A text file, which {methods_text(_ONE_SHOT, lambda m: m.calibrated)} calibrate on."
+_SEED_HELP = f"Of what {methods_text(_ONE_SHOT, lambda m: m.seeded)} draw."
 
 
 @app.command()
@@ -124,7 +117,7 @@ def stats(model: _Model) -> None:
 
 @app.command()
 def mend(folder: Annotated[Path, typer.Argument(help="The folder that the error names, such as results/lab.")]) -> None:
-    """Set damaged lines of records aside, each into <file>.damaged beside its file."""
+    """Set damaged lines of records aside, each into <file>.damaged next to its file."""
     from .records.store import Store
 
     if not folder.is_dir():

@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -30,6 +30,11 @@ def sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_of_files(paths: Iterable[Path]) -> str:
+    """Return the SHA-256 over the SHA-256 of several files, in order; hexadecimal."""
+    return hashlib.sha256("".join(map(sha256, paths)).encode()).hexdigest()
 
 
 def disk_refuses(error: BaseException) -> bool:
@@ -80,6 +85,31 @@ def share(folder: Path) -> None:
 
 
 @contextmanager
+def writing_folder(folder: Path) -> Iterator[Path]:
+    """Make a temporary folder next to ``folder``; on success all may read it and it takes the name, else it is removed.
+
+    A folder of that name must be empty by then, or gone.
+
+    Raises:
+        InputError: the disk is full, or the folder cannot be written.
+    """
+    with writable(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _made_whole(folder) as made:
+            yield made
+
+
+@contextmanager
+def _made_whole(folder: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
+        made = Path(temporary) / "made"
+        made.mkdir()
+        yield made
+        share(made)
+        made.replace(folder)
+
+
+@contextmanager
 def locked(path: Path, wait: bool = True) -> Iterator[bool]:
     """Hold the exclusive lock named ``path``; the system releases it if the process is killed.
 
@@ -112,12 +142,8 @@ def built(folder: Path, make: Callable[[Path], None]) -> Path:
     with locked(folder.parent / f".{folder.name}.lock"):
         if not folder.is_dir():  # another process may have made it meanwhile
             try:
-                with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-                    target = Path(temporary) / "made"
-                    target.mkdir()
-                    make(target)
-                    share(target)
-                    target.replace(folder)
+                with _made_whole(folder) as made:
+                    make(made)
             except OSError as error:
                 if not disk_refuses(error):  # the error may be about a file that is read
                     raise

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import InputError, check_sparsity
-from .files import share, writable, writing
+from .files import writing, writing_folder
 from .models import loading
 from .specs.methods import METHODS, Scope, check_method, one_shot_methods
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 #: Windows of the text that calibrated methods read: 128, as in Wanda's and SparseGPT's papers; shorter ones than
 #: theirs, so that a laptop can.
-_SEQUENCES, _LENGTH = 128, 256
+_WINDOWS, _LENGTH = 128, 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,21 +88,16 @@ def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
         "pruned": mask.pruned,
         "prunable": mask.size,
     }
-    with writable(out):
-        out.absolute().parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.absolute().parent, prefix=f".{out.name}.") as temporary:
-            made = Path(temporary) / "model"
-            try:
-                model.save_pretrained(made)
-            except SafetensorError as error:  # which is no OSError, also where the disk is full
-                raise OSError(str(error)) from error
-            _save_tokenizer(name, made)
-            with writing(made / "essparse.json") as file:
-                file.write(json.dumps(done, indent=1).encode())
-            share(made)
-            if out.exists():
-                out.rmdir()
-            made.replace(out)  # the whole model or nothing
+    with writing_folder(out) as made:  # the whole model or nothing
+        try:
+            model.save_pretrained(made)
+        except SafetensorError as error:  # which is no OSError, also where the disk is full
+            raise OSError(str(error)) from error
+        _save_tokenizer(name, made)
+        with writing(made / "essparse.json") as file:
+            file.write(json.dumps(done, indent=1).encode())
+        if out.exists():
+            out.rmdir()
     return f"{out}: {mask.pruned:,} of {mask.size:,} weights of {name} are zero ({mask.sparsity:.4%})"
 
 
@@ -138,7 +132,7 @@ def _windows(model: PreTrainedModel, name: str, recipe: Recipe) -> torch.Tensor:
     assert recipe.text is not None
     text = Path(recipe.text).read_text(encoding="utf-8", errors="replace")
     most = getattr(model.config, "max_position_embeddings", None) or _LENGTH
-    return calibration_windows(text, loading.tokenizer_of(name), _SEQUENCES, min(_LENGTH, most - 2), recipe.seed)
+    return calibration_windows(text, loading.tokenizer_of(name), _WINDOWS, min(_LENGTH, most - 2), recipe.seed)
 
 
 def _save_tokenizer(name: str, folder: Path) -> None:

@@ -20,8 +20,7 @@ from essparse_lib.runner import trial as trial_runner
 from essparse_lib.runner.workbench import Workbench
 from essparse_lib.specs.models import MODELS
 from essparse_lib.specs.study import Study, at_sparsities
-from essparse_lib.specs.trial import Pruning, Training, Trial
-from essparse_lib.training.lottery import rounds
+from essparse_lib.specs.trial import Pruning, Training, Trial, lottery_rounds
 
 ROOT = Path(__file__).parents[1]
 FIGURES = ("fig1", "fig2", "fig3", "fig5", "fig6", "fig8", "fig9", "fig10")
@@ -88,13 +87,13 @@ def test_one_small_trial_by_hand_is_as_long_as_its_steps():
     assert cost.evaluation_flops(DENSE, BASE) == 2 * 84_934_656 * 277 * 70
     assert flops / 1e14 < steps * 12 * 2e-3
     seconds = steps * 12 * 2e-3 + 2 * 84_934_656 * 277 * 70 / 1e14
-    assert cost.gpu_hours(study()) == pytest.approx(seconds / 3600)
+    assert cost.expected(study()).hours == pytest.approx(seconds / 3600)
 
 
 def test_one_large_trial_by_hand_is_as_long_as_its_arithmetic():
     training = Training(epochs=3, batch_size=16, learning_rate=3e-5, max_length=384)
     flops = 1_207_959_552 * 170 * (6 * 3 * 87_599 + 2 * 10_570)
-    assert cost.gpu_hours(study("squad-v1.1", "opt-1.3b", training)) == pytest.approx(flops / 1e14 / 3600)
+    assert cost.expected(study("squad-v1.1", "opt-1.3b", training)).hours == pytest.approx(flops / 1e14 / 3600)
 
 
 def test_limits_of_examples_and_of_tokens_count():
@@ -111,14 +110,14 @@ def test_all_that_is_pruned_after_training_needs_the_dense_training_alone():
     assert cost.trainings(study(after=after).trials()) == [DENSE]
     assert cost.trainings([replace(DENSE, pruning=after[0])]) == [DENSE]
     evaluations = 3 * cost.evaluation_flops(DENSE, BASE) / cost.RATE / 3600
-    assert cost.gpu_hours(study(after=after)) == pytest.approx(cost.gpu_hours(study()) + evaluations)
+    assert cost.expected(study(after=after)).hours == pytest.approx(cost.expected(study()).hours + evaluations)
 
 
 def test_a_control_is_paid_for_with_its_study():
     slower = replace(study(), training={"*": replace(TABLE_1, learning_rate=1e-5)})
     both = replace(study(), control=slower)
     assert cost.expected(both).trainings == 2 * cost.expected(study()).trainings
-    assert cost.gpu_hours(both) == pytest.approx(2 * cost.gpu_hours(study()))
+    assert cost.expected(both).hours == pytest.approx(2 * cost.expected(study()).hours)
 
 
 def test_a_sweep_of_tickets_needs_one_training_a_sparsity():
@@ -138,7 +137,7 @@ def test_a_single_ticket_needs_its_rounds():
 def test_tickets_are_counted_by_the_rounds_that_find_them(percent, rate):
     ticket = replace(DENSE, pruning=Pruning(sparsity=percent / 100, method="lottery", rate=rate))
     sparsities = [t.pruning.sparsity for t in cost.trainings([ticket])]
-    assert sparsities == pytest.approx([0.0, *rounds(percent / 100, rate)])
+    assert sparsities == pytest.approx([0.0, *lottery_rounds(percent / 100, rate)])
 
 
 def test_no_more_is_trained_than_is_counted_but_the_dense_model_again(empty_cache, monkeypatch):
@@ -164,7 +163,7 @@ def test_hours_add_up_over_tasks_models_and_seeds(figure):
         parts = [cost.expected(whole.narrowed(**{by: [entry]})) for entry in getattr(whole, by)]
         again = 0 if by == "models" else len(parts) - 1
         assert sum(part.trainings for part in parts) == cost.expected(whole).trainings + again * models.trainings
-        assert sum(part.hours for part in parts) == pytest.approx(cost.gpu_hours(whole) + again * models.hours)
+        assert sum(part.hours for part in parts) == pytest.approx(cost.expected(whole).hours + again * models.hours)
 
 
 def test_what_studies_share_counts_once():
@@ -172,13 +171,13 @@ def test_what_studies_share_counts_once():
     assert cost.expected(pairs, masks) == cost.expected(pairs)
     assert cost.expected(masks).trainings == (5 + 2) * 3 * (1 + 7)
     every = [figures.study(name, "paper") for name in FIGURES]
-    assert cost.expected(*every).hours < sum(map(cost.gpu_hours, every))
+    assert cost.expected(*every).hours < sum(cost.expected(each).hours for each in every)
 
 
 @pytest.mark.parametrize("figure", FIGURES)
 def test_every_paper_study_has_hours(figure):
     paper = figures.study(figure, "paper")
-    assert cost.gpu_hours(paper) > 0
+    assert cost.expected(paper).hours > 0
     assert cost.ASSUMED.startswith("100 TFLOP/s") and "2 ms" in cost.ASSUMED
     line = rf"At paper scale: [\d,]+ trainings, about [\d.,]+ hours on one GPU \(assumed: {re.escape(cost.ASSUMED)}\)\."
     assert re.fullmatch(line, cost.sentence(paper))
@@ -187,7 +186,7 @@ def test_every_paper_study_has_hours(figure):
 @pytest.mark.parametrize("narrow", [{"models": ["someone/else"]}, {"tasks": ["rte", "cola"]}])
 def test_what_is_not_known_is_said_and_no_error(narrow):
     paper = figures.study("fig9", "paper").narrowed(**narrow)
-    assert cost.gpu_hours(paper) is None and cost.expected(paper).about == "not known"
+    assert cost.expected(paper).hours is None and cost.expected(paper).about == "not known"
     assert re.fullmatch(r"At paper scale: \d+ trainings; how long they take is not known\.", cost.sentence(paper))
 
 

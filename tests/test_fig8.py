@@ -59,7 +59,8 @@ def test_every_scale_has_its_volumes_in_order():
 def test_a_panel_for_each_reading_that_has_zeros_and_words_for_the_others():
     figure = drawn(JUMPED)
     assert [ax.get_title() for ax in figure.axes] == ["below 0.001", RELATIVE]
-    assert fig8_tables.nowhere(series(STUDY, JUMPED)) == "By these readings no weight is zero at any look: exact, fp16."
+    words = fig8_tables.nowhere(series(STUDY, JUMPED))
+    assert words == "By these readings no weight is zero at any snapshot: exact, fp16."
 
 
 def test_a_line_is_a_runs_share_of_zeros_in_percent():

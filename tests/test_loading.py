@@ -271,7 +271,7 @@ def pinned(monkeypatch):
     """``pinned(sha256, archive)``: tiny-bert under the name "pinned", its weights' hash given."""
 
     def make(weights, archive=None, repository="essparse/tiny-bert"):
-        model = catalogue.Model(
+        model = catalogue.ModelSources(
             name="pinned", repository=Repository(repository, tiny.REVISION), archive=archive, weights=weights
         )
         monkeypatch.setitem(loading.MODELS, "pinned", model)

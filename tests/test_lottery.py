@@ -8,7 +8,8 @@ from essparse_lib.errors import InputError
 from essparse_lib.pruning.magnitude import global_magnitude
 from essparse_lib.pruning.masks import Mask
 from essparse_lib.pruning.prunable import prunable_weights
-from essparse_lib.training.lottery import keep_round, lottery, rounds
+from essparse_lib.specs.trial import lottery_rounds
+from essparse_lib.training.lottery import keep_round, lottery
 
 
 class Net(nn.Module):
@@ -55,7 +56,7 @@ def flat(mask):
      (0.7, 0.1, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7])],
 )  # fmt: skip
 def test_each_round_removes_a_further_share_of_the_original_weights(sparsity, rate, levels):
-    assert rounds(sparsity, rate) == levels
+    assert lottery_rounds(sparsity, rate) == levels
 
 
 def test_every_round_begins_at_the_start_and_holds_the_mask_so_far(net):

@@ -266,7 +266,7 @@ def test_names_say_scale_part_and_seed():
     assert len(alike) == 1  # they differ in nothing else
     assert len(pretrained.SCALES) == sum(map(len, PRETRAINED.values()))
     ways = [f"vit-4x192-{way}-{seed}" for seed in (0, 1) for way in ("supervised", "dino", "long", "masked")]
-    assert list(pretrained.images("lab")) == ways
+    assert list(pretrained.vision_models("lab")) == ways
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ def test_what_is_there_and_missing_adds_up(data):
     one, asked = study(), study().specs()
     there = data.draw(st.lists(st.sampled_from(asked), unique_by=lambda each: each.id))
     seconds = [data.draw(st.floats(1, 1e4)) for _ in there]
-    found = status.standing([one], by_id(*map(made, there, seconds)))
+    found = status.completion([one], by_id(*map(made, there, seconds)))
     assert (found.total, found.done) == (4, len(there))
     assert found.seconds == pytest.approx(sum(seconds))
     words = {0: "not run yet (4)", 4: "complete (4)"}.get(len(there), f"{len(there)} of 4")
@@ -89,21 +89,21 @@ def test_what_is_there_and_missing_adds_up(data):
 
 def test_records_of_other_studies_and_scales_do_not_count():
     other = study(model="opt-125m")
-    found = status.standing([study()], by_id(*map(made, other.specs())))
+    found = status.completion([study()], by_id(*map(made, other.specs())))
     assert (found.done, found.seconds, found.devices, found.to_come[:2]) == (0, 0.0, (), "4 ")
 
 
 def test_what_two_studies_share_counts_once():
     one, more = study(seeds=(0,)), study(seeds=(0, 1))
-    found = status.standing([one, more], by_id(*map(made, more.specs())))
+    found = status.completion([one, more], by_id(*map(made, more.specs())))
     assert (found.total, found.done, found.seconds) == (4, 4, 40.0)
-    assert status.standing([one, more], {}).cost == cost.expected(more)
+    assert status.completion([one, more], {}).cost == cost.expected(more)
 
 
 def test_failures_and_devices_are_named():
     first, second, third, _ = study().specs()
     records = by_id(made(first), made(second, state="failed", device="H100"), made(third, state="diverged"))
-    found = status.standing([study()], records)
+    found = status.completion([study()], records)
     assert found.state == "3 of 4, 1 diverged, 1 failed"
     assert found.spent == "30 s on A100, H100"
     assert found.to_come == "about 10 s"
@@ -111,12 +111,12 @@ def test_failures_and_devices_are_named():
 
 def test_a_study_that_has_not_begun_leaves_the_time_of_all_open():
     begun, idle = study(), study(model="opt-125m")
-    found = status.standing([begun, idle], by_id(*map(made, begun.specs())))
+    found = status.completion([begun, idle], by_id(*map(made, begun.specs())))
     assert (found.state, found.seconds_left, found.to_come) == ("4 of 8", None, "not known")
 
 
 def test_a_study_of_unknown_cost_says_so():
-    assert status.standing([study(model="somebody/model")], {}).to_come == "4 trainings, time not known"
+    assert status.completion([study(model="somebody/model")], {}).to_come == "4 trainings, time not known"
     looked = Study(
         figure="fig0",
         scale="lab",
@@ -126,13 +126,13 @@ def test_a_study_of_unknown_cost_says_so():
         variants={"none": ()},
         measured={"zeros": (0.0,)},
     )
-    assert status.standing([looked], {}).to_come == "no training"
-    assert status.standing([looked], by_id(made(looked.specs()[0]))).state == "complete (1)"
+    assert status.completion([looked], {}).to_come == "no training"
+    assert status.completion([looked], by_id(made(looked.specs()[0]))).state == "complete (1)"
 
 
 def test_a_record_without_provenance_is_there_all_the_same():
     asked = study().specs()
-    found = status.standing([study()], by_id(*(Record(spec=each, status="ok") for each in asked[:2])))
+    found = status.completion([study()], by_id(*(Record(spec=each, status="ok") for each in asked[:2])))
     assert (found.state, found.spent, found.to_come) == ("2 of 4", "0 s", "not known")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..specs.pretraining import ImagePretraining
+from ..specs.pretraining import ImagePretraining, ObjectiveKind
 from ..specs.study import Study
 from .curves import Curve
 from .effects import Effect, effect, task_means
@@ -35,7 +35,7 @@ class Comparison:
 def known_tasks(study: Study, models: Sequence[str]) -> set[str]:
     """Return the tasks whose classes some of these models learned in a supervised pre-training."""
     pretrainings = [study.pretrained[model] for model in models if model in study.pretrained]
-    return {p.task for p in pretrainings if isinstance(p, ImagePretraining) and p.objective == "supervised"}
+    return {p.task for p in pretrainings if isinstance(p, ImagePretraining) and p.objective == ObjectiveKind.SUPERVISED}
 
 
 def learned_tasks(study: Study, curves: Sequence[Curve], models: Sequence[str]) -> list[str]:

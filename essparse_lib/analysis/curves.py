@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from ..records.store import Record
+from ..records.store import Record, Status
 from ..specs.study import Study
 from ..specs.trial import Pruning
 from .estimate import RESAMPLES, Estimate, percentile_interval
@@ -126,7 +126,7 @@ class Curve:
         return self.scores.shape == shape and not np.isnan(self.scores).any()
 
     @cached_property
-    def results(self) -> dict[tuple, Any]:
+    def computed(self) -> dict[tuple, Any]:
         """Where an analysis keeps what it has computed of this curve, which is frozen, by its name and parameters."""
         return {}
 
@@ -177,8 +177,8 @@ def _curve(
 ) -> Curve | None:
     """Return the curve of a grid of records by seed and pruning; None where no dense trial succeeded."""
     dense = levels[0]
-    good = {place: record for place, record in grid.items() if record.status != "failed"}
-    seeds = tuple(seed for seed in seeds if (seed, dense) in good and good[seed, dense].status == "ok")
+    good = {place: record for place, record in grid.items() if record.status != Status.FAILED}
+    seeds = tuple(seed for seed in seeds if (seed, dense) in good and good[seed, dense].status == Status.OK)
     if not seeds:
         return None
     prunings = tuple(pruning for pruning in levels if any((seed, pruning) in good for seed in seeds))
@@ -187,7 +187,7 @@ def _curve(
     if metric is None:
         known = ", ".join((*METRICS, *sorted(MEANS)))
         raise InputError(f"the record of {first.spec} has none of the metrics {known}: set it aside")
-    _check_same_origin([record for record in good.values() if record.status == "ok"])
+    _check_same_origin([record for record in good.values() if record.status == Status.OK])
     scorer = scoring(metric, [good.get((seed, pruning)) for seed in seeds for pruning in prunings])
 
     def weighted_scores(weights: np.ndarray) -> np.ndarray:
@@ -208,7 +208,9 @@ def _curve(
         resampled=np.concatenate(blocks),
         noise=resampled_means(residuals(scores), (~np.isnan(scores)).sum(0)),
         majority=scorer.floor,
-        failures=tuple((seed, pruning.sparsity) for (seed, pruning), record in grid.items() if record.status != "ok"),
+        failures=tuple(
+            (seed, pruning.sparsity) for (seed, pruning), record in grid.items() if record.status != Status.OK
+        ),
     )
 
 

@@ -91,9 +91,9 @@ def resampled_essential_sparsity(
     if not epsilon > 0:
         raise InputError(f"epsilon {epsilon!r} is not allowed: it must be above 0, such as 1.0")
     key = ("essential sparsity", epsilon, relative)
-    if key not in curve.results:
-        curve.results[key] = _resampled_essential(curve, epsilon, relative)
-    return curve.results[key]
+    if key not in curve.computed:
+        curve.computed[key] = _resampled_essential(curve, epsilon, relative)
+    return curve.computed[key]
 
 
 def _resampled_essential(curve: Curve, epsilon: float, relative: bool) -> tuple[float, np.ndarray]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..records.store import Record
+from ..specs.measurement import MeasurementKind
 from ..specs.study import Study
 from .measured import measured
 
@@ -34,7 +35,7 @@ def feed_forward_shares(study: Study, records: Mapping[str, Record]) -> dict[str
         records: records by the id of their spec; a model without a record is left out.
     """
     shares = {}
-    for measurement, values in measured(study, records, "pruned-share"):
+    for measurement, values in measured(study, records, MeasurementKind.PRUNED_SHARE):
         matrices = values["matrices"]
         inside = [matrix for matrix in matrices if matrix["component"] in COMPONENTS]
         shares[measurement.model] = FeedForwardShare(

@@ -6,17 +6,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..records.store import Record
-from ..specs.measurement import Measurement
+from ..specs.measurement import Measurement, MeasurementKind
 from ..specs.study import Study
 
 
-def measured(study: Study, records: Mapping[str, Record], kind: str) -> Iterator[tuple[Measurement, dict[str, Any]]]:
+def measured(
+    study: Study, records: Mapping[str, Record], kind: MeasurementKind
+) -> Iterator[tuple[Measurement, dict[str, Any]]]:
     """Yield the study's measurements of one kind that have a record, each with the values of its record.
 
     Args:
         study: the study whose measurements are looked up.
         records: records by the id of their spec.
-        kind: one of ``essparse_lib.specs.measurement.KINDS``.
+        kind: what is measured.
     """
     for measurement in study.measurements():
         if measurement.kind == kind and measurement.id in records:

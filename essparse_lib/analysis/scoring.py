@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..records.store import Record
+from ..records.store import Record, Status
 from .metrics import MEANS, METRICS, confusion_cells, from_digits, majority, shares
 
 
@@ -43,7 +43,7 @@ def scoring(metric: str, records: Sequence[Record | None]) -> Scoring:
 
 
 def _of_shares(records: Sequence[Record | None]) -> Scoring:
-    known = [shares(r.predictions) if r is not None and r.status == "ok" else None for r in records]
+    known = [shares(r.predictions) if r is not None and r.status == Status.OK else None for r in records]
     examples = next(len(values) for values in known if values is not None)
     columns = [np.zeros(examples) if values is None else values for values in known]
     table = np.stack(columns, axis=1).astype(np.float32)
@@ -58,7 +58,7 @@ def _of_shares(records: Sequence[Record | None]) -> Scoring:
 
 
 def _of_classes(metric: str, records: Sequence[Record | None]) -> Scoring:
-    succeeded = [r for r in records if r is not None and r.status == "ok"]
+    succeeded = [r for r in records if r is not None and r.status == Status.OK]
     labels = from_digits(succeeded[0].labels)
     predictions = {r.spec.id: from_digits(r.predictions) for r in succeeded}
     classes = 1 + max(int(values.max()) for values in (labels, *predictions.values()))

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..records.store import Record
+from ..records.store import Record, Status
+from ..specs.measurement import MeasurementKind
 from ..specs.pretraining import TextPretraining
 from ..specs.study import Study
 from .change_point import MIN_POINTS, ChangePoint, find_change_point
@@ -119,7 +120,7 @@ def series(study: Study, records: Mapping[str, Record]) -> list[Series]:
         record = records.get(spec.id)
         snapshots = record.values.get("dynamics", {}) if record is not None else {}
         if record is not None and snapshots.get("at"):
-            result.append(_series(spec.model, spec.fraction, spec.seed, snapshots, record.status == "ok"))
+            result.append(_series(spec.model, spec.fraction, spec.seed, snapshots, record.status == Status.OK))
     return [*result, *_series_of_checkpoints(study, records)]
 
 
@@ -128,7 +129,7 @@ def checkpoint_runs(study: Study) -> dict[tuple[str, int], int]:
     counts: dict[tuple[str, int], int] = {}
     for measurement in study.measurements():
         name = _CHECKPOINT.fullmatch(measurement.model)
-        if measurement.kind == "zeros" and name is not None:
+        if measurement.kind == MeasurementKind.ZEROS and name is not None:
             run = (name["run"], int(name["seed"]))
             counts[run] = counts.get(run, 0) + 1
     return counts
@@ -136,7 +137,7 @@ def checkpoint_runs(study: Study) -> dict[tuple[str, int], int]:
 
 def _series_of_checkpoints(study: Study, records: Mapping[str, Record]) -> list[Series]:
     by_run: dict[tuple[str, int], dict[int, Mapping[str, Any]]] = {}
-    for measurement, values in measured(study, records, "zeros"):
+    for measurement, values in measured(study, records, MeasurementKind.ZEROS):
         name = _CHECKPOINT.fullmatch(measurement.model)
         if name is not None:
             by_step = by_run.setdefault((name["run"], int(name["seed"])), {})

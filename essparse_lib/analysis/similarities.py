@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..records.store import Record
+from ..specs.measurement import MeasurementKind
 from ..specs.study import Study
 from .measured import measured
 
@@ -21,7 +22,7 @@ def similarities(
         measure: name of the similarity, ``cosine`` or ``jaccard_removed``.
     """
     by_sparsity: dict[float, list[float]] = {}
-    for measurement, values in measured(study, records, "mask-similarity"):
+    for measurement, values in measured(study, records, MeasurementKind.MASK_SIMILARITY):
         if measurement.model == model:
             table = values[measure]
             pairs = [table[i][j] for i in range(len(table)) for j in range(i)]

@@ -7,6 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from ..records.store import Record
+from ..specs.measurement import MeasurementKind
 from ..specs.study import Study
 from .comparisons import Comparison
 from .estimate import UNKNOWN, Estimate
@@ -35,11 +36,11 @@ def zero_shares(study: Study, records: Mapping[str, Record]) -> dict[str, dict[s
         records: records by the id of their spec.
     """
     shares: dict[str, dict[str, float]] = {}
-    for measurement, values in measured(study, records, "zeros"):
+    for measurement, values in measured(study, records, MeasurementKind.ZEROS):
         size = sum(size for _, _, size in values["places"])
         for reading, counts in values["zeros"].items():
             shares.setdefault(reading, {})[measurement.model] = 100 * sum(counts) / size
-    for measurement, values in measured(study, records, "distribution"):
+    for measurement, values in measured(study, records, MeasurementKind.DISTRIBUTION):
         size = values["model"]["size"]
         for reading, count in _normalised_counts(values).items():
             shares.setdefault(reading, {})[measurement.model] = 100 * count / size

@@ -117,7 +117,7 @@ def _executed(root: Path, folder: Path) -> dict[str, Path]:
         folder: where executed notebooks are kept. The name of each holds a hash of all that its outputs depend on.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    state = _state(root)
+    state = _state()
     targets = {}
     for source in sorted((root / "notebooks").glob("*.ipynb")):
         targets[source] = folder / f"{source.stem}-{_digest(state, sha256(source))}.ipynb"
@@ -178,7 +178,7 @@ def _execute(source: Path, target: Path, root: Path) -> str:
     return ""
 
 
-def _state(root: Path) -> str:
+def _state() -> str:
     """Return a hash of all that a notebook's outputs depend on besides its source: code, records, packages."""
     files = sorted(Path(__file__).parents[1].rglob("*.py"))
     for folder in {results_folder(scale) for scale in ("lab", "paper")}:

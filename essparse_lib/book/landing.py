@@ -7,7 +7,7 @@ from typing import Any
 
 from ..analysis.curves import curves
 from ..figures import panel_chart, panels
-from ..records.store import Record
+from ..records.store import Record, Status
 from ..specs.measurement import Measurement, MeasurementKind
 from ..specs.study import Study
 
@@ -37,6 +37,6 @@ def panel(study: Study, records: Mapping[str, Record]) -> dict[str, Any] | None:
         return None
     data = panel_chart.book_data(panel_of_model)
     order = records.get(pruning_order(study).id)
-    if order is not None and order.status == "ok":
+    if order is not None and order.status == Status.OK:
         data["weights"] = order.values["matrices"]
     return data

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..errors import InputError
 from ..figures import STUDIES
 from ..records.cost import Cost, expected, expected_seconds
-from ..records.store import Record, results
+from ..records.store import Record, Status, results
 from ..specs.study import Scale, Study, check_scale
 from ..wording import duration_text
 
@@ -20,7 +20,7 @@ _NONE = "—"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class Completion:
     """How many records of one study, or of several together, exist and are missing.
 
     Attributes:
@@ -48,7 +48,7 @@ class Standing:
 
         >>> from dataclasses import replace
         >>> rest = dict(failures={}, seconds=0.0, devices=(), seconds_left=None, cost=Cost(120, 24.0))
-        >>> nothing = Standing(total=120, done=0, **rest)
+        >>> nothing = Completion(total=120, done=0, **rest)
         >>> nothing.state, replace(nothing, done=37, failures={"diverged": 1}).state
         ('not run yet (120)', '37 of 120, 1 diverged')
         """
@@ -74,7 +74,7 @@ class Standing:
 
         >>> from dataclasses import replace
         >>> rest = dict(failures={}, seconds=0.0, devices=(), seconds_left=None, cost=Cost(120, 24.0))
-        >>> nothing = Standing(total=120, done=0, **rest)
+        >>> nothing = Completion(total=120, done=0, **rest)
         >>> nothing.to_come, replace(nothing, done=37, seconds_left=7200.0).to_come
         ('120 trainings, about 24 GPU hours', 'about 2.0 h')
         """
@@ -91,17 +91,17 @@ class Standing:
         return f"{count}, {time}"
 
 
-def standing(studies: Sequence[Study], records: Mapping[str, Record]) -> Standing:
+def completion(studies: Sequence[Study], records: Mapping[str, Record]) -> Completion:
     """Return how far studies of one scale have come, taken together; a record that several need counts once."""
     specs = {spec.id: spec for study in studies for spec in study.specs()}
     existing = [records[id_] for id_ in specs if id_ in records]
     # Only its own records say how long a study takes: those of another study do not.
     begun = all(any(spec.id in records for spec in study.specs()) for study in studies)
     devices = {str(record.provenance["device"]) for record in existing if "device" in record.provenance}
-    return Standing(
+    return Completion(
         total=len(specs),
         done=len(existing),
-        failures=Counter(record.status for record in existing if record.status != "ok"),
+        failures=Counter(record.status for record in existing if record.status != Status.OK),
         seconds=sum(record.provenance.get("seconds", 0.0) for record in existing),
         devices=tuple(sorted(devices)),
         seconds_left=expected_seconds(list(specs.values()), records) if begun else None,
@@ -146,7 +146,7 @@ def _cells(figures: Iterable[str], scale: str, records: Mapping[str, Record]) ->
     studies = [STUDIES[figure][scale] for figure in figures if figure in STUDIES]
     if not studies:
         return "no study yet", _NONE, _NONE
-    together = standing(studies, records)
+    together = completion(studies, records)
     return together.state, together.spent, together.to_come
 
 
@@ -165,7 +165,7 @@ def print_table() -> None:
     records = {scale: _records(scale) for scale in Scale}
     for name, by_scale in STUDIES.items():
         for scale, study in by_scale.items():
-            progress = standing([study], records[check_scale(scale)])
+            progress = completion([study], records[check_scale(scale)])
             left = progress.seconds_left
             printed.add_row(
                 name,

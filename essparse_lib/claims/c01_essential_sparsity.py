@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from ..analysis.curves import MIN_SEEDS, Curve
 from ..analysis.essential import EPSILON, essential_sparsity
 from ..analysis.estimate import Estimate
-from ..specs.study import Study
+from ..specs.study import Scale, Study
 from ..wording import places_text
 from .paper import ESSENTIAL_RANGE
-from .phrases import introduced, place_name
+from .phrases import Place, introduced, place_clauses, place_name
 from .rules import Decision, against, by_outcome, least_favourable
 from .verdict import Clause, Number, Verdict, not_judged, untested_at_tiny_scale
 
@@ -24,8 +24,6 @@ CLAIM = "C1"
 
 #: Least essential sparsity that the claim takes.
 THRESHOLD = ESSENTIAL_RANGE[0]
-
-Place = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,10 +94,7 @@ def _percentage(evidence: Eligible, curve: Curve, estimate: Estimate) -> Number:
 def explain(evidence: Eligible, decision: Decision[Place]) -> tuple[Clause, ...]:
     """Return the outcome of each curve in words, and which curves do not count."""
     several = len(evidence.study.models) > 1
-    clauses = []
-    for outcome, places in decision.by_outcome.items():
-        text = f"{outcome} {places_text(places, several)}"
-        clauses.append(Clause(text=text, outcome=outcome, places=tuple(places)))
+    clauses = place_clauses(decision.by_outcome, several)
     if evidence.unlearned:
         curves = places_text(evidence.unlearned, several)
         text = f"not counted {curves}, where the dense model does not beat the commonest class"
@@ -118,7 +113,7 @@ def judge(study: Study, curves: Sequence[Curve]) -> Verdict:
         study: the study of the curves.
         curves: the study's curves of its main way to prune.
     """
-    if study.scale == "tiny":
+    if study.scale == Scale.TINY:
         return untested_at_tiny_scale(CLAIM)
     evidence = eligible(study, curves)
     if isinstance(evidence, Verdict):

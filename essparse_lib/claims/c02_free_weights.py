@@ -16,7 +16,7 @@ from ..analysis.essential import EPSILON
 from ..analysis.estimate import exact
 from ..analysis.feed_forward import FeedForwardShare, feed_forward_shares
 from ..records.store import Record
-from ..specs.study import Study
+from ..specs.study import Scale, Study
 from ..specs.trial import Pruning
 from .phrases import greatest_loss, introduced, task_clauses
 from .rules import Decision, against, by_outcome, least_favourable
@@ -87,7 +87,7 @@ def judge(study: Study, records: Mapping[str, Record]) -> Verdict:
         study: the study, whose main way to prune has one level.
         records: records by the id of their spec.
     """
-    if study.scale == "tiny":
+    if study.scale == Scale.TINY:
         return untested_at_tiny_scale(CLAIM)
     evidence = eligible(study, records)
     if isinstance(evidence, Verdict):

@@ -18,7 +18,7 @@ import numpy as np
 from ..analysis.curves import MIN_SEEDS, Curve
 from ..analysis.essential import EPSILON, resampled_essential_sparsity
 from ..analysis.estimate import exact, percentile_interval
-from ..specs.study import Study
+from ..specs.study import Scale, Study
 from .rules import Decision, above_zero
 from .verdict import Clause, Number, Verdict, not_judged, untested_at_tiny_scale
 
@@ -94,7 +94,7 @@ def _mean(distances: Sequence[Resampled]) -> Resampled:
     return fmean(value for value, _ in distances), np.mean([resampled for _, resampled in distances], 0)
 
 
-def explain(evidence: Eligible, decision: Decision) -> tuple[Clause, ...]:
+def explain(decision: Decision) -> tuple[Clause, ...]:
     """Return the distances in words."""
     surplus, tasks, models = (number.estimate.text(0) for number in decision.numbers.values())
     text = (
@@ -111,7 +111,7 @@ def judge(study: Study, curves: Sequence[Curve]) -> Verdict:
         study: the study of the curves.
         curves: the study's curves of its main way to prune.
     """
-    if study.scale == "tiny":
+    if study.scale == Scale.TINY:
         return untested_at_tiny_scale(CLAIM)
     evidence = eligible(study, curves)
     if isinstance(evidence, Verdict):
@@ -120,7 +120,7 @@ def judge(study: Study, curves: Sequence[Curve]) -> Verdict:
     return Verdict(
         claim=CLAIM,
         outcome=decision.outcome,
-        clauses=explain(evidence, decision),
+        clauses=explain(decision),
         numbers=decision.numbers,
         summary="tasks lie {} further apart than models",
     )

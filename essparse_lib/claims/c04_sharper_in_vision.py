@@ -23,7 +23,7 @@ from statistics import fmean
 from ..analysis.comparisons import known_tasks
 from ..analysis.curves import MIN_SEEDS
 from ..analysis.turns import STRAIGHT, UNLEARNED, Turn, slope_difference, slopes
-from ..specs.study import Study
+from ..specs.study import Scale, Study
 from ..wording import listing, places_text
 from .rules import Decision, above_zero
 from .verdict import Clause, Number, Verdict, not_judged, untested_at_tiny_scale
@@ -169,7 +169,7 @@ def judge(study: Study, vision: Sequence[Turn], language: Sequence[Turn], others
         language: how the curves of one or several studies of language turn, at the same scale.
         others: how the curves of other models of vision turn; they decide nothing, and are reported.
     """
-    if study.scale == "tiny":
+    if study.scale == Scale.TINY:
         return untested_at_tiny_scale(CLAIM)
     evidence = eligible(study, vision, language, others)
     if isinstance(evidence, Verdict):

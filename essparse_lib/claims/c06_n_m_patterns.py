@@ -14,16 +14,13 @@ from ..analysis.contrasts import Contrast, contrasts
 from ..analysis.curves import MIN_SEEDS
 from ..analysis.essential import EPSILON
 from ..records.store import Record
-from ..specs.study import Study
+from ..specs.study import Scale, Study
 from ..specs.trial import Pruning
-from ..wording import places_text
-from .phrases import greatest_loss, introduced
+from .phrases import Place, greatest_loss, introduced, place_clauses
 from .rules import Decision, against, by_outcome, least_favourable
 from .verdict import Clause, Verdict, not_judged, untested_at_tiny_scale
 
 CLAIM = "C6"
-
-Place = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +69,7 @@ def decide(evidence: Eligible) -> Decision[Place]:
 def explain(evidence: Eligible, decision: Decision[Place]) -> tuple[Clause, ...]:
     """Return the outcome of each task and pattern in words."""
     several = len(evidence.study.models) > 1
-    clauses = []
-    for outcome, places in decision.by_outcome.items():
-        text = f"{outcome} {places_text(places, several)}"
-        clauses.append(Clause(text=text, outcome=outcome, places=tuple(places)))
+    clauses = place_clauses(decision.by_outcome, several)
     return introduced(f"a loss of at most {EPSILON:g} point with {evidence.sparsity:.0%} gone: ", clauses)
 
 
@@ -86,7 +80,7 @@ def judge(study: Study, records: Mapping[str, Record]) -> Verdict:
         study: the study, some of whose ways to prune are N:M patterns.
         records: records by the id of their spec.
     """
-    if study.scale == "tiny":
+    if study.scale == Scale.TINY:
         return untested_at_tiny_scale(CLAIM)
     evidence = eligible(study, records)
     if isinstance(evidence, Verdict):

@@ -22,7 +22,7 @@ from ..analysis.effects import detectable_ratio, effect
 from ..analysis.estimate import Estimate, exact
 from ..analysis.zero_shares import RELATIVE, excess, zero_shares
 from ..records.store import Record
-from ..specs.study import Study
+from ..specs.study import Scale, Study
 from ..wording import listing
 from .paper import MORE_ZEROS
 from .rules import Decision, above_zero, by_outcome, least_favourable
@@ -197,7 +197,7 @@ def judge(
         comparison: self-supervised against supervised models, after equally many images; this decides.
         others: other comparisons, which decide nothing and are reported.
     """
-    if study.scale == "tiny":
+    if study.scale == Scale.TINY:
         return untested_at_tiny_scale(CLAIM)
     evidence = eligible(study, records, curves, comparison, others)
     if isinstance(evidence, Verdict):

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from ..analysis.change_point import ChangePoint
 from ..analysis.estimate import exact
 from ..analysis.series import Series, checkpoint_runs, jumps, series
-from ..records.store import Record
-from ..specs.study import Study
+from ..records.store import Record, Status
+from ..specs.study import Scale, Study
 from ..wording import listing
 from .paper import JUMPS
 from .phrases import introduced
@@ -56,7 +56,7 @@ def eligible(study: Study, records: Mapping[str, Record]) -> Eligible | Verdict:
     runs = series(study, records)
     by_reading = jumps(runs)
     complete = len(next(iter(by_reading.values()), {}))
-    diverged = sum(spec.id in records and records[spec.id].status == "diverged" for spec in study.pretrainings())
+    diverged = sum(spec.id in records and records[spec.id].status == Status.DIVERGED for spec in study.pretrainings())
     expected = len(study.pretrainings()) + len(checkpoint_runs(study))
     lacking = expected - diverged - complete
     if lacking:
@@ -163,7 +163,7 @@ def judge(study: Study, records: Mapping[str, Record]) -> Verdict:
         study: the study whose pre-trainings or measured checkpoints are judged.
         records: records by the id of their spec.
     """
-    if study.scale == "tiny":
+    if study.scale == Scale.TINY:
         return untested_at_tiny_scale(CLAIM)
     evidence = eligible(study, records)
     if isinstance(evidence, Verdict):

@@ -20,7 +20,7 @@ from ..analysis.text_effects import score_effects, text_extremes, zero_effects
 from ..analysis.zero_shares import ABSOLUTE, RELATIVE
 from ..records.store import Record
 from ..specs.pretraining import TextPretraining
-from ..specs.study import Study
+from ..specs.study import Scale, Study
 from ..wording import listing
 from .phrases import introduced
 from .rules import Decision, above_zero, by_outcome, least_favourable
@@ -121,7 +121,7 @@ def judge(study: Study, records: Mapping[str, Record], curves: Sequence[Curve] |
         records: records by the id of their spec.
         curves: the study's curves; None to compute them.
     """
-    if study.scale == "tiny":
+    if study.scale == Scale.TINY:
         return untested_at_tiny_scale(CLAIM)
     evidence = eligible(study, records, curves)
     if isinstance(evidence, Verdict):

@@ -13,16 +13,14 @@ from dataclasses import dataclass
 from ..analysis.contrasts import MARGIN, Contrast, Standing, contrasts
 from ..analysis.curves import MIN_SEEDS
 from ..records.store import Record
-from ..specs.study import Study
+from ..specs.study import Scale, Study
 from ..specs.trial import Pruning
 from .paper import ALIKE_BELOW
-from .phrases import difference_number, introduced, missing_models, with_model
+from .phrases import Place, difference_number, introduced, missing_models, with_model
 from .rules import Decision, by_outcome, complete_models, least_favourable
 from .verdict import Clause, Outcome, Verdict, not_judged, untested_at_tiny_scale
 
 CLAIM = "C10"
-
-Place = tuple[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +97,7 @@ def judge(study: Study, records: Mapping[str, Record]) -> Verdict:
         study: the study, one of whose ways to prune is the lottery.
         records: records by the id of their spec.
     """
-    if study.scale == "tiny":
+    if study.scale == Scale.TINY:
         return untested_at_tiny_scale(CLAIM)
     evidence = eligible(study, records)
     if isinstance(evidence, Verdict):

@@ -16,7 +16,7 @@ from statistics import fmean
 from ..analysis.estimate import exact
 from ..analysis.similarities import similarities
 from ..records.store import Record
-from ..specs.study import Study
+from ..specs.study import Scale, Study
 from ..wording import listing, rates_text
 from .paper import COSINES, ESSENTIAL_RANGE
 from .phrases import missing_models, with_model
@@ -151,7 +151,7 @@ def judge(study: Study, records: Mapping[str, Record], limit: float = COSINES[0]
         records: records by the id of their spec.
         limit: the cosine that must be exceeded.
     """
-    if study.scale == "tiny":
+    if study.scale == Scale.TINY:
         return untested_at_tiny_scale(CLAIM)
     evidence = eligible(study, records, limit)
     if isinstance(evidence, Verdict):

@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from ..analysis.contrasts import Contrast
 from ..analysis.curves import Curve
-from ..wording import listing
+from ..wording import listing, places_text
 from .verdict import Clause, Number, Outcome
+
+#: A model and a task.
+Place = tuple[str, str]
 
 
 def place_name(counted: Sequence[Curve] | Sequence[Contrast], place: Curve | Contrast) -> str:
@@ -50,4 +53,18 @@ def task_clauses(by_outcome: Mapping[Outcome, list[str]]) -> list[Clause]:
     for outcome, tasks in by_outcome.items():
         if tasks:
             clauses.append(Clause(text=f"{outcome} on {listing(tasks)}", outcome=outcome, places=tuple(tasks)))
+    return clauses
+
+
+def place_clauses(by_outcome: Mapping[Outcome, list[Place]], several_models: bool) -> list[Clause]:
+    """Return a clause for each outcome with the models and tasks that have it.
+
+    Args:
+        by_outcome: pairs of model and task by their outcome.
+        several_models: whether models are named.
+    """
+    clauses = []
+    for outcome, places in by_outcome.items():
+        text = f"{outcome} {places_text(places, several_models)}"
+        clauses.append(Clause(text=text, outcome=outcome, places=tuple(places)))
     return clauses

@@ -13,7 +13,7 @@ def get(name: str) -> Corpus:
     """Return the corpus of a name.
 
     Args:
-        name: name of the corpus, as in pre-trainings and on the command line.
+        name: name of the corpus, as in pre-trainings and in the prunings of trials.
 
     Raises:
         InputError: no corpus has this name.

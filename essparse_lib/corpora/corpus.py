@@ -13,7 +13,7 @@ class Corpus:
     """A named corpus.
 
     Attributes:
-        name: name of the corpus in trials, in records and on the command line.
+        name: name of the corpus in pre-trainings, in the prunings of trials, and in their records.
         load: a function that yields the documents, cleaned, each once and in a fixed order; it raises InputError if
             they cannot be had. It is called several times, and may read more than fits into memory.
         source: data and licence in words, for the page on data.

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..claims.paper import FREE_OF_BERT
+from ..specs.measurement import MeasurementKind
 from ..specs.study import Study, at_sparsities
 from . import language_settings, style
 
@@ -14,7 +15,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _VARIANTS = {"one-shot": at_sparsities((FREE_OF_BERT,))}
-_MEASURED = {"pruned-share": (FREE_OF_BERT,), "pruning-order": (0.0,)}
+_MEASURED: dict[str, tuple[float, ...]] = {
+    MeasurementKind.PRUNED_SHARE: (FREE_OF_BERT,),
+    MeasurementKind.PRUNING_ORDER: (0.0,),
+}
 
 STUDIES = {
     "tiny": Study(

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..analysis.estimate import Estimate
+from ..analysis.measured import measured
 from ..claims.paper import COSINES
 from ..records.store import Record
-from ..specs.measurement import Measurement
-from ..specs.study import Study
+from ..specs.measurement import MeasurementKind
+from ..specs.study import Scale, Study
 from . import fig9, language_settings, panels, style, vision_settings
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 def _of_tickets(study: Study, most: float = 1.0, **changes: Any) -> Study:
     """Return the study of a study's lottery tickets up to a sparsity, whose masks are compared at each sparsity."""
     tickets = tuple(pruning for pruning in study.variants[fig9.LOTTERY] if pruning.sparsity <= most)
-    measured = {"mask-similarity": tuple(pruning.sparsity for pruning in tickets)}
-    return replace(study, figure="fig10", variants={fig9.LOTTERY: tickets}, measured=measured, **changes)
+    at: dict[str, tuple[float, ...]] = {MeasurementKind.MASK_SIMILARITY: tuple(p.sparsity for p in tickets)}
+    return replace(study, figure="fig10", variants={fig9.LOTTERY: tickets}, measured=at, **changes)
 
 
 #: The vision transformer is fine-tuned at a higher rate than the model of language. Here its tickets are found once
@@ -42,13 +43,13 @@ _SLOWER = _of_tickets(
 
 #: The tickets of Figure 9, so that no ticket is found twice.
 STUDIES: dict[str, Study] = {
-    scale: _of_tickets(study, control=_SLOWER if scale == "lab" else None) for scale, study in fig9.STUDIES.items()
+    scale: _of_tickets(study, control=_SLOWER if scale == Scale.LAB else None) for scale, study in fig9.STUDIES.items()
 }
 
 
-def measured(study: Study, records: Mapping[str, Record]) -> list[str]:
+def compared_models(study: Study, records: Mapping[str, Record]) -> list[str]:
     """Return the models whose masks have been compared, in the study's order."""
-    models = {measurement.model for measurement in study.measurements() if measurement.id in records}
+    models = {measurement.model for measurement, _ in measured(study, records, MeasurementKind.MASK_SIMILARITY)}
     return [model for model in study.models if model in models]
 
 
@@ -64,21 +65,21 @@ def tables(study: Study, records: Mapping[str, Record], model: str, measure: str
         measure: ``cosine`` of what is kept, or ``jaccard_removed``.
     """
     by_sparsity: dict[float, list[list[list[float]]]] = {}
-    for measurement in _measurements(study, records, model):
-        values = records[measurement.id].values
-        by_sparsity.setdefault(measurement.sparsity, []).append(values[measure])
+    for sparsity, values in _measured(study, records, model):
+        by_sparsity.setdefault(sparsity, []).append(values[measure])
     return {sparsity: np.array(similarities) for sparsity, similarities in sorted(by_sparsity.items())}
 
 
 def names(study: Study, records: Mapping[str, Record], model: str) -> list[str]:
     """Return the names of the masks of a model, in the order of ``tables``."""
-    measurements = _measurements(study, records, model)
-    return records[measurements[0].id].values["names"] if measurements else []
+    measurements = _measured(study, records, model)
+    return measurements[0][1]["names"] if measurements else []
 
 
-def _measurements(study: Study, records: Mapping[str, Record], model: str) -> list[Measurement]:
-    """Return the study's measurements of a model that have a record."""
-    return [each for each in study.measurements() if each.model == model and each.id in records]
+def _measured(study: Study, records: Mapping[str, Record], model: str) -> list[tuple[float, dict[str, Any]]]:
+    """Return the sparsity and the values of each measurement of a model that has a record."""
+    measurements = measured(study, records, MeasurementKind.MASK_SIMILARITY)
+    return [(measurement.sparsity, values) for measurement, values in measurements if measurement.model == model]
 
 
 def draw(study: Study, records: Mapping[str, Record], sparsities: Sequence[float] = (0.1, 0.2, 0.3, 0.4)) -> Figure:
@@ -94,7 +95,7 @@ def draw(study: Study, records: Mapping[str, Record], sparsities: Sequence[float
     import matplotlib.pyplot as plt
 
     maps = {}
-    for model in measured(study, records):
+    for model in compared_models(study, records):
         cosines = tables(study, records, model)
         if drawn := {sparsity: 100 * cosines[sparsity].mean(0) for sparsity in cosines if sparsity in sparsities}:
             maps[model] = drawn
@@ -162,7 +163,7 @@ def draw_against_null(study: Study, records: Mapping[str, Record]) -> Figure:
     """
     import matplotlib.pyplot as plt
 
-    models = measured(study, records)
+    models = compared_models(study, records)
     if not models:
         return style.note()
     size = (style.WIDTH, 3.2 * len(models))
@@ -199,8 +200,8 @@ def _draw_model_against_null(ax: Axes, study: Study, records: Mapping[str, Recor
 def _null(study: Study, records: Mapping[str, Record], model: str, measure: str) -> dict[float, float]:
     """Return the similarity of unrelated masks at each sparsity, in percent, in the order of the measurements."""
     null = {}
-    for measurement in _measurements(study, records, model):
-        null[measurement.sparsity] = 100 * records[measurement.id].values["independent"][measure]
+    for sparsity, values in _measured(study, records, model):
+        null[sparsity] = 100 * values["independent"][measure]
     return null
 
 
@@ -211,7 +212,7 @@ def panel(study: Study, records: Mapping[str, Record]) -> panels.Panel | None:
     """
     measures = {"cosine (%)": "cosine", "overlap of what is removed (%)": "jaccard_removed"}
     lines = []
-    for model in measured(study, records):
+    for model in compared_models(study, records):
         similarities = {reading: tables(study, records, model, measure) for reading, measure in measures.items()}
         places = [100 * sparsity for sparsity in similarities["cosine (%)"]]
         for kind, pairs_of in _PAIRS.items():

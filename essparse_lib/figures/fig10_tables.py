@@ -13,7 +13,7 @@ from ..claims.paper import COSINES
 from ..records.store import Record
 from ..specs.study import Study
 from ..wording import listing, rates_text
-from .fig10 import measured, of_two_tasks, tables, with_one_shot
+from .fig10 import compared_models, of_two_tasks, tables, with_one_shot
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,7 @@ def table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    models = measured(study, records)
+    models = compared_models(study, records)
     rows = []
     for model in models:
         for sparsity, cosines in tables(study, records, model).items():

@@ -10,7 +10,7 @@ from ..analysis.essential import EPSILON
 from ..analysis.estimate import Estimate
 from ..analysis.series import text_pretrainings
 from ..analysis.turns import Turn, turns
-from ..records.pretrained import images
+from ..records.pretrained import vision_models
 from ..records.store import Record
 from ..specs.study import TENTHS, Scale, Study, at_sparsities
 from . import curve_plots, fig2, fig6, fig8, style, vision_settings
@@ -37,7 +37,7 @@ STUDIES = {
         tasks=vision_settings.LAB_TASKS,
         training=vision_settings.LAB,
         variants={"one-shot": at_sparsities(TENTHS)},
-        pretrained=images("lab"),  # also of models that are in no study, which a reader may name
+        pretrained=vision_models("lab"),  # also of models that are in no study, which a reader may name
     ),
     "paper": Study(
         figure="fig3",
@@ -107,14 +107,14 @@ def draw_turns(turns: Sequence[Turn]) -> Figure:
     The share is of what can be lost. Bars are 95% intervals, vertical lines the means over the curves of a kind that
     count. Curves that do not count are hollow.
     """
-    bent = [turn for turn in turns if turn.point is not None]
-    if not bent:
+    drawn = [turn for turn in turns if turn.point is not None]
+    if not drawn:
         return style.note()
-    colours = style.colours(list(dict.fromkeys(turn.group for turn in bent)))
+    colours = style.colours(list(dict.fromkeys(turn.group for turn in drawn)))
     titles = ("points per tenth of sparsity", "% of what can be lost, per tenth")
-    figure, axes = style.titled_axes(titles, "", "slope after the turn", height=max(2.0, 0.22 * len(bent)))
+    figure, axes = style.titled_axes(titles, "", "slope after the turn", height=max(2.0, 0.22 * len(drawn)))
     for ax, name in zip(axes, ("slope", "share"), strict=True):
-        for row, turn in enumerate(bent):
+        for row, turn in enumerate(drawn):
             slope: Estimate = getattr(turn.point, name)
             ax.errorbar(
                 slope.value,
@@ -127,11 +127,11 @@ def draw_turns(turns: Sequence[Turn]) -> Figure:
                 linewidth=1,
             )
         for kind, colour in colours.items():
-            values = [getattr(turn.point, name).value for turn in bent if turn.group == kind and not turn.excluded]
+            values = [getattr(turn.point, name).value for turn in drawn if turn.group == kind and not turn.excluded]
             if values:
                 ax.axvline(sum(values) / len(values), color=colour, linewidth=1, linestyle="--")
-        ax.set_ylim(len(bent) - 0.5, -0.5)
-        ax.set_yticks(range(len(bent)), [turn.name for turn in bent] if ax is axes[0] else [], fontsize=8)
+        ax.set_ylim(len(drawn) - 0.5, -0.5)
+        ax.set_yticks(range(len(drawn)), [turn.name for turn in drawn] if ax is axes[0] else [], fontsize=8)
     style.line_legend(figure, {kind: {"color": c, "marker": "o", "markersize": 4} for kind, c in colours.items()})
     return figure
 
@@ -143,7 +143,7 @@ def table(turns: Sequence[Turn]) -> pd.DataFrame:
     titles = ("curve", "of", "turning point %", "points per tenth", "% of what can be lost", "counts")
     rows = []
     for turn in turns:
-        bend = turn.point
-        numbers = (bend.at.text(0, 100), bend.slope.text(), bend.share.text(0)) if bend else ("—",) * 3
+        point = turn.point
+        numbers = (point.at.text(0, 100), point.slope.text(), point.share.text(0)) if point else ("—",) * 3
         rows.append((turn.name, turn.group, *numbers, f"no: {turn.excluded}" if turn.excluded else "yes"))
     return pd.DataFrame(rows, columns=titles)

@@ -14,6 +14,7 @@ from ..analysis.curves import Curve
 from ..analysis.effects import task_means
 from ..analysis.essential import EPSILON, essential_sparsity
 from ..records.pretrained import from_scratch
+from ..specs.measurement import MeasurementKind
 from ..specs.study import TENTHS, Study, at_sparsities
 from . import panels, style, vision_settings
 from .curve_plots import sparsity_text
@@ -35,7 +36,7 @@ def _study(
         tasks=tasks,
         training=training,
         variants={"one-shot": at_sparsities(sparsities)},
-        measured={"zeros": (0.0,)},
+        measured={MeasurementKind.ZEROS: (0.0,)},
         pretrained=from_scratch(scale, models),
         **options,
     )

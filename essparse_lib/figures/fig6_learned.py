@@ -10,7 +10,7 @@ import numpy as np
 
 from ..analysis.curves import Curve
 from ..records.store import Record
-from ..specs.pretraining import ImagePretraining
+from ..specs.pretraining import ImagePretraining, ObjectiveKind
 from ..specs.study import Study
 from ..wording import listing, signed
 from . import style, vision_settings
@@ -34,9 +34,9 @@ _PROBES = {
     "entropy_of_mean": "entropy of their mean",
 }
 _LOSSES = {
-    "supervised": "loss, supervised (nats)",
-    "dino": "loss, DINO (nats)",
-    "masked": "error, hidden pixels (sd)",
+    ObjectiveKind.SUPERVISED: "loss, supervised (nats)",
+    ObjectiveKind.DINO: "loss, DINO (nats)",
+    ObjectiveKind.MASKED: "error, hidden pixels (sd)",
 }
 
 #: Metrics of how much a model has learned, in percent, by their titles in a table.
@@ -143,7 +143,7 @@ def draw_learning(study: Study, records: Mapping[str, Record]) -> Figure:
         return style.note()
     styles = line_styles(study, {pretraining.model for pretraining in curves})
     figure, axes = style.titled_axes(titles, "", "images seen (millions)")
-    outputs_of_dino = {pretraining.outputs for pretraining in curves if pretraining.objective == "dino"}
+    outputs_of_dino = {pretraining.outputs for pretraining in curves if pretraining.objective == ObjectiveKind.DINO}
     for title, ax in zip(titles, axes, strict=True):
         if "entropy" in title:
             for outputs in outputs_of_dino:

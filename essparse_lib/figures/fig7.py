@@ -13,11 +13,13 @@ import numpy as np
 
 from ..analysis.comparisons import Comparison
 from ..analysis.estimate import Estimate
+from ..analysis.measured import measured
 from ..analysis.zero_shares import RELATIVE, excess, zero_shares
 from ..claims.paper import MORE_ZEROS
 from ..errors import InputError
 from ..records.pretrained import from_scratch
 from ..records.store import Record
+from ..specs.measurement import MeasurementKind
 from ..specs.study import Study
 from ..wording import number_text, signed
 from . import parameters, style, vision_settings
@@ -38,7 +40,7 @@ def _study(scale: str, models: tuple[str, ...]) -> Study:
         training={},
         variants={"one-shot": ()},
         seeds=(0,),
-        measured={"distribution": (0.0,), "zeros": (0.0,)},
+        measured={MeasurementKind.DISTRIBUTION: (0.0,), MeasurementKind.ZEROS: (0.0,)},
         pretrained=from_scratch(scale, models),
     )
 
@@ -106,8 +108,8 @@ def compared(study: Study) -> Comparison:
 
 def distributions(study: Study, records: Mapping[str, Record]) -> dict[str, dict[str, Any]]:
     """Return, by model, what the measurement of its weights' distribution holds, as far as there are records."""
-    measurements = (measurement for measurement in study.measurements() if measurement.kind == "distribution")
-    return {each.model: records[each.id].values for each in measurements if each.id in records}
+    distributions = measured(study, records, MeasurementKind.DISTRIBUTION)
+    return {measurement.model: values for measurement, values in distributions}
 
 
 def normalised(values: Mapping[str, Any], reading: str) -> np.ndarray:
@@ -156,8 +158,8 @@ def draw(study: Study, records: Mapping[str, Record]) -> Figure:
     values_of = distributions(study, records)
     columns = {}
     for objective, models in groups(study).items():
-        if measured := [values_of[model] for model in models if model in values_of]:
-            columns[objective] = measured
+        if values_of_models := [values_of[model] for model in models if model in values_of]:
+            columns[objective] = values_of_models
     if not columns:
         return style.note()
     colours = style.colours(vision_settings.OBJECTIVES)

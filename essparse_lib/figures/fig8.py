@@ -15,9 +15,10 @@ from ..analysis.series import Series, text_pretrainings
 from ..analysis.text_effects import score_effects
 from ..analysis.zero_shares import RELATIVE
 from ..claims.paper import JUMPS, JUMPS_OF
-from ..records.pretrained import texts
+from ..records.pretrained import language_models
 from ..records.store import Record
-from ..specs.pretraining import TextPretraining
+from ..specs.measurement import MeasurementKind
+from ..specs.pretraining import Architecture, TextPretraining
 from ..specs.study import TENTHS, Study, at_sparsities
 from . import language_settings, panels, style
 
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 
 def _study(scale: str, tasks: tuple[str, ...], training: dict, sparsities: tuple[float, ...], **options) -> Study:
-    models = {name: pretraining for name, pretraining in texts(scale).items() if pretraining.architecture == "bert"}
+    pretrainings = language_models(scale).items()
+    models = {name: spec for name, spec in pretrainings if spec.architecture == Architecture.BERT}
     return Study(
         figure="fig8",
         scale=scale,
@@ -58,7 +60,7 @@ MULTIBERTS = Study(
     training={},
     variants={"one-shot": ()},
     seeds=(0,),
-    measured={"zeros": (0.0,)},
+    measured={MeasurementKind.ZEROS: (0.0,)},
 )
 
 #: The readings of zero that are drawn, each if any weight is zero by it.

@@ -30,8 +30,8 @@ def nowhere(runs: Sequence[Series]) -> str:
         return "There is nothing to count yet."
     without_zeros = [reading for reading in runs[0].zeros if not any(run.zeros[reading].any() for run in runs)]
     if not without_zeros:
-        return "By every reading some weight is zero at some look."
-    return f"By these readings no weight is zero at any look: {', '.join(without_zeros)}."
+        return "By every reading some weight is zero at some snapshot."
+    return f"By these readings no weight is zero at any snapshot: {', '.join(without_zeros)}."
 
 
 def learned(study: Study, runs: Sequence[Series]) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 
 from ..analysis.contrasts import Contrast
 from ..records.pretrained import from_scratch
 from ..records.store import Record
 from ..specs.study import Study, at_sparsities
-from ..specs.trial import Pruning
+from ..specs.trial import Pruning, lottery_rounds
 from . import language_settings, vision_settings
 
 LOTTERY, ONE_SHOT = "lottery", "one-shot"
@@ -73,7 +72,7 @@ def steps(study: Study, records: Mapping[str, Record]) -> Callable[[Contrast], s
         trials = [study.trial(contrast.model, contrast.task, ticket, seed) for seed in study.seeds]
         metrics = [records[trial.id].metrics for trial in trials if trial.id in records]
         steps_a_round = next(each["steps"] for each in metrics if each)
-        rounds = math.ceil(ticket.sparsity / ticket.rate - 1e-9)
-        return f"{rounds * steps_a_round:,.0f}"
+        rounds = lottery_rounds(ticket.sparsity, ticket.rate)
+        return f"{len(rounds) * steps_a_round:,.0f}"
 
     return text

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..claims.verdict import Verdict
 from ..errors import InputError, unknown
-from ..specs.study import Study
+from ..specs.study import Scale, Study
 
 
 def listed(parameter: Any) -> list[str] | None:
@@ -43,7 +43,7 @@ def live_tasks(study: Study, parameter: Any) -> list[str]:
         InputError: a named task is not in the study.
     """
     if parameter == "first":
-        return [] if study.scale == "paper" else [study.tasks[0]]
+        return [] if study.scale == Scale.PAPER else [study.tasks[0]]
     if parameter in ("none", ""):
         return []
     tasks = listed(parameter)

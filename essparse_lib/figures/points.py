@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ..analysis.curves import Curve, curves
 from ..analysis.estimate import Estimate
-from ..records.store import Record
+from ..records.store import Record, Status
 from ..specs.study import Study
 from ..specs.trial import Pruning
 
@@ -56,7 +56,7 @@ def at_pruning(study: Study, records: Mapping[str, Record], pruning: Pruning, li
         pruning: how the models are pruned.
         live: ids of the trials that were run just now.
     """
-    good = {id_: record for id_, record in records.items() if record.status == "ok"}
+    good = {id_: record for id_, record in records.items() if record.status == Status.OK}
     prunings = (*study.variants[study.main], pruning)
     points = []
     for curve in curves(study, good, prunings=prunings):

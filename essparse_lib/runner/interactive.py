@@ -11,9 +11,9 @@ from .. import tasks
 from ..files import cache_folder
 from ..models import loading
 from ..records.cost import expected_seconds
-from ..records.store import Record, Store
+from ..records.store import Record, Status, Store
 from ..specs.spec import Spec
-from ..specs.study import Study
+from ..specs.study import Scale, Study
 from ..specs.trial import Pruning
 from ..wording import duration_text
 from . import scheduler
@@ -60,7 +60,7 @@ def unrecorded(
             ]
             if not any(all(trial.id in records for trial in of_seed) for of_seed in by_seed):
                 trials += [by_seed[0][0].at(0.0), *by_seed[0]]
-    trials += study.specs() if study.scale == "tiny" else []
+    trials += study.specs() if study.scale == Scale.TINY else []
     return missing(trials, records)
 
 
@@ -91,7 +91,7 @@ def run(
         # A folder or a branch of the hub may hold other weights tomorrow, under the same name.
         records |= _run_missing(of_model, Store(folder / loading.locate(model).weights), say, progress)
     for record in records.values():
-        if record.status != "ok":
+        if record.status != Status.OK:
             say(f"{record.spec}: {record.status}, {record.reason}")
     return records
 

@@ -9,8 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..models import loading
-from ..records.store import Record, Store
-from ..specs.measurement import Measurement
+from ..records.store import Record, Status, Store
+from ..specs.measurement import Measurement, MeasurementKind
 from . import trial as trial_runner
 from .provenance import finished, made_by
 
@@ -51,7 +51,7 @@ def measure(measurement: Measurement) -> Record:
     started = time.perf_counter()
     provenance = made_by(measurement.model, device.accelerator().device)
     values = _MEASURES[measurement.kind](measurement)
-    return Record(spec=measurement, status="ok", values=values, provenance={**provenance, **finished(started)})
+    return Record(spec=measurement, status=Status.OK, values=values, provenance={**provenance, **finished(started)})
 
 
 def _pruned_share(measurement: Measurement) -> dict[str, Any]:
@@ -205,10 +205,10 @@ def _mask_similarity(measurement: Measurement) -> dict[str, Any]:
 
 
 #: What is looked up, by the kind of measurement.
-_MEASURES: dict[str, Callable[[Measurement], dict[str, Any]]] = {
-    "pruned-share": _pruned_share,
-    "mask-similarity": _mask_similarity,
-    "zeros": _zeros,
-    "distribution": _distribution,
-    "pruning-order": _pruning_order,
+_MEASURES: dict[MeasurementKind, Callable[[Measurement], dict[str, Any]]] = {
+    MeasurementKind.PRUNED_SHARE: _pruned_share,
+    MeasurementKind.MASK_SIMILARITY: _mask_similarity,
+    MeasurementKind.ZEROS: _zeros,
+    MeasurementKind.DISTRIBUTION: _distribution,
+    MeasurementKind.PRUNING_ORDER: _pruning_order,
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Hashable
 from functools import partial
@@ -12,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, unknown
-from ..files import cache_folder, sha256, share, writable
+from ..files import cache_folder, sha256, writing_folder
 from ..records.pretrained import PRETRAINED, SCALES, folder_of, store_of
-from ..records.store import Record, Store
+from ..records.store import Record, Status, Store
 from ..specs.pretraining import ImagePretraining, Pretraining, TextPretraining
 from .provenance import finished, made_with
 
@@ -30,7 +29,7 @@ def checks(spec: Pretraining) -> dict[Hashable, Callable[[], object]]:
 
 
 def run(spec: Pretraining, store: Store, deadline: float | None) -> Record | None:
-    """Run one pre-training as ``pretrain`` does, and save the model beside its records.
+    """Run one pre-training as ``pretrain`` does, and save the model next to its records.
 
     Args:
         spec: the pre-training.
@@ -75,7 +74,7 @@ def pretrain(spec: Pretraining, folder: Path, deadline: float | None = None) -> 
         "seconds": round(trained.seconds, 2),
     }
     if trained.diverged:
-        return Record(spec=spec, status="diverged", values=values, reason=trained.diverged, provenance=provenance)
+        return Record(spec=spec, status=Status.DIVERGED, values=values, reason=trained.diverged, provenance=provenance)
     tail = trained.losses[-max(1, len(trained.losses) // 100) :]
     metrics = {
         "held_out_loss": trained.dynamics.held_out[-1],
@@ -87,7 +86,7 @@ def pretrain(spec: Pretraining, folder: Path, deadline: float | None = None) -> 
     if devices.is_main_process:
         _save(objective, trained.module, folder)
         provenance["weights"] = sha256(folder / "model.safetensors")[:16]
-    return Record(spec=spec, status="ok", metrics=metrics, values=values, provenance=provenance)
+    return Record(spec=spec, status=Status.OK, metrics=metrics, values=values, provenance=provenance)
 
 
 def build(name: str, budget: float | None = None) -> str:
@@ -109,7 +108,7 @@ def build(name: str, budget: float | None = None) -> str:
         raise unknown("model to train", name, SCALES)
     spec, store = PRETRAINED[SCALES[name]][name], store_of(name)
     record = store.records_of(spec).get(spec.id)
-    if record is None or (record.status == "ok" and folder_of(name) is None):
+    if record is None or (record.status == Status.OK and folder_of(name) is None):
         store.check_writable()
         device.use_threads(os.cpu_count() or 1)
         device.keep_memory()
@@ -123,9 +122,9 @@ def build(name: str, budget: float | None = None) -> str:
             if record is None:
                 store.append(new)
                 record = new
-            elif new.status != "ok":
+            elif new.status != Status.OK:
                 raise InputError(f"{new.spec}: {new.status} this time ({new.reason}), unlike its record")
-    if record.status != "ok":
+    if record.status != Status.OK:
         return f"{name}: {record.status}, {record.reason}"
     folder = folder_of(name)
     assert folder is not None
@@ -178,12 +177,7 @@ def _save(objective: Objective, module: nn.Module, folder: Path) -> None:
     """Save the model whole or not at all."""
     from ..models.quiet import quiet
 
-    with writable(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-            made = Path(temporary) / "model"
-            with quiet():
-                objective.save(module, made)
-            share(made)
-            shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed before it wrote its record
-            made.replace(folder)
+    with writing_folder(folder) as made:
+        with quiet():
+            objective.save(module, made)
+        shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed before it wrote its record

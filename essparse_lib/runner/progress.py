@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from ..records.cost import expected_seconds
-from ..records.store import Store
+from ..records.store import Status, Store
 from ..specs.spec import Spec
 from ..wording import duration_text
 
@@ -34,7 +34,7 @@ def bar(title: str, specs: Sequence[Spec], store: Store, jobs: int) -> Iterator[
             record = progress.record
             if record is not None:
                 records[record.spec.id] = record
-                if record.status != "ok":
+                if record.status != Status.OK:
                     console.print(f"{record.spec}: {record.status}, {record.reason}")
                 elif not console.is_terminal:
                     console.print(f"{record.spec}: {record.metrics}, {progress.left} left", highlight=False)

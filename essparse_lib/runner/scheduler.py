@@ -1,4 +1,4 @@
-"""Many specs: those without a record are run over joblib, within a time budget, beside other runs on the same store."""
+"""Run the specs that have no record, over joblib and within a time budget; several runs may share a store."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from ..errors import InputError
 from ..records.pretrained import folder_of
-from ..records.store import Record, Store
+from ..records.store import Record, Status, Store
 from ..specs.measurement import Measurement
 from ..specs.pretraining import ImagePretraining, Pretraining, TextPretraining
 from ..specs.spec import Spec
@@ -112,7 +112,7 @@ def run(
 def missing(specs: Iterable[Spec], records: Mapping[str, Record], retry: bool = False) -> list[Spec]:
     """Return the specs without a record (with ``retry`` also those that failed), each once."""
     by_id = {spec.id: spec for spec in specs}
-    return [spec for id, spec in by_id.items() if id not in records or (retry and records[id].status == "failed")]
+    return [spec for id, spec in by_id.items() if id not in records or (retry and records[id].status == Status.FAILED)]
 
 
 def models_first(specs: Iterable[Spec]) -> tuple[list[Pretraining], list[Spec]]:
@@ -179,7 +179,7 @@ def _work(spec: Spec, store: Store, threads: int, workers: int, retry: bool, dea
         record = RUNNERS[type(spec)].run(spec, store, deadline)
         if record is not None and _is_main():
             store.append(record)
-    if record is not None and record.status == "failed" and _processes() > 1:
+    if record is not None and record.status == Status.FAILED and _processes() > 1:
         raise RuntimeError(f"{spec} failed ({record.reason}): others may be waiting for this process, so all end")
     return record
 

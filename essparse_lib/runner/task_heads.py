@@ -13,6 +13,7 @@ from torch import nn
 from ..analysis import metrics
 from ..errors import InputError
 from ..models import loading
+from ..specs.tasks import Head
 from ..tasks import Examples, Images, Questions, Task
 from ..tasks.answers import exact_match, f1
 from ..training import pictures, spans, texts
@@ -106,9 +107,9 @@ def _encode_images(images: Images, model: str, max_length: int) -> EncodedImages
     return pictures.encode(images, loading.preprocessing_of(model), accelerator().device)
 
 
-#: By the head that a task needs, as transformers names it.
-TASK_HEADS = {
-    "sequence-classification": TaskHead(check=_check_texts, encode=_encode_texts, score=_score_classes),
-    "question-answering": TaskHead(check=_check_questions, encode=_encode_questions, score=_score_answers),
-    "image-classification": TaskHead(check=_check_images, encode=_encode_images, score=_score_classes),
+#: By the head that a task needs.
+TASK_HEADS: dict[Head, TaskHead] = {
+    Head.SEQUENCE_CLASSIFICATION: TaskHead(check=_check_texts, encode=_encode_texts, score=_score_classes),
+    Head.QUESTION_ANSWERING: TaskHead(check=_check_questions, encode=_encode_questions, score=_score_answers),
+    Head.IMAGE_CLASSIFICATION: TaskHead(check=_check_images, encode=_encode_images, score=_score_classes),
 }

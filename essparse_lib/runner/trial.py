@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, one_line
 from ..files import cache_folder
-from ..records.store import Record, Store
+from ..records.store import Record, Status, Store
 from ..specs.methods import METHODS
-from ..specs.trial import Trial
+from ..specs.trial import Timing, Trial
 from . import workbench
 from .provenance import finished, made_by
 from .workbench import Workbench
@@ -112,7 +112,8 @@ def execute(trial: Trial, bench: Workbench | None = None) -> Record:
     except Exception as error:  # a failure is a result: recorded with its reason, and the study goes on
         last = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{Path(last.filename).name}:{last.lineno}"
-        record = Record(spec=trial, status="failed", reason=f"{type(error).__name__}: {one_line(error, 450)} ({place})")
+        reason = f"{type(error).__name__}: {one_line(error, 450)} ({place})"
+        record = Record(spec=trial, status=Status.FAILED, reason=reason)
     memory = {"peak_memory_bytes": device.peak_memory(devices.device)}
     return replace(record, provenance={**common, **memory, **finished(started)})
 
@@ -126,22 +127,22 @@ def _outcome(trial: Trial, bench: Workbench, devices: Accelerator) -> Record:
     from .task_heads import TASK_HEADS
 
     task = tasks.get(trial.task)
-    train = _pruned_after if trial.pruning.timing == "after" else _pruned_before
+    train = _pruned_after if trial.pruning.timing == Timing.AFTER else _pruned_before
     try:
         tuned = train(trial, bench, devices)
     except Diverged as error:
-        return Record(spec=trial, status="diverged", reason=str(error))
+        return Record(spec=trial, status=Status.DIVERGED, reason=str(error))
     if not all(weight.isfinite().all() for weight in prunable_weights(tuned.model).values()):
-        return Record(spec=trial, status="diverged", reason="weights are NaN or infinite after the last step")
+        return Record(spec=trial, status=Status.DIVERGED, reason="weights are NaN or infinite after the last step")
     zeros, size = zeros_and_size(prunable_weights(tuned.model))
     if tuned.mask is not None and tuned.mask.drift(tuned.model):
         reason = f"the mask drifted: {zeros} zeros after training, not {tuned.mask.pruned}"
-        return Record(spec=trial, status="failed", reason=reason)
+        return Record(spec=trial, status=Status.FAILED, reason=reason)
     scored = TASK_HEADS[task.head].score(tuned.model, task, bench.test_examples(trial), devices)
     tail = tuned.losses[-max(1, len(tuned.losses) // 10) :]
     return Record(
         spec=trial,
-        status="ok",
+        status=Status.OK,
         metrics={
             **scored.metrics,
             "zeros": zeros,

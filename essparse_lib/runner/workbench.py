@@ -23,8 +23,8 @@ _CHARACTERS = 16
 
 
 @dataclass(frozen=True)
-class Data:
-    """A task's data.
+class TaskData:
+    """A task's data, as trials share it.
 
     Attributes:
         splits: the examples to train on and to evaluate on, and where they came from.
@@ -48,7 +48,7 @@ class Workbench:
         self._draw = lru_cache(maxsize=4)(_draw_windows)
         self._dense: tuple[Trial, dict[str, torch.Tensor], list[float]] | None = None
 
-    def data(self, task: str) -> Data:
+    def data(self, task: str) -> TaskData:
         """Return a task's data.
 
         Raises:
@@ -143,12 +143,12 @@ class Workbench:
         return TASK_HEADS[tasks.get(task).head].encode(examples, model, max_length)
 
 
-def _load(task: str) -> Data:
+def _load(task: str) -> TaskData:
     """Return a task's data, read and checked anew."""
     from .. import tasks
 
     splits = tasks.get(task).splits()
-    return Data(splits, f"{splits.train.fingerprint()}+{splits.test.fingerprint()}")
+    return TaskData(splits, f"{splits.train.fingerprint()}+{splits.test.fingerprint()}")
 
 
 def _draw_windows(method: str, corpus: str, windows: int, length: int, model: str, seed: int) -> torch.Tensor:

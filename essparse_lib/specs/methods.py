@@ -118,13 +118,17 @@ def check_method(name: str, scope: str, pattern: str | None, methods: Iterable[s
     if pattern:
         check_pattern(pattern)
         if not method.patterns:
-            raise InputError(f"a pattern goes with {_which(names, lambda m: m.patterns)}, not with {name}")
+            raise InputError(f"a pattern goes with {methods_text(names, lambda m: m.patterns)}, not with {name}")
     if not method.takes(scope) or (pattern and scope != Scope.GLOBAL):
-        fitting = _which(names, lambda m: scope in m.scopes)
+        fitting = methods_text(names, lambda m: scope in m.scopes)
         raise InputError(f"scope {str(scope)!r} goes with {fitting} at a sparsity, and with nothing else")
     return method
 
 
-def _which(names: Iterable[str], fits: Callable[[Method], bool]) -> str:
-    """Return the methods that fit, as a sentence lists them."""
+def methods_text(names: Iterable[str], fits: Callable[[Method], object]) -> str:
+    """Return the names of those of some methods that fit, as a sentence lists them.
+
+    >>> methods_text(METHODS, lambda method: method.calibrated)
+    'wanda and sparsegpt'
+    """
     return listing([name for name in names if fits(METHODS[name])])

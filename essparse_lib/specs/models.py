@@ -40,7 +40,7 @@ class NamedModel:
     """A row for a named model.
 
     Attributes:
-        name: as in trials, records and on the command line.
+        name: as in trials, in records and on the command line.
         reads: texts or images.
         shape: its blocks, or None where they are not known, or the feed-forward layers not four times as wide.
         repository: its id on the hub, ``owner/name``; empty where the hub does not have these weights.

@@ -26,7 +26,7 @@ class NamedTask:
     """A row for a named task.
 
     Attributes:
-        name: as in trials, records and on the command line.
+        name: as in trials, in records and in the parameters of notebooks.
         head: the kind of head that a model needs for the task.
         metric: the score that figures show, a name in ``analysis.metrics``.
         counts: the numbers of training and of test examples, or None where they are not fixed.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar
 
@@ -91,8 +92,29 @@ class Pruning(PlainData):
             return "dense"
         means = self.pattern or f"{self.sparsity:.0%}"
         words = [means, "pruned", *([f"by {self.method}"] if self.method != "magnitude" else [])]
-        words += [f"({self.scope})"] if self.scope != "global" else []
+        words += [f"({self.scope})"] if self.scope != Scope.GLOBAL else []
         return " ".join([*words, *(["after training"] if self.timing is Timing.AFTER else [])])
+
+
+def lottery_rounds(sparsity: float, rate: float) -> list[float]:
+    """Return the sparsity after each of the lottery's rounds; there is none for sparsity 0.
+
+    Args:
+        sparsity: fraction of the prunable weights that the last round's mask removes, in [0, 1).
+        rate: fraction of the original weights that goes each round; the last round takes what is left to remove.
+
+    Raises:
+        InputError: the sparsity is not allowed.
+
+    >>> lottery_rounds(0.25, 0.1)
+    [0.1, 0.2, 0.25]
+    """
+    step, end = Decimal(str(rate)), Decimal(str(check_sparsity(sparsity)))
+    whole = int(end / step)
+    levels = [step * number for number in range(1, whole + 1)]
+    if step * whole < end:
+        levels.append(end)
+    return [float(level) for level in levels]
 
 
 @dataclass(frozen=True, kw_only=True)

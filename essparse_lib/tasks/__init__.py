@@ -16,7 +16,7 @@ def get(name: str) -> Task:
     """Return the task of a name.
 
     Args:
-        name: name of the task, as in trials and on the command line.
+        name: name of the task, as in trials and in the parameters of notebooks.
 
     Raises:
         InputError: no task has this name.

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError, one_line
-from ..files import built, cache_folder, sha256
+from ..files import built, cache_folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,8 +142,3 @@ def cached_images(name: str, content: str, make: Callable[[], Images]) -> Images
         return Images(**load_file(file))
     except (OSError, SafetensorError, TypeError, ValueError) as error:
         raise InputError(f"{file} cannot be read ({one_line(error)}): remove {file.parent} and run again") from error
-
-
-def hash_files(files: Sequence[Path]) -> str:
-    """Return the SHA-256 over the SHA-256 of several files, in order; hexadecimal."""
-    return hashlib.sha256("".join(map(sha256, files)).encode()).hexdigest()

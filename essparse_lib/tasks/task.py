@@ -91,7 +91,7 @@ class Task:
     """A named task.
 
     Attributes:
-        name: name of the task in trials, in records and on the command line.
+        name: name of the task in trials, in records and in the parameters of notebooks.
         classes: names of the classes, in the order of their numbers; empty if answers are not classes.
         load: a function that reads the splits; it raises InputError if they cannot be had.
         counts: number of training and of test examples that the source must have, or None if they are not fixed.

@@ -11,10 +11,11 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from ..errors import InputError, one_line
+from ..files import sha256_of_files
 from ..sources import tiny
 from ..sources.archives import Archive, read, read_all
 from ..sources.hub import Repository, parquet_files, read_columns
-from .images import Images, cached_images, decode_images, hash_files
+from .images import Images, cached_images, decode_images
 from .task import Splits, Task, hold_out_test
 
 _CIFAR10 = Repository("uoft-cs/cifar10", "0b2714987fa478483af9968de7c934580d0bb9a2", "dataset")
@@ -80,7 +81,7 @@ def _from_hub(
             return Images(pixels, np.array(labels, dtype=np.int64))
 
         name = f"{PurePosixPath(repository.id).name}-{config}-{split}"
-        return cached_images(name, hash_files(files), read_rows), origin
+        return cached_images(name, sha256_of_files(files), read_rows), origin
 
     train, origin = images("train")
     test, _ = images(test_split)

@@ -71,8 +71,18 @@ class EncodedTexts:
 
     def batch(self, positions: Sequence[int] | np.ndarray) -> dict[str, torch.Tensor]:
         """Return the input batch and the targets; shapes (positions, longest) and (positions,)."""
-        targets = {name: torch.from_numpy(values[positions]) for name, values in self.targets.items()}
-        return {**self.input_batch(positions), **targets}
+        return with_targets(self, positions)
+
+
+def with_targets(examples: EncodedExamples, positions: Sequence[int] | np.ndarray) -> dict[str, torch.Tensor]:
+    """Return the model's inputs for the examples at these positions, and their targets, by the names of arguments.
+
+    Args:
+        examples: encoded examples of any kind.
+        positions: positions of the examples, which are the first dimension.
+    """
+    targets = {name: torch.from_numpy(values[positions]) for name, values in examples.targets.items()}
+    return {**examples.input_batch(positions), **targets}
 
 
 def padding_values(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:

@@ -16,6 +16,7 @@ from transformers import PreTrainedModel, ViTConfig, ViTForImageClassification, 
 from ..errors import InputError
 from ..pruning.prunable import prunable_weights
 from ..pruning.zeros import NOTHING, count_zeros
+from ..specs.pretraining import ObjectiveKind
 from ..tasks import Task, fixed_part
 from ..tasks.images import Images
 from . import device
@@ -140,19 +141,6 @@ class ImageObjective:
         images = augment(self._pixels[indices] / 255)
         return self.parts.make_batch(self, images, self._labels[indices], step / self.spec.steps, generator)
 
-    def _classifier_accuracy(self, model: nn.Module) -> float:
-        """Return the accuracy of a classifier on the test images, in points."""
-        devices = device.accelerator()
-        preprocessing = Preprocessing(
-            channels=self.channels,
-            size=(self.side, self.side),
-            patch=(self.spec.patch, self.spec.patch),
-            mean=tuple(self.mean),
-            std=tuple(self.std),
-        )
-        predictions = classify(model, encode(self.test, preprocessing, devices.device), devices)
-        return 100 * float((predictions == self.test.labels).mean())
-
     def prepared(self, images: torch.Tensor) -> torch.Tensor:
         """Return images, given in 8 bits or in [0, 1], standardised by the channels of the training images."""
         return normalised(images, self.mean, self.std)
@@ -215,6 +203,19 @@ class ImageObjective:
         processor = ViTImageProcessorPil(size=self.side, image_mean=self.mean, image_std=self.std)
         processor.save_pretrained(folder)
 
+    def _classifier_accuracy(self, model: nn.Module) -> float:
+        """Return the accuracy of a classifier on the test images, in points."""
+        devices = device.accelerator()
+        preprocessing = Preprocessing(
+            channels=self.channels,
+            size=(self.side, self.side),
+            patch=(self.spec.patch, self.spec.patch),
+            mean=tuple(self.mean),
+            std=tuple(self.std),
+        )
+        predictions = classify(model, encode(self.test, preprocessing, devices.device), devices)
+        return 100 * float((predictions == self.test.labels).mean())
+
     def _states(self, model: nn.Module, images: Images) -> tuple[np.ndarray, np.ndarray]:
         return last_states(model, torch.from_numpy(images.pixels), self.prepared)
 
@@ -270,20 +271,21 @@ def _dino_batch(
     return batch
 
 
-_PARTS = {
-    "supervised": ObjectiveParts(
+#: The parts of each objective.
+_PARTS: dict[ObjectiveKind, ObjectiveParts] = {
+    ObjectiveKind.SUPERVISED: ObjectiveParts(
         build=lambda spec, config: ViTForImageClassification(config),
         encoder=lambda module: module.vit,
         augmentation=random_shifts,
         make_batch=_supervised_batch,
     ),
-    "masked": ObjectiveParts(
+    ObjectiveKind.MASKED: ObjectiveParts(
         build=lambda spec, config: ViTForMaskedImageModeling(config),
         encoder=lambda module: module.vit,
         augmentation=random_shifts,
         make_batch=_masked_batch,
     ),
-    "dino": ObjectiveParts(
+    ObjectiveKind.DINO: ObjectiveParts(
         build=lambda spec, config: Dino(ViTModel(config, add_pooling_layer=False), spec.outputs, spec.momentum),
         encoder=lambda module: module.teacher,
         augmentation=lambda side: nn.Identity(),  # the views themselves are random

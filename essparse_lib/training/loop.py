@@ -62,7 +62,7 @@ class TrainingState:
 
     @property
     def steps(self) -> int:
-        """Return the number of steps done."""
+        """The number of steps done."""
         return len(self.losses) + len(self.unchecked)
 
     def check_losses(self, devices: Accelerator) -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from ..errors import check_sparsity
 from ..pruning.magnitude import global_magnitude
 from ..pruning.mask_io import load_mask, save_mask
 from ..pruning.masks import Mask
 from ..pruning.prunable import prunable_weights
+from ..specs.trial import lottery_rounds
 
 #: Trains a model in place with a mask held, or without one.
 Train = Callable[[nn.Module, Mask | None], object]
@@ -56,7 +55,7 @@ def lottery(
     try:
         model.load_state_dict(begin)
         original = {name: weight.clone().cpu() for name, weight in prunable_weights(model).items()}
-        mask, levels = _last_kept(rounds(sparsity, rate), original, folder)
+        mask, levels = _last_kept(lottery_rounds(sparsity, rate), original, folder)
         for level in levels:
             model.load_state_dict(begin)
             train(model, mask)
@@ -92,20 +91,6 @@ def keep_round(trained: nn.Module, original: Mapping[str, torch.Tensor], level: 
     path = _path(folder, level)
     if not path.exists():
         save_mask(global_magnitude(prunable_weights(trained), level), original, path)
-
-
-def rounds(sparsity: float, rate: float) -> list[float]:
-    """Return the sparsity after each of the lottery's rounds.
-
-    >>> rounds(0.25, 0.1)
-    [0.1, 0.2, 0.25]
-    """
-    step, end = Decimal(str(rate)), Decimal(str(check_sparsity(sparsity)))
-    whole = int(end / step)
-    levels = [step * number for number in range(1, whole + 1)]
-    if step * whole < end:
-        levels.append(end)
-    return [float(level) for level in levels]
 
 
 def _path(folder: Path, level: float) -> Path:

@@ -14,6 +14,7 @@ from ..errors import InputError
 from ..models.preprocessing import Preprocessing
 from ..tasks import Images
 from ..wording import times_text
+from .batches import with_targets
 
 
 def check(images: Images, preprocessing: Preprocessing, model: str) -> None:
@@ -74,8 +75,7 @@ class EncodedImages:
 
     def batch(self, positions: Sequence[int] | np.ndarray) -> dict[str, torch.Tensor]:
         """Return the input batch and the targets, shape (positions,)."""
-        targets = {name: torch.from_numpy(values[positions]) for name, values in self.targets.items()}
-        return {**self.input_batch(positions), **targets}
+        return with_targets(self, positions)
 
 
 def encode(images: Images, preprocessing: Preprocessing, device: torch.device) -> EncodedImages:

@@ -14,6 +14,7 @@ from transformers import BertConfig, BertForMaskedLM, OPTConfig, OPTForCausalLM,
 from transformers.modeling_outputs import MaskedLMOutput
 
 from ..errors import InputError
+from ..specs.pretraining import Architecture
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -76,7 +77,7 @@ def masked_batch(
 
     Args:
         blocks: token numbers, shape (blocks, length).
-        share: share of a block's tokens to mask, the same number in each block. Special tokens are never mspec.
+        share: share of a block's tokens to mask, the same number in each block. Special tokens are never masked.
         tokenizer: tells the special tokens.
         generator: source of random numbers.
 
@@ -84,7 +85,7 @@ def masked_batch(
         A batch for ``MaskedLM``.
 
     Raises:
-        InputError: a block has fewer ordinary tokens than are to be mspec.
+        InputError: a block has fewer ordinary tokens than are to be masked.
 
     Source: Devlin et al. 2019, arXiv 1810.04805, §3.1 and appendix A.1.
     """
@@ -145,9 +146,11 @@ def _build_opt(spec: TextPretraining, tokenizer: PreTrainedTokenizerBase) -> OPT
 
 
 #: Language models by architecture.
-LANGUAGE_MODELS = {
-    "bert": LanguageModel(build=_build_bert, wrap=MaskedLM, make_batch=masked_batch, dropout_fields=_BERT_DROPOUT),
-    "opt": LanguageModel(
+LANGUAGE_MODELS: dict[Architecture, LanguageModel] = {
+    Architecture.BERT: LanguageModel(
+        build=_build_bert, wrap=MaskedLM, make_batch=masked_batch, dropout_fields=_BERT_DROPOUT
+    ),
+    Architecture.OPT: LanguageModel(
         build=_build_opt, wrap=lambda model: model, make_batch=causal_batch, dropout_fields=_OPT_DROPOUT
     ),
 }
