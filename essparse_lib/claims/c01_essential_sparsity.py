@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from ..analysis.curves import MIN_SEEDS, Curve
 from ..analysis.essential import EPSILON, essential_sparsity
 from ..analysis.estimate import Estimate
-from ..specs.study import Scale, Study
+from ..specs.study import Study
 from ..wording import places_text
 from .paper import ESSENTIAL_RANGE
 from .phrases import Place, introduced, place_clauses, place_name
-from .rules import Decision, against, by_outcome, least_favourable
-from .verdict import Clause, Number, Verdict, not_judged, untested_at_tiny_scale
+from .rules import Decision, against, by_outcome, least_favourable, verdict_by
+from .verdict import Clause, Number, Verdict, not_judged
 
 CLAIM = "C1"
 
@@ -113,16 +113,4 @@ def judge(study: Study, curves: Sequence[Curve]) -> Verdict:
         study: the study of the curves.
         curves: the study's curves of its main way to prune.
     """
-    if study.scale == Scale.TINY:
-        return untested_at_tiny_scale(CLAIM)
-    evidence = eligible(study, curves)
-    if isinstance(evidence, Verdict):
-        return evidence
-    decision = decide(evidence)
-    return Verdict(
-        claim=CLAIM,
-        outcome=decision.outcome,
-        clauses=explain(evidence, decision),
-        numbers=decision.numbers,
-        summary="{} to {}",
-    )
+    return verdict_by(CLAIM, study, lambda: eligible(study, curves), decide, explain, "{} to {}")

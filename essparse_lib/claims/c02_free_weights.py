@@ -16,11 +16,11 @@ from ..analysis.essential import EPSILON
 from ..analysis.estimate import exact
 from ..analysis.feed_forward import FeedForwardShare, feed_forward_shares
 from ..records.store import Record
-from ..specs.study import Scale, Study
+from ..specs.study import Study
 from ..specs.trial import Pruning
 from .phrases import greatest_loss, introduced, task_clauses
-from .rules import Decision, against, by_outcome, least_favourable
-from .verdict import Clause, Number, Outcome, Verdict, not_judged, untested_at_tiny_scale
+from .rules import Decision, against, by_outcome, least_favourable, verdict_by
+from .verdict import Clause, Number, Outcome, Verdict, not_judged
 
 CLAIM = "C2"
 
@@ -87,17 +87,9 @@ def judge(study: Study, records: Mapping[str, Record]) -> Verdict:
         study: the study, whose main way to prune has one level.
         records: records by the id of their spec.
     """
-    if study.scale == Scale.TINY:
-        return untested_at_tiny_scale(CLAIM)
-    evidence = eligible(study, records)
-    if isinstance(evidence, Verdict):
-        return evidence
-    decision = decide(evidence)
-    shares = " and ".join("{}" for _ in evidence.shares)
-    return Verdict(
-        claim=CLAIM,
-        outcome=decision.outcome,
-        clauses=explain(evidence, decision),
-        numbers=decision.numbers,
-        summary=f"at worst {{}}; {shares} of what goes is feed-forward",
-    )
+
+    def summary(evidence: Eligible) -> str:
+        shares = " and ".join("{}" for _ in evidence.shares)
+        return f"at worst {{}}; {shares} of what goes is feed-forward"
+
+    return verdict_by(CLAIM, study, lambda: eligible(study, records), decide, explain, summary)

@@ -18,9 +18,9 @@ import numpy as np
 from ..analysis.curves import MIN_SEEDS, Curve
 from ..analysis.essential import EPSILON, resampled_essential_sparsity
 from ..analysis.estimate import exact, percentile_interval
-from ..specs.study import Scale, Study
-from .rules import Decision, above_zero
-from .verdict import Clause, Number, Verdict, not_judged, untested_at_tiny_scale
+from ..specs.study import Study
+from .rules import Decision, above_zero, verdict_by
+from .verdict import Clause, Number, Verdict, not_judged
 
 CLAIM = "C3"
 
@@ -111,16 +111,11 @@ def judge(study: Study, curves: Sequence[Curve]) -> Verdict:
         study: the study of the curves.
         curves: the study's curves of its main way to prune.
     """
-    if study.scale == Scale.TINY:
-        return untested_at_tiny_scale(CLAIM)
-    evidence = eligible(study, curves)
-    if isinstance(evidence, Verdict):
-        return evidence
-    decision = decide(evidence)
-    return Verdict(
-        claim=CLAIM,
-        outcome=decision.outcome,
-        clauses=explain(decision),
-        numbers=decision.numbers,
-        summary="tasks lie {} further apart than models",
+    return verdict_by(
+        CLAIM,
+        study,
+        lambda: eligible(study, curves),
+        decide,
+        lambda _, decision: explain(decision),
+        "tasks lie {} further apart than models",
     )

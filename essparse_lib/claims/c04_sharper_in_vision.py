@@ -23,10 +23,10 @@ from statistics import fmean
 from ..analysis.comparisons import known_tasks
 from ..analysis.curves import MIN_SEEDS
 from ..analysis.turns import STRAIGHT, UNLEARNED, Turn, slope_difference, slopes
-from ..specs.study import Scale, Study
+from ..specs.study import Study
 from ..wording import listing, places_text
-from .rules import Decision, above_zero
-from .verdict import Clause, Number, Verdict, not_judged, untested_at_tiny_scale
+from .rules import Decision, above_zero, verdict_by
+from .verdict import Clause, Number, Verdict, not_judged
 
 CLAIM = "C4"
 
@@ -169,16 +169,6 @@ def judge(study: Study, vision: Sequence[Turn], language: Sequence[Turn], others
         language: how the curves of one or several studies of language turn, at the same scale.
         others: how the curves of other models of vision turn; they decide nothing, and are reported.
     """
-    if study.scale == Scale.TINY:
-        return untested_at_tiny_scale(CLAIM)
-    evidence = eligible(study, vision, language, others)
-    if isinstance(evidence, Verdict):
-        return evidence
-    decision = decide(evidence)
-    return Verdict(
-        claim=CLAIM,
-        outcome=decision.outcome,
-        clauses=explain(evidence, decision),
-        numbers=decision.numbers,
-        summary="vision less language: {}",
+    return verdict_by(
+        CLAIM, study, lambda: eligible(study, vision, language, others), decide, explain, "vision less language: {}"
     )

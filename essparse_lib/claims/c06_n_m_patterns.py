@@ -14,11 +14,11 @@ from ..analysis.contrasts import Contrast, contrasts
 from ..analysis.curves import MIN_SEEDS
 from ..analysis.essential import EPSILON
 from ..records.store import Record
-from ..specs.study import Scale, Study
+from ..specs.study import Study
 from ..specs.trial import Pruning
 from .phrases import Place, greatest_loss, introduced, place_clauses
-from .rules import Decision, against, by_outcome, least_favourable
-from .verdict import Clause, Verdict, not_judged, untested_at_tiny_scale
+from .rules import Decision, against, by_outcome, least_favourable, verdict_by
+from .verdict import Clause, Verdict, not_judged
 
 CLAIM = "C6"
 
@@ -80,16 +80,4 @@ def judge(study: Study, records: Mapping[str, Record]) -> Verdict:
         study: the study, some of whose ways to prune are N:M patterns.
         records: records by the id of their spec.
     """
-    if study.scale == Scale.TINY:
-        return untested_at_tiny_scale(CLAIM)
-    evidence = eligible(study, records)
-    if isinstance(evidence, Verdict):
-        return evidence
-    decision = decide(evidence)
-    return Verdict(
-        claim=CLAIM,
-        outcome=decision.outcome,
-        clauses=explain(evidence, decision),
-        numbers=decision.numbers,
-        summary="at worst {}",
-    )
+    return verdict_by(CLAIM, study, lambda: eligible(study, records), decide, explain, "at worst {}")

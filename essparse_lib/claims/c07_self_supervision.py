@@ -22,11 +22,11 @@ from ..analysis.effects import detectable_ratio, effect
 from ..analysis.estimate import Estimate, exact
 from ..analysis.zero_shares import RELATIVE, excess, zero_shares
 from ..records.store import Record
-from ..specs.study import Scale, Study
+from ..specs.study import Study
 from ..wording import listing
 from .paper import MORE_ZEROS
-from .rules import Decision, above_zero, by_outcome, least_favourable
-from .verdict import Clause, Number, Outcome, Verdict, not_judged, untested_at_tiny_scale
+from .rules import Decision, above_zero, by_outcome, least_favourable, verdict_by
+from .verdict import Clause, Number, Outcome, Verdict, not_judged
 
 CLAIM = "C7"
 
@@ -197,16 +197,11 @@ def judge(
         comparison: self-supervised against supervised models, after equally many images; this decides.
         others: other comparisons, which decide nothing and are reported.
     """
-    if study.scale == Scale.TINY:
-        return untested_at_tiny_scale(CLAIM)
-    evidence = eligible(study, records, curves, comparison, others)
-    if isinstance(evidence, Verdict):
-        return evidence
-    decision = decide(evidence)
-    return Verdict(
-        claim=CLAIM,
-        outcome=decision.outcome,
-        clauses=explain(evidence, decision),
-        numbers=decision.numbers,
-        summary="essential sparsity {}, zeros {}",
+    return verdict_by(
+        CLAIM,
+        study,
+        lambda: eligible(study, records, curves, comparison, others),
+        decide,
+        explain,
+        "essential sparsity {}, zeros {}",
     )

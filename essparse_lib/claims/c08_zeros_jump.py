@@ -16,12 +16,12 @@ from ..analysis.change_point import ChangePoint
 from ..analysis.estimate import exact
 from ..analysis.series import Series, checkpoint_runs, jumps, series
 from ..records.store import Record, Status
-from ..specs.study import Scale, Study
+from ..specs.study import Study
 from ..wording import listing
 from .paper import JUMPS
 from .phrases import introduced
-from .rules import Decision, by_outcome
-from .verdict import Clause, Number, Outcome, Verdict, not_judged, untested_at_tiny_scale
+from .rules import Decision, by_outcome, verdict_by
+from .verdict import Clause, Number, Outcome, Verdict, not_judged
 
 CLAIM = "C8"
 
@@ -163,16 +163,11 @@ def judge(study: Study, records: Mapping[str, Record]) -> Verdict:
         study: the study whose pre-trainings or measured checkpoints are judged.
         records: records by the id of their spec.
     """
-    if study.scale == Scale.TINY:
-        return untested_at_tiny_scale(CLAIM)
-    evidence = eligible(study, records)
-    if isinstance(evidence, Verdict):
-        return evidence
-    decision = decide(evidence)
-    return Verdict(
-        claim=CLAIM,
-        outcome=decision.outcome,
-        clauses=explain(evidence, decision),
-        numbers=decision.numbers,
-        summary="abrupt in {} of {} series ({} runs, {} readings)",
+    return verdict_by(
+        CLAIM,
+        study,
+        lambda: eligible(study, records),
+        decide,
+        explain,
+        "abrupt in {} of {} series ({} runs, {} readings)",
     )

@@ -20,11 +20,11 @@ from ..analysis.text_effects import score_effects, text_extremes, zero_effects
 from ..analysis.zero_shares import ABSOLUTE, RELATIVE
 from ..records.store import Record
 from ..specs.pretraining import TextPretraining
-from ..specs.study import Scale, Study
+from ..specs.study import Study
 from ..wording import listing
 from .phrases import introduced
-from .rules import Decision, above_zero, by_outcome, least_favourable
-from .verdict import Clause, Number, Outcome, Verdict, not_judged, untested_at_tiny_scale
+from .rules import Decision, above_zero, by_outcome, least_favourable, verdict_by
+from .verdict import Clause, Number, Outcome, Verdict, not_judged
 
 CLAIM = "C9"
 
@@ -121,16 +121,6 @@ def judge(study: Study, records: Mapping[str, Record], curves: Sequence[Curve] |
         records: records by the id of their spec.
         curves: the study's curves; None to compute them.
     """
-    if study.scale == Scale.TINY:
-        return untested_at_tiny_scale(CLAIM)
-    evidence = eligible(study, records, curves)
-    if isinstance(evidence, Verdict):
-        return evidence
-    decision = decide(evidence)
-    return Verdict(
-        claim=CLAIM,
-        outcome=decision.outcome,
-        clauses=explain(evidence, decision),
-        numbers=decision.numbers,
-        summary="zeros {}, dense score {}",
+    return verdict_by(
+        CLAIM, study, lambda: eligible(study, records, curves), decide, explain, "zeros {}, dense score {}"
     )

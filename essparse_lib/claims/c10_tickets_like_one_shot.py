@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from ..analysis.contrasts import MARGIN, Contrast, Standing, contrasts
 from ..analysis.curves import MIN_SEEDS
 from ..records.store import Record
-from ..specs.study import Scale, Study
+from ..specs.study import Study
 from ..specs.trial import Pruning
 from .paper import ALIKE_BELOW
 from .phrases import Place, difference_number, introduced, missing_models, with_model
-from .rules import Decision, by_outcome, complete_models, least_favourable
-from .verdict import Clause, Outcome, Verdict, not_judged, untested_at_tiny_scale
+from .rules import Decision, by_outcome, complete_models, least_favourable, verdict_by
+from .verdict import Clause, Outcome, Verdict, not_judged
 
 CLAIM = "C10"
 
@@ -97,16 +97,6 @@ def judge(study: Study, records: Mapping[str, Record]) -> Verdict:
         study: the study, one of whose ways to prune is the lottery.
         records: records by the id of their spec.
     """
-    if study.scale == Scale.TINY:
-        return untested_at_tiny_scale(CLAIM)
-    evidence = eligible(study, records)
-    if isinstance(evidence, Verdict):
-        return evidence
-    decision = decide(evidence)
-    return Verdict(
-        claim=CLAIM,
-        outcome=decision.outcome,
-        clauses=explain(evidence),
-        numbers=decision.numbers,
-        summary="at most {}",
+    return verdict_by(
+        CLAIM, study, lambda: eligible(study, records), decide, lambda evidence, _: explain(evidence), "at most {}"
     )

@@ -16,12 +16,12 @@ from statistics import fmean
 from ..analysis.estimate import exact
 from ..analysis.similarities import similarities
 from ..records.store import Record
-from ..specs.study import Scale, Study
+from ..specs.study import Study
 from ..wording import listing, rates_text
 from .paper import COSINES, ESSENTIAL_RANGE
 from .phrases import missing_models, with_model
-from .rules import Decision, by_outcome, complete_models
-from .verdict import Clause, Number, Outcome, Verdict, not_judged, untested_at_tiny_scale
+from .rules import Decision, by_outcome, complete_models, verdict_by
+from .verdict import Clause, Number, Outcome, Verdict, not_judged
 
 CLAIM = "C11"
 
@@ -151,19 +151,12 @@ def judge(study: Study, records: Mapping[str, Record], limit: float = COSINES[0]
         records: records by the id of their spec.
         limit: the cosine that must be exceeded.
     """
-    if study.scale == Scale.TINY:
-        return untested_at_tiny_scale(CLAIM)
-    evidence = eligible(study, records, limit)
-    if isinstance(evidence, Verdict):
-        return evidence
-    decision = decide(evidence)
-    clauses = explain(evidence)
-    if study.control:
-        clauses = (*clauses, explain_control(study.control, records, limit))
-    return Verdict(
-        claim=CLAIM,
-        outcome=decision.outcome,
-        clauses=clauses,
-        numbers=decision.numbers,
-        summary=f"cosine at least {', '.join('{}' for _ in evidence.models)} up to 40%",
-    )
+
+    def clauses(evidence: Eligible, _: object) -> tuple[Clause, ...]:
+        control = study.control
+        return (*explain(evidence), *([explain_control(control, records, limit)] if control else []))
+
+    def summary(evidence: Eligible) -> str:
+        return f"cosine at least {', '.join('{}' for _ in evidence.models)} up to 40%"
+
+    return verdict_by(CLAIM, study, lambda: eligible(study, records, limit), decide, clauses, summary)

@@ -1,4 +1,4 @@
-"""Rules that several claims share: from intervals to outcomes."""
+"""Rules that several claims share: from intervals to outcomes, and from these to a verdict."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ..analysis.estimate import Estimate
-from ..specs.study import Study
-from .verdict import Number, Outcome
+from ..specs.study import Scale, Study
+from .verdict import Clause, Number, Outcome, Verdict, untested_at_tiny_scale
 
 _Place = TypeVar("_Place")
+_Evidence = TypeVar("_Evidence")
 
 
 @dataclass(frozen=True)
@@ -74,3 +75,36 @@ def complete_models(study: Study, complete: Callable[[str], bool]) -> tuple[list
     """
     models = [model for model in study.models if study.tasks_of(model)]
     return [model for model in models if complete(model)], [model for model in models if not complete(model)]
+
+
+def verdict_by(
+    claim: str,
+    study: Study,
+    eligible: Callable[[], _Evidence | Verdict],
+    decide: Callable[[_Evidence], Decision],
+    explain: Callable[[_Evidence, Decision], tuple[Clause, ...]],
+    summary: str | Callable[[_Evidence], str],
+) -> Verdict:
+    """Return the verdict on a claim by its three steps: what is eligible, what that decides, and why.
+
+    Args:
+        claim: name of the claim, such as ``C1``.
+        study: the study that tests it; at the tiny scale nothing is tested.
+        eligible: returns what counts, or the verdict where that cannot decide.
+        decide: reads the outcome and the numbers off what counts.
+        explain: puts both into clauses.
+        summary: the numbers in a few words, each ``{}`` for the next of them; or how to make it from what counts.
+    """
+    if study.scale == Scale.TINY:
+        return untested_at_tiny_scale(claim)
+    evidence = eligible()
+    if isinstance(evidence, Verdict):
+        return evidence
+    decision = decide(evidence)
+    return Verdict(
+        claim=claim,
+        outcome=decision.outcome,
+        clauses=explain(evidence, decision),
+        numbers=decision.numbers,
+        summary=summary if isinstance(summary, str) else summary(evidence),
+    )
