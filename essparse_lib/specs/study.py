@@ -138,10 +138,10 @@ class Study:
             for name, sparsities in self.measured.items():
                 kind = MeasurementKind(name)
                 for sparsity in sparsities:
-                    if kind is MeasurementKind.MASK_SIMILARITY:
-                        measurements += [self._similarity(model, sparsity, seed) for seed in self.seeds_of(model)]
-                    else:
+                    if kind is not MeasurementKind.MASK_SIMILARITY:
                         measurements.append(Measurement(kind=kind, model=model, sparsity=sparsity))
+                    elif self.tasks_of(model):  # a model that is tried on no task has no masks to compare
+                        measurements += [self._similarity(model, sparsity, seed) for seed in self.seeds_of(model)]
         return measurements
 
     def pretrainings(self) -> list[Pretraining]:
