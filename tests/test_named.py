@@ -1,11 +1,13 @@
 """What is known of models and tasks by name: one row each, and one answer to what a model reads."""
 
+import ast
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 
-from essparse_lib import figures, tasks
+from essparse_lib import figures, specs, tasks
 from essparse_lib.figures import language_settings, vision_settings
 from essparse_lib.models import catalogue
 from essparse_lib.records.pretrained import PRETRAINED, reads
@@ -119,3 +121,14 @@ def test_a_model_as_transformers_saves_it_is_told(tmp_path, empty_cache, name):
 def test_tasks_of_texts_and_of_images_are_those_of_the_figures():
     assert set(language_settings.LAB_TASKS) <= set(OF_TEXTS)
     assert {*vision_settings.LAB_TASKS, *vision_settings.PAPER_TASKS, *vision_settings.TINY_TASKS} <= set(OF_IMAGES)
+
+
+@pytest.mark.parametrize("room", ["methods", "models", "tasks"])
+def test_no_two_rows_have_one_name(room):
+    """Of two rows of one name a dictionary keeps the last without a word."""
+    tree = ast.parse(Path(specs.__file__).with_name(f"{room}.py").read_text(encoding="utf-8"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    values = [keyword.value for call in calls for keyword in call.keywords if keyword.arg == "name"]
+    values += [call.args[0] for call in calls if getattr(call.func, "id", "") in ("_questions", "_images")]
+    names = [value.value for value in values if isinstance(value, ast.Constant)]
+    assert len(names) > 2 and len(names) == len(set(names))
