@@ -264,7 +264,7 @@ def test_names_say_scale_part_and_seed():
     ]
     alike = {replace(p, model="", fraction=1.0, seed=0).id for n, p in lab.items() if n.startswith("bert")}
     assert len(alike) == 1  # they differ in nothing else
-    assert len(pretrained.SCALES) == sum(map(len, PRETRAINED.values()))
+    assert len(pretrained.SCALE_OF) == sum(map(len, PRETRAINED.values()))
     ways = [f"vit-4x192-{way}-{seed}" for seed in (0, 1) for way in ("supervised", "dino", "long", "masked")]
     assert list(pretrained.vision_models("lab")) == ways
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from essparse_lib.errors import InputError
 from essparse_lib.specs.spec import digest
+from essparse_lib.specs.study import at_sparsities
 from essparse_lib.specs.trial import Pruning, Timing, Training, Trial
 
 LAB = Training(epochs=3, batch_size=16, learning_rate=1e-4, max_length=64, max_train=1500)
@@ -196,3 +197,8 @@ def test_numbers_that_are_written_differently_are_different_trials():
     other = Trial.from_canonical({**plain, "training": {**plain["training"], "epochs": 3.0}})
     assert Trial.from_canonical(plain).id == DENSE.id != other.id
     assert other.id == digest(other.canonical()) and type(other.training.epochs) is float
+
+
+def test_a_variant_of_an_unknown_timing_is_refused_in_one_line():
+    with pytest.raises(InputError, match="unknown timing 'afterwards'"):
+        at_sparsities((0.5,), timing="afterwards")

@@ -220,9 +220,9 @@ def _line_layers(panel: Panel, controls: bool, filters: list[dict[str, Any]]) ->
         )
         | {"data": {"values": [{}]}},
     ]
-    return (
-        [_layer({"type": "area", "opacity": 0.13, "aria": False}, filters, band), *layers] if panel.interval else layers
-    )
+    if panel.interval:  # first, so that the lines lie above the band
+        layers.insert(0, _layer({"type": "area", "opacity": 0.13, "aria": False}, filters, band))
+    return layers
 
 
 def _mark_layers(panel: Panel, controls: bool, filters: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..records.pretrained import reads
-from ..specs.measurement import Measurement
 from ..specs.models import Reads
 from ..specs.study import Study
 from ..specs.tasks import TASKS
@@ -93,10 +92,6 @@ class Rows(Study):
         if modality is None:
             return tasks
         return tuple(task for task in tasks if _reads_of(task) is modality)
-
-    def measurements(self) -> list[Measurement]:
-        """Return the study's measurements of those models that are tried on any task."""
-        return [measurement for measurement in super().measurements() if self.tasks_of(measurement.model)]
 
 
 def _reads_of(task: str) -> Reads:

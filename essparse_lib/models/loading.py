@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, one_line, unknown
-from ..records.pretrained import SCALES
+from ..records.pretrained import SCALE_OF
 from ..sources.hub import Repository, model_folder
 from ..specs import models, tasks
 from .catalogue import MODELS
@@ -35,7 +35,7 @@ def locate(name: str) -> ModelFiles:
         InputError: the name is unknown, the model cannot be had, or its weights are not the named ones.
     """
     model = MODELS.get(name)
-    if name in SCALES:
+    if name in SCALE_OF:
         folder, origin = trained_here(name)
     else:
         folder, origin = _from_hub_or_folder(name) if model is None else from_catalogue(model)
@@ -68,10 +68,10 @@ def check_name(name: str) -> None:
         InputError: it is no name known here, no id on the hub, and no folder.
     """
     on_hub = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?", name)
-    known = name in MODELS or name in SCALES
+    known = name in MODELS or name in SCALE_OF
     if not known and not on_hub and not (name and Path(name).expanduser().is_dir()):
         raise unknown(
-            "model", name, [*MODELS, *SCALES], ", an id on the hub (owner/name or owner/name@revision), or a folder"
+            "model", name, [*MODELS, *SCALE_OF], ", an id on the hub (owner/name or owner/name@revision), or a folder"
         )
 
 

@@ -152,12 +152,12 @@ def from_scratch(scale: str, models: Iterable[str]) -> dict[str, Pretraining]:
 
 
 #: By model, the scale that it belongs to.
-SCALES = {name: scale for scale, models in PRETRAINED.items() for name in models}
+SCALE_OF = {name: scale for scale, models in PRETRAINED.items() for name in models}
 
 
 def store_of(name: str) -> Store:
     """Return the store that the records, and the weights, of a model that is trained here belong to."""
-    return results(SCALES[name])
+    return results(SCALE_OF[name])
 
 
 def folder_of(name: str) -> Path | None:
@@ -177,8 +177,8 @@ def reads(model: str) -> Reads | None:
     Args:
         model: a name, an id on the hub, or a folder: relative, absolute, or from ``~``.
     """
-    if model in SCALES:
-        return PRETRAINED[SCALES[model]][model].reads
+    if model in SCALE_OF:
+        return PRETRAINED[SCALE_OF[model]][model].reads
     if model in MODELS:
         return MODELS[model].reads
     try:

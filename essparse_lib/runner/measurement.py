@@ -34,7 +34,7 @@ def checks(measurement: Measurement) -> dict[Hashable, Callable[[], object]]:
 
 
 def run(measurement: Measurement, store: Store, deadline: float | None) -> Record:
-    """Make a measurement, whatever the store and the deadline, of which it needs none; as ``measure``."""
+    """Make a measurement as ``measure`` does; it uses neither the store nor the deadline."""
     return measure(measurement)
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, unknown
 from ..files import cache_folder, sha256, writing_folder
-from ..records.pretrained import PRETRAINED, SCALES, folder_of, store_of
+from ..records.pretrained import PRETRAINED, SCALE_OF, folder_of, store_of
 from ..records.store import Record, Status, Store
 from ..specs.pretraining import ImagePretraining, Pretraining, TextPretraining
 from .provenance import finished, made_with
@@ -36,7 +36,7 @@ def run(spec: Pretraining, store: Store, deadline: float | None) -> Record | Non
         store: where its record goes; a model that figures name has its weights at its own scale.
         deadline: by ``time.time()``.
     """
-    home = store_of(spec.model) if spec.model in SCALES else store
+    home = store_of(spec.model) if spec.model in SCALE_OF else store
     return pretrain(spec, home.pretrained(spec.model), deadline)
 
 
@@ -95,7 +95,7 @@ def build(name: str, budget: float | None = None) -> str:
     Where there is a record but no weights, as where they are too large to be kept with it, the record stays as it is.
 
     Args:
-        name: the model's, in ``records.pretrained.SCALES``.
+        name: the model's, in ``records.pretrained.SCALE_OF``.
         budget: seconds of wall-clock time, after which the training is kept to be gone on with.
 
     Raises:
@@ -104,9 +104,9 @@ def build(name: str, budget: float | None = None) -> str:
     from ..training import device
     from ..training.checkpoints import read_notes
 
-    if name not in SCALES:
-        raise unknown("model to train", name, SCALES)
-    spec, store = PRETRAINED[SCALES[name]][name], store_of(name)
+    if name not in SCALE_OF:
+        raise unknown("model to train", name, SCALE_OF)
+    spec, store = PRETRAINED[SCALE_OF[name]][name], store_of(name)
     record = store.records_of(spec).get(spec.id)
     if record is None or (record.status == Status.OK and folder_of(name) is None):
         store.check_writable()

@@ -48,7 +48,7 @@ def checks(trial: Trial) -> dict[Hashable, Callable[[], object]]:
 
 
 def run(trial: Trial, store: Store, deadline: float | None) -> Record:
-    """Run one trial, whatever the store and the deadline, of which it needs none; as ``execute``."""
+    """Run one trial as ``execute`` does; it uses neither the store nor the deadline."""
     return execute(trial)
 
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from ..errors import InputError, unknown
 from .measurement import Measurement, MeasurementKind
+from .methods import Scope
 from .pretraining import Pretraining
 from .spec import Spec, member
 from .trial import Pruning, Timing, Training, Trial
@@ -30,13 +31,11 @@ TENTHS = tuple(round(0.1 * i, 1) for i in range(10))
 
 
 def at_sparsities(
-    sparsities: Iterable[float], method: str = "magnitude", scope: str = "global", timing: str = Timing.BEFORE
+    sparsities: Iterable[float], method: str = "magnitude", scope: str = Scope.GLOBAL, timing: str = Timing.BEFORE
 ) -> tuple[Pruning, ...]:
     """Return one variant: the same pruning at several sparsities, without the dense model, which all variants share."""
     return tuple(
-        Pruning(sparsity=sparsity, method=method, scope=scope, timing=Timing(timing))
-        for sparsity in sparsities
-        if sparsity
+        Pruning(sparsity=sparsity, method=method, scope=scope, timing=timing) for sparsity in sparsities if sparsity
     )
 
 

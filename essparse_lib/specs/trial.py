@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -41,7 +42,7 @@ class Pruning(PlainData):
     method: str = "magnitude"
     scope: str = Scope.GLOBAL
     pattern: str = ""
-    timing: Timing = Timing.BEFORE
+    timing: str = Timing.BEFORE
     rate: float = 0.1
     calibration: str = ""
     windows: int = 128
@@ -61,11 +62,11 @@ class Pruning(PlainData):
         self._set("timing", member(Timing, "timing", self.timing))
         if method.trained and self.timing is not Timing.BEFORE:
             raise InputError(f"{self.method} trains to find its mask, and so prunes before the fine-tuning, not after")
-        self._set("sparsity", check_sparsity(round(check_sparsity(self.sparsity), 6)))
-        if isinstance(self.rate, (int, float)):
-            self._set("rate", round(self.rate, 6))
-        if not isinstance(self.rate, (int, float)) or not 0 < self.rate < 1:
+        self._set("sparsity", check_sparsity(round(self.sparsity, 6)))
+        rate = round(self.rate, 6) if isinstance(self.rate, (int, float)) else math.nan
+        if not 0 < rate < 1:
             raise InputError(f"rate {self.rate!r} is not allowed: give a fraction between 0 and 1, such as 0.1")
+        self._set("rate", rate)
         if method.calibrated and not (self.calibration and isinstance(self.calibration, str)):
             raise InputError(f"method {self.method!r} needs a text: name a corpus as calibration, such as wikipedia")
         for name in ("windows", "length"):
