@@ -5,11 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError
-from .curves import Curve
+from .curves import EPSILON, Curve
 from .estimate import Estimate, percentile_interval
-
-#: The paper's tolerance (§3), in points: performance within 1% of the dense model's.
-EPSILON = 1.0
 
 
 def crossing(levels: np.ndarray, drops: np.ndarray, epsilon: float) -> np.ndarray:

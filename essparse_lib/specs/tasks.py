@@ -31,6 +31,7 @@ class NamedTask:
         metric: the score that figures show, a name in ``analysis.metrics``.
         counts: the numbers of training and of test examples, or None where they are not fixed.
         tokens: the mean number of tokens of an example, or None where it is not known.
+        same_texts: name of the texts that the task shares with others; empty if it shares none.
     """
 
     name: str
@@ -38,6 +39,7 @@ class NamedTask:
     metric: str = "accuracy"
     counts: tuple[int, int] | None = None
     tokens: float | None = None
+    same_texts: str = ""
 
     @property
     def reads(self) -> Reads:
@@ -65,7 +67,7 @@ def _images(
 TASKS: dict[str, NamedTask] = {
     row.name: row
     for row in (
-        NamedTask(name="movie-reviews", counts=(9568, 1000)),
+        NamedTask(name="movie-reviews", counts=(9568, 1000), same_texts="Rotten Tomatoes"),
         NamedTask(name="bbc-news", counts=(1779, 446)),
         NamedTask(name="wiki-topics", counts=(8033, 1000)),
         NamedTask(name="vitaminc", counts=(53_633, 1035)),
@@ -73,7 +75,7 @@ TASKS: dict[str, NamedTask] = {
         _questions("squad-v1.1", (87_599, 10_570), tokens=170),
         _questions("tiny-questions", None),
         NamedTask(name="rte", counts=(2490, 277), tokens=70),
-        NamedTask(name="sst2", counts=(67_349, 872), tokens=13),
+        NamedTask(name="sst2", counts=(67_349, 872), tokens=13, same_texts="Rotten Tomatoes"),
         NamedTask(name="cola", counts=(8551, 1043), metric="matthews"),
         NamedTask(name="mnli", counts=(392_702, 9815), tokens=39),
         NamedTask(name="qnli", counts=(104_743, 5463), tokens=50),
@@ -89,3 +91,9 @@ TASKS: dict[str, NamedTask] = {
         _images("tiny-grey", None),
     )
 }
+
+
+def source_of(task: str) -> str:
+    """Return the name of the texts or images that a task is made of: tasks of one source are not independent."""
+    row = TASKS.get(task)
+    return row.same_texts if row and row.same_texts else task
