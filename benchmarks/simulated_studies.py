@@ -45,11 +45,12 @@ TRUTHS: dict[str, tuple[float, ...]] = {
 }
 
 
-def made_up_study(seeds: int, **variants: tuple[Pruning, ...]) -> Study:
+def made_up_study(seeds: int, task: str = "t", **variants: tuple[Pruning, ...]) -> Study:
     """Return a study of one model on one task, pruned at every tenth of sparsity and as the variants say.
 
     Args:
         seeds: the number of seeds.
+        task: name of the task.
         variants: further ways to prune, by name.
     """
     training = {"*": Training(epochs=1, batch_size=8, learning_rate=1e-3, max_length=16)}
@@ -57,7 +58,7 @@ def made_up_study(seeds: int, **variants: tuple[Pruning, ...]) -> Study:
         figure="fig2",
         scale="lab",
         models=("m",),
-        tasks=("t",),
+        tasks=(task,),
         training=training,
         variants={"one-shot": at_sparsities(TENTHS), **variants},
         seeds=tuple(range(seeds)),
@@ -112,8 +113,8 @@ def made_up_records(
                     spec=trial,
                     status="ok",
                     metrics={"accuracy": 100 * float(right.mean())},
-                    predictions=_digits(np.where(right, labels, 1 - labels)),
-                    labels=_digits(labels),
+                    predictions=digits(np.where(right, labels, 1 - labels)),
+                    labels=digits(labels),
                 )
     return records
 
@@ -135,8 +136,8 @@ def _along(
     return result
 
 
-def _digits(values: np.ndarray) -> str:
-    """Return the text of classes below ten, as records keep answers and labels."""
+def digits(values: np.ndarray) -> str:
+    """Return the text of an array of classes below ten, as records keep answers and labels."""
     return (values + ord("0")).astype(np.uint8).tobytes().decode()
 
 
