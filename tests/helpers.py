@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+from simulated_studies import digits
 
 from essparse_lib.analysis.curves import curves
 from essparse_lib.analysis.zero_shares import ABSOLUTE, RELATIVE
@@ -33,11 +34,6 @@ def answered(trial, percent, examples=EXAMPLES):
         predictions=digits(np.where(right, labels, 1 - labels)),
         labels=digits(labels),
     )
-
-
-def digits(values):
-    """Return the text of an array of classes below ten, as records keep answers and labels."""
-    return (values + ord("0")).astype(np.uint8).tobytes().decode()
 
 
 # One curve: a model, a task, ten sparsities

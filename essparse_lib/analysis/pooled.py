@@ -134,7 +134,8 @@ def for_new_task(effects: Sequence[Effect]) -> NewTask:
 
     means = [mean_effect(group) for group in groups.values()]
     values, errors = np.array([mean.value for mean in means]), np.array([mean.error for mean in means])
-    combined = combine_effects(values, errors**2, method_re="iterated")
+    with np.errstate(divide="ignore"):  # of equal values it divides by their spread, for a number that is not used here
+        combined = combine_effects(values, errors**2, method_re="iterated")
     mean = float(combined.mean_effect_re)
     variance_of_mean = float(combined.var_eff_w_re * max(combined.scale_hksj_re, 1.0))
     margin = float(t.ppf(1 - ALPHA, len(groups) - 2)) * math.sqrt(combined.tau2 + variance_of_mean)
