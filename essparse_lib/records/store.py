@@ -13,9 +13,8 @@ from ..errors import InputError
 from ..files import cache_folder, locked, writing
 from ..specs.spec import Spec
 from ..specs.study import Scale, Study
-from .record import Record, Status, UnknownRecord
-
-__all__ = ["DamagedRecord", "Record", "Status", "Store", "UnknownRecord", "results", "results_folder", "slug"]
+from .record import Record, UnknownRecord
+from .record import Status as Status  # beside Record and Store, for those who read records
 
 #: Where a wheel holds the committed records (absent in a checkout).
 _INSTALLED = Path(__file__).parents[1] / "_results"
