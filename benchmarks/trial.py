@@ -43,11 +43,11 @@ from torch.nn.utils import prune
 from torch.utils.data import DataLoader, TensorDataset
 
 from essparse_lib import tasks
-from essparse_lib.analysis import metrics
 from essparse_lib.figures.fig2 import STUDIES
 from essparse_lib.models import loading
 from essparse_lib.pruning.magnitude import global_magnitude
 from essparse_lib.pruning.prunable import prunable_matrices, prunable_weights
+from essparse_lib.records import metrics
 from essparse_lib.runner import trial
 from essparse_lib.specs.trial import Pruning, Trial
 from essparse_lib.tasks import Examples, Task

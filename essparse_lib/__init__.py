@@ -54,7 +54,7 @@ _HOME = {
     "Study": "specs.study",
     "TENTHS": "specs.study",
     "at_sparsities": "specs.study",
-    "Record": "records.store",
+    "Record": "records.record",
     "Store": "records.store",
     "results": "records.store",
     "Estimate": "analysis.estimate",

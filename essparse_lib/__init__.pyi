@@ -74,7 +74,7 @@ from .pruning.sparsegpt import sparsegpt as sparsegpt
 from .pruning.wanda import wanda as wanda
 from .pruning.zeros import count_zeros as count_zeros
 from .pruning.zeros import count_zeros_by_component as count_zeros_by_component
-from .records.store import Record as Record
+from .records.record import Record as Record
 from .records.store import Store as Store
 from .records.store import results as results
 from .runner.task_heads import TASK_HEADS as TASK_HEADS

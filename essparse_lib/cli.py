@@ -83,6 +83,47 @@ def status() -> None:
 
 
 @app.command()
+def claims(
+    scale: _Scale = "lab",
+    as_json: Annotated[bool, typer.Option("--json", help="A list of objects, for programs.")] = False,
+) -> None:
+    """Print the paper's twelve claims, each with what the paper says, what the records say, and the outcome."""
+    from .book import claims
+
+    (claims.print_json if as_json else claims.print_table)(scale)
+
+
+@app.command()
+def verify(
+    figure: Annotated[
+        str | None, typer.Argument(help="Draw from this figure's records, such as fig2; else all.")
+    ] = None,
+    sample: Annotated[int, typer.Option(min=1, help="Records to run again.")] = 3,
+    scale: _Scale = "lab",
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the draw; else another one each time.")] = None,
+    with_pretraining: Annotated[
+        bool, typer.Option("--with-pretraining", help="Train models whose weights are not there, which takes hours.")
+    ] = False,
+) -> None:
+    """Run records again, drawn at random, and say of each whether it holds; nothing is written.
+
+    A trial holds if its score is repeated within 3 standard deviations of the training noise at its sparsity, which is
+    taken as 0.2 points at least; on the same device and packages no prediction should differ. A measurement holds if no
+    number differs by more than 0.1%. Exit code 1 says that a record does not hold, or is damaged.
+    """
+    from .records.store import DamagedRecord
+    from .runner import verify
+
+    try:
+        repetitions = verify.verify(figure, scale, sample, seed, with_pretraining, typer.echo)
+    except DamagedRecord as error:
+        typer.echo(f"essparse: {error}", err=True)
+        raise typer.Exit(1) from error
+    if not all(repetition.holds for repetition in repetitions):
+        raise typer.Exit(1)
+
+
+@app.command()
 def prune(
     model: _Model,
     out: Annotated[Path, typer.Option(help="Folder to save to; it must not exist yet, or be empty.")],

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from essparse_lib.analysis.curves import curves
 from essparse_lib.analysis.essential import crossing, essential_sparsity, monotone
-from essparse_lib.analysis.metrics import shares_to_digits
 from essparse_lib.analysis.turning_point import turning_point
 from essparse_lib.errors import InputError
+from essparse_lib.records.metrics import shares_to_digits
 from essparse_lib.records.store import Record
 from essparse_lib.specs.study import TENTHS
 from essparse_lib.specs.trial import Pruning

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, matthews_corrcoef
 
-from essparse_lib.analysis.metrics import (
+from essparse_lib.records.metrics import (
     MEANS,
     METRICS,
     accuracy,

@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from essparse_lib import tasks
-from essparse_lib.analysis import metrics
 from essparse_lib.errors import InputError
 from essparse_lib.pruning.masks import Mask
+from essparse_lib.records import metrics
 from essparse_lib.records.store import Record, Store
 from essparse_lib.runner import scheduler
 from essparse_lib.runner import trial as trial_runner

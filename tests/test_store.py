@@ -4,6 +4,7 @@ import errno
 import json
 import multiprocessing
 import os
+import re
 import resource
 import shutil
 import signal
@@ -13,11 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from helpers import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
 from essparse_lib.errors import InputError
-from essparse_lib.records.store import Record, Status, Store, results_folder, slug
+from essparse_lib.records.integrity import checksum, signed_line
+from essparse_lib.records.store import DamagedRecord, Record, Status, Store, results_folder, slug
 from essparse_lib.specs.measurement import Measurement
 from essparse_lib.specs.spec import digest
 from essparse_lib.specs.study import Study, at_sparsities
@@ -39,7 +42,7 @@ def ok(number: int = 0, **others) -> Record:
     return Record(
         spec=trial(number, **others),
         status="ok",
-        metrics={"accuracy": 50.0 + number},
+        metrics={"accuracy": 50.0, "final_loss": 0.5 + number},
         predictions="0101",
         labels="0011",
         provenance={"code": "x"},
@@ -62,7 +65,10 @@ def store(tmp_path):
         Record,
         spec=st.builds(trial, st.integers(0, 9), texts, texts),
         status=st.sampled_from([*Status]),
-        metrics=st.dictionaries(st.text(), st.floats(allow_nan=False, allow_infinity=False)),
+        # no names of metrics that follow from the predictions
+        metrics=st.dictionaries(
+            st.text().map(lambda name: f"loss {name}"), st.floats(allow_nan=False, allow_infinity=False)
+        ),
         predictions=st.text("0123456789abcdefghijklmnopqrstuvwxyz"),
         labels=st.text("0123456789abcdefghijklmnopqrstuvwxyz"),
         reason=texts,
@@ -99,12 +105,39 @@ def test_record_round_trips_through_the_file(reason):
         assert store.mend() == []
 
 
-def test_number_that_is_not_finite_is_not_written(store):
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"metrics": {"accuracy": float("nan")}}, "its accuracy is nan, no finite number"),
+        ({"metrics": {"final_loss": float("inf")}}, "its final_loss is inf, no finite number"),
+        ({"values": {"zeros": float("nan")}}, "not JSON compliant"),
+        ({"metrics": {"accuracy": 99.9}}, r"its accuracy is 99\.9, that of its predictions 50\.0000"),
+        ({"metrics": {"matthews": 1.0}}, r"its matthews is 1\.0, that of its predictions 0\.0000"),
+        ({"metrics": {"f1": 50.0}, "predictions": "zz00zz", "labels": ""}, "that of its predictions 66.6667"),
+        ({"predictions": "010"}, "3 predictions but 4 labels"),
+    ],
+)
+def test_record_that_could_not_be_read_is_not_written(store, changed, message):
     store.append(ok())
     before = tree(store.folder)
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        store.append(replace(ok(1), metrics={"accuracy": float("nan")}))
+    with pytest.raises(ValueError, match=message):
+        store.append(replace(ok(1), **changed))
     assert tree(store.folder) == before
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {"metrics": {"accuracy": 50.00005}},
+        {"metrics": {"matthews": 0.0}},
+        {"metrics": {"f1": 66.63}, "predictions": "zz00zz", "labels": ""},  # shares are kept in 1,295 steps
+        {"metrics": {"exact_match": 33.3}},  # of a metric that the predictions do not decide
+        {"metrics": {"accuracy": 12.5}, "predictions": "", "labels": ""},
+    ],
+)
+def test_metrics_may_differ_by_rounding_and_where_no_predictions_decide(store, kept):
+    store.append(replace(ok(), **kept))
+    assert store.records() == {ok().spec.id: replace(ok(), **kept)}
 
 
 def test_last_record_of_a_trial_counts(store):
@@ -144,7 +177,7 @@ def test_what_a_package_brought_is_read_as_well(store, tmp_path):
     installed = Store(tmp_path / "installed")
     for record in (ok(0), ok(1), ok(2, task="other")):
         installed.append(record)
-    again = replace(ok(1), metrics={"accuracy": 1.0})
+    again = replace(ok(1), metrics={"accuracy": 50.0})
     store.append(again)
     both = Store(store.folder, installed.folder)
     assert both.records_of(trial()) == {trial(0).id: ok(0), trial(1).id: again}
@@ -191,7 +224,16 @@ def test_appends_of_many_processes_lose_and_double_nothing(store):
 def _damaged() -> dict[str, bytes]:
     good = ok(7).line()
     plain = json.loads(good)
+    del plain["checksum"]
     no_seed = {k: v for k, v in plain["trial"].items() if k != "seed"}
+
+    def signed(**changed) -> bytes:
+        """The line with some fields changed and the right checksum; None takes a field away."""
+        return signed_line({k: v for k, v in {**plain, **changed}.items() if v is not None})
+
+    def trained(**changed) -> bytes:
+        return signed(trial={**plain["trial"], "training": {**plain["trial"]["training"], **changed}})
+
     return {
         "cut": good[:-20].encode(),
         "garbage": b"\0\xff\xfe garbage",
@@ -200,17 +242,36 @@ def _damaged() -> dict[str, bytes]:
         "no object": b"[1, 2]",
         "nested without end": b"[" * 200_000,
         "carriage return inside": good.replace(", ", ",\r", 1).encode() + b"\r}",
-        "wrong id": json.dumps({**plain, "id": "0" * 16}).encode(),
-        "trial changed": good.replace('"seed": 7', '"seed": 8').encode(),
-        "number written otherwise": good.replace('"epochs": 1', '"epochs": 1.0').encode(),
-        "truth for a number": good.replace('"epochs": 1', '"epochs": true').encode(),
-        "unknown status": json.dumps({**plain, "status": "perhaps"}).encode(),
-        "no status": json.dumps({k: v for k, v in plain.items() if k != "status"}).encode(),
-        "no id": json.dumps({k: v for k, v in plain.items() if k != "id"}).encode(),
-        "no seed": json.dumps({**plain, "trial": no_seed}).encode(),
-        "strange field": json.dumps({**plain, "colour": "red"}).encode(),
-        "impossible sparsity": good.replace('"sparsity": 0.5', '"sparsity": 1.5').encode(),
+        "no checksum": json.dumps(plain).encode(),
+        "wrong checksum": json.dumps({**plain, "checksum": "0" * 16}).encode(),
+        "checksum that is no text": json.dumps({**plain, "checksum": 7}).encode(),
+        "checksum of another record": json.dumps({**plain, "checksum": json.loads(ok(8).line())["checksum"]}).encode(),
+        "wrong id": signed(id="0" * 16),
+        "trial changed": signed(trial={**plain["trial"], "seed": 8}),
+        "number written otherwise": trained(epochs=1.0),
+        "truth for a number": trained(epochs=True),
+        "unknown status": signed(status="perhaps"),
+        "no status": signed(status=None),
+        "no id": signed(id=None),
+        "no seed": signed(trial=no_seed),
+        "strange field": signed(colour="red"),
+        "impossible sparsity": signed(trial={**plain["trial"], "pruning": {"sparsity": 1.5}}),
+        "accuracy that does not follow": signed(metrics={"accuracy": 99.9}),
+        "mean that does not follow": signed(metrics={"f1": 40.0}, predictions="zz00", labels=None),
+        "metric that is no number": signed(metrics={"accuracy": "50"}),
+        "metrics that are no object": signed(metrics=[50.0]),
+        "predictions that are cut": signed(predictions="010"),
+        "labels that are no digits": signed(metrics={"matthews": 0.0}, labels="00-1"),
+        "metric that is NaN": _resigned(good.replace("50.0", "NaN")),
+        "metric that is infinite": _resigned(good.replace("50.0", "1e999")),
+        "value that is NaN": _resigned(good.replace('"code": "x"', '"code": NaN')),
     }
+
+
+def _resigned(line: str) -> bytes:
+    """Return a line with the right checksum, whatever is in it."""
+    content = re.sub(r', "checksum": "\w+"}$', "}", line).encode()
+    return content[:-1] + f', "checksum": "{checksum(content)}"}}'.encode()
 
 
 @pytest.mark.parametrize("damage", _damaged())
@@ -245,12 +306,69 @@ def test_damaged_line_is_named_set_aside_and_the_others_kept(store, damage):
 def test_a_later_versions_record_is_no_damaged_one(store, kind, settings, message):
     store.append(ok(0))
     path = store.path(trial())
-    later = json.dumps({"id": digest(settings), kind: settings, "status": "ok", "metrics": {"new": 1.0}}).encode()
+    later = signed_line({"id": digest(settings), kind: settings, "status": "ok", "metrics": {"new": 1.0}})
     path.write_bytes(path.read_bytes() + later + b"\n")
     with pytest.raises(InputError, match=r"line 2: a record that this version cannot read .+: a later one") as refusal:
         store.records()
     assert message in str(refusal.value)
     assert store.mend() == []
+
+
+def _edits(value):
+    """Yield the value with each single thing in it changed, whatever that makes of it."""
+    if isinstance(value, dict):
+        for name, entry in value.items():
+            yield {other: kept for other, kept in value.items() if other != name}
+            yield from ({**value, name: edited} for edited in _edits(entry))
+        yield {**value, "new": 1}
+    elif isinstance(value, list):
+        for place, entry in enumerate(value):
+            yield from ([*value[:place], edited, *value[place + 1 :]] for edited in _edits(entry))
+    elif isinstance(value, str):
+        yield from (value + "0", value[1:] + value[:1] if len(set(value)) > 1 else value[:-1] + "_")
+    else:
+        yield from (value + 1, str(value))
+
+
+def _of_every_field() -> tuple[Record, ...]:
+    """Records that together have every field that a record can have."""
+    provenance = {"versions": {"torch": "2"}, "seconds": 1.5, "threads": 1}
+    similarity = Measurement(kind="mask-similarity", model="tiny-bert", sparsity=0.5, trials=(trial(1),))
+    return (
+        replace(ok(), provenance=provenance),
+        replace(ok(), metrics={"f1": 100.0}, predictions="zz", labels=""),
+        Record(spec=trial(), status="failed", reason="no memory", provenance=provenance),
+        Record(spec=similarity, status="ok", values={"names": ["a", "b"], "cosine": [[1.0, 0.5], [0.5, 1.0]]}),
+    )
+
+
+@pytest.mark.parametrize("record", _of_every_field(), ids=["classes", "mean", "failed", "measurement"])
+def test_every_edit_by_hand_is_found_and_named_and_nothing_is_overwritten(store, record):
+    store.append(ok(9, model=record.spec.model, task=record.spec.file))
+    path = store.path(record.spec)
+    first = path.read_bytes()
+    plain = json.loads(record.line())
+    edits = list(_edits(plain))
+    assert len(edits) > 2 * len(plain)
+    unseen = []
+    for edited in edits:
+        path.write_bytes(first + json.dumps(edited, ensure_ascii=False).encode() + b"\n")
+        before = tree(store.folder)
+        try:
+            store.records()
+            unseen.append(edited)
+        except DamagedRecord as error:
+            assert str(error).startswith(f"{path}, line 2: damaged record (")
+        assert tree(store.folder) == before
+    assert not unseen
+    path.write_bytes(first + json.dumps(plain, ensure_ascii=False).encode() + b"\n")
+    assert store.records()[record.spec.id] == record
+
+
+def test_every_committed_record_holds():
+    for path in sorted((ROOT / "results").glob("*/*/*.jsonl")):
+        for line in path.read_bytes().splitlines():
+            assert Record.from_line(line).line().encode() == line
 
 
 def test_mend_keeps_what_earlier_mends_set_aside(store):
@@ -351,7 +469,7 @@ def test_claims_exclude_each_other_and_end_with_their_holder(store):
 
 def test_merge_adds_unknown_trials_only(store):
     store.append(ok(0))
-    rival = replace(ok(0), metrics={"accuracy": 99.0})
+    rival = replace(ok(0), metrics={"accuracy": 50.0})
     assert store.merge([rival, ok(1), replace(ok(1), status="failed"), ok(2)]) == 2
     assert store.records() == {r.spec.id: r for r in (ok(0), ok(1), ok(2))}
     assert store.merge(store.records().values()) == 0

@@ -14,9 +14,9 @@ from PIL import Image
 from pyarrow import parquet
 
 from essparse_lib import tasks
-from essparse_lib.analysis import metrics
 from essparse_lib.errors import InputError
 from essparse_lib.models import loading
+from essparse_lib.records import metrics
 from essparse_lib.runner import trial as trial_runner
 from essparse_lib.runner import workbench
 from essparse_lib.runner.task_heads import TASK_HEADS

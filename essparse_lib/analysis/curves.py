@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from ..records.metrics import MEANS, METRICS
 from ..records.store import Record, Status
 from ..specs.study import Study
 from ..specs.trial import Pruning
 from .estimate import RESAMPLES, Estimate, percentile_interval
-from .metrics import MEANS, METRICS
 from .noise import training_noise, training_variance
 from .scoring import metric_of, scoring
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..records.metrics import MEANS, METRICS, confusion_cells, from_digits, majority, shares
 from ..records.store import Record, Status
-from .metrics import MEANS, METRICS, confusion_cells, from_digits, majority, shares
 
 
 @dataclass(frozen=True)

@@ -2,118 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import cache
 from itertools import compress
 from pathlib import Path
-from typing import Any
 
-from ..errors import InputError, one_line
+from ..errors import InputError
 from ..files import cache_folder, locked, writing
-from ..specs.measurement import Measurement
-from ..specs.pretraining import ImagePretraining, TextPretraining
-from ..specs.spec import Spec, digest, member
+from ..specs.spec import Spec
 from ..specs.study import Scale, Study
-from ..specs.trial import Trial
-
-_SPECS: dict[str, type[Spec]] = {
-    kind.record_kind: kind for kind in (Trial, Measurement, TextPretraining, ImagePretraining)
-}
-
-
-class Status(StrEnum):
-    """How a spec ended: well, with a loss that became NaN or infinite, or with an error."""
-
-    OK = "ok"
-    DIVERGED = "diverged"
-    FAILED = "failed"
-
-
-#: The fields that a line has only where they are not empty.
-_OPTIONAL = ("metrics", "predictions", "labels", "values", "reason", "provenance")
+from .record import Record, UnknownRecord
+from .record import Status as Status  # beside Record and Store, for those who read records
 
 #: Where a wheel holds the committed records (absent in a checkout).
 _INSTALLED = Path(__file__).parents[1] / "_results"
 
 
-class UnknownRecord(Exception):
-    """A line is whole, but its spec is one that this version does not know."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Record:
-    """What came of a trial, a measurement or a pre-training.
-
-    Attributes:
-        spec: the trial, the measurement or the pre-training.
-        status: a ``Status``, or its name, which is turned into one.
-        metrics: scores in points from 0 to 100, losses, and the measured sparsity after training.
-        predictions: the predicted class of every evaluation example, in the task's order, one character each (0–9,
-            a–z): what intervals and further metrics are computed from. Where the metric is a mean (``metrics.MEANS``),
-            each example's share in two characters.
-        labels: the true classes, likewise; empty where the metric is a mean.
-        reason: why, unless ``ok``.
-        provenance: code revision, package versions, device, seconds, peak memory, hashes of data and weights.
-        values: what was measured, as plain data.
-
-    Raises:
-        InputError: there is no such status.
-    """
-
-    spec: Spec
-    status: str
-    metrics: dict[str, float] = field(default_factory=dict)
-    predictions: str = ""
-    labels: str = ""
-    reason: str = ""
-    provenance: dict[str, Any] = field(default_factory=dict)
-    values: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "status", member(Status, "status", self.status))
-
-    def line(self) -> str:
-        """Return the record as one line of JSON."""
-        spec = self.spec
-        plain = {"id": spec.id, spec.record_kind: spec.canonical(), "status": str(self.status)}
-        for name in _OPTIONAL:
-            if getattr(self, name):
-                plain[name] = getattr(self, name)
-        return json.dumps(plain, allow_nan=False, ensure_ascii=False)
-
-    @classmethod
-    def from_line(cls, line: str | bytes) -> Record:
-        """Return the record whose ``line()`` this is.
-
-        Raises:
-            UnknownRecord: a later version wrote it, of a kind or with settings that are not known here.
-            ValueError: the line is damaged (no JSON, fields missing, or an id that is not the spec's).
-        """
-        try:
-            plain = json.loads(line.decode() if isinstance(line, bytes) else line)
-            name = plain.pop("id")
-            kind = next(key for key in plain if key not in ("status", *_OPTIONAL))
-            record = cls(spec=_spec(kind, plain.pop(kind), name), **plain)
-        except (AttributeError, KeyError, RecursionError, StopIteration, TypeError, ValueError) as error:
-            raise ValueError(f"{type(error).__name__}: {error}") from error
-        if record.spec.id != name:
-            raise ValueError(f"its id is {name}, its trial's is {record.spec.id}")
-        return record
-
-
-def _spec(kind: str, plain: Any, name: str) -> Spec:
-    """Return the spec of a record with this id, from the spec's kind and its canonical form."""
-    try:
-        return _SPECS[kind].from_canonical(plain)
-    except (KeyError, TypeError, ValueError) as error:
-        if digest(plain) == name:  # as it was written
-            raise UnknownRecord(f"{kind}: {one_line(error)}") from error
-        raise
+class DamagedRecord(InputError):
+    """A line of a record's file is damaged; the message names file and line."""
 
 
 class Store:
@@ -131,7 +39,8 @@ class Store:
         """Return every record by its spec's id; of several of one spec, the last.
 
         Raises:
-            InputError: a line is damaged, or a later version's (the message gives file and line).
+            DamagedRecord: a line is damaged (the message gives file and line).
+            InputError: a line is a later version's (likewise).
         """
         installed = Store(self.installed).records() if self.installed else {}
         return {**installed, **_read(self._files())}
@@ -140,7 +49,8 @@ class Store:
         """Return the records in the files that these specs belong to, by id; no other file is opened.
 
         Raises:
-            InputError: a line is damaged, or a later version's (the message gives file and line).
+            DamagedRecord: a line is damaged (the message gives file and line).
+            InputError: a line is a later version's (likewise).
         """
         installed = Store(self.installed).records_of(*specs) if self.installed else {}
         one_of_each_file = {(spec.model, spec.file): spec for spec in specs}
@@ -151,7 +61,8 @@ class Store:
         """Return the records in the files that these studies' specs belong to, by id; no other file is opened.
 
         Raises:
-            InputError: a line is damaged, or a later version's (the message gives file and line).
+            DamagedRecord: a line is damaged (the message gives file and line).
+            InputError: a line is a later version's (likewise).
         """
         return self.records_of(*(spec for study in studies for spec in study.specs()))
 
@@ -160,6 +71,7 @@ class Store:
 
         Raises:
             InputError: the disk is full or read-only; nothing has changed then.
+            ValueError: as ``Record.line``.
         """
         path = self.path(record.spec)
         with locked(self._lock(path.name)):
@@ -167,8 +79,7 @@ class Store:
             if earlier and not earlier.endswith(b"\n"):
                 earlier += b"\n"
             with writing(path) as file:
-                # half a surrogate pair, as in the name of a damaged file, is no UTF-8: JSON has an escape for it
-                file.write(earlier + record.line().encode(errors="backslashreplace") + b"\n")
+                file.write(earlier + record.line().encode() + b"\n")
 
     @contextmanager
     def claimed(self, spec: Spec) -> Iterator[bool]:
@@ -267,7 +178,7 @@ def _read(paths: Iterable[Path]) -> dict[str, Record]:
             try:
                 record = Record.from_line(line)
             except ValueError as error:
-                raise InputError(
+                raise DamagedRecord(
                     f"{path}, line {number}: damaged record ({error}); `essparse mend {path.parents[1]}` "
                     f"sets it aside in {path.name}.damaged, after which its trial can be run again"
                 ) from error
@@ -293,8 +204,8 @@ def _joined(lines: Iterable[bytes]) -> bytes:
 def _is_damaged(line: bytes) -> bool:
     try:
         Record.from_line(line)
+    except UnknownRecord:
+        pass
     except ValueError:
         return True
-    except UnknownRecord:
-        return False
     return False

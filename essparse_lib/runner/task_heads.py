@@ -10,9 +10,9 @@ import numpy as np
 from accelerate import Accelerator
 from torch import nn
 
-from ..analysis import metrics
 from ..errors import InputError
 from ..models import loading
+from ..records import metrics
 from ..specs.tasks import Head
 from ..tasks import Examples, Images, Questions, Task
 from ..tasks.answers import exact_match, f1
@@ -30,7 +30,7 @@ class Scored:
 
     Attributes:
         metrics: in points, by name.
-        predictions: what a record keeps of the prediction for each example (``analysis.metrics``).
+        predictions: what a record keeps of the prediction for each example (``records.metrics``).
         labels: what it keeps of the examples' labels; empty where the predictions say all.
     """
 

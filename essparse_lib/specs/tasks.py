@@ -28,7 +28,7 @@ class NamedTask:
     Attributes:
         name: as in trials, in records and in the parameters of notebooks.
         head: the kind of head that a model needs for the task.
-        metric: the score that figures show, a name in ``analysis.metrics``.
+        metric: the score that figures show, a name in ``records.metrics``.
         counts: the numbers of training and of test examples, or None where they are not fixed.
         tokens: the mean number of tokens of an example, or None where it is not known.
         same_texts: name of the texts that the task shares with others; empty if it shares none.

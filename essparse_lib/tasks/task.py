@@ -95,7 +95,7 @@ class Task:
         classes: names of the classes, in the order of their numbers; empty if answers are not classes.
         load: a function that reads the splits; it raises InputError if they cannot be had.
         counts: number of training and of test examples that the source must have, or None if they are not fixed.
-        metric: name of the metric, one of ``analysis.metrics``.
+        metric: name of the metric, one of ``records.metrics``.
         source: data and licence in words, for the page on data.
         head: kind of model head that the task needs.
     """

@@ -64,6 +64,9 @@ MEANS = frozenset({"f1", "top1"})
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _STEPS = len(_DIGITS) ** 2 - 1
 
+#: By the code of a character, the digit that it is; -1 for any other.
+_VALUES = np.array([_DIGITS.find(chr(code)) for code in range(256)])
+
 
 def to_digits(numbers: Iterable[int], width: int = 1) -> str:
     """Return whole numbers from 0 as text in base 36; ``from_digits`` reads it back.
@@ -89,12 +92,10 @@ def from_digits(text: str, width: int = 1) -> np.ndarray:
     Raises:
         ValueError: the text does not consist of numbers of that width in base 36.
     """
-    codes = np.frombuffer(text.encode(), dtype=np.uint8)
-    digit, letter = (codes >= ord("0")) & (codes <= ord("9")), (codes >= ord("a")) & (codes <= ord("z"))
-    if len(codes) % width or not (digit | letter).all():
+    values = _VALUES[np.frombuffer(text.encode(), dtype=np.uint8)]
+    if len(values) % width or (values < 0).any():
         raise ValueError(f"{text[:20]!r} is no row of numbers of {width} digits from 0 to z")
-    values = np.where(digit, codes.astype(np.int64) - ord("0"), codes.astype(np.int64) - ord("a") + 10)
-    return values.reshape(-1, width) @ (len(_DIGITS) ** np.arange(width)[::-1])
+    return values.reshape(-1, width) @ (len(_DIGITS) ** np.arange(width)[::-1]) if width > 1 else values
 
 
 def shares_to_digits(values: np.ndarray) -> str:
@@ -129,8 +130,27 @@ def score(metric: str, labels: np.ndarray, predictions: np.ndarray, classes: int
         predictions: predicted class of each example, shape (examples,).
         classes: number of classes.
     """
-    counts = confusion_cells(labels, predictions, classes).sum(0).reshape(classes, classes)
-    return float(METRICS[metric](counts))
+    counts = np.bincount(labels * classes + predictions, minlength=classes**2).reshape(classes, classes)
+    return float(METRICS[metric](counts.astype(np.float32)))
+
+
+def agreement(labels: str, predictions: str) -> float:
+    """Return the accuracy in points of classes that are written as ``to_digits`` writes them.
+
+    Args:
+        labels: class of each example, one digit each.
+        predictions: predicted class of each example, likewise.
+
+    Raises:
+        ValueError: there are not as many labels as predictions, or none.
+
+    >>> agreement("0123", "0120")
+    75.0
+    """
+    if not labels or len(labels) != len(predictions):
+        raise ValueError(f"{len(predictions)} predictions but {len(labels)} labels")
+    true, predicted = np.frombuffer(labels.encode(), np.uint8), np.frombuffer(predictions.encode(), np.uint8)
+    return 100 * int(np.count_nonzero(true == predicted)) / len(labels)
 
 
 def majority(metric: str, labels: np.ndarray, classes: int) -> float:
