@@ -21,6 +21,7 @@ from ..specs.study import Study
 from ..wording import places_text
 from .paper import ESSENTIAL_RANGE
 from .phrases import Place, introduced, missing_models, nothing_to_lose, place_name, statement_clauses, unlearned_tasks
+from .pools import Pool, drops_of_curves
 from .rules import Decision, average_number, average_outcome, complete_models, three_statements, verdict_by
 from .verdict import Clause, Number, Statement, Verdict, not_judged
 
@@ -106,6 +107,22 @@ def drops_at(curves: Sequence[Curve], sparsity: float) -> list[Effect]:
                 Effect(model=curve.model, task=curve.task, value=float(drops[level]), resampled=resampled[:, level])
             )
     return effects
+
+
+def pools(study: Study, curves: Sequence[Curve]) -> tuple[Pool, ...]:
+    """Return the drops at each sparsity, those at the threshold, which decide, first.
+
+    Args:
+        study: the study of the curves.
+        curves: the study's curves of its main way to prune.
+    """
+    evidence = eligible(study, curves)
+    counted = evidence.counted if isinstance(evidence, Eligible) else []
+    measured = sorted({float(level) for curve in curves for level in curve.levels if level} - {THRESHOLD})
+    return tuple(
+        drops_of_curves(curves, counted, sparsity, ALLOWED, decides=sparsity == THRESHOLD)
+        for sparsity in (THRESHOLD, *measured)
+    )
 
 
 def statements(counted: Sequence[Curve]) -> tuple[Statement, ...]:
