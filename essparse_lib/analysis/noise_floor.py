@@ -12,7 +12,7 @@ from ..specs.study import Study
 from ..specs.trial import Pruning, Trial
 from .curves import MIN_SEEDS
 from .differences import Components, Difference, pooled_components
-from .pooled import ALPHA, Range, mean_effect
+from .pooled import ALPHA, Effect, Range, mean_effect
 
 #: Probability with which a difference is to be found.
 POWER = 0.8
@@ -24,7 +24,7 @@ TOO_NEAR = 0.1
 MOST_SEEDS = 100
 
 #: How many times as large as now the test sets are in a plan.
-FACTORS = (1, 2, 4)
+FACTORS = (1, 2, 4, 8)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,12 +96,16 @@ class Need:
         distance: how far the mean lies from the nearer end of what is allowed, in points.
         error: the standard error of the mean now, in points.
         needed_error: the standard error with which a mean so far away is decided in 80% of cases, in points.
+        noisiest: the effect that adds most to the variance of the mean.
+        noisiest_share: the share of that variance that it adds, taking effects as independent.
         plans: numbers of seeds and examples that give this error; none where the mean lies too near.
     """
 
     distance: float
     error: float
     needed_error: float
+    noisiest: Effect
+    noisiest_share: float
     plans: tuple[Plan, ...]
 
 
@@ -116,7 +120,9 @@ def need(differences: Sequence[Difference], allowed: Range, study: Study, record
         study: the study whose trials the differences are of.
         records: records by the id of their spec, whose seconds tell what a trial costs.
     """
-    distance = allowed.distance(mean_effect([difference.effect() for difference in differences]).value)
+    effects = [difference.effect() for difference in differences]
+    mean = mean_effect(effects)
+    distance = allowed.distance(mean.value)
     parts = pooled_components(differences)
     needed = distance / errors_to_tell()
     plans = []
@@ -124,8 +130,15 @@ def need(differences: Sequence[Difference], allowed: Range, study: Study, record
         seeds = least_seeds(parts, needed, factor)
         hours = None if seeds is None else core_hours(differences, seeds, factor, study, records)
         plans.append(Plan(factor=factor, seeds=seeds, core_hours=hours))
-    error = mean_effect([difference.effect() for difference in differences]).error
-    return Need(distance=distance, error=error, needed_error=needed, plans=tuple(plans))
+    noisiest = max(effects, key=lambda effect: effect.error)
+    return Need(
+        distance=distance,
+        error=mean.error,
+        needed_error=needed,
+        noisiest=noisiest,
+        noisiest_share=noisiest.error**2 / sum(effect.error**2 for effect in effects),
+        plans=tuple(plans),
+    )
 
 
 def least_seeds(parts: Components, error: float, factor: float = 1.0) -> int | None:
