@@ -117,9 +117,14 @@ def _need_text(pool: Pool, needed: Need) -> str:
         text += f" Of its variance {needed.noisiest_share:.0%} comes from {place_of(pool.effects, needed.noisiest)}."
     if not needed.plans:
         return f"{text} That is nearer than {TOO_NEAR:g}: no number of runs that can be afforded decides it."
+    text += (
+        f" If it is the true mean, a standard error of {needed.needed_error:.2f} decides it in {POWER:.0%} of cases."
+    )
+    if all(plan.seeds is None for plan in needed.plans):
+        most = max(plan.factor for plan in needed.plans)
+        return f"{text} Not even {MOST_SEEDS} seeds of each task with {most} times as many test examples give that."
     table = [
-        f"{text} If it is the true mean, a standard error of {needed.needed_error:.2f} decides it in {POWER:.0%} of "
-        "cases. Any of these would give it, where the tasks have so many examples:",
+        f"{text} Each row would give that, where the tasks have so many examples:",
         "",
         "| test examples | seeds of each task | core-hours |",
         "| --- | --- | --- |",

@@ -38,9 +38,9 @@ def of_pools(pools: Sequence[Pool]) -> panels.Panel | None:
         shown=[TOGETHER],
         step=EPSILONS[1],
         interval="",
-        unit=" points",
+        unit=" pt",
         digits=0,
-        legends=("Differences", "Tasks"),
+        legends=("Lines", "Tasks"),
     )
 
 
