@@ -47,11 +47,12 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import curve_plots, fig2, panel_chart, panels, parameters, points, style
+from essparse_lib.figures import curve_plots, fig2, forest_plots, noise_tables, panel_chart, panels, parameters, points, style, within_panels
 from essparse_lib.records import cost, store, summary
 from essparse_lib.analysis import curves
 from essparse_lib.specs.trial import Pruning
 from essparse_lib.claims import c01_essential_sparsity, c03_task_not_size
+from essparse_lib.claims.pools import deciding
 
 style.apply()
 sparsity = check_sparsity(sparsity)
@@ -130,7 +131,51 @@ Markdown(size.text)
 # recover more, or dense ones learn more that pruning then costs: the paper's models and data are the `paper` scale of this
 # notebook. More seeds would narrow the intervals. At lab scale every task is trained on at most 4,000 examples and for few steps ([Methods](../book/methods.md) lists the settings), so a curve here
 # speaks of pruning *and* of learning from few examples.
+
+# %% [markdown]
+# ## Task by task
 #
+# A row is a task, or a model on a task; [How to read this book](../book/how-to-read.md) explains the marks.
+
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig2-forest", "caption": "The drop with 30% of the weights gone on each task with its 95% interval, and the tolerated loss as a broken line. Hollow grey circles are shown and do not count, for the reason in their row. The diamond is the mean of those that count, with its interval, which the verdict rests on; the thick bar is where the drop on a new task is expected, in 95% of cases. An arrow says that an interval goes on beyond the axis."}, "image": {"alt": "A row for each task: a dot with a horizontal bar; below them a diamond for the mean and a thick bar for a new task; a vertical broken line at one point.", "align": "center"}}
+pools = c01_essential_sparsity.pools(study, all_curves)
+forest_plots.draw(deciding(pools));
+
+# %% tags=["remove-input"]
+Markdown(forest_plots.shared_texts(pools))
+
+# %% [markdown]
+# **What chance alone does.** How much the drop at 30% varies (standard deviation, in points) because training is repeated, because other examples are drawn, and both together.
+# *Smallest that shows* is the smallest drop that these seeds and examples tell from none with a power of 80%. *One run shows* is where a single
+# run without repetition lands in 95% of cases if the true drop is none.
+
+# %% tags=["remove-input"]
+noise_tables.floor_table(deciding(pools)).style.hide(axis="index")
+
+# %% [markdown]
+# **How sure it is that the drop lies within ε.** At each sparsity the share of resamples in which the drop, on average over the tasks that count, is at most ε. The slider moves ε. It is
+# a bootstrap share: how often the mean drop stays within ε when examples and the noise of training are drawn anew, not the probability that the claim is true.
+
+# %% tags=["remove-input"]
+panel_chart.show(within_panels.of_pools(pools))
+
+# %% tags=["remove-input"]
+noise_tables.within_table(pools).style.hide(axis="index")
+
+# %% [markdown]
+# **What would decide it.** Where the mean is inconclusive: how many seeds, with how many test examples, would bring its whole interval to one side.
+
+# %% tags=["remove-input"]
+Markdown(noise_tables.needs_text(deciding(pools), study, records))
+
+# %% [markdown]
+# **Would another reading say something else?** The mean with ε in points and in percent of the dense score, at the sparsities around 30% that have records, and with three readings of the noise: by the rule of the
+# verdict; none from training, the examples alone; and with what the examples explain left in, so that it counts twice. [Methods](../book/methods.md) has the rule.
+
+# %% tags=["remove-input"]
+noise_tables.sensitivity_table(c01_essential_sparsity.pools_near(study, records, all_curves)).style.hide(axis="index")
+
+# %% [markdown]
 # ## Where the numbers come from
 
 # %% tags=["remove-input"]

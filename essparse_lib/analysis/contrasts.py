@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
 from ..records.store import Record
 from ..specs.study import TENTHS, Study, at_sparsities
 from ..specs.trial import Pruning, Timing
-from .curves import MIN_SEEDS, curves
+from .curves import MIN_SEEDS, Curve, curves
 from .estimate import Estimate
 from .pooled import Effect
 
@@ -40,6 +40,7 @@ class Contrast:
         seeds: number of seeds that have a result of both.
         learned: whether the dense model has learned the task.
         sensitive: whether the model has something to lose on the task (``Curve.sensitive``).
+        curve: the curve that both prunings are levels of.
     """
 
     model: str
@@ -50,6 +51,7 @@ class Contrast:
     seeds: int
     learned: bool
     sensitive: bool
+    curve: Curve = field(repr=False, compare=False)
 
     @cached_property
     def difference(self) -> Estimate:
@@ -109,6 +111,7 @@ def contrasts(study: Study, records: Mapping[str, Record], pairs: Sequence[tuple
                 seeds=seeds,
                 learned=learned,
                 sensitive=sensitive,
+                curve=curve,
             )
             result.append(contrast)
     return result

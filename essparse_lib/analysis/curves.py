@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -15,7 +15,7 @@ from ..records.store import Record, Status
 from ..specs.study import Study
 from ..specs.trial import Pruning
 from .estimate import RESAMPLES, Estimate, percentile_interval
-from .noise import training_noise, training_variance
+from .noise import NoiseReading, training_noise, training_variance
 from .scoring import metric_of, scoring
 
 #: The paper's tolerance (§3), in points: performance within 1% of the dense model's.
@@ -44,6 +44,7 @@ class Curve:
         resampled: scores for each resample of the evaluation examples, shape (resamples, seeds, levels).
         variances: variance of one training at each level, the seeds paired, in squared points, shape (levels,).
         noise: what training adds to each level's mean over the seeds, shape (resamples, levels).
+        examples: number of evaluation examples.
         majority: score of always saying the commonest class, or no right word.
         failures: (seed, sparsity) of each trial that diverged or failed.
     """
@@ -59,6 +60,7 @@ class Curve:
     resampled: np.ndarray
     variances: np.ndarray
     noise: np.ndarray
+    examples: int
     majority: float
     failures: tuple[tuple[int, float], ...]
 
@@ -105,6 +107,12 @@ class Curve:
         value = _mean_drop(self.scores[..., columns], False)[..., 1]
         resampled = _mean_drop(self.resampled[..., columns], False)[..., 1]
         return float(value), resampled + noise
+
+    def with_noise(self, reading: NoiseReading) -> Curve:
+        """Return the curve with the variance of one training read in another way, and noise drawn alike."""
+        variances = training_variance(self.scores, self.resampled, self.levels, reading)
+        noise = _noise(variances, self.scores, self.model, self.task, self.variant)
+        return replace(self, variances=variances, noise=noise)
 
     def seeds_of(self, *prunings: Pruning) -> int:
         """Return how many seeds have a result of all of these prunings."""
@@ -233,12 +241,18 @@ def _curve(
         scores=scores,
         resampled=resampled,
         variances=variances,
-        noise=training_noise(variances, (~np.isnan(scores)).sum(0), f"{model} {task} {variant}"),
+        noise=_noise(variances, scores, model, task, variant),
+        examples=scorer.examples,
         majority=scorer.floor,
         failures=tuple(
             (seed, pruning.sparsity) for (seed, pruning), record in grid.items() if record.status != Status.OK
         ),
     )
+
+
+def _noise(variances: np.ndarray, scores: np.ndarray, *names: str) -> np.ndarray:
+    """Return what training adds to each level's mean, shape (resamples, levels), with draws that the names choose."""
+    return training_noise(variances, (~np.isnan(scores)).sum(0), " ".join(names))
 
 
 def _check_same_origin(records: Sequence[Record]) -> None:

@@ -6,6 +6,8 @@ of the examples already hold the second part, so it is taken out of what the sco
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import numpy as np
 
 from .estimate import RESAMPLES
@@ -17,7 +19,17 @@ LEAST_SD = 0.2
 FLOOR_UP_TO = 0.60
 
 
-def training_variance(scores: np.ndarray, resampled: np.ndarray, levels: np.ndarray) -> np.ndarray:
+class NoiseReading(StrEnum):
+    """How the variance of one training is read off the scores. Verdicts use the first; the others show what it does."""
+
+    RULE = "the rule's"
+    EXAMPLES = "examples alone"
+    UNCORRECTED = "examples counted twice"
+
+
+def training_variance(
+    scores: np.ndarray, resampled: np.ndarray, levels: np.ndarray, reading: NoiseReading = NoiseReading.RULE
+) -> np.ndarray:
     """Return the variance from one training to the next at each level, after the effect of the seed is taken out.
 
     At each level it is the residual variance of a two-way layout of seeds and levels, less the part that the choice of
@@ -28,6 +40,8 @@ def training_variance(scores: np.ndarray, resampled: np.ndarray, levels: np.ndar
         scores: in points, shape (seeds, levels); NaN where a trial is missing.
         resampled: the scores for each resample of the examples, shape (resamples, seeds, levels).
         levels: the sparsity at each level, shape (levels,).
+        reading: ``EXAMPLES`` takes training to add nothing; ``UNCORRECTED`` leaves in what the choice of examples
+            explains, which the resamples hold already.
 
     Returns:
         Variances in squared points, shape (levels,); 0 where there is one seed, or no degree of freedom.
@@ -35,13 +49,13 @@ def training_variance(scores: np.ndarray, resampled: np.ndarray, levels: np.ndar
     known = ~np.isnan(scores)
     seeds, count = scores.shape
     freedom = known.sum() - count - (seeds - 1 if count > 1 else 0)
-    if seeds < 2 or freedom < 1:
+    if seeds < 2 or freedom < 1 or reading == NoiseReading.EXAMPLES:
         return np.zeros(count)
     # the residuals are too small, as the means are fitted to the same scores (Davison and Hinkley 1997, §3.3)
     scale = known.sum() / freedom
     total = scale * np.nanmean(_residuals(scores) ** 2, axis=0)
     of_examples = scale * np.nanmean(_residuals(resampled - scores) ** 2, axis=(0, 1))
-    variances = total - of_examples
+    variances = total if reading == NoiseReading.UNCORRECTED else total - of_examples
     typical = variances[levels <= max(FLOOR_UP_TO + 1e-9, levels.min())].mean()
     return np.maximum(_rising(levels, variances), max(typical / 2, LEAST_SD**2))
 

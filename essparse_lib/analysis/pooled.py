@@ -64,6 +64,31 @@ class Range:
         """Return whether the whole interval of an estimate lies outside the range, on one side."""
         return estimate.low > self.high or estimate.high < self.low
 
+    def at(self, epsilon: float) -> Range:
+        """Return a range with the same sides, ``epsilon`` points from 0.
+
+        >>> Range(high=1.0).at(2.0), Range(low=-1.0, high=1.0).at(0.5)
+        (Range(low=-inf, high=2.0), Range(low=-0.5, high=0.5))
+        """
+        return Range(low=-epsilon if math.isfinite(self.low) else self.low, high=epsilon)
+
+    def distance(self, value: float) -> float:
+        """Return how far a value lies from the nearer end of the range, inside or outside.
+
+        >>> Range(high=1.0).distance(0.25), Range(low=-1.0, high=1.0).distance(-1.5)
+        (0.75, 0.5)
+        """
+        return min(abs(value - end) for end in (self.low, self.high))
+
+    def share(self, effects: np.ndarray) -> float:
+        """Return the share of effects that lie in the range, such as of the resamples of a bootstrap.
+
+        >>> Range(high=1.0).share(np.array([0.2, 0.9, 1.0, 1.3]))
+        0.75
+        """
+        known = effects[~np.isnan(effects)]
+        return float(((known >= self.low) & (known <= self.high)).mean()) if len(known) else math.nan
+
 
 def mean_effect(effects: Sequence[Effect]) -> Effect:
     """Return the mean of effects as one effect, with the model and the task of the first.

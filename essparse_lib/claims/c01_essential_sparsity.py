@@ -10,17 +10,21 @@ to lose: its drop at the last sparsity lies above one point by its whole interva
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..analysis.curves import EPSILON, MIN_SEEDS, Curve
+from ..analysis.curves import curves as curves_of
 from ..analysis.essential import essential_sparsity
 from ..analysis.estimate import Estimate
 from ..analysis.pooled import Effect, Range
+from ..records.store import Record
 from ..specs.study import Study
+from ..specs.trial import Pruning
 from ..wording import places_text
 from .paper import ESSENTIAL_RANGE
 from .phrases import Place, introduced, missing_models, nothing_to_lose, place_name, statement_clauses, unlearned_tasks
+from .pools import Pool, drops_of_curves
 from .rules import Decision, average_number, average_outcome, complete_models, three_statements, verdict_by
 from .verdict import Clause, Number, Statement, Verdict, not_judged
 
@@ -31,6 +35,9 @@ THRESHOLD = ESSENTIAL_RANGE[0]
 
 #: The sparsities at which the loss is stated.
 STATED = (0.1, 0.2, 0.3, 0.4, 0.5)
+
+#: The sparsities around the threshold at which other readings are tried.
+NEAR = (0.2, 0.25, 0.3)
 
 #: The drops that the claim allows, in points.
 ALLOWED = Range(high=EPSILON)
@@ -106,6 +113,45 @@ def drops_at(curves: Sequence[Curve], sparsity: float) -> list[Effect]:
                 Effect(model=curve.model, task=curve.task, value=float(drops[level]), resampled=resampled[:, level])
             )
     return effects
+
+
+def pools(study: Study, curves: Sequence[Curve]) -> tuple[Pool, ...]:
+    """Return the drops at each measured sparsity; those at the threshold decide.
+
+    Args:
+        study: the study of the curves.
+        curves: the study's curves of its main way to prune.
+    """
+    evidence = eligible(study, curves)
+    counted = evidence.counted if isinstance(evidence, Eligible) else []
+    measured = sorted({float(level) for curve in curves for level in curve.levels if level})
+    return tuple(
+        drops_of_curves(curves, counted, sparsity, ALLOWED, decides=sparsity == THRESHOLD) for sparsity in measured
+    )
+
+
+def pools_near(study: Study, records: Mapping[str, Record], curves: Sequence[Curve]) -> tuple[Pool, ...]:
+    """Return the drops of the curves that count at the sparsities in ``NEAR``, those outside the study among them.
+
+    Args:
+        study: the study of the curves.
+        records: records by the id of their spec.
+        curves: the study's curves of its main way to prune.
+    """
+    evidence = eligible(study, curves)
+    counted = evidence.counted if isinstance(evidence, Eligible) else []
+    outside = tuple(Pruning(sparsity=sparsity) for sparsity in NEAR if sparsity not in study.sparsities)
+    with_others = curves_of(study, records, prunings=(*study.variants[study.main], *outside)) if counted else []
+    places = {(curve.model, curve.task) for curve in counted}
+
+    def pool(sparsity: float) -> Pool:
+        measured = counted if sparsity in study.sparsities else with_others
+        pruning = Pruning(sparsity=sparsity)
+        group = [curve for curve in measured if (curve.model, curve.task) in places and pruning in curve.prunings]
+        enough = [curve for curve in group if curve.seeds_of(pruning) >= MIN_SEEDS]
+        return drops_of_curves(enough, enough, sparsity, ALLOWED, decides=sparsity == THRESHOLD)
+
+    return tuple(pool(sparsity) for sparsity in NEAR)
 
 
 def statements(counted: Sequence[Curve]) -> tuple[Statement, ...]:

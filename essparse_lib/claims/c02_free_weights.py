@@ -20,6 +20,7 @@ from ..records.store import Record
 from ..specs.study import Study
 from ..specs.trial import Pruning
 from .phrases import introduced, nothing_counts, statement_clauses, uncounted
+from .pools import Pool, of_contrasts
 from .rules import Decision, average_number, average_outcome, least_favourable, three_statements, verdict_by
 from .verdict import Clause, Number, Outcome, Verdict, not_judged
 
@@ -53,8 +54,7 @@ def eligible(study: Study, records: Mapping[str, Record]) -> Eligible | Verdict:
         study: the study, whose main way to prune has one level.
         records: records by the id of their spec.
     """
-    pruning = study.variants[study.main][0]
-    drops = contrasts(study, records, [(pruning, Pruning())])
+    pruning, drops = _drops(study, records)
     counted = [contrast for contrast in drops if contrast.counts]
     others = [contrast for contrast in drops if not contrast.counts]
     shares = feed_forward_shares(study, records)
@@ -63,6 +63,24 @@ def eligible(study: Study, records: Mapping[str, Record]) -> Eligible | Verdict:
     if not counted:
         return nothing_counts(CLAIM, others, several_models=False)
     return Eligible(pruning=pruning, counted=counted, others=others, shares=shares)
+
+
+def pools(study: Study, records: Mapping[str, Record]) -> tuple[Pool, ...]:
+    """Return the drops, whose mean decides beside the shares.
+
+    Args:
+        study: the study, whose main way to prune has one level.
+        records: records by the id of their spec.
+    """
+    pruning, drops = _drops(study, records)
+    of = f"at {100 * pruning.sparsity:.4g}%"
+    return (of_contrasts(of, drops, lambda contrast: contrast.counts, ALLOWED),)
+
+
+def _drops(study: Study, records: Mapping[str, Record]) -> tuple[Pruning, list[Contrast]]:
+    """Return the pruning that the claim is about, and its contrasts with the dense model."""
+    pruning = study.variants[study.main][0]
+    return pruning, contrasts(study, records, [(pruning, Pruning())])
 
 
 def decide(evidence: Eligible) -> Decision[str]:

@@ -18,6 +18,7 @@ from ..records.store import Record
 from ..specs.study import Study
 from ..specs.trial import Pruning
 from .phrases import introduced, missing_models, nothing_counts, statement_clauses, uncounted
+from .pools import Pool, of_contrasts
 from .rules import Decision, average_number, average_outcome, complete_models, three_statements, verdict_by
 from .verdict import Clause, Statement, Verdict
 
@@ -57,23 +58,51 @@ def eligible(study: Study, records: Mapping[str, Record]) -> Eligible | Verdict:
         study: the study, some of whose ways to prune are N:M patterns.
         records: records by the id of their spec.
     """
-    patterns = {pruning for prunings in study.variants.values() for pruning in prunings if pruning.pattern}
-    sparsity = min((pattern.sparsity for pattern in patterns), default=0.0)
-    lightest = sorted((pattern for pattern in patterns if pattern.sparsity == sparsity), key=str)
-    drops = contrasts(study, records, [(pattern, Pruning()) for pattern in lightest])
-
-    def complete(model: str) -> bool:
-        return sum(c.model == model and c.seeds >= MIN_SEEDS for c in drops) == len(lightest) * len(
-            study.tasks_of(model)
-        )
-
-    models, lacking = complete_models(study, complete)
+    lightest, drops = _drops(study, records)
+    models, lacking = _models(study, lightest, drops)
     counted = [contrast for contrast in drops if contrast.model in models and contrast.counts]
     others = [contrast for contrast in drops if contrast.model in models and not contrast.counts]
     if not counted:
         return nothing_counts(CLAIM, others, several_models=True)
     several = len(study.models) > 1
     return Eligible(patterns=lightest, counted=counted, others=others, lacking=lacking, several_models=several)
+
+
+def _drops(study: Study, records: Mapping[str, Record]) -> tuple[list[Pruning], list[Contrast]]:
+    """Return the lightest patterns, and their contrasts with the dense model."""
+    patterns = {pruning for prunings in study.variants.values() for pruning in prunings if pruning.pattern}
+    sparsity = min((pattern.sparsity for pattern in patterns), default=0.0)
+    lightest = sorted((pattern for pattern in patterns if pattern.sparsity == sparsity), key=str)
+    return lightest, contrasts(study, records, [(pattern, Pruning()) for pattern in lightest])
+
+
+def _models(study: Study, patterns: list[Pruning], drops: list[Contrast]) -> tuple[list[str], list[str]]:
+    """Return the models that have all contrasts, and those that lack some."""
+
+    def complete(model: str) -> bool:
+        enough = [c for c in drops if c.model == model and c.seeds >= MIN_SEEDS]
+        return len(enough) == len(patterns) * len(study.tasks_of(model))
+
+    return complete_models(study, complete)
+
+
+def pools(study: Study, records: Mapping[str, Record]) -> tuple[Pool, ...]:
+    """Return the drops that each of the lightest patterns costs; each pattern's mean decides.
+
+    Args:
+        study: the study, some of whose ways to prune are N:M patterns.
+        records: records by the id of their spec.
+    """
+    patterns, drops = _drops(study, records)
+    models, _ = _models(study, patterns, drops)
+
+    def pool(pattern: Pruning) -> Pool:
+        of_pattern = [drop for drop in drops if drop.pruning == pattern]
+        return of_contrasts(
+            f"by {pattern.pattern}", of_pattern, lambda drop: drop.counts and drop.model in models, ALLOWED
+        )
+
+    return tuple(pool(pattern) for pattern in patterns)
 
 
 def decide(evidence: Eligible) -> Decision[str]:

@@ -20,6 +20,7 @@ from ..specs.study import Study
 from ..specs.trial import Pruning
 from .paper import ALIKE_BELOW
 from .phrases import introduced, missing_models, nothing_counts, statement_clauses, uncounted
+from .pools import Pool, of_contrasts
 from .rules import (
     Decision,
     average_number,
@@ -64,22 +65,54 @@ def eligible(study: Study, records: Mapping[str, Record]) -> Eligible | Verdict:
         study: the study, one of whose ways to prune is the lottery.
         records: records by the id of their spec.
     """
-    tickets = []
-    for prunings in study.variants.values():
-        tickets += [p for p in prunings if p.method == "lottery" and p.sparsity < ALIKE_BELOW]
-    differences = contrasts(study, records, [(ticket, Pruning(sparsity=ticket.sparsity)) for ticket in tickets])
-
-    def complete(model: str) -> bool:
-        return sum(c.model == model and c.seeds >= MIN_SEEDS for c in differences) == len(tickets) * len(
-            study.tasks_of(model)
-        )
-
-    models, lacking = complete_models(study, complete)
+    tickets, differences = _differences(study, records)
+    models, lacking = _models(study, tickets, differences)
     counted = [contrast for contrast in differences if contrast.model in models and contrast.counts]
     others = [contrast for contrast in differences if contrast.model in models and not contrast.counts]
     if not counted:
         return nothing_counts(CLAIM, others, several_models=True)
     return Eligible(counted=counted, others=others, lacking=lacking)
+
+
+def _differences(study: Study, records: Mapping[str, Record]) -> tuple[list[Pruning], list[Contrast]]:
+    """Return the tickets that the claim is about, and their contrasts with one-shot masks."""
+    tickets = []
+    for prunings in study.variants.values():
+        tickets += [p for p in prunings if p.method == "lottery" and p.sparsity < ALIKE_BELOW]
+    return tickets, contrasts(study, records, [(ticket, Pruning(sparsity=ticket.sparsity)) for ticket in tickets])
+
+
+def _models(study: Study, tickets: list[Pruning], differences: list[Contrast]) -> tuple[list[str], list[str]]:
+    """Return the models that have all contrasts, and those that lack some."""
+
+    def complete(model: str) -> bool:
+        enough = [c for c in differences if c.model == model and c.seeds >= MIN_SEEDS]
+        return len(enough) == len(tickets) * len(study.tasks_of(model))
+
+    return complete_models(study, complete)
+
+
+def pools(study: Study, records: Mapping[str, Record]) -> tuple[Pool, ...]:
+    """Return the differences averaged over the sparsities, whose mean decides, and those at each sparsity.
+
+    Args:
+        study: the study, one of whose ways to prune is the lottery.
+        records: records by the id of their spec.
+    """
+    tickets, differences = _differences(study, records)
+    models, _ = _models(study, tickets, differences)
+
+    def pool(of: str, contrasts_of_pool: list[Contrast], decides: bool) -> Pool:
+        def counts(contrast: Contrast) -> bool:
+            return contrast.counts and contrast.model in models
+
+        return of_contrasts(of, contrasts_of_pool, counts, ALLOWED, drops=False, decides=decides)
+
+    result = [pool(f"below {ALIKE_BELOW:.0%}", differences, decides=True)]
+    for ticket in tickets:
+        at_sparsity = [difference for difference in differences if difference.pruning == ticket]
+        result.append(pool(f"at {100 * ticket.sparsity:.4g}%", at_sparsity, decides=False))
+    return tuple(result)
 
 
 def decide(evidence: Eligible) -> Decision[str]:

@@ -203,7 +203,8 @@ def _line_layers(panel: Panel, controls: bool, filters: list[dict[str, Any]]) ->
     dashes = [_DASHES[i % len(_DASHES)] for i in range(len(panel.kinds))]
     line["strokeDash"] = _nominal("kind", scale={"domain": panel.kinds, "range": dashes}, legend=legend)
     x = _quantitative("place", title=panel.axis, scale={"domain": [0, panel.last], "nice": False})
-    y = _quantitative("value", title=None, scale={"zero": False})
+    title = panel.readings[0] if len(panel.readings) == 1 else None  # else the list of readings says what is drawn
+    y = _quantitative("value", title=title, scale={"zero": False})
     shared = {name: line[name] for name in ("color", "detail")}
     point = {"x": x, "y": y, "tooltip": _tooltips(panel), **shared}
     band = {"x": x, "y": _quantitative("low", title=None), "y2": {"field": "high"}, **shared}
