@@ -37,6 +37,7 @@ def _study(scale: str, tasks: tuple[str, ...], training: dict, sparsities: tuple
         tasks=tasks,
         training=training,
         variants={"one-shot": at_sparsities(sparsities)},
+        measured={MeasurementKind.HELD_OUT_LOSS: (0.0,)},
         pretrained=models,
         **options,
     )
