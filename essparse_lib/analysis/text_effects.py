@@ -70,7 +70,12 @@ def _ended(study: Study, runs: Sequence[Series]) -> list[Series]:
 
 
 def text_effect(study: Study, values: Mapping[str, float]) -> Effect:
-    """Return the effect of the most text less the least, with the trend over all amounts of text."""
+    """Return the effect of the most text less the least on a quantity, with the trend over all amounts of text.
+
+    Args:
+        study: the study of the pre-trainings.
+        values: the quantity by the model's name, as far as it is known.
+    """
     most, least = ([spec.model for spec in group] for group in text_extremes(study))
     fractions = {spec.model: spec.fraction for spec in text_pretrainings(study)}
     return effect(values, most, least, fractions)

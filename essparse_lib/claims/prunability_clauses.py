@@ -1,8 +1,8 @@
 """Secondary statements on C7 and C9: how far models can be pruned by what needs no fine-tuning.
 
 They decide nothing, and stand beside the verdicts. Both compare groups of pre-trained models, by 95% t-intervals from
-the spread between pre-trainings. Where models lack the measurement, the clause says of how many it is missing, and there
-is no number. No verdict needs these records.
+the spread between pre-trainings. Where models lack the measurement, the clause says how many, and there is no number.
+No verdict needs these records.
 
 C9: the largest sparsity up to which the held-out loss of the trained model stays within 1% of its loss without pruning,
 of models of the most text less those of the least. C7: the mean drop over 10 to 60% of the accuracy that pruned and

@@ -12,7 +12,6 @@ from ..specs.measurement import MeasurementKind
 from ..specs.study import Study
 from ..wording import number_text
 from . import style
-from .fig8 import scale_steps
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +69,7 @@ def draw_emergence(study: Study, curves: Sequence[LossCurve], styles: Styles, sp
     for ax, quantity in zip(axes, (shares, losses), strict=True):
         for model, (steps, values) in quantity.items():
             ax.plot(steps, 100 * values, marker="o", markersize=3.5, **styles[model])
-    scale_steps(axes, max(study.pretrained[curve.model].steps for curve in curves))
+    style.scale_steps(axes, max(study.pretrained[curve.model].steps for curve in curves))
     style.line_legend(figure, {model: styles[model] for model in shares}, columns=5)
     return figure
 

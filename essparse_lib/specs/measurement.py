@@ -20,10 +20,10 @@ class MeasurementKind(StrEnum):
     ``zeros``: what is zero by each reading, and how large the weights are, matrix by matrix (Figure 8); at sparsity 0.
     ``distribution``: how the weights are distributed, raw and normalised, layer by layer (Figure 7); at sparsity 0.
     ``pruning-order``: at which sparsity each weight of a part of one block goes (the book's first page); at sparsity 0.
-    ``held-out-loss``: the loss of a model that is pre-trained here, by its own objective and on held-out examples, after
-    one-shot magnitude pruning at every twentieth (Figures 6 and 8); at sparsity 0.
-    ``feature-accuracy``: how well the classes of a task's images follow from the features of a vision model that is
-    pruned at every tenth and not fine-tuned (Figure 6); at sparsity 0.
+    ``held-out-loss``: the loss of a model that is pre-trained here, by its own objective on held-out examples, at every
+    twentieth of the weights removed by one-shot magnitude pruning (Figures 6 and 8); at sparsity 0.
+    ``feature-accuracy``: how well the classes of a task's images follow from the features of a vision model, at every
+    tenth of the weights removed likewise and without fine-tuning (Figure 6); at sparsity 0.
     """
 
     PRUNED_SHARE = "pruned-share"

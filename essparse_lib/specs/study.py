@@ -131,7 +131,7 @@ class Study:
         return list(self._trials)
 
     def measurements(self) -> list[Measurement]:
-        """Return the study's measurements: of each model, by seed, task or step of its pre-training where the kind has it."""
+        """Return the study's measurements of each model, of some kinds one for each seed, task or pre-training step."""
         measurements = []
         for model in self.models:
             for name, sparsities in self.measured.items():

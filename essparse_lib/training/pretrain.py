@@ -252,7 +252,7 @@ class _Monitor:
         self.state = state
         if self.steps_done:
             restore_state(state, self.checkpoint)
-        else:
+        if not self.dynamics.at:
             self._take_snapshot()
 
     def after_step(self, state: TrainingState) -> None:
