@@ -29,7 +29,7 @@ from essparse_lib.claims.c08_zeros_jump import judge as judge_c8
 from essparse_lib.claims.c09_more_text import judge as judge_c9
 from essparse_lib.errors import InputError
 from essparse_lib.figures import fig6, fig8
-from essparse_lib.figures import prunability as drawing
+from essparse_lib.figures import prunability_plots as drawing
 from essparse_lib.models import loading
 from essparse_lib.pruning.magnitude import global_magnitude
 from essparse_lib.pruning.prunable import prunable_weights
@@ -240,8 +240,13 @@ def test_of_dino_the_student_is_pruned_and_of_the_others_what_is_saved():
         module = objective.module()
         part = objective.pruned_part(module)
         assert part is (module.student if "dino" in name else objective.model(module))
-        losses = held_out.pruned_losses(part, lambda o=objective, m=module: held_out.held_out_loss(m, o, DEVICES))
-        assert losses[0] == round(held_out.held_out_loss(module, objective, DEVICES), 5) and losses[-1] != losses[0]
+        losses = held_out.pruned_losses(
+            part, lambda o=objective, m=module: held_out.held_out_loss(m, o.held_out, DEVICES)
+        )
+        assert (
+            losses[0] == round(held_out.held_out_loss(module, objective.held_out, DEVICES), 5)
+            and losses[-1] != losses[0]
+        )
 
 
 @pytest.mark.parametrize("task", ["tiny-shapes", "tiny-grey"])

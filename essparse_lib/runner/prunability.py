@@ -161,6 +161,6 @@ def _losses_of_weights(model: str) -> dict[str, Any]:
     objective.model(module).load_state_dict(loading.load_model(model).state_dict())
     module.to(devices.device)
     device.suit_attention(module, devices.device)
-    loss = partial(loss_on_held_out, module, objective, devices)
+    loss = partial(loss_on_held_out, module, objective.held_out, devices)
     losses = pruned_losses(objective.pruned_part(module), loss)
     return {"sparsities": list(SPARSITIES), "losses": losses, "data": objective.content}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -14,9 +14,6 @@ from ..pruning.blocks import evaluating, restored
 from ..pruning.magnitude import magnitude_levels
 from ..pruning.prunable import prunable_matrices, prunable_weights
 
-if TYPE_CHECKING:
-    from .pretrain import Objective
-
 #: The sparsities at which a model is pruned: every twentieth.
 SPARSITIES = tuple(round(0.05 * level, 2) for level in range(20))
 
@@ -25,16 +22,15 @@ _BATCH = 128
 
 
 @torch.no_grad()
-def held_out_loss(module: nn.Module, objective: Objective, devices: Accelerator) -> float:
-    """Return the mean loss of a module on its objective's held-out examples, which are the same at every call.
+def held_out_loss(module: nn.Module, held_out: Mapping[str, torch.Tensor], devices: Accelerator) -> float:
+    """Return the mean loss of a module on held-out examples.
 
     Args:
-        module: the module that is trained, or one like it; its mode (training or evaluation) is kept.
-        objective: what it is trained for.
+        module: maps a batch to an output with a loss; its mode (training or evaluation) is kept.
+        held_out: the examples, as one batch of the module's objective, on any device.
         devices: the devices; the module is on the first.
     """
     total = 0.0
-    held_out = objective.held_out
     count = len(next(iter(held_out.values())))
     with evaluating(module), devices.autocast():
         for start in range(0, count, _BATCH):

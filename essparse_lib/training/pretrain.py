@@ -281,7 +281,7 @@ class _Monitor:
         last_step = self.dynamics.at[-1] if self.dynamics.at else 0
         recent_losses = self.state.losses[last_step:]
         loss = fmean(recent_losses) if recent_losses else None
-        loss_on_held_out = partial(held_out_loss, self.state.model, self.objective, self.devices)
+        loss_on_held_out = partial(held_out_loss, self.state.model, self.objective.held_out, self.devices)
         held_out = loss_on_held_out()
         if not all(value is None or math.isfinite(value) for value in (loss, held_out)):
             raise Diverged(f"the loss is NaN or infinite between step {last_step} and step {step}")

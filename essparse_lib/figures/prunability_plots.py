@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from ..analysis.prunability import TOLERANCE, FeatureCurve, LossCurve, by_step, trained
 from ..claims.prunability_clauses import READINGS
 from ..records.store import Record
-from ..specs.measurement import MeasurementKind
 from ..specs.study import Study
 from ..wording import number_text
 from . import style
@@ -24,15 +23,15 @@ _TOLERANCE_LEGEND = {f"{TOLERANCE:.0%} above the dense model": dict(color=style.
 _MAJORITY_LEGEND = {"commonest class": dict(color=style.GUIDE, linestyle=":", linewidth=1)}
 
 
-def unmeasured(study: Study, records: Mapping[str, Record], kind: MeasurementKind) -> str:
+def unmeasured(study: Study, records: Mapping[str, Record], kind: str) -> str:
     """Return in a sentence how many of a study's measurements of a kind are not made yet; empty if all are.
 
     Args:
         study: the study.
         records: records by the id of their spec.
-        kind: what is measured.
+        kind: a ``MeasurementKind`` or its name.
     """
-    measurements = [measurement for measurement in study.measurements() if measurement.kind is kind]
+    measurements = [measurement for measurement in study.measurements() if measurement.kind == kind]
     lacking = [measurement for measurement in measurements if measurement.id not in records]
     if not lacking:
         return ""
