@@ -41,10 +41,10 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import fig6, fig6_learned, panel_chart, parameters, style
+from essparse_lib.figures import fig6, fig6_learned, panel_chart, parameters, prunability_plots, style
 from essparse_lib.records import cost, store, summary
-from essparse_lib.analysis import curves
-from essparse_lib.claims import c07_self_supervision
+from essparse_lib.analysis import curves, prunability
+from essparse_lib.claims import c07_self_supervision, prunability_clauses
 
 style.apply()
 sparsity = check_sparsity(sparsity)
@@ -130,7 +130,33 @@ fig6.effect_table(study, all_curves)
 # Differences between the means of the models of one objective and those of another, over the tasks that all of them learned and none was pre-trained to tell: of the drop in points, where a
 # negative number says that the first are more robust, and of the essential sparsity in points of sparsity, where a positive one does. Brackets are
 # 95% intervals from the spread between pre-trainings, of which there are few; of so many intervals one or two miss zero by chance alone.
+
+# %% [markdown]
+# ## Without fine-tuning
 #
+# What a pruned model still knows shows without fine-tuning, too: its features are frozen, and the classes of the test images are read from them, by the nearest training images and by a linear classifier. So the
+# recovery that fine-tuning brings, and its noise, are left out.
+
+# %% tags=["remove-input"]
+features = prunability.feature_curves(study, records)
+loss_curves = prunability.loss_curves(study, records)
+styles = fig6.line_styles(study, study.models)
+Markdown(" ".join(filter(None, (prunability_plots.unmeasured(study, records, kind) for kind in ("feature-accuracy", "held-out-loss")))))
+
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig6-features", "caption": "Accuracy of the nearest neighbours by the features of pruned models that are not fine-tuned, against sparsity: a panel for each task, a line for each pre-trained model; the dotted line is always saying the commonest class. Up to 2,000 training and 2,000 test images, the same for all. Each panel has its own vertical scale."}, "image": {"alt": "A panel for each task: the accuracy of nearest neighbours on the features against the percentage of weights removed, a line for each pre-trained model.", "align": "center"}}
+prunability_plots.draw_features(features, styles);
+
+# %% tags=["remove-input"]
+prunability_plots.feature_table(features).style.hide(axis="index")
+
+# %% tags=["remove-input"]
+statements = [prunability_clauses.pruned_features(study, records, deciding, reading).clause.text for reading in prunability_clauses.READINGS]
+Markdown(f"Beside C7, and deciding nothing: {'; '.join(statements)}.")
+
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig6-emergence", "caption": "How prunability emerges, by each model's own objective on held-out images. Left: the sparsity at which the loss, without fine-tuning, is 1% above that of the whole model, against the pre-training steps. Right: how much half of the weights hold of what was learned since the first step. Of DINO the student is pruned, and asked for what the whole teacher says. Models that lose less than 1% at any sparsity, or whose loss is not below that of their first step, have no point."}, "image": {"alt": "Two panels against pre-training steps: the sparsity at which each objective's loss rises by 1%, and the share of what was learned that is lost at half the weights; a line for each pre-training.", "align": "center"}}
+prunability_plots.draw_emergence(study, loss_curves, styles);
+
+# %% [markdown]
 # ## Verdict
 
 # %% tags=["remove-input"]

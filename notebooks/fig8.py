@@ -43,10 +43,10 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity, unknown
-from essparse_lib.figures import fig8, fig8_tables, panel_chart, panels, parameters, style
+from essparse_lib.figures import fig8, fig8_tables, panel_chart, panels, parameters, prunability_plots, style
 from essparse_lib.records import cost, store, summary
-from essparse_lib.analysis import curves, series, text_effects
-from essparse_lib.claims import c08_zeros_jump, c09_more_text
+from essparse_lib.analysis import curves, prunability, series, text_effects
+from essparse_lib.claims import c08_zeros_jump, c09_more_text, prunability_clauses
 
 style.apply()
 sparsity = check_sparsity(sparsity)
@@ -197,6 +197,33 @@ Markdown(volume.text)
 # the MultiBERTs {cite:p}`sellam2022multiberts` are BERT-base trained for two million steps, whose checkpoints are on the hub;
 # `-p checkpoints multiberts` draws the zeros from them. They lie 20,000 steps apart at first, and a jump in the
 # first 40,000 cannot be told there.
+
+# %% [markdown]
+# ## How prunability emerges
+#
+# Here nothing is fine-tuned: at ten points of its pre-training, each model loses its smallest weights, in steps of 5%, and is asked for the same hidden tokens of text that it
+# is never trained on. What is reported is the sparsity at which this loss is 1% above that of the whole model. The number is exact for this text.
+
+# %% tags=["remove-input"]
+loss_curves = prunability.loss_curves(study, records)
+styles = fig8.line_styles(series.text_pretrainings(study))
+Markdown(prunability_plots.unmeasured(study, records, "held-out-loss"))
+
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-emergence", "caption": "How prunability emerges. Left: the sparsity at which the held-out loss, after one-shot pruning and without fine-tuning, is 1% above that of the whole model, against the pre-training steps. Right: how much half of the weights hold of what was learned since the first step, in percent of the fall of the loss since then. A line is a pre-training, a point a snapshot. Models that lose less than 1% at any sparsity have nothing to lose, and no point. Steps are spread by their square root."}, "image": {"alt": "Two panels against pre-training steps: the sparsity at which the loss rises by 1%, and the share of what was learned that is lost at half the weights; a line for each pre-training.", "align": "center"}}
+prunability_plots.draw_emergence(study, loss_curves, styles);
+
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-pruned-loss", "caption": "Rise of the held-out loss of the trained models against sparsity, in percent of the whole model's loss; the dashed line is 1%. The vertical scale is linear up to there, and logarithmic above."}, "image": {"alt": "The rise of the held-out loss in percent against the percentage of weights removed, a line for each pre-trained model.", "align": "center"}}
+prunability_plots.draw_losses(study, loss_curves, styles);
+
+# %% tags=["remove-input"]
+prunability_plots.loss_table(study, loss_curves).style.hide(axis="index")
+
+# %% tags=["remove-input"]
+Markdown(f"Beside C9, and deciding nothing: {prunability_clauses.held_out_loss(study, records).clause.text}.")
+
+# %% [markdown]
+# In the left panel a fall is to be expected whatever the weights do: a model that has learned nothing has nothing to lose, and 1% of a smaller loss is less. The right panel measures the loss against what
+# was learned, and is free of this. [Methods](../book/methods.md#prunability-without-fine-tuning) says when this is measured.
 
 # %% [markdown]
 # ## Where the numbers come from

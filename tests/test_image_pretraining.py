@@ -93,6 +93,7 @@ def test_resumed_it_is_the_unbroken_run(trained, objective, tmp_path):
     assert resumed.losses == whole.losses
     one, other = ({k: v for k, v in t.dynamics.plain().items() if k != "seconds"} for t in (resumed, whole))
     assert one == other
+    assert resumed.pruned == whole.pruned and tuple(whole.pruned.at) == spec.pruned_steps
     for (name, mine), (_, theirs) in zip(
         resumed.module.state_dict().items(), whole.module.state_dict().items(), strict=True
     ):

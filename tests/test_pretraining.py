@@ -114,6 +114,7 @@ def test_resumed_it_is_the_unbroken_run(trained, architecture, dropout, tmp_path
     assert {k: v for k, v in resumed.dynamics.plain().items() if k != "seconds"} == {
         k: v for k, v in whole.dynamics.plain().items() if k != "seconds"
     }
+    assert resumed.pruned == whole.pruned and tuple(whole.pruned.at) == spec.pruned_steps
     for (name, one), (_, other) in zip(
         resumed.module.state_dict().items(), whole.module.state_dict().items(), strict=True
     ):

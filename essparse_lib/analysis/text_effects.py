@@ -33,7 +33,7 @@ def zero_effects(study: Study, runs: Sequence[Series]) -> dict[str, Effect]:
     effects = {}
     for reading in shared_readings(ended):
         percentages = {run.name: 100 * float(run.share(reading)[-1]) for run in ended}
-        effects[reading] = _text_effect(study, percentages)
+        effects[reading] = text_effect(study, percentages)
     return effects
 
 
@@ -44,7 +44,7 @@ def loss_effect(study: Study, runs: Sequence[Series]) -> Effect:
         study: the study of the pre-trainings.
         runs: their series; those that are not complete are left out.
     """
-    return _text_effect(study, {run.name: float(run.held_out[-1]) for run in _ended(study, runs)})
+    return text_effect(study, {run.name: float(run.held_out[-1]) for run in _ended(study, runs)})
 
 
 def score_effects(study: Study, curves: Sequence[Curve]) -> dict[float, Effect]:
@@ -61,7 +61,7 @@ def score_effects(study: Study, curves: Sequence[Curve]) -> dict[float, Effect]:
     means = task_means(complete, tasks, lambda curve: curve.scores.mean(0))
     effects = {}
     for level, sparsity in enumerate(study.sparsities if means else ()):
-        effects[sparsity] = _text_effect(study, {model: float(scores[level]) for model, scores in means.items()})
+        effects[sparsity] = text_effect(study, {model: float(scores[level]) for model, scores in means.items()})
     return effects
 
 
@@ -69,8 +69,13 @@ def _ended(study: Study, runs: Sequence[Series]) -> list[Series]:
     return [run for run in runs if run.complete and run.name in study.pretrained]
 
 
-def _text_effect(study: Study, values: Mapping[str, float]) -> Effect:
-    """Return the effect of the most text less the least, with the trend over all amounts of text."""
+def text_effect(study: Study, values: Mapping[str, float]) -> Effect:
+    """Return the effect of the most text less the least on a quantity, with the trend over all amounts of text.
+
+    Args:
+        study: the study of the pre-trainings.
+        values: the quantity by the model's name, as far as it is known.
+    """
     most, least = ([spec.model for spec in group] for group in text_extremes(study))
     fractions = {spec.model: spec.fraction for spec in text_pretrainings(study)}
     return effect(values, most, least, fractions)

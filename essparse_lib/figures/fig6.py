@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+#: What is measured of each model, next to its fine-tunings.
+_MEASURED = (MeasurementKind.ZEROS, MeasurementKind.FEATURE_ACCURACY, MeasurementKind.HELD_OUT_LOSS)
+
 
 def _study(
     scale: str, tasks: tuple[str, ...], training: Mapping, sparsities: tuple[float, ...] = TENTHS, **options
@@ -36,7 +39,7 @@ def _study(
         tasks=tasks,
         training=training,
         variants={"one-shot": at_sparsities(sparsities)},
-        measured={MeasurementKind.ZEROS: (0.0,)},
+        measured=dict.fromkeys(_MEASURED, (0.0,)),
         pretrained=from_scratch(scale, models),
         **options,
     )

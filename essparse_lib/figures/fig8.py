@@ -23,7 +23,6 @@ from ..specs.study import TENTHS, Study, at_sparsities
 from . import language_settings, panels, style
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -37,6 +36,7 @@ def _study(scale: str, tasks: tuple[str, ...], training: dict, sparsities: tuple
         tasks=tasks,
         training=training,
         variants={"one-shot": at_sparsities(sparsities)},
+        measured={MeasurementKind.HELD_OUT_LOSS: (0.0,)},
         pretrained=models,
         **options,
     )
@@ -87,9 +87,10 @@ def draw_zeros(study: Study, runs: Sequence[Series], jumps: Mapping[str, Mapping
     if not drawn:
         return style.note("no weight is zero by these readings" if runs else "no records yet")
     figure, axes = style.titled_axes(drawn, "zero weights (%)")
-    styles = _line_styles(runs)
+    styles = line_styles(runs)
     bands_of_paper = JUMPS.values() if study.pretrained else ()
-    last = _scale_steps(axes, runs)
+    last = _last_step(runs)
+    style.scale_steps(axes, last)
     for reading, ax in zip(drawn, axes, strict=True):
         for low, high in bands_of_paper:
             ax.axvspan(last * low / JUMPS_OF, last * high / JUMPS_OF, color=style.GUIDE, alpha=0.25, linewidth=1.5)
@@ -159,13 +160,13 @@ def draw_losses(study: Study, runs: Sequence[Series], records: Mapping[str, Reco
     metrics = [records[pretraining.id].metrics for pretraining in pretrainings]
     entropies = {each["unigram_entropy"] for each in metrics if "unigram_entropy" in each}
     figure, axes = style.titled_axes(("held-out text", "training text"), "loss (nats a token)")
-    styles = _line_styles(with_losses)
+    styles = line_styles(with_losses)
     for ax, name in zip(axes, ("held_out", "loss"), strict=True):
         for run in with_losses:
             ax.plot(run.steps, getattr(run, name), **styles[run.name])
         for entropy in entropies:
             ax.axhline(entropy, color=style.GUIDE, linestyle="--", linewidth=1)
-    _scale_steps(axes, with_losses)
+    style.scale_steps(axes, _last_step(with_losses))
     style.line_legend(figure, {**styles, **_ENTROPY_LEGEND}, columns=5)
     return figure
 
@@ -178,7 +179,7 @@ def draw_weights(runs: Sequence[Series]) -> Figure:
     if not runs:
         return style.note()
     figure, axes = style.titled_axes(("effective sparsity (%)", "norm, as a multiple of the first"))
-    styles = _line_styles(runs)
+    styles = line_styles(runs)
     for run in runs:
         axes[0].plot(run.steps, 100 * run.effective, **styles[run.name])
     longest = max((run.steps for run in runs), key=len)
@@ -192,7 +193,7 @@ def draw_weights(runs: Sequence[Series]) -> Figure:
         axes[1].plot(longest, np.nanmean(growths, 0), color=colour, label=component, linewidth=1.2)
         axes[1].fill_between(longest, low, high, color=colour, alpha=0.2, linewidth=0)
     axes[1].legend(fontsize=8)
-    _scale_steps(axes, runs)
+    style.scale_steps(axes, _last_step(runs))
     style.line_legend(figure, styles, columns=5)
     return figure
 
@@ -210,7 +211,7 @@ def draw_scores(study: Study, curves: Sequence[Curve], marked: float) -> Figure:
     if not titles:
         return style.note()
     figure, axes = style.titled_axes(titles, "score", style.SPARSITY)
-    styles = _line_styles(_pretrainings_of(study, curves))
+    styles = line_styles(_pretrainings_of(study, curves))
     for title, ax in zip(titles, axes, strict=True):
         ax.axvline(100 * marked, color=style.MARKED, linewidth=1, linestyle="--")
         for curve in curves:
@@ -236,7 +237,7 @@ def draw_dense(study: Study, curves: Sequence[Curve]) -> Figure:
         return style.note()
     figure, axes = style.titled_axes(tasks, "score", "text that the model was pre-trained on (%)")
     pretrainings = {pretraining.model: pretraining for pretraining in _pretrainings_of(study, curves)}
-    styles = _line_styles([*pretrainings.values()])
+    styles = line_styles([*pretrainings.values()])
     for curve in curves:
         ax, pretraining, dense = axes[tasks.index(curve.task)], pretrainings[curve.model], curve.dense()
         error = [[dense.value - dense.low], [dense.high - dense.value]]
@@ -253,8 +254,12 @@ def _pretrainings_of(study: Study, curves: Sequence[Curve]) -> list[TextPretrain
     return [pretraining for pretraining in text_pretrainings(study) if pretraining.model in models]
 
 
-def _line_styles(runs: Sequence[Series] | Sequence[TextPretraining]) -> dict[str, dict[str, Any]]:
-    """Return how the line of each run is drawn, by its name: dark for much text, a line style for each seed."""
+def line_styles(runs: Sequence[Series] | Sequence[TextPretraining]) -> dict[str, dict[str, Any]]:
+    """Return how the line of each run is drawn, by its name: dark for much text, a line style for each seed.
+
+    Args:
+        runs: series of snapshots, or specs of pre-trainings.
+    """
     import matplotlib as mpl
 
     fractions, seeds = sorted({run.fraction for run in runs}, reverse=True), sorted({run.seed for run in runs})
@@ -270,19 +275,6 @@ def _line_styles(runs: Sequence[Series] | Sequence[TextPretraining]) -> dict[str
     }
 
 
-def _scale_steps(axes: Sequence[Axes], runs: Sequence[Series]) -> float:
-    """Scale the axes of steps by the square root, so that early steps can be read too; return the last step."""
-    last = max(run.steps[-1] for run in runs)
-    ticks = [last * share for share in (0.01, 0.1, 0.4, 1)]
-    for ax in axes:
-        ax.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
-        ax.set_xticks(ticks, [_step_text(step) for step in ticks])
-        ax.set_xlim(0, last)
-    axes[0].figure.supxlabel("pre-training steps", fontsize=10)
-    return last
-
-
-def _step_text(step: float) -> str:
-    if step >= 1e6:
-        return f"{step / 1e6:g}M"
-    return f"{step / 1e3:g}k" if step >= 1e3 else f"{step:g}"
+def _last_step(runs: Sequence[Series]) -> float:
+    """Return the last step of the longest of some runs."""
+    return max(float(run.steps[-1]) for run in runs)

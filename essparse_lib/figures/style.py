@@ -145,6 +145,29 @@ def first_column(axes: Sequence[Axes]) -> list[Axes]:
     return [ax for ax, place in places if place is not None and place.is_first_col()]
 
 
+def scale_steps(axes: Sequence[Axes], last: float) -> None:
+    """Scale the axes of steps by the square root, so that early steps can be read too.
+
+    Args:
+        axes: the panels of a figure.
+        last: the last step.
+    """
+    import numpy as np
+
+    ticks = [last * share for share in (0.01, 0.1, 0.4, 1)]
+    for ax in axes:
+        ax.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
+        ax.set_xticks(ticks, [_step_text(step) for step in ticks])
+        ax.set_xlim(0, last)
+    axes[0].figure.supxlabel("pre-training steps", fontsize=10)
+
+
+def _step_text(step: float) -> str:
+    if step >= 1e6:
+        return f"{step / 1e6:g}M"
+    return f"{step / 1e3:g}k" if step >= 1e3 else f"{step:g}"
+
+
 def line_legend(figure: Figure, lines: Mapping[str, Mapping[str, Any]], columns: int = 4) -> None:
     """Add a legend of lines above the panels.
 

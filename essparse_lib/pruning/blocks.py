@@ -112,7 +112,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def restored(matrices: Iterable[Matrix]) -> Iterator[None]:
+def restored(matrices: Iterable[Matrix | PrunableMatrix]) -> Iterator[None]:
     """Give matrices back the values that they had, to the bit, whatever happens in between.
 
     Args:

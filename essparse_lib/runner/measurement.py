@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..models import loading
 from ..records.store import Record, Status, Store
 from ..specs.measurement import Measurement, MeasurementKind
+from . import prunability
 from . import trial as trial_runner
 from .provenance import finished, made_by
 
@@ -30,12 +31,16 @@ def checks(measurement: Measurement) -> dict[Hashable, Callable[[], object]]:
     }
     for trial in measurement.trials:
         by_input |= trial_runner.checks(trial)
-    return by_input
+    return by_input | prunability.checks(measurement)
 
 
-def run(measurement: Measurement, store: Store, deadline: float | None) -> Record:
-    """Make a measurement as ``measure`` does; it uses neither the store nor the deadline."""
-    return measure(measurement)
+def run(measurement: Measurement, store: Store, deadline: float | None) -> Record | None:
+    """Make a measurement as ``measure`` does; it uses neither the store nor the deadline.
+
+    Returns:
+        Its record; None where it could only be made while the model was pre-trained, and was not.
+    """
+    return measure(measurement) if prunability.can_be_measured(measurement) else None
 
 
 def measure(measurement: Measurement) -> Record:
@@ -211,4 +216,6 @@ _MEASURES: dict[MeasurementKind, Callable[[Measurement], dict[str, Any]]] = {
     MeasurementKind.ZEROS: _zeros,
     MeasurementKind.DISTRIBUTION: _distribution,
     MeasurementKind.PRUNING_ORDER: _pruning_order,
+    MeasurementKind.HELD_OUT_LOSS: prunability.held_out_loss,
+    MeasurementKind.FEATURE_ACCURACY: prunability.feature_accuracy,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -11,16 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, unknown
-from ..files import cache_folder, sha256, writing_folder
+from ..files import cache_folder, sha256, writing, writing_folder
 from ..records.pretrained import PRETRAINED, SCALE_OF, folder_of, store_of
 from ..records.store import Record, Status, Store
 from ..specs.pretraining import ImagePretraining, Pretraining, TextPretraining
 from .provenance import finished, made_with
 
 if TYPE_CHECKING:
-    from torch import nn
+    from ..training.pretrain import Objective, TrainingResult
 
-    from ..training.pretrain import Objective
+#: The file, beside the weights, of what was measured of the pruned model while it was pre-trained.
+PRUNED_LOSSES = "pruned-losses.json"
 
 
 def checks(spec: Pretraining) -> dict[Hashable, Callable[[], object]]:
@@ -84,7 +86,7 @@ def pretrain(spec: Pretraining, folder: Path, deadline: float | None = None) -> 
         **further,
     }
     if devices.is_main_process:
-        _save(objective, trained.module, folder)
+        _save(objective, trained, folder)
         provenance["weights"] = sha256(folder / "model.safetensors")[:16]
     return Record(spec=spec, status=Status.OK, metrics=metrics, values=values, provenance=provenance)
 
@@ -173,11 +175,14 @@ _OBJECTIVES: dict[type[Pretraining], Callable[[Any], Objective]] = {
 }
 
 
-def _save(objective: Objective, module: nn.Module, folder: Path) -> None:
-    """Save the model whole or not at all."""
+def _save(objective: Objective, trained: TrainingResult, folder: Path) -> None:
+    """Save the model and, beside it, its losses after pruning, whole or not at all."""
     from ..models.quiet import quiet
 
     with writing_folder(folder) as made:
         with quiet():
-            objective.save(module, made)
+            objective.save(trained.module, made)
+        weights = sha256(made / "model.safetensors")[:16]
+        with writing(made / PRUNED_LOSSES) as file:
+            file.write(json.dumps({"weights": weights, **trained.pruned.plain()}).encode())
         shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed before it wrote its record

@@ -28,7 +28,7 @@ class Runner(Protocol):
         """Return what must be checked before the spec is run, by what the check depends on."""
 
     def run(self, spec: Any, store: Store, deadline: float | None, /) -> Record | None:
-        """Run the spec; return its record, or None if the deadline came first."""
+        """Run the spec; return its record, or None if the deadline came first or it cannot be made now."""
 
 
 #: What runs a spec, by its kind.
@@ -45,7 +45,7 @@ class Progress:
     """What is reported after every spec.
 
     Attributes:
-        record: what came of it; None if another process was running it, or the budget cut it short.
+        record: what came of it; None if another process was running it, the budget cut it short, or it cannot be made.
         left: how many specs are still to be run.
     """
 
@@ -77,7 +77,8 @@ def run(
         progress: called after each spec.
 
     Returns:
-        The specs that still have no record, since the budget was spent or another process is running them.
+        The specs that still have no record, since the budget was spent, another process is running them, or they can
+        only be measured while a model is pre-trained anew.
 
     Raises:
         InputError: something cannot be had or written. Checked before the first spec is run; what is done with models

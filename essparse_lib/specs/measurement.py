@@ -20,6 +20,10 @@ class MeasurementKind(StrEnum):
     ``zeros``: what is zero by each reading, and how large the weights are, matrix by matrix (Figure 8); at sparsity 0.
     ``distribution``: how the weights are distributed, raw and normalised, layer by layer (Figure 7); at sparsity 0.
     ``pruning-order``: at which sparsity each weight of a part of one block goes (the book's first page); at sparsity 0.
+    ``held-out-loss``: the loss of a model that is pre-trained here, by its own objective on held-out examples, at every
+    twentieth of the weights removed by one-shot magnitude pruning (Figures 6 and 8); at sparsity 0.
+    ``feature-accuracy``: how well the classes of a task's images follow from the features of a vision model, at every
+    tenth of the weights removed likewise and without fine-tuning (Figure 6); at sparsity 0.
     """
 
     PRUNED_SHARE = "pruned-share"
@@ -27,6 +31,8 @@ class MeasurementKind(StrEnum):
     ZEROS = "zeros"
     DISTRIBUTION = "distribution"
     PRUNING_ORDER = "pruning-order"
+    HELD_OUT_LOSS = "held-out-loss"
+    FEATURE_ACCURACY = "feature-accuracy"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +44,9 @@ class Measurement(Spec):
         model: the model's name.
         sparsity: the sparsity of the masks that are measured.
         trials: the trials whose masks are compared, for ``mask-similarity``.
+        task: the task whose images are classified, for ``feature-accuracy``.
+        step: for ``held-out-loss``, the number of pre-training steps after which the model is measured; None for the
+            trained model.
     """
 
     record_kind: ClassVar[str] = "measurement"
@@ -46,12 +55,19 @@ class Measurement(Spec):
     model: str
     sparsity: float
     trials: tuple[Trial, ...] = ()
+    task: str = ""
+    step: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "kind", member(MeasurementKind, "measurement", self.kind))
         object.__setattr__(self, "sparsity", check_sparsity(round(check_sparsity(self.sparsity), 6)))
         if self.kind is MeasurementKind.MASK_SIMILARITY and not self.trials:
             raise InputError(f"a measurement {str(self.kind)!r} needs trials: name those whose masks are compared")
+        if (self.kind is MeasurementKind.FEATURE_ACCURACY) != bool(self.task):
+            needs = "takes no task" if self.task else "needs a task: name one of images"
+            raise InputError(f"a measurement {str(self.kind)!r} {needs}")
+        if self.step is not None and (self.kind is not MeasurementKind.HELD_OUT_LOSS or self.step < 0):
+            raise InputError(f"step {self.step!r} is not allowed: give a whole number from 0, for a held-out-loss")
         for trial in self.trials:
             if trial.model != self.model or trial.pruning.sparsity != self.sparsity:
                 raise InputError(f"the masks compared must all be of {self.model} at {self.sparsity:g}")
@@ -72,4 +88,5 @@ class Measurement(Spec):
         return cls(**{**plain, "trials": trials})
 
     def __str__(self) -> str:
-        return f"{self.kind} of {self.model} at {self.sparsity:.4g}"
+        place = f" on {self.task}" if self.task else "" if self.step is None else f" after {self.step:,} steps"
+        return f"{self.kind} of {self.model}{place} at {self.sparsity:.4g}"

@@ -11,6 +11,9 @@ from ..errors import InputError
 from .models import Reads, Shape
 from .spec import Spec, member
 
+#: Percentages of the steps after which the held-out loss of the model, pruned, is measured.
+_PRUNED_AT = (0, 1, 2, 5, 10, 20, 40, 60, 80, 100)
+
 
 class Architecture(StrEnum):
     """Architectures of language models: BERT predicts masked tokens, OPT the next one."""
@@ -76,6 +79,14 @@ class Pretraining(Spec):
     def shape(self) -> Shape:
         """The number of blocks, and their width."""
         return Shape(self.layers, self.hidden)
+
+    @property
+    def pruned_steps(self) -> tuple[int, ...]:
+        """The numbers of steps after which the held-out loss of the model, pruned, is measured.
+
+        They are 0, 1, 2, 5, 10, 20, 40, 60, 80 and 100% of all steps, to the nearest whole step, each once.
+        """
+        return tuple(sorted({round(self.steps * percent / 100) for percent in _PRUNED_AT}))
 
     @property
     def loss_unit(self) -> str:

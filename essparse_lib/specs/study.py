@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeVar
 
 from ..errors import InputError, unknown
@@ -131,16 +131,13 @@ class Study:
         return list(self._trials)
 
     def measurements(self) -> list[Measurement]:
-        """Return the study's measurements: of each model, and where tickets' masks are compared, for each seed."""
+        """Return the study's measurements of each model, of some kinds one for each seed, task or pre-training step."""
         measurements = []
         for model in self.models:
             for name, sparsities in self.measured.items():
                 kind = MeasurementKind(name)
                 for sparsity in sparsities:
-                    if kind is not MeasurementKind.MASK_SIMILARITY:
-                        measurements.append(Measurement(kind=kind, model=model, sparsity=sparsity))
-                    elif self.tasks_of(model):  # a model that is tried on no task has no masks to compare
-                        measurements += [self._similarity(model, sparsity, seed) for seed in self.seeds_of(model)]
+                    measurements += self._measurements_of(model, kind, sparsity)
         return measurements
 
     def pretrainings(self) -> list[Pretraining]:
@@ -204,6 +201,21 @@ class Study:
                     for variant in self.variants_of(model):
                         for pruning in self.variants[variant]:
                             yield self.trial(model, task, pruning, seed)
+
+    def _measurements_of(self, model: str, kind: MeasurementKind, sparsity: float) -> list[Measurement]:
+        base = partial(Measurement, kind=kind, model=model, sparsity=sparsity)
+        if kind is MeasurementKind.MASK_SIMILARITY:
+            # a model that is tried on no task has no masks to compare
+            seeds = self.seeds_of(model) if self.tasks_of(model) else ()
+            return [self._similarity(model, sparsity, seed) for seed in seeds]
+        if kind is MeasurementKind.FEATURE_ACCURACY:
+            return [base(task=task) for task in self.tasks_of(model)]
+        if kind is MeasurementKind.HELD_OUT_LOSS:
+            if model not in self.pretrained:
+                return []
+            *earlier, _ = self.pretrained[model].pruned_steps
+            return [base(step=step) for step in (*earlier, None)]
+        return [base()]
 
     def _similarity(self, model: str, sparsity: float, seed: int) -> Measurement:
         ticket = Pruning(sparsity=sparsity, method="lottery")

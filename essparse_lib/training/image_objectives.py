@@ -134,6 +134,10 @@ class ImageObjective:
         """Return the ViT without a head; of DINO, the teacher's."""
         return self.parts.encoder(module)
 
+    def pruned_part(self, module: nn.Module) -> nn.Module:
+        """Return the ViT; of DINO, the student's, whose outputs the loss compares with those of the whole teacher."""
+        return module.student if isinstance(module, Dino) else self.model(module)
+
     def batch(self, positions: np.ndarray, step: int, generator: torch.Generator) -> Batch:
         """Return a batch of views of the training images at these positions, made on the device."""
         indices = torch.from_numpy(positions).to(self._pixels.device)

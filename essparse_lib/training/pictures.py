@@ -69,9 +69,12 @@ class EncodedImages:
         Returns:
             ``pixel_values`` of shape (positions, channels, height, width).
         """
-        pixels = self.pixels[torch.as_tensor(positions, device=self.pixels.device)]
+        return {"pixel_values": self.prepared(self.pixels[torch.as_tensor(positions, device=self.pixels.device)])}
+
+    def prepared(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return images of any number, uint8, resized and normalised as the model expects them, in fp32."""
         images = resized(pixels / 255, self.preprocessing.size, self.preprocessing.resampling)
-        return {"pixel_values": normalised(images, self.preprocessing.mean, self.preprocessing.std)}
+        return normalised(images, self.preprocessing.mean, self.preprocessing.std)
 
     def batch(self, positions: Sequence[int] | np.ndarray) -> dict[str, torch.Tensor]:
         """Return the input batch and the targets, shape (positions,)."""

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Protocol
@@ -23,6 +23,7 @@ from ..specs.pretraining import Pretraining
 from . import device
 from .checkpoints import read_notes, restore_state, save_state
 from .dynamics import Dynamics, default_measured_steps
+from .held_out import PrunedLosses, held_out_loss, pruned_losses
 from .loop import LOSS_CHECK_INTERVAL, Diverged, Schedule, TrainingState, train
 
 #: Seconds from one checkpoint to the next, by default. Checkpoints are written right after a check of the losses.
@@ -51,6 +52,9 @@ class Objective(Protocol):
 
     def model(self, module: nn.Module) -> PreTrainedModel:
         """Return the part of the module that snapshots measure and that is saved."""
+
+    def pruned_part(self, module: nn.Module) -> nn.Module:
+        """Return the part of the module that is pruned where the held-out loss of the pruned model is measured."""
 
     def batch(self, positions: np.ndarray, step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
         """Return the batch of a step.
@@ -82,6 +86,7 @@ class TrainingResult:
         module: the trained module, as ``Objective.module`` made it.
         losses: the loss of every step done.
         dynamics: the snapshots.
+        pruned: the held-out loss after one-shot pruning, at some of the snapshots.
         seconds: time spent in all sessions together.
         diverged: why the training ended early, if the loss became NaN or infinite; else empty.
     """
@@ -89,6 +94,7 @@ class TrainingResult:
     module: nn.Module
     losses: list[float]
     dynamics: Dynamics
+    pruned: PrunedLosses
     seconds: float
     diverged: str = ""
 
@@ -157,12 +163,15 @@ def pretrain(
             module=module,
             losses=monitor.state.losses,
             dynamics=monitor.dynamics,
+            pruned=monitor.pruned,
             seconds=monitor.seconds,
             diverged=str(error),
         )
     if len(losses) < spec.steps:
         monitor.write_checkpoint()
-    return TrainingResult(module=module, losses=losses, dynamics=monitor.dynamics, seconds=monitor.seconds)
+    return TrainingResult(
+        module=module, losses=losses, dynamics=monitor.dynamics, pruned=monitor.pruned, seconds=monitor.seconds
+    )
 
 
 def initial_module(spec: Pretraining, objective: Objective, training_device: torch.device) -> nn.Module:
@@ -229,6 +238,7 @@ class _Monitor:
         if notes["asked"] != spec.canonical():
             raise InputError(f"{checkpoint} is a checkpoint of another configuration: remove it to begin anew")
         self.dynamics = Dynamics(**notes["dynamics"])
+        self.pruned = PrunedLosses(**notes.get("pruned", {}))  # a checkpoint of an earlier version has none
         self.steps_done: int = notes["steps"]
         self._earlier_seconds: float = notes["seconds"]
         self._started = self._last_checkpoint = time.perf_counter()
@@ -242,7 +252,7 @@ class _Monitor:
         self.state = state
         if self.steps_done:
             restore_state(state, self.checkpoint)
-        else:
+        if not self.dynamics.at:
             self._take_snapshot()
 
     def after_step(self, state: TrainingState) -> None:
@@ -258,6 +268,7 @@ class _Monitor:
         notes = {
             "asked": self.spec.canonical(),
             "dynamics": self.dynamics.plain(),
+            "pruned": self.pruned.plain(),
             "seconds": self.seconds,
             "steps": len(self.state.losses),
         }
@@ -270,23 +281,12 @@ class _Monitor:
         last_step = self.dynamics.at[-1] if self.dynamics.at else 0
         recent_losses = self.state.losses[last_step:]
         loss = fmean(recent_losses) if recent_losses else None
-        held_out_loss = self._held_out_loss()
-        if not all(value is None or math.isfinite(value) for value in (loss, held_out_loss)):
+        loss_on_held_out = partial(held_out_loss, self.state.model, self.objective.held_out, self.devices)
+        held_out = loss_on_held_out()
+        if not all(value is None or math.isfinite(value) for value in (loss, held_out)):
             raise Diverged(f"the loss is NaN or infinite between step {last_step} and step {step}")
         with evaluating(self.state.model), self.devices.autocast():
             probes = self.objective.probes(self.state.model, step)
-        self.dynamics.add_snapshot(step, self.objective.model(self.state.model), loss, held_out_loss, probes)
-
-    @torch.no_grad()
-    def _held_out_loss(self) -> float:
-        """Return the mean loss of the held-out examples, read in batches of the spec's size."""
-        total = 0.0
-        model, held_out = self.state.model, self.objective.held_out
-        count = len(next(iter(held_out.values())))
-        with evaluating(model), self.devices.autocast():
-            for start in range(0, count, self.spec.batch_size):
-                part = {name: values[start : start + self.spec.batch_size] for name, values in held_out.items()}
-                size = len(next(iter(part.values())))
-                batch = {name: values.to(self.devices.device) for name, values in part.items()}
-                total += float(model(**batch).loss) * size
-        return total / count
+        self.dynamics.add_snapshot(step, self.objective.model(self.state.model), loss, held_out, probes)
+        if step in self.spec.pruned_steps:
+            self.pruned.add(step, pruned_losses(self.objective.pruned_part(self.state.model), loss_on_held_out))

@@ -194,6 +194,10 @@ class TextObjective:
         """Return the model of transformers with its head."""
         return module.model if isinstance(module, MaskedLM) else module  # type: ignore[return-value]
 
+    def pruned_part(self, module: nn.Module) -> nn.Module:
+        """Return the whole model."""
+        return self.model(module)
+
     def batch(self, positions: np.ndarray, step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
         """Return the batch of the blocks at these positions of the part."""
         return self._make_batch(self.text.train[self.blocks[positions]], generator)
