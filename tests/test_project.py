@@ -300,7 +300,11 @@ def test_the_methods_page_states_the_settings():
     lab = figures.study("fig2", "lab")
     main = {Pruning(), *lab.variants[lab.main]}
     runs = [t for t in lab.trials() if t.model == lab.models[0] and t.pruning in main]
-    assert f"a study of {len(runs)} runs" in text and f"| seeds | {len(lab.seeds)} |" in text
+    assert f"a study of {len(runs)} runs" in text and "| seeds | 6; 12 for BBC news, 10 for SST-2, 3 for RTE |" in text
+    seeds = {task: len(lab.task_seeds[task]) for task in lab.tasks}
+    assert seeds == {**dict.fromkeys(lab.tasks, 6), "bbc-news": 12, "sst2": 10, "rte": 3}
+    held_out = {task: lab.trial(lab.models[0], task, Pruning(), 0).training.held_out for task in lab.tasks}
+    assert {n for task, n in held_out.items() if n} == {5000, 4000} and held_out["cola"] == 4000
     trainings = {t.training for t in lab.trials() if t.model not in lab.pretrained}
     assert {f"{t.max_train:,}" for t in trainings} == {"1,500"} and "| training examples | 1,500 a task" in text
     assert {(t.epochs, t.batch_size, t.learning_rate) for t in trainings} == {(3, 16, 1e-4)}

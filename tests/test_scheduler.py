@@ -370,7 +370,7 @@ def test_unknown_names_are_refused_before_anything_is_written(store, change, nam
 def test_model_and_task_that_cannot_be_had_are_no_failed_trials(store, monkeypatch):
     bench = Workbench()
 
-    def data(task):
+    def data(task, held_out=None):
         raise InputError("no network")
 
     monkeypatch.setattr(bench, "data", data)

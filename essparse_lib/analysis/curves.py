@@ -142,7 +142,8 @@ class Curve:
 
     def complete(self, study: Study) -> bool:
         """Return whether every seed that the study has for the model has a result at every level of the variant."""
-        shape = (len(study.seeds_of(self.model)), 1 + len(study.variants[self.variant]))
+        seeds = study.seeds_of(self.model, self.task)
+        shape = (len(seeds), 1 + len(study.prunings_of(self.model, self.task, self.variant)))
         return self.scores.shape == shape and not np.isnan(self.scores).any()
 
     @cached_property
@@ -181,18 +182,20 @@ def curves(
         InputError: a record has no known metric, or records of one curve differ in weights, data or labels.
     """
     variant = study.main if variant is None else variant
-    pruned = study.variants[variant] if prunings is None else prunings
-    levels = tuple(dict.fromkeys((Pruning(), *pruned)))
+    named = None if prunings is None else tuple(prunings)
     result = []
     for model in study.models:
         for task in study.tasks_of(model):
+            pruned = study.prunings_of(model, task, variant) if named is None else named
+            levels = tuple(dict.fromkeys((Pruning(), *pruned)))
+            seeds = study.seeds_of(model, task)
             grid = {}
-            for seed in study.seeds_of(model):
+            for seed in seeds:
                 for pruning in levels:
                     record = records.get(study.trial(model, task, pruning, seed).id)
                     if record is not None:
                         grid[seed, pruning] = record
-            curve = _curve(model, task, variant, levels, study.seeds_of(model), grid)
+            curve = _curve(model, task, variant, levels, seeds, grid)
             if curve is not None:
                 result.append(curve)
     return result

@@ -38,6 +38,7 @@ STUDIES = {
         tasks=language_settings.LAB_TASKS,
         training=language_settings.LAB,
         variants=_VARIANTS,
+        task_seeds=language_settings.LAB_SEEDS,
         measured=_MEASURED,
     ),
     "paper": Study(

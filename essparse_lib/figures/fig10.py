@@ -35,7 +35,7 @@ _SLOWER = _of_tickets(
     most=0.4,
     models=vision_settings.LAB_MODELS[:1],
     training={
-        task: replace(training, learning_rate=language_settings.LAB["*"].learning_rate)
+        task: replace(training, learning_rate=language_settings.LAB_SMALL_TEST["*"].learning_rate)
         for task, training in vision_settings.LAB.items()
     },
     pretrained={},

@@ -10,10 +10,11 @@ from . import language_settings
 RANDOM, AFTER = "random", "no training after pruning"
 
 
-def _variants(sparsities: tuple[float, ...]) -> dict[str, tuple]:
+def _variants(sparsities: tuple[float, ...], at_random: tuple[float, ...] | None = None) -> dict[str, tuple]:
+    """Return the variants at some sparsities, the random one at fewer if these are given."""
     return {
         "one-shot": at_sparsities(sparsities),
-        RANDOM: at_sparsities(sparsities, method="random", scope="layer"),
+        RANDOM: at_sparsities(at_random or sparsities, method="random", scope="layer"),
         AFTER: at_sparsities(sparsities, timing="after"),
     }
 
@@ -37,11 +38,20 @@ STUDIES = {
         models=LAB_MODELS,
         tasks=language_settings.LAB_TASKS,
         training=language_settings.LAB,
-        variants=_variants(TENTHS),
+        variants=_variants(TENTHS, at_random=(0.2, 0.3, 0.5, 0.7)),
+        task_seeds=language_settings.LAB_SEEDS,
         overrides={
-            "mpnet-base": Override(tasks=("movie-reviews",), seeds=(0,), variants=("one-shot",)),
+            "mpnet-base": Override(
+                tasks=language_settings.LAB_FEW,
+                seeds=(0, 1, 2),
+                variants=("one-shot",),
+                sparsities=(0.2, 0.3, 0.4, 0.5, 0.6, 0.7),
+            ),
             language_settings.LAB_OPT: Override(
-                tasks=language_settings.LAB_FEW, variants=("one-shot",), training=language_settings.LAB_SCRATCH
+                tasks=language_settings.LAB_FEW,
+                seeds=(0, 1, 2),
+                variants=("one-shot",),
+                training=language_settings.LAB_SCRATCH,
             ),
         },
         pretrained=from_scratch("lab", LAB_MODELS),

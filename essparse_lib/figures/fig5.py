@@ -32,7 +32,7 @@ STUDIES = {
         scale="lab",
         models=LAB_MODELS,
         tasks=language_settings.LAB_FEW,
-        training=language_settings.LAB,
+        training=language_settings.LAB_SMALL_TEST,
         variants=VARIANTS,
         overrides={language_settings.LAB_OPT: Override(training=language_settings.LAB_SCRATCH)},
         pretrained=from_scratch("lab", LAB_MODELS),

@@ -48,7 +48,7 @@ STUDIES: dict[str, Study] = {
         "lab",
         ("minilm-l6", vision_settings.LAB_MODELS[0]),
         (*language_settings.LAB_FEW, *vision_settings.LAB_FEW),
-        {**vision_settings.LAB, **language_settings.LAB},
+        {**vision_settings.LAB, **language_settings.LAB_SMALL_TEST},
         variants=variants(SPARSITIES),
     ),
     "paper": _study(
@@ -69,7 +69,10 @@ def steps(study: Study, records: Mapping[str, Record]) -> Callable[[Contrast], s
 
     def text(contrast: Contrast) -> str:
         ticket = contrast.pruning
-        trials = [study.trial(contrast.model, contrast.task, ticket, seed) for seed in study.seeds]
+        trials = [
+            study.trial(contrast.model, contrast.task, ticket, seed)
+            for seed in study.seeds_of(contrast.model, contrast.task)
+        ]
         metrics = [records[trial.id].metrics for trial in trials if trial.id in records]
         steps_a_round = next(each["steps"] for each in metrics if each)
         rounds = lottery_rounds(ticket.sparsity, ticket.rate)

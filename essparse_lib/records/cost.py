@@ -130,7 +130,7 @@ def expected(*studies: Study) -> Cost:
         if not isinstance(spec, TextPretraining):
             return Cost(count, None)
         seconds += _pretraining_seconds(spec)
-    if not all(trial.model in shapes and _is_counted(trial.task) for trial in trials):
+    if not all(trial.model in shapes and _is_counted(trial) for trial in trials):
         return Cost(count, None)
     seconds += sum(_training_seconds(trial, shapes[trial.model]) for trial in distinct)
     seconds += sum(evaluation_flops(trial, shapes[trial.model]) / RATE for trial in trials)
@@ -176,21 +176,24 @@ def _pretraining_seconds(spec: TextPretraining) -> float:
     return max(pretraining_flops(spec) / RATE, spec.steps * spec.layers * BLOCK)
 
 
-def _is_counted(task: str) -> bool:
-    """Return whether the number and the length of a task's examples are known."""
-    return task in TASKS and TASKS[task].counts is not None and TASKS[task].tokens is not None
+def _is_counted(trial: Trial) -> bool:
+    """Return whether the number and the length of a trial's examples are known."""
+    task = TASKS.get(trial.task)
+    return task is not None and task.counts_with(trial.training.held_out) is not None and task.tokens is not None
 
 
 def _training_examples(trial: Trial) -> int:
-    counts = TASKS[trial.task].counts
-    assert counts is not None
-    return _limited(counts[0], trial.training.max_train)
+    return _limited(_counts(trial)[0], trial.training.max_train)
 
 
 def _test_examples(trial: Trial) -> int:
-    counts = TASKS[trial.task].counts
+    return _limited(_counts(trial)[1], trial.training.max_test)
+
+
+def _counts(trial: Trial) -> tuple[int, int]:
+    counts = TASKS[trial.task].counts_with(trial.training.held_out)
     assert counts is not None
-    return _limited(counts[1], trial.training.max_test)
+    return counts
 
 
 def _limited(size: int, limit: int | None) -> int:

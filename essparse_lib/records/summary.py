@@ -81,7 +81,7 @@ def provenance(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
         "records": counted,
         "fingerprint of the records": fingerprint(rests_on) if rests_on else _NONE,
         "code revision": _values(notes, "code"),
-        "seeds": ", ".join(map(str, study.seeds)),
+        "seeds": ", ".join(map(str, study.all_seeds)),
         "device": _values(notes, "device"),
         "precision": _values(notes, "precision"),
         "CPU threads a trial": _values(notes, "threads"),

@@ -56,7 +56,8 @@ def unrecorded(
             if task not in study.tasks_of(model):
                 continue
             by_seed = [
-                [study.trial(model, task, pruning, seed) for pruning in prunings] for seed in study.seeds_of(model)
+                [study.trial(model, task, pruning, seed) for pruning in prunings]
+                for seed in study.seeds_of(model, task)
             ]
             if not any(all(trial.id in records for trial in of_seed) for of_seed in by_seed):
                 trials += [by_seed[0][0].at(0.0), *by_seed[0]]

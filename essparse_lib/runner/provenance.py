@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import subprocess
 import time
@@ -19,12 +20,17 @@ _PACKAGES = ("torch", "transformers", "accelerate", "tokenizers", "numpy")
 
 @cache
 def code_revision() -> str:
-    """Return the commit that the package's code is at, with ``+changes`` if files differ from it, else its version."""
+    """Return the commit that the package's code is at, with ``+changes`` if files differ from it, else its version.
+
+    A copy of the code without its repository, as on a compute node, is what ``$ESSPARSE_REVISION`` says.
+    """
     folder = Path(__file__).parents[1]
     if (folder.parent / ".git").exists():
         revision = _git(folder, "rev-parse", "--short=12", "HEAD")
         if revision:
             return revision + ("+changes" if _git(folder, "status", "--porcelain", "--", ".") else "")
+    if told := os.environ.get("ESSPARSE_REVISION"):
+        return told
     try:
         distribution = metadata.distribution("essparse")
     except metadata.PackageNotFoundError:

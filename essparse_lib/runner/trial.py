@@ -39,11 +39,11 @@ class _Tuned:
 
 def checks(trial: Trial) -> dict[Hashable, Callable[[], object]]:
     """Return what must be checked before a trial is run, by what the check depends on."""
-    pruning = trial.pruning
+    pruning, training = trial.pruning, trial.training
     text = (pruning.method, pruning.calibration, pruning.windows, pruning.length) if pruning.calibration else None
     return {
         ("seed", type(trial.seed), trial.seed): partial(_check_seed, trial),
-        ("trial", trial.model, trial.task, trial.training.max_length, text): partial(prepare, trial),
+        ("trial", trial.model, trial.task, training.max_length, training.held_out, text): partial(prepare, trial),
     }
 
 
@@ -68,7 +68,7 @@ def prepare(trial: Trial, bench: Workbench | None = None) -> None:
     bench = bench or workbench.current()
     _check_seed(trial)
     loading.check_fits(trial.model, tasks.get(trial.task).head, trial.training.max_length)
-    bench.check(trial.task, trial.model, trial.training.max_length)
+    bench.check(trial.task, trial.model, trial.training.max_length, trial.training.held_out)
     if METHODS[trial.pruning.method].calibrated:
         bench.windows(trial.pruning, trial.model, trial.seed)
 
@@ -99,7 +99,7 @@ def execute(trial: Trial, bench: Workbench | None = None) -> Record:
     devices = device.accelerator()
     started = time.perf_counter()
     device.reset_peak_memory(devices.device)
-    data = bench.data(trial.task)
+    data = bench.data(trial.task, trial.training.held_out)
     common: dict[str, Any] = {
         **made_by(trial.model, devices.device),
         "data": data.fingerprint,

@@ -48,37 +48,45 @@ class Workbench:
         self._draw = lru_cache(maxsize=4)(_draw_windows)
         self._dense: tuple[Trial, dict[str, torch.Tensor], list[float]] | None = None
 
-    def data(self, task: str) -> TaskData:
-        """Return a task's data.
+    def data(self, task: str, held_out: int | None = None) -> TaskData:
+        """Return a task's data, with so many examples held out for evaluation; None for the usual number.
 
         Raises:
-            InputError: the task is unknown, or its data cannot be had.
+            InputError: the task is unknown, its data cannot be had, or it cannot hold out so many.
         """
-        return self._load(task)
+        return self._load(task, held_out)
 
-    def check(self, task: str, model: str, max_length: int) -> None:
+    def check(self, task: str, model: str, max_length: int, held_out: int | None = None) -> None:
         """Check that a model can read a task's examples, cut to ``max_length`` tokens.
 
         Raises:
-            InputError: it cannot, or the model or the data cannot be had.
+            InputError: it cannot, or the model or the data cannot be had, or the task cannot hold out so many examples.
         """
-        self._check(task, model, max_length)
+        self._check(task, model, max_length, held_out)
 
     def train_examples(self, trial: Trial) -> EncodedExamples:
         """Return the encoded examples that a trial trains on: all, or those that its seed draws."""
-        limit = trial.training.max_train
-        if limit is None or limit >= len(self.data(trial.task).splits.train):
+        training = trial.training
+        limit = training.max_train
+        if limit is None or limit >= len(self.data(trial.task, training.held_out).splits.train):
             limit, seed = None, 0  # all of them are the same for every seed
         else:
             seed = trial.seed
-        return self.encoded(trial.task, trial.model, trial.training.max_length, limit, seed)
+        return self.encoded(trial.task, trial.model, training.max_length, limit, seed, training.held_out)
 
     def test_examples(self, trial: Trial) -> EncodedExamples:
         """Return the encoded examples that a trial is evaluated on, which are the same for every seed."""
-        return self.encoded(trial.task, trial.model, trial.training.max_length, trial.training.max_test)
+        training = trial.training
+        return self.encoded(trial.task, trial.model, training.max_length, training.max_test, held_out=training.held_out)
 
     def encoded(
-        self, task: str, model: str, max_length: int, limit: int | None = None, seed: int | None = None
+        self,
+        task: str,
+        model: str,
+        max_length: int,
+        limit: int | None = None,
+        seed: int | None = None,
+        held_out: int | None = None,
     ) -> EncodedExamples:
         """Return a task's examples as a model reads them.
 
@@ -88,8 +96,9 @@ class Workbench:
             max_length: tokens kept of a text; 0 for images.
             limit: at most so many examples; None for all.
             seed: draws the training examples; None for the test examples.
+            held_out: how many examples the task holds out for evaluation; None for the usual number.
         """
-        return self._encode(task, model, max_length, limit, seed)
+        return self._encode(task, model, max_length, limit, seed, held_out)
 
     def windows(self, pruning: Pruning, model: str, seed: int) -> torch.Tensor:
         """Return what a calibrated method reads: windows of a corpus as token numbers, of shape (windows, tokens).
@@ -118,22 +127,22 @@ class Workbench:
             self._dense = (trial, *tune())
         return self._dense[1:]
 
-    def _check_examples(self, task: str, model: str, max_length: int) -> None:
+    def _check_examples(self, task: str, model: str, max_length: int, held_out: int | None) -> None:
         from .. import tasks
         from .task_heads import TASK_HEADS
 
-        splits = self.data(task).splits
+        splits = self.data(task, held_out).splits
         for part in (splits.train, splits.test):
             TASK_HEADS[tasks.get(task).head].check(part, model, max_length)
 
     def _encode_examples(
-        self, task: str, model: str, max_length: int, limit: int | None, seed: int | None
+        self, task: str, model: str, max_length: int, limit: int | None, seed: int | None, held_out: int | None
     ) -> EncodedExamples:
         from .. import tasks
         from ..training.fine_tune import subset
         from .task_heads import TASK_HEADS
 
-        splits = self.data(task).splits
+        splits = self.data(task, held_out).splits
         if seed is None:
             examples = tasks.fixed_part(splits.test, limit)
         elif limit is None:
@@ -143,11 +152,11 @@ class Workbench:
         return TASK_HEADS[tasks.get(task).head].encode(examples, model, max_length)
 
 
-def _load(task: str) -> TaskData:
+def _load(task: str, held_out: int | None) -> TaskData:
     """Return a task's data, read and checked anew."""
     from .. import tasks
 
-    splits = tasks.get(task).splits()
+    splits = tasks.get(task).splits(held_out)
     return TaskData(splits, f"{splits.train.fingerprint()}+{splits.test.fingerprint()}")
 
 

@@ -45,14 +45,16 @@ class Override:
 
     Attributes:
         tasks: the tasks of the study that the model is tried on; None for all.
-        seeds: the seeds of the study that it is tried with; None for all.
+        seeds: the seeds that it is tried with on every task; None for those that the study has for the task.
         variants: the variants of the study in which it is pruned; None for all.
+        sparsities: the sparsities of these variants to which it is pruned; None for all.
         training: by task, how it is fine-tuned; None for the study's own.
     """
 
     tasks: tuple[str, ...] | None = None
     seeds: tuple[int, ...] | None = None
     variants: tuple[str, ...] | None = None
+    sparsities: tuple[float, ...] | None = None
     training: Mapping[str, Training] | None = None
 
 
@@ -71,6 +73,8 @@ class Study:
         training: by task, how models are fine-tuned; the key ``*`` serves every task that is not named.
         variants: by the name that figures show, what is pruned and how; the first is what the figure is about.
         seeds: the seeds of the fine-tunings.
+        task_seeds: by task, its seeds, where these are not the study's.
+        task_sparsities: by task, the sparsities of the variants to which models are pruned, where these are not all.
         overrides: by model, what it takes part in, where that is not everything.
         measured: by kind of measurement, the sparsities at which each model is measured.
         pretrained: by model, how it is trained from scratch, for the models whose pre-training the study follows.
@@ -84,6 +88,8 @@ class Study:
     training: Mapping[str, Training]
     variants: Mapping[str, tuple[Pruning, ...]] = field(default_factory=lambda: {"one-shot": at_sparsities(TENTHS)})
     seeds: tuple[int, ...] = (0, 1, 2)
+    task_seeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    task_sparsities: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     overrides: Mapping[str, Override] = field(default_factory=dict)
     measured: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     pretrained: Mapping[str, Pretraining] = field(default_factory=dict)
@@ -118,13 +124,35 @@ class Study:
         """Return the tasks that a model is tried on."""
         return _selected(self.tasks, self._override(model).tasks)
 
-    def seeds_of(self, model: str) -> tuple[int, ...]:
-        """Return the seeds that a model is tried with."""
-        return _selected(self.seeds, self._override(model).seeds)
+    def seeds_of(self, model: str, task: str | None = None) -> tuple[int, ...]:
+        """Return the seeds that a model is tried with on a task; with no task, those that all its tasks have."""
+        seeds = self._override(model).seeds
+        if seeds is not None:
+            return seeds
+        if task is not None:
+            return self.task_seeds.get(task, self.seeds)
+        by_task = [self.task_seeds.get(each, self.seeds) for each in self.tasks_of(model)]
+        return tuple(seed for seed in (by_task or [self.seeds])[0] if all(seed in seeds for seeds in by_task))
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """The seeds that the study, a task or a model has, each once."""
+        named = (self.seeds, *self.task_seeds.values(), *(part.seeds or () for part in self.overrides.values()))
+        return tuple(dict.fromkeys(seed for seeds in named for seed in seeds))
 
     def variants_of(self, model: str) -> tuple[str, ...]:
         """Return the names of the variants in which a model is pruned."""
         return _selected(tuple(self.variants), self._override(model).variants)
+
+    def prunings_of(self, model: str, task: str, variant: str) -> tuple[Pruning, ...]:
+        """Return the prunings of a variant that a model is tried with on a task, in the variant's order."""
+        limits = (self._override(model).sparsities, self.task_sparsities.get(task))
+        allowed = [set(sparsities) for sparsities in limits if sparsities is not None]
+        return tuple(
+            pruning
+            for pruning in self.variants[variant]
+            if all(pruning.sparsity in sparsities for sparsities in allowed)
+        )
 
     def trials(self) -> list[Trial]:
         """Return the study's trials, each once, seed by seed, so that a study cut short holds whole curves."""
@@ -156,8 +184,9 @@ class Study:
     ) -> Study:
         """Return the study on other models, tasks or seeds, trained as the scale has it; None keeps the study's own.
 
-        A model that is named takes part in all that is left, trained as the study has it for that model. A control
-        stays, on the same seeds, unless models or tasks are named.
+        A model that is named takes part in all that is left, trained as the study has it for that model. Seeds that are
+        named are those of every task; a model with seeds of its own keeps those among them. A control stays, on the
+        same seeds, unless models or tasks are named.
 
         Raises:
             InputError: nothing is left, or a seed is no whole number of 0 or more.
@@ -166,6 +195,8 @@ class Study:
         chosen_seeds = self.seeds if seeds is None else tuple(dict.fromkeys(check_seed(seed) for seed in seeds))
         if models is not None:
             overrides = {model: Override(training=override.training) for model, override in overrides.items()}
+        if seeds is not None:
+            overrides = {model: _with_seeds(override, chosen_seeds) for model, override in overrides.items()}
         if models is not None or tasks is not None:
             control = None
         narrowed = replace(
@@ -173,6 +204,7 @@ class Study:
             models=self.models if models is None else tuple(dict.fromkeys(models)),
             tasks=self.tasks if tasks is None else tuple(dict.fromkeys(tasks)),
             seeds=chosen_seeds,
+            task_seeds=self.task_seeds if seeds is None else {},
             overrides=overrides,
             control=replace(control, seeds=chosen_seeds) if control else None,
         )
@@ -192,14 +224,14 @@ class Study:
         return (*self.pretrainings(), *self.trials(), *self.measurements(), *controls)
 
     def _grid(self) -> Iterator[Trial]:
-        for seed in self.seeds:
+        for seed in self.all_seeds:
             for model in self.models:
-                if seed not in self.seeds_of(model):
-                    continue
                 for task in self.tasks_of(model):
+                    if seed not in self.seeds_of(model, task):
+                        continue
                     yield self.trial(model, task, Pruning(), seed)
                     for variant in self.variants_of(model):
-                        for pruning in self.variants[variant]:
+                        for pruning in self.prunings_of(model, task, variant):
                             yield self.trial(model, task, pruning, seed)
 
     def _measurements_of(self, model: str, kind: MeasurementKind, sparsity: float) -> list[Measurement]:
@@ -228,6 +260,11 @@ class Study:
 
 def _selected(entries: tuple[T, ...], some: tuple[T, ...] | None) -> tuple[T, ...]:
     return entries if some is None else tuple(entry for entry in entries if entry in some)
+
+
+def _with_seeds(override: Override, seeds: tuple[int, ...]) -> Override:
+    """Return an override with only those of its own seeds that are among the seeds given."""
+    return override if override.seeds is None else replace(override, seeds=_selected(override.seeds, seeds))
 
 
 def check_scale(scale: str) -> Scale:

