@@ -47,7 +47,7 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import curve_plots, fig2, panel_chart, panels, parameters, points, style
+from essparse_lib.figures import curve_plots, fig2, panel_chart, panels, parameters, points, secondary_metrics, style
 from essparse_lib.records import cost, store, summary
 from essparse_lib.analysis import curves
 from essparse_lib.specs.trial import Pruning
@@ -98,6 +98,9 @@ panel_chart.show(panel)
 
 # %% tags=["remove-input"]
 curve_plots.table(all_curves, epsilon).style.hide(axis="index")
+
+# %% tags=["remove-input"]
+Markdown(secondary_metrics.sentence(study, records))
 
 # %% [markdown]
 # *Essential sparsity* is where the mean curve, made monotone, first falls by more than ε, *turning point* where two straight lines meet that

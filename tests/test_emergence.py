@@ -351,7 +351,7 @@ def quick_collections():
 def chance_outcomes(effect, shared, spread=1.0, bimodal=False, times=600):
     """How often each outcome comes of pre-trainings whose values rise by ``effect`` and scatter by ``spread``.
 
-    The scores have a share of chance in common. Some pre-trainings may end in a group of their own, as two of seven did.
+    Scores have a share of chance in common. Some pre-trainings may end in a group of their own, as two of seven did.
     """
     rng, line = np.random.default_rng(3), (np.array(FRACTIONS) - 0.6) / 0.4
     counts = dict.fromkeys(Outcome, 0)

@@ -98,6 +98,7 @@ class Task:
         metric: name of the metric, one of ``analysis.metrics``.
         source: data and licence in words, for the page on data.
         head: kind of model head that the task needs.
+        secondary_metrics: names of metrics that records hold as well.
     """
 
     name: str
@@ -107,10 +108,11 @@ class Task:
     metric: str
     source: str
     head: Head = Head.SEQUENCE_CLASSIFICATION
+    secondary_metrics: tuple[str, ...] = ()
 
     @classmethod
     def named(cls, name: str, *, classes: tuple[str, ...], load: Callable[[], Splits], source: str) -> Task:
-        """Return the task that ``specs.tasks`` has a row for, with the row's counts, metric and head."""
+        """Return the task that ``specs.tasks`` has a row for, with the row's counts, metrics and head."""
         row = tasks.TASKS[name]
         return cls(
             name=name,
@@ -120,6 +122,7 @@ class Task:
             metric=row.metric,
             source=source,
             head=row.head,
+            secondary_metrics=row.secondary_metrics,
         )
 
     def splits(self) -> Splits:
