@@ -77,7 +77,7 @@ fig10_tables.table(study, records).style.hide(axis="index")
 # ## The same model at a lower rate
 #
 # At lab scale the vision transformer is fine-tuned at the rate at which it scored best, which is higher than the language model's. Here its tickets are found once
-# more at the language model's rate, with nothing else changed; no verdict counts them.
+# more at the language model's rate, with nothing else changed.
 
 # %% tags=["remove-input"]
 Markdown(fig10_tables.controlled(study, records))
@@ -101,8 +101,9 @@ stricter = c11_similar_masks.judge(study, records, 0.98)
 Markdown(f"With the 98% of the introduction: *{stricter.outcome}*; {stricter.reason}.")
 
 # %% [markdown]
-# *Agrees* if at every sparsity up to 40% the cosine of every pair (ticket and one-shot, two tickets) lies above 96%, and the mean falls from each
-# sparsity to the next, in each model whose records are all there; *differs* otherwise. The similarities are counted, not estimated; seeds and tasks vary.
+# A model at a learning rate *agrees* if the mean cosine of all pairs (ticket and one-shot, two tickets) lies above 96% at every sparsity up to 40% and falls from each
+# sparsity to the next, and *differs* otherwise. The claim *agrees* if all models do at all rates, *differs* if none does at any, and is *inconclusive* otherwise: it then depends on the setting. Those whose records are not all there are named and do not count.
+# The similarities are counted, not estimated: in brackets stand the lowest and the highest of all pairs and seeds.
 #
 # **What would change our mind.** A ticket parts from the one-shot mask as far as training moves the weights. Longer training moves them further: the tickets of the model of
 # language, found on 1,500 examples, may drift apart on full training sets (the `paper` scale of this notebook). So does a higher rate, and the vision transformer was given

@@ -47,7 +47,7 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import curve_plots, fig2, forest_plots, noise_tables, panel_chart, panels, parameters, points, style, within_panels
+from essparse_lib.figures import curve_plots, fig2, forest_plots, noise_tables, panel_chart, panels, parameters, points, secondary_metrics, style, within_panels
 from essparse_lib.records import cost, store, summary
 from essparse_lib.analysis import curves
 from essparse_lib.specs.trial import Pruning
@@ -99,6 +99,9 @@ panel_chart.show(panel)
 
 # %% tags=["remove-input"]
 curve_plots.table(all_curves, epsilon).style.hide(axis="index")
+
+# %% tags=["remove-input"]
+Markdown(secondary_metrics.sentence(study, records))
 
 # %% [markdown]
 # *Essential sparsity* is where the mean curve, made monotone, first falls by more than ε, *turning point* where two straight lines meet that

@@ -118,17 +118,17 @@ Markdown(verdict.text)
 
 # %% [markdown]
 # The models learned the classes of `cifar10` in their pre-training, from 25 times as many labels as the fine-tuning has; the other tasks are new to them. Its
-# curves count here all the same, unlike in [Figure 6](fig6.ipynb), where models that know the classes meet models that do not; the verdict on C4 gives
-# the difference without them as well, once it has one. It also says what it would be with models that learned the same classes for longer, which [Figure 6](fig6.ipynb) tells of.
+# curves count here all the same, unlike in [Figure 6](fig6.ipynb), where models that know the classes meet models that do not; the words on C4 give
+# the difference without them as well, once there is one. They also say what it would be with models that learned the same classes for longer, which [Figure 6](fig6.ipynb) tells of.
 #
-# C4 *agrees* if the mean slope of the curves in vision, as a share of what there is to lose, exceeds that of the curves in language by the whole 95%
-# interval; it *differs* if it lies below by the whole interval, and is *inconclusive* otherwise. The unit is the curve, one model on one task. Curves of one
+# C4 is *not tested*, whatever these curves look like. A curve without a turn has no slope after it and is left out: what is compared was chosen by what was measured of it. And the two sides differ in architecture, size,
+# pre-training and tasks as well as in what they read. Both differences, of the share and in points, are shown for whoever wants to see them. The unit is the curve, one model on one task. Curves of one
 # model, or on one task, have more in common than the interval allows for: at lab scale those in vision are of two pre-trainings of one architecture on the same tasks. The rule for C1 is that of [Figure 2](fig2.ipynb).
 #
-# The fairest comparison would be with the models of language that were trained here, from random weights, as the vision transformers are. A curve without a bend does not
-# count; as far as theirs have none in the table, vision is held against the public model alone, which was distilled from a larger one and then trained on a billion pairs of sentences.
+# A fairer comparison would be with the models of language that were trained here, from random weights, as the vision transformers are. As far as theirs have no turn
+# in the table, vision is held against the public model alone, which was distilled from a larger one and then trained on a billion pairs of sentences.
 #
-# **What would change our mind.** More models on both sides: a slope may be the task's, the model's or its size's as well as the modality's. The paper's ViTs,
+# **What would test it.** Models of one architecture, size and pre-training that read images and texts, and a measure of sharpness that every curve has: a slope may be the task's, the model's or its size's as well as the modality's. The paper's ViTs,
 # at 86 and 307 million parameters and pre-trained on millions of images, are the `paper` scale of this notebook.
 #
 # ## Where the numbers come from

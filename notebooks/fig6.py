@@ -164,9 +164,11 @@ verdict = c07_self_supervision.judge(study, records, all_curves, deciding, other
 Markdown(verdict.text)
 
 # %% [markdown]
-# *Agrees* if both the essential sparsity (the mean over the tasks that all models compared have learned, and none was pre-trained to tell) and the zeros (weights below a hundredth of their
-# matrix's standard deviation) of the DINO models exceed those of the supervised ones by the whole 95% interval, after equally many images; *differs* if one of
-# them lies below; *inconclusive* otherwise. The pre-trained model is the unit: two models that differ in their seed alone differ as well. The comparisons after
+# Two quantities decide, after equally many images: by how many points less the DINO models lose, as the mean of the drops at 10, 20, … and 60% over the tasks that all models compared have learned and none was pre-trained to tell;
+# and how many percent more zeros they have (weights below a hundredth of their matrix's standard deviation). The smallest effects that would matter are one point, the paper's ε, and the paper's own 14.37% more zeros. A quantity
+# *agrees* if its 95% interval lies above 0 and reaches that effect, and *differs* if it lies below that effect; if it lies above 0 as well, it has the right sign and is far smaller. The claim *agrees* if both do, *differs* if one
+# does, and is *inconclusive* otherwise. The essential sparsity of each model is in the table above and decides nothing: it varies far more from one pre-training to the next than the mean drop does.
+# The pre-trained model is the unit: two models that differ in their seed alone differ as well. The comparisons after
 # equal time, with masked images, and of the two lengths of supervised training are told, and decide nothing. [Figure 7](fig7.ipynb) has the zeros by every reading.
 #
 # CIFAR-10 decides nothing, whichever way it points: the supervised models have learned its classes already, from 25 times as many labels as the fine-tuning has, and the others have not.

@@ -151,8 +151,8 @@ fig8_tables.effect_table(study, scores, "sparsity", 1).style.hide(axis="index")
 Markdown(fig8_tables.cost_of_pruning(scores))
 
 # %% [markdown]
-# Means over the tasks that some dense model has learned. Brackets are 95% intervals from the spread between pre-trainings of the same text, of which
-# there are few; *trend* is the rank correlation with the part of the text over all models.
+# Means over the tasks that some dense model has learned. *Difference* is what a straight line through all pre-trainings changes by from the least text to the most, with its 95% interval over
+# pre-trainings; *trend* is the rank correlation with the part of the text over all models.
 #
 # ## Dense scores
 
@@ -182,18 +182,18 @@ Markdown(volume.text)
 # By one reading C8 *agrees* if the count rises abruptly in every pre-training, *differs* if it does so in none, and is *inconclusive* otherwise (the last column
 # of the table above). The verdict *agrees* if some reading does, and *differs* if none leaves it open.
 #
-# C9 compares the models of the most text with those of the least; those in between show the trend. It *agrees* if the intervals of three differences lie above 0:
-# zeros below a hundredth of the matrix's standard deviation, the dense score, and the score at every single sparsity. It *differs* if one of them lies below 0. Of
-# so many intervals one may lie below by chance: in simulated studies (`tests/test_emergence.py`) this happens in about 10 to 25 of 100 where the text does nothing at all, and
-# in fewer than 6 where it does as much as another seed.
+# C9 rests on a straight line through all pre-trainings, for three quantities: zeros below a hundredth of the matrix's standard deviation, the dense score, and the mean of the scores over the sparsities. Two runs a side would say too
+# little for a test of the two ends. The smallest effects that would matter are 1% of the zeros and one point. A quantity *agrees* if the interval of what its line changes by lies above 0 and reaches that effect; it *differs* if it lies below that effect,
+# tested at 2.5% with Holm's adjustment for the three. C9 *agrees* if all three do, *differs* if one does, and is *inconclusive* otherwise. Where the text has just these effects, chance makes it differ in fewer than 5 of 100 simulated studies (`tests/test_emergence.py`).
+# The mean over the sparsities counts only the tasks on which every pre-training's curve loses more than a point at the last sparsity, by its whole interval: a model that loses nothing cannot show how well it prunes. Where there is no such task,
+# this part of the claim is not tested.
 #
 # **What this scale can and cannot say.** It can say whether the zeros of models this small jump while they are trained so, reading by reading, looked at
 # a hundred times in a run several times as long as what they take to learn more than which words go together; and whether more text shows in zeros and scores beyond what
 # another seed does. It cannot say what a model of a hundred times the size does on a corpus that it never reads twice, nor what happens after more steps than
 # were taken; and of effects that are smaller than the difference between two seeds, it can say nothing.
 #
-# **What would change our mind.** More pre-trainings on each part: two on a side show a difference only if it is several times as large as what another
-# seed does. A larger model, trained longer: the paper's BERT-base on its corpus is the `paper` scale of this notebook. And the weights of others:
+# **What would change our mind.** More pre-trainings on each part: seven show a difference only if it is larger than what another seed does, and of two seeds one may end in a worse place than the other. A larger model, trained longer: the paper's BERT-base on its corpus is the `paper` scale of this notebook. And the weights of others:
 # the MultiBERTs {cite:p}`sellam2022multiberts` are BERT-base trained for two million steps, whose checkpoints are on the hub;
 # `-p checkpoints multiberts` draws the zeros from them. They lie 20,000 steps apart at first, and a jump in the
 # first 40,000 cannot be told there.

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from essparse_lib.analysis.curves import curves
 from essparse_lib.analysis.essential import crossing, essential_sparsity, monotone
+from essparse_lib.analysis.scoring import scoring
 from essparse_lib.analysis.turning_point import turning_point
 from essparse_lib.errors import InputError
 from essparse_lib.records.metrics import shares_to_digits
@@ -134,7 +135,8 @@ def test_records_of_other_data_are_refused_with_where_both_came_from():
 
 def test_a_score_of_nothing_has_no_relative_drop():
     learned = records(knee_at(0.5)).items()
-    flat = {i: replace(r, metrics={"matthews": 0.0}, predictions="0" * EXAMPLES) for i, r in learned}
+    nothing = shares_to_digits(np.zeros(EXAMPLES))
+    flat = {i: replace(r, metrics={"f1": 0.0}, predictions=nothing, labels="") for i, r in learned}
     assert math.isnan(essential_sparsity(curves(STUDY, flat)[0], relative=True).value)
 
 
@@ -158,19 +160,19 @@ def test_epsilon_must_be_above_zero():
         essential_sparsity(curve(knee_at(0.5)), 0)
 
 
-def test_matthews_curves_are_resampled_too():
-    as_accuracy = records(knee_at(0.5)).values()
-    found = {
-        r.spec.id: Record(
-            spec=r.spec, status="ok", metrics={"matthews": 0.0}, predictions=r.predictions, labels=r.labels
-        )
-        for r in as_accuracy
-    }
+@pytest.mark.parametrize("metrics", [{"matthews": 80.0}, {"accuracy": 90.0, "matthews": 80.0}])
+def test_a_record_that_keeps_classes_is_judged_by_accuracy(metrics):
+    found = {i: replace(r, metrics=metrics) for i, r in records(knee_at(0.5)).items()}
     result = curves(STUDY, found)[0]
-    assert result.scores[0, 0] == pytest.approx(80, abs=0.5)  # 2p − 1 with balanced classes
-    assert result.majority == 0
-    low_high = result.drop_estimates()[-1]
-    assert low_high.low < 48 < low_high.high
+    assert (result.metric, result.majority) == ("accuracy", 50)
+    assert result.scores[0, 0] == pytest.approx(90, abs=0.5)
+
+
+def test_matthews_correlation_can_be_had_of_any_record_that_keeps_classes():
+    found = [record for record in records(knee_at(0.5)).values() if record.spec.pruning.sparsity == 0]
+    scorer = scoring("matthews", found)
+    values = scorer.of(np.ones((1, scorer.examples), dtype=np.float32))[0]
+    assert scorer.floor == 0 and values == pytest.approx([80] * len(found), abs=0.5)  # 2p − 1 with balanced classes
 
 
 def test_scores_that_each_example_has_are_averaged():

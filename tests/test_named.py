@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from essparse_lib.analysis.metrics import METRICS
 
 from essparse_lib import figures, specs, tasks
 from essparse_lib.figures import language_settings, vision_settings
@@ -41,10 +42,17 @@ def test_every_task_and_every_model_has_one_row():
     for name, task in tasks.TASKS.items():
         row = TASKS[name]
         assert (task.name, task.head, task.metric, task.counts) == (row.name, row.head, row.metric, row.counts)
+        assert task.secondary_metrics == row.secondary_metrics and set(row.secondary_metrics) <= set(METRICS)
     for name, model in catalogue.MODELS.items():
         assert (model.repository is not None) or model.archive
         if MODELS[name].repository:
             assert (model.repository.id, model.repository.revision) == (MODELS[name].repository, MODELS[name].revision)
+
+
+def test_texts_that_tasks_share_are_those_of_several():
+    shared = [row.same_texts for row in TASKS.values() if row.same_texts]
+    assert shared and all(shared.count(name) > 1 for name in shared)
+    assert TASKS["movie-reviews"].same_texts == TASKS["sst2"].same_texts
 
 
 def test_every_task_that_figures_name_has_a_row():

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 
 import pytest
 from helpers import CURVE_STUDY as STUDY
@@ -13,7 +14,14 @@ from essparse_lib.analysis.curves import curves
 from essparse_lib.analysis.estimate import Estimate, exact
 from essparse_lib.claims import c01_essential_sparsity, c06_n_m_patterns
 from essparse_lib.claims.registry import CLAIMS
-from essparse_lib.claims.rules import EVERYWHERE, FOR_NEW_TASK, ON_AVERAGE, against
+from essparse_lib.claims.rules import (
+    EVERYWHERE,
+    FOR_NEW_TASK,
+    ON_AVERAGE,
+    against,
+    against_smallest,
+    smallest_text,
+)
 from essparse_lib.claims.verdict import Number, Outcome
 from essparse_lib.errors import InputError
 from essparse_lib.figures import verdicts
@@ -32,6 +40,24 @@ def test_an_interval_must_lie_on_one_side(low, high, outcome):
     assert against(Estimate((low + high) / 2, low, high), 0.3) == outcome
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "outcome", "words"),
+    [
+        (0.1, 2.0, "agrees", "above 0"),
+        (1.5, 2.0, "agrees", "above 0"),
+        (0.1, 0.9, "differs", "of the right sign, far smaller than the 1 point that would matter"),
+        (-0.1, 0.9, "differs", "below the 1 point that would matter"),
+        (-3.0, -2.0, "differs", "below the 1 point that would matter"),
+        (-0.1, 1.1, "inconclusive", "undecided: it may be 0, and it may be the 1 point that would matter"),
+        (math.nan, math.nan, "inconclusive", "undecided: it may be 0, and it may be the 1 point that would matter"),
+    ],
+)
+def test_an_effect_is_held_against_the_smallest_that_would_matter(low, high, outcome, words):
+    estimate = Estimate((low + high) / 2, low, high)
+    assert against_smallest(estimate, 1.0) == outcome
+    assert smallest_text(estimate, 1.0, "points") == words
+
+
 def test_a_late_knee_agrees_and_an_early_one_differs():
     assert verdict(records(knee_at(0.6))).outcome == "agrees"
     assert verdict(records(knee_at(0.05))).outcome == "differs"
@@ -41,13 +67,13 @@ def test_taking_a_record_away_changes_the_verdict():
     found = records(knee_at(0.6))
     for seed in STUDY.seeds:
         del found[STUDY.trial("m", "t", Pruning(sparsity=0.5), seed).id]
-    assert verdict(found).outcome == "not tested at this scale"
+    assert verdict(found).outcome == "not tested"
 
 
 def test_one_missing_seed_is_enough_to_decide_nothing():
     found = records(knee_at(0.6))
     del found[STUDY.trial("m", "t", Pruning(sparsity=0.5), 1).id]
-    assert verdict(found).outcome == "not tested at this scale"
+    assert verdict(found).outcome == "not tested"
 
 
 def test_a_changed_record_changes_the_verdict():
@@ -61,7 +87,7 @@ def test_a_changed_record_changes_the_verdict():
 
 def test_two_seeds_decide_nothing():
     study = dataclasses.replace(STUDY, seeds=(0, 1))
-    assert verdict(records(knee_at(0.6), seeds=(0, 1), study=study), study).outcome == "not tested at this scale"
+    assert verdict(records(knee_at(0.6), seeds=(0, 1), study=study), study).outcome == "not tested"
 
 
 def test_a_task_that_was_not_learned_is_not_counted():
@@ -70,7 +96,7 @@ def test_a_task_that_was_not_learned_is_not_counted():
 
 
 def test_tiny_models_test_nothing():
-    assert verdict({}, dataclasses.replace(STUDY, scale="tiny")).outcome == "not tested at this scale"
+    assert verdict({}, dataclasses.replace(STUDY, scale="tiny")).outcome == "not tested"
 
 
 # A verdict as data
@@ -119,7 +145,7 @@ def test_without_records_no_claim_is_tested(scale):
     for claim in CLAIMS:
         result = verdicts.verdict(claim, scale, {})
         assert (result.claim, result.outcome, result.measured) == (claim, Outcome.NOT_TESTED, "")
-        assert result.text.startswith(f"**{claim}: not tested at this scale.** ")
+        assert result.text.startswith(f"**{claim}: not tested.**")
 
 
 def test_a_verdict_from_records_alone_is_that_of_the_claims_rule():

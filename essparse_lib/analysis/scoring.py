@@ -28,8 +28,13 @@ class Scoring:
 
 
 def metric_of(record: Record) -> str | None:
-    """Return the name of the metric that a record is scored by; None if it has no known metric."""
-    return next((name for name in (*METRICS, *sorted(MEANS)) if name in record.metrics), None)
+    """Return the name of the metric that a record is judged by; None if it has no known metric.
+
+    A record that keeps classes is judged by accuracy, which follows from them, whatever metrics it holds.
+    """
+    if any(name in record.metrics for name in METRICS):
+        return "accuracy"
+    return next((name for name in sorted(MEANS) if name in record.metrics), None)
 
 
 def scoring(metric: str, records: Sequence[Record | None]) -> Scoring:

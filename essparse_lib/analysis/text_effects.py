@@ -1,4 +1,8 @@
-"""What more text to pre-train on does to a model's zeros, its held-out loss and its scores."""
+"""What more text to pre-train on does to a model's zeros, its held-out loss and its scores.
+
+An effect is what the straight line through all pre-trainings, on all amounts of text, changes by from the least amount
+to the most. Two runs a side, whose spread may be anything, say too little for a comparison of the two ends alone.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from ..specs.pretraining import TextPretraining
 from ..specs.study import Study
 from .curves import Curve
-from .effects import Effect, effect, task_means
+from .effects import Effect, Slope, rank_correlation, slope, task_means
+from .essential import has_something_to_lose
+from .estimate import UNKNOWN
 from .series import Series, shared_readings, text_pretrainings
 
 
@@ -65,17 +71,60 @@ def score_effects(study: Study, curves: Sequence[Curve]) -> dict[float, Effect]:
     return effects
 
 
+def tasks_with_something_to_lose(study: Study, curves: Sequence[Curve]) -> list[str]:
+    """Return the tasks on which the curve of every pre-training has something to lose to pruning.
+
+    A task counts for all models or for none, so that models are compared on the same tasks.
+
+    Args:
+        study: the study of the curves.
+        curves: the study's curves; one that lacks records has nothing to lose.
+    """
+    losing = {(c.model, c.task) for c in curves if c.complete(study) and c.learned() and has_something_to_lose(c)}
+    models = [spec.model for spec in text_pretrainings(study)]
+    return [task for task in study.tasks if models and all((model, task) in losing for model in models)]
+
+
+def pruned_effect(study: Study, curves: Sequence[Curve], tasks: Sequence[str]) -> Effect:
+    """Return the effect of the text on the mean score of the pruned models over all sparsities, in points.
+
+    Args:
+        study: the study of the curves.
+        curves: the study's curves; those that lack records are left out.
+        tasks: the tasks to average over, at least one.
+    """
+    complete = [curve for curve in curves if curve.complete(study) and curve.model in study.pretrained]
+    means = task_means(complete, tasks, lambda curve: curve.scores[:, 1:].mean())
+    return text_effect(study, {model: float(score) for model, score in means.items()})
+
+
+def text_slope(study: Study, values: Mapping[str, float]) -> Slope | None:
+    """Return the line through the values of a study's pre-trainings against their share of the text.
+
+    Args:
+        study: the study of the pre-trainings.
+        values: a quantity by the model's name; models without a value are left out.
+
+    Returns:
+        The line; None where there are fewer than three models, or all on one amount of text.
+    """
+    fractions = {spec.model: spec.fraction for spec in text_pretrainings(study)}
+    pairs = [(fractions[model], value) for model, value in values.items()]
+    return slope(pairs) if len(pairs) >= 3 and len({amount for amount, _ in pairs}) >= 2 else None
+
+
 def _ended(study: Study, runs: Sequence[Series]) -> list[Series]:
     return [run for run in runs if run.complete and run.name in study.pretrained]
 
 
 def text_effect(study: Study, values: Mapping[str, float]) -> Effect:
-    """Return the effect of the most text less the least on a quantity, with the trend over all amounts of text.
+    """Return what a line through all pre-trainings changes by, with the rank correlation over all amounts of text.
 
     Args:
         study: the study of the pre-trainings.
         values: the quantity by the model's name, as far as it is known.
     """
-    most, least = ([spec.model for spec in group] for group in text_extremes(study))
+    line = text_slope(study, values)
     fractions = {spec.model: spec.fraction for spec in text_pretrainings(study)}
-    return effect(values, most, least, fractions)
+    pairs = [(fractions[model], value) for model, value in values.items()]
+    return Effect(values, line.change if line else UNKNOWN, rank_correlation(pairs))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
@@ -10,6 +11,7 @@ from ..records.store import Record
 from ..specs.measurement import MeasurementKind
 from ..specs.study import Study
 from .comparisons import Comparison
+from .effects import mean_difference
 from .estimate import UNKNOWN, Estimate
 from .measured import measured
 
@@ -80,3 +82,25 @@ def excess(shares: Mapping[str, float], comparison: Comparison) -> Estimate:
         return UNKNOWN
     pairs = [100 * (first / second - 1) for first in more for second in less]
     return Estimate(100 * (fmean(more) / fmean(less) - 1), min(pairs), max(pairs))
+
+
+def excess_over_pretrainings(shares: Mapping[str, float], comparison: Comparison) -> Estimate:
+    """Return how many percent more zeros the first models have than the second, with a 95% t-interval.
+
+    The unit is the pre-training. Groups are compared by the logarithms of their shares, so that the number is a ratio
+    of geometric means and its interval allows for the spread of both groups. It is unknown where a model has no share
+    or no zeros; its interval is unknown (NaN) where there is one pre-training a side.
+
+    Args:
+        shares: percentage of zeros by the model's name, as ``zero_shares`` has it for one reading.
+        comparison: the models that are compared.
+
+    >>> pair = Comparison("", more=("a", "b"), less=("c", "d"))
+    >>> excess_over_pretrainings({"a": 2.0, "b": 2.2, "c": 1.0, "d": 1.1}, pair).text(0)
+    '100 [50, 167]'
+    """
+    if not comparison.more or not comparison.less or not all(shares.get(model) for model in comparison.models):
+        return UNKNOWN
+    more, less = ([math.log(shares[model]) for model in group] for group in (comparison.more, comparison.less))
+    ratio = mean_difference(more, less)
+    return Estimate(*(100 * math.expm1(end) for end in (ratio.value, ratio.low, ratio.high)))

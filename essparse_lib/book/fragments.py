@@ -9,7 +9,7 @@ from .. import figures
 from ..figures import panel_chart
 from ..files import writing
 from ..records.store import results
-from . import landing, status
+from . import landing, overlap, status
 
 
 def write(folder: Path) -> None:
@@ -34,5 +34,6 @@ def _fragments() -> Mapping[str, str]:
     without_records = "<p>The panel that belongs here shows records of Figure 2, and there are none yet.</p>"
     return {
         "landing.html": panel_chart.book_html(data) if data else without_records,
+        "overlap.md": overlap.table(),
         "status.md": status.table(),
     }

@@ -1,17 +1,18 @@
 """Claim C4: the turn of the curve is sharper in vision than in language.
 
-*Sharp* is the slope after the turning point, in percent per tenth of sparsity of what the dense model scores above
-always saying the commonest class. The slope in points is reported as well, but does not decide: tasks of ten classes
-have up to 90 points to lose, those of two have 50 at most and often 30, and would look blunter for that alone.
+*Sharp* is the slope after the turning point: in percent, per tenth of sparsity, of what the dense model scores above
+always saying the commonest class, and in points per tenth. Tasks of ten classes have up to 90 points to lose, those of
+two have 50 at most and often 30, and look blunter in points for that alone.
 
-The unit is the curve: one model on one task, the mean of its seeds. The claim agrees if the mean of the curves in
-vision exceeds that in language by the whole 95% t-interval (``mean_difference``: the spread of the two is pooled),
-differs if it lies below by the whole interval, and is inconclusive otherwise. Curves of one model on several tasks, and
-of several models on one, count as independent, which makes the interval narrower than it should be.
+The claim is not tested, whatever these records say, for two reasons. A curve without an established turn has no slope
+after it, and is left out: the curves that count are chosen by what is measured of them. And the models of vision differ
+from those of language in architecture, size, pre-training and tasks as well as in what they read: a difference could be
+any of these. Both differences are shown with their 95% t-intervals (``mean_difference``: the spread of the two is
+pooled), for whoever wants to see what the curves look like. Curves of one model on several tasks, and of several models
+on one, count as independent in them, which makes the intervals narrower than they should be.
 
-Curves of fewer than three seeds do not count, nor do those that lack records, those whose dense model has not learned
-the task, and those without an established turn: where nothing turns, nothing turns sharply or bluntly. Curves on tasks
-whose classes a model knew from its pre-training count; the difference without them is reported as well.
+Curves of fewer than three seeds do not count, nor do those that lack records, nor those whose dense model has not
+learned the task.
 """
 
 from __future__ import annotations
@@ -25,13 +26,20 @@ from ..analysis.curves import MIN_SEEDS
 from ..analysis.turns import STRAIGHT, UNLEARNED, Turn, slope_difference, slopes
 from ..specs.study import Study
 from ..wording import listing, places_text
-from .rules import Decision, above_zero, verdict_by
-from .verdict import Clause, Number, Verdict, not_judged
+from .rules import Decision, verdict_by
+from .verdict import Clause, Number, Outcome, Verdict, not_judged
 
 CLAIM = "C4"
 
 _SHARE = "percent of what there is to lose, per tenth"
 _POINTS = "points per tenth"
+
+#: Why no records of these studies can test the claim.
+_REASONS = (
+    "curves without a turn are left out, so that those compared are chosen by what is measured of them",
+    "models of vision and of language differ in architecture, size, pre-training and tasks too, so that a difference "
+    "need not come from what they read",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +50,7 @@ class Eligible:
         study: the study of vision.
         vision: the turns of its curves.
         language: the turns of the curves of language.
-        others: the turns of other models of vision, which decide nothing.
+        others: the turns of other models of vision, which are compared on their own.
     """
 
     study: Study
@@ -59,7 +67,7 @@ class Eligible:
 def eligible(
     study: Study, vision: Sequence[Turn], language: Sequence[Turn], others: Sequence[Turn] = ()
 ) -> Eligible | Verdict:
-    """Return the turns on both sides, or the verdict where they cannot decide.
+    """Return the turns on both sides, or the verdict where there is nothing to compare.
 
     Args:
         study: the study of vision; all of its curves must have their records.
@@ -71,31 +79,31 @@ def eligible(
     complete = [turn for turn in vision if turn.excluded in ("", UNLEARNED, STRAIGHT)]
     if len(complete) < expected:
         lacking = f"{expected - len(complete)} of {expected} curves in vision lack records of {MIN_SEEDS} seeds"
-        return not_judged(CLAIM, f"{lacking} at every sparsity", some_records=bool(complete))
+        return not_judged(CLAIM, *_REASONS, f"{lacking} at every sparsity")
     evidence = Eligible(study=study, vision=vision, language=language, others=others)
     too_few = [f"{len(values)} in {side}" for side, values in evidence.slopes.items() if len(values) < 2]
     if too_few:
-        reason = f"it takes two curves with a bend on either side: there is {', '.join(too_few)}"
-        return not_judged(CLAIM, reason, some_records=any(evidence.slopes.values()))
+        return not_judged(CLAIM, *_REASONS, f"fewer than two curves with a turn on a side: {', '.join(too_few)}")
     return evidence
 
 
 def decide(evidence: Eligible) -> Decision:
-    """Return the outcome, and how much sharper vision turns than language."""
+    """Return that the claim is not tested, and by how much vision turns more sharply than language."""
     share = slope_difference(evidence.vision, evidence.language)
     points = slope_difference(evidence.vision, evidence.language, points=True)
     numbers = {
         "vision less language": Number(estimate=share, unit=_SHARE),
         "vision less language in points": Number(estimate=points, unit=_POINTS, digits=1),
     }
-    return Decision(above_zero(share), numbers, {})
+    return Decision(Outcome.NOT_TESTED, numbers, {})
 
 
 def explain(evidence: Eligible, decision: Decision) -> tuple[Clause, ...]:
-    """Return the slopes on both sides in words, what they are for parts of the curves, and which do not count."""
+    """Return why the claim is not tested, the slopes in words, also for parts of the curves, and which do not count."""
     share, points = (number.estimate for number in decision.numbers.values())
     means = [f"{fmean(values):.0f}% in {side} ({len(values)} curves)" for side, values in evidence.slopes.items()]
     texts = [
+        *_REASONS,
         f"after its turn a curve loses, of what there is to lose, per further tenth of the weights "
         f"{' and '.join(means)}: vision less language {share.text(0)} points of that share",
         f"in points of the score {points.text()}",
@@ -161,14 +169,14 @@ def _difference_text(vision: Sequence[Turn], language: Sequence[Turn]) -> str:
 
 
 def judge(study: Study, vision: Sequence[Turn], language: Sequence[Turn], others: Sequence[Turn] = ()) -> Verdict:
-    """Return the verdict on C4 from how curves turn.
+    """Return the verdict on C4, which is that it is not tested, with the numbers of the curves' turns.
 
     Args:
         study: the study of vision; all of its curves must have their records.
         vision: how its curves turn.
         language: how the curves of one or several studies of language turn, at the same scale.
-        others: how the curves of other models of vision turn; they decide nothing, and are reported.
+        others: how the curves of other models of vision turn; they are compared on their own.
     """
     return verdict_by(
-        CLAIM, study, lambda: eligible(study, vision, language, others), decide, explain, "vision less language: {}"
+        CLAIM, study, lambda: eligible(study, vision, language, others), decide, explain, "vision less language: {}, {}"
     )

@@ -1,9 +1,13 @@
 """Claim C11: inside the essential range (up to 40%) the masks' cosine is above 96%, and it falls as sparsity rises.
 
-Similarities are counted, not estimated. The claim agrees if those of all tickets with the one-shot mask, and of all
-tickets with each other, lie above 96% at every sparsity up to 40%, and their mean falls from each sparsity to the next,
-in every model whose records are complete. It differs otherwise. The other models are named and do not count. What the
-study's control gives is reported, and does not count either.
+Similarities are counted, not estimated, and are told as a mean with its range: lowest and highest over the pairs of
+masks (a ticket and the one-shot mask, or two tickets) and the seeds. How alike masks are depends on how far training
+moves the weights, and that on the learning rate. So the unit is a model at a learning rate; the rates of the study's
+control count as well. A model at a rate agrees if the mean cosine lies above 96% at every sparsity up to 40% and falls
+from each sparsity to the next, beyond 40% too, and differs otherwise.
+
+The claim agrees if all models agree at all rates, differs if none agrees at any, and is inconclusive otherwise: it then
+holds under some settings only, which are named. A model that lacks records is named and does not count.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from ..records.store import Record
 from ..specs.study import Study
 from ..wording import listing, rates_text
 from .paper import COSINES, ESSENTIAL_RANGE
-from .phrases import missing_models, with_model
+from .phrases import missing_models
 from .rules import Decision, by_outcome, complete_models, verdict_by
 from .verdict import Clause, Number, Outcome, Verdict, not_judged
 
@@ -30,24 +34,56 @@ _RANGE_END = ESSENTIAL_RANGE[0] + 0.1 + 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelCosines:
-    """The cosines between the masks of one model.
+class Cosines:
+    """The cosines between the masks of one model whose tickets were found at one learning rate.
 
     Attributes:
-        lowest: least cosine at each sparsity up to 40%, in ascending order of sparsity.
-        above: sparsities up to 40% at which all cosines lie above the limit.
-        falls: whether the mean cosine falls from each sparsity to the next, beyond 40% too.
+        model: name of the model.
+        rate: the learning rate in words, or the rates where its tasks have several.
+        limit: the cosine that the means must exceed.
+        by_sparsity: cosines of all pairs of masks over all seeds, by ascending sparsity.
     """
 
-    lowest: dict[float, float]
-    above: list[float]
-    falls: bool
+    model: str
+    rate: str
+    limit: float
+    by_sparsity: Mapping[float, Sequence[float]]
+
+    @property
+    def name(self) -> str:
+        """Model and learning rate in words."""
+        return f"{self.model} at a learning rate of {self.rate}"
+
+    @property
+    def inside(self) -> dict[float, Sequence[float]]:
+        """The cosines at sparsities up to 40%."""
+        return {sparsity: values for sparsity, values in self.by_sparsity.items() if sparsity <= _RANGE_END}
+
+    @property
+    def falls(self) -> bool:
+        """Whether the mean falls from each sparsity to the next, beyond 40% too."""
+        means = [fmean(values) for values in self.by_sparsity.values()]
+        return all(later < earlier for earlier, later in pairwise(means))
+
+    @property
+    def least_mean(self) -> float:
+        """The least of the mean cosines at the sparsities up to 40%."""
+        return min(fmean(values) for values in self.inside.values())
 
     @property
     def outcome(self) -> Outcome:
-        """How the model stands to the claim."""
-        agrees = self.falls and len(self.above) == len(self.lowest)
-        return Outcome.AGREES if agrees else Outcome.DIFFERS
+        """How the model at this rate stands to the claim."""
+        return Outcome.AGREES if self.falls and self.least_mean > self.limit else Outcome.DIFFERS
+
+    @property
+    def text(self) -> str:
+        """The mean at each sparsity up to 40% with its range, and whether it falls, in words."""
+        means = []
+        for sparsity, values in self.inside.items():
+            lowest, highest = 100 * min(values), 100 * max(values)
+            means.append(f"{100 * fmean(values):.1f}% ({lowest:.1f} to {highest:.1f}) at {sparsity:.0%}")
+        falls = "falls" if self.falls else "does not fall"
+        return f"mean cosine {listing(means)}, which {falls} at every step"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,107 +92,99 @@ class Eligible:
 
     Attributes:
         limit: the cosine that must be exceeded.
-        models: the cosines of each model whose records are complete, by its name.
+        cosines: the cosines of each model at each learning rate whose records are complete.
         lacking: the models that lack records.
     """
 
     limit: float
-    models: dict[str, ModelCosines]
-    lacking: list[str]
+    cosines: Sequence[Cosines]
+    lacking: Sequence[str]
 
 
 def eligible(study: Study, records: Mapping[str, Record], limit: float = COSINES[0]) -> Eligible | Verdict:
     """Return the cosines of the models that count, or the verdict where there are none.
 
     Args:
-        study: the study, with measurements of the similarity of masks.
+        study: the study, with measurements of the similarity of masks, and perhaps a control at another learning rate.
         records: records by the id of their spec.
-        limit: the cosine that must be exceeded.
+        limit: the cosine that the means must exceed.
     """
-    measurements = study.measurements()
+    cosines, lacking = _complete(study, records, limit)
+    if not cosines:
+        some_records = any(measurement.id in records for measurement in study.measurements())
+        return not_judged(CLAIM, "records are missing", some_records=some_records)
+    if study.control:
+        of_control, lacking_of_control = _complete(study.control, records, limit)
+        cosines, lacking = [*cosines, *of_control], [*lacking, *lacking_of_control]
+    return Eligible(limit=limit, cosines=cosines, lacking=lacking)
+
+
+def _complete(study: Study, records: Mapping[str, Record], limit: float) -> tuple[list[Cosines], list[str]]:
+    """Return the cosines of a study's models whose records are complete, and the other models with their rates."""
+    measurements, trials = study.measurements(), study.trials()
 
     def complete(model: str) -> bool:
         return all(measurement.id in records for measurement in measurements if measurement.model == model)
 
+    def rate(model: str) -> str:
+        return rates_text(trial.training.learning_rate for trial in trials if trial.model == model)
+
     models, lacking = complete_models(study, complete)
-    if not models:
-        some_records = any(measurement.id in records for measurement in measurements)
-        return not_judged(CLAIM, "records are missing", some_records=some_records)
-    cosines = {model: _cosines(similarities(study, records, model), limit) for model in models}
-    return Eligible(limit=limit, models=cosines, lacking=lacking)
-
-
-def _cosines(by_sparsity: Mapping[float, Sequence[float]], limit: float) -> ModelCosines:
-    lowest = {sparsity: min(values) for sparsity, values in by_sparsity.items() if sparsity <= _RANGE_END}
-    means = [fmean(by_sparsity[sparsity]) for sparsity in sorted(by_sparsity)]
-    return ModelCosines(
-        lowest=dict(sorted(lowest.items())),
-        above=[sparsity for sparsity, cosine in lowest.items() if cosine > limit],
-        falls=all(later < earlier for earlier, later in pairwise(means)),
-    )
+    cosines = []
+    for model in models:
+        by_sparsity = dict(sorted(similarities(study, records, model).items()))
+        cosines.append(Cosines(model=model, rate=rate(model), limit=limit, by_sparsity=by_sparsity))
+    return cosines, [f"{model} at {rate(model)}" for model in lacking]
 
 
 def decide(evidence: Eligible) -> Decision[str]:
-    """Return the outcome of all models that count, and the least cosine of each."""
-    outcomes = by_outcome((cosines.outcome, model) for model, cosines in evidence.models.items())
-    several = len(evidence.models) > 1
+    """Return the outcome of all models at all rates, and the least mean cosine of each."""
+    outcomes = by_outcome((cosines.outcome, cosines.name) for cosines in evidence.cosines)
     numbers = {}
-    for model, cosines in evidence.models.items():
-        least = exact(100 * min(cosines.lowest.values()))
-        numbers[f"least cosine of {model}"] = Number(estimate=least, unit="%", digits=1, of=model if several else "")
-    outcome = Outcome.DIFFERS if Outcome.DIFFERS in outcomes else Outcome.AGREES
+    for cosines in evidence.cosines:
+        least, place = exact(100 * cosines.least_mean), f"{cosines.model} at {cosines.rate}"
+        numbers[f"least mean cosine of {place}"] = Number(estimate=least, unit="%", digits=1, of=place)
+    outcome = next(iter(outcomes)) if len(outcomes) == 1 else Outcome.INCONCLUSIVE
     return Decision(outcome, numbers, outcomes)
 
 
 def explain(evidence: Eligible) -> tuple[Clause, ...]:
-    """Return in words where the cosines of each model lie above the limit and whether they fall."""
-    clauses = []
-    for model, cosines in evidence.models.items():
-        text = with_model(list(evidence.models), model, _cosines_text(cosines, evidence.limit))
-        clauses.append(Clause(text=text, outcome=cosines.outcome, places=(model,)))
-    return (*clauses, *missing_models(evidence.lacking))
+    """Return whether the learning rate decides, and the cosines of each model at each rate, in words."""
+    clauses = [Clause(text=text) for text in _by_rate(evidence.cosines)]
+    for cosines in evidence.cosines:
+        text = f"{cosines.outcome} for {cosines.name}: {cosines.text}"
+        clauses.append(Clause(text=text, outcome=cosines.outcome, places=(cosines.name,)))
+    return (*clauses, *missing_models(list(evidence.lacking)))
 
 
-def _cosines_text(cosines: ModelCosines, limit: float) -> str:
-    where = "at no sparsity up to 40%"
-    if cosines.above:
-        where = f"at sparsities of {listing([f'{sparsity:.0%}' for sparsity in cosines.above])}"
-    lowest = listing([f"{100 * cosine:.1f}" for cosine in cosines.lowest.values()])
-    falls = "falls" if cosines.falls else "does not fall"
-    return f"all cosines lie above {limit:.0%} {where} (the least are {lowest}%), and the mean {falls} at every step"
-
-
-def explain_control(control: Study, records: Mapping[str, Record], limit: float) -> Clause:
-    """Return what a control of the study gives, which does not count.
-
-    Args:
-        control: a study that changes the learning rate alone.
-        records: records by the id of their spec.
-        limit: the cosine that must be exceeded.
-    """
-    rates = rates_text(trial.training.learning_rate for trial in control.trials())
-    verdict = judge(control, records, limit)
-    return Clause(
-        text=f"not counted: {listing(control.models)} fine-tuned at a learning rate of {rates}: {verdict.reason}",
-        outcome=verdict.outcome,
-        places=tuple(control.models),
-    )
+def _by_rate(all_cosines: Sequence[Cosines]) -> list[str]:
+    """Return a sentence for each model whose outcome depends on the learning rate."""
+    texts = []
+    for model in dict.fromkeys(cosines.model for cosines in all_cosines):
+        of_model = [cosines for cosines in all_cosines if cosines.model == model]
+        if len({cosines.outcome for cosines in of_model}) > 1:
+            rates = listing([f"{cosines.outcome} at {cosines.rate}" for cosines in of_model])
+            texts.append(f"it depends on the learning rate: with nothing else changed, {model} {rates}")
+    return texts
 
 
 def judge(study: Study, records: Mapping[str, Record], limit: float = COSINES[0]) -> Verdict:
     """Return the verdict on C11 from records.
 
     Args:
-        study: the study, with measurements of the similarity of masks.
+        study: the study, with measurements of the similarity of masks, and perhaps a control at another learning rate.
         records: records by the id of their spec.
-        limit: the cosine that must be exceeded.
+        limit: the cosine that the means must exceed.
     """
 
-    def clauses(evidence: Eligible, _: object) -> tuple[Clause, ...]:
-        control = study.control
-        return (*explain(evidence), *([explain_control(control, records, limit)] if control else []))
-
     def summary(evidence: Eligible) -> str:
-        return f"cosine at least {', '.join('{}' for _ in evidence.models)} up to 40%"
+        return f"mean cosine at least {', '.join('{}' for _ in evidence.cosines)} up to 40%"
 
-    return verdict_by(CLAIM, study, lambda: eligible(study, records, limit), decide, clauses, summary)
+    return verdict_by(
+        CLAIM,
+        study,
+        lambda: eligible(study, records, limit),
+        decide,
+        lambda evidence, _: explain(evidence),
+        summary,
+    )

@@ -49,6 +49,70 @@ def above_zero(estimate: Estimate) -> Outcome:
     return Outcome.DIFFERS if estimate.high < 0 else Outcome.INCONCLUSIVE
 
 
+def against_smallest(estimate: Estimate, smallest: float) -> Outcome:
+    """Return whether an effect is there, given the smallest effect that would matter.
+
+    It agrees if the whole 95% interval lies above 0 and reaches the smallest effect of interest. It differs if the
+    whole interval lies below that effect: this is how an effect can be found to be absent, of the wrong sign, or of
+    the right sign and too small to matter (``far_smaller``). It is inconclusive otherwise, and where there is no
+    interval.
+
+    Args:
+        estimate: the effect, above 0 where it points as the claim does.
+        smallest: the smallest effect of interest, above 0, in the same unit.
+
+    >>> [against_smallest(Estimate(1, low, 2), smallest=3).value for low in (0.5, -4)]
+    ['differs', 'differs']
+    >>> [against_smallest(Estimate(3, low, 6), smallest=3).value for low in (0.5, -4)]
+    ['agrees', 'inconclusive']
+    """
+    if estimate.high < smallest:
+        return Outcome.DIFFERS
+    return Outcome.AGREES if estimate.low > 0 else Outcome.INCONCLUSIVE
+
+
+def far_smaller(estimate: Estimate, smallest: float) -> bool:
+    """Return whether an effect has the claim's sign, and its whole 95% interval lies below the smallest of interest.
+
+    Args:
+        estimate: the effect, above 0 where it points as the claim does.
+        smallest: the smallest effect of interest, above 0, in the same unit.
+    """
+    return estimate.low > 0 and estimate.high < smallest
+
+
+def amount_text(amount: float, unit: str) -> str:
+    """Return an amount with its unit, ``points`` or ``%``.
+
+    >>> amount_text(1.0, "points"), amount_text(14.37, "%")
+    ('1 point', '14.37%')
+    """
+    if unit == "%":
+        return f"{amount:g}%"
+    return f"{amount:g} {unit.removesuffix('s') if amount == 1 else unit}"
+
+
+def smallest_text(estimate: Estimate, smallest: float, unit: str) -> str:
+    """Return how an effect stands to the smallest effect of interest, in words.
+
+    Args:
+        estimate: the effect, above 0 where it points as the claim does.
+        smallest: the smallest effect of interest, above 0, in the same unit.
+        unit: the unit, ``points`` or ``%``.
+
+    >>> smallest_text(Estimate(1, 0.5, 2), smallest=3, unit="points")
+    'of the right sign, far smaller than the 3 points that would matter'
+    """
+    matter = f"the {amount_text(smallest, unit)} that would matter"
+    if far_smaller(estimate, smallest):
+        return f"of the right sign, far smaller than {matter}"
+    return {
+        Outcome.AGREES: "above 0",
+        Outcome.DIFFERS: f"below {matter}",
+        Outcome.INCONCLUSIVE: f"undecided: it may be 0, and it may be {matter}",
+    }[against_smallest(estimate, smallest)]
+
+
 def by_outcome(judged: Iterable[tuple[Outcome, _Place]]) -> dict[Outcome, list[_Place]]:
     """Return places by their outcome, in the order in which outcomes first occur.
 

@@ -17,7 +17,7 @@ class Outcome(StrEnum):
     AGREES = "agrees"
     DIFFERS = "differs"
     INCONCLUSIVE = "inconclusive"
-    NOT_TESTED = "not tested at this scale"
+    NOT_TESTED = "not tested"
 
 
 @dataclass(frozen=True, kw_only=True)

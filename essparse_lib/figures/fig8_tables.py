@@ -42,8 +42,9 @@ def learned(study: Study, runs: Sequence[Series]) -> str:
         return "It takes two complete pre-trainings on the most and on the least text to say more."
     apart = max(max(group) - min(group) for group in (more, less))
     return (
-        f"At the end the held-out loss of models of the most text is {effect.difference.text(2)} nats above that of "
-        f"models of the least; two seeds on the same text end up to {apart:.2f} apart."
+        f"By a line through all pre-trainings, the held-out loss at the end of models of the most text is "
+        f"{effect.difference.text(2)} nats above that of models of the least; two seeds on the same text end up to "
+        f"{apart:.2f} apart."
     )
 
 
@@ -112,7 +113,7 @@ def _row(pretraining: TextPretraining, record: Record | None) -> dict[str, str]:
 
 
 def effect_table(study: Study, effects: Mapping[Any, Effect], title: str, digits: int) -> pd.DataFrame:
-    """Return a row for each quantity: means on the most and on the least text, the difference, the trend over models.
+    """Return a row for each quantity: means on the most and on the least text, what a line changes by, the trend.
 
     Args:
         study: a study of Figure 8.

@@ -73,8 +73,10 @@ def _score_classes(model: nn.Module, task: Task, test: EncodedExamples, devices:
     if task.metric in metrics.MEANS:
         right = labels == predictions
         return Scored({task.metric: round(100 * float(right.mean()), 4)}, metrics.shares_to_digits(right))
-    score = metrics.score(task.metric, labels, predictions, len(task.classes))
-    return Scored({task.metric: round(score, 4)}, metrics.to_digits(predictions), metrics.to_digits(labels))
+    scores = {}
+    for metric in (task.metric, *task.secondary_metrics):
+        scores[metric] = round(metrics.score(metric, labels, predictions, len(task.classes)), 4)
+    return Scored(scores, metrics.to_digits(predictions), metrics.to_digits(labels))
 
 
 def _check_questions(questions: Questions, model: str, max_length: int) -> None:

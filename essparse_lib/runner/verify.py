@@ -19,7 +19,6 @@ from itertools import zip_longest
 from typing import Any
 
 from .. import figures
-from ..analysis import noise
 from ..analysis.curves import curves
 from ..analysis.scoring import metric_of
 from ..errors import InputError
@@ -216,13 +215,12 @@ def training_noise(trial: Trial, studies: Iterable[Study], records: Mapping[str,
             tasks=(trial.task,),
             training={trial.task: trial.training},
             variants={variant: study.variants[variant]},
-            seeds=study.seeds_of(trial.model),
+            seeds=study.seeds_of(trial.model, trial.task),
         )
         for curve in curves(alone, records):
             if len(curve.seeds) > 1 and trial.pruning in curve.prunings:
-                deviation = float(noise.training_sd(curve)[curve.prunings.index(trial.pruning)])
-                if math.isfinite(deviation):
-                    return max(deviation, LEAST_NOISE)
+                deviation = float(curve.training_sd[curve.prunings.index(trial.pruning)])
+                return max(deviation, LEAST_NOISE)
     return None
 
 

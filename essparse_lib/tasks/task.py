@@ -98,6 +98,7 @@ class Task:
         metric: name of the metric, one of ``records.metrics``.
         source: data and licence in words, for the page on data.
         head: kind of model head that the task needs.
+        secondary_metrics: names of metrics that records hold as well.
         hold_out: a function that reads the splits with so many examples held out for evaluation; None if the source's
             own splits are the only ones.
         pool: number of examples that ``hold_out`` must share out, or None if it is not fixed.
@@ -110,6 +111,7 @@ class Task:
     metric: str
     source: str
     head: Head = Head.SEQUENCE_CLASSIFICATION
+    secondary_metrics: tuple[str, ...] = ()
     hold_out: Callable[[int], Splits] | None = None
     pool: int | None = None
 
@@ -123,7 +125,7 @@ class Task:
         source: str,
         hold_out: Callable[[int], Splits] | None = None,
     ) -> Task:
-        """Return the task that ``specs.tasks`` has a row for, with the row's counts, metric and head."""
+        """Return the task that ``specs.tasks`` has a row for, with the row's counts, metrics and head."""
         row = tasks.TASKS[name]
         return cls(
             name=name,
@@ -135,6 +137,7 @@ class Task:
             head=row.head,
             hold_out=hold_out,
             pool=row.pool,
+            secondary_metrics=row.secondary_metrics,
         )
 
     def splits(self, held_out: int | None = None) -> Splits:
