@@ -102,7 +102,7 @@ def test_c10_takes_the_mean_of_both_rows_and_tells_each(text, images, outcome):
     verdict = judge_c10(SMALL, both(text, images))
     assert verdict.outcome == outcome
     for model, points in ((TEXT, text), (IMAGES, images)):
-        assert f"{model} alone, on average: {points}." in verdict.reason.replace("−0.00", "0.00")
+        assert f"on average for {model} alone: {points}." in verdict.reason.replace("−0.00", "0.00")
     if text or images:
         assert f"everywhere: differs ({TEXT if text else IMAGES} on " in verdict.reason
 

@@ -193,7 +193,7 @@ def explain(evidence: Eligible, decision: Decision[Place]) -> tuple[Clause, ...]
     models = list(dict.fromkeys(curve.model for curve in evidence.counted))
     for model in models if len(models) > 1 else ():
         effects = drops_at([curve for curve in evidence.counted if curve.model == model], THRESHOLD)
-        clauses.append(Clause(text=f"{model} alone, on average: {average_number(effects).text}"))
+        clauses.append(Clause(text=f"on average for {model} alone: {average_number(effects).text}"))
     clauses += unlearned_tasks(evidence.unlearned, several)
     clauses += nothing_to_lose(evidence.insensitive, several)
     if evidence.too_few_seeds:

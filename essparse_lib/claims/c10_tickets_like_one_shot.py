@@ -133,7 +133,7 @@ def explain(evidence: Eligible, decision: Decision[str]) -> tuple[Clause, ...]:
     models = list(dict.fromkeys(effect.model for effect in means))
     for model in models if len(models) > 1 else ():
         number = average_number([effect for effect in means if effect.model == model])
-        clauses.append(Clause(text=f"{model} alone, on average: {number.text}"))
+        clauses.append(Clause(text=f"on average for {model} alone: {number.text}"))
     clauses += uncounted(evidence.others, several_models=True)
     clauses += missing_models(evidence.lacking)
     return introduced(f"within {MARGIN:g} point of each other below {ALIKE_BELOW:.0%}: ", clauses)
