@@ -93,8 +93,9 @@ verdict = c02_free_weights.judge(study, records)
 Markdown(verdict.text)
 
 # %% [markdown]
-# The drop *agrees* on a task if the whole 95% interval of the loss lies at or below one point, and *differs* if it lies above. The
-# share is counted, not estimated; it agrees if more than half of what goes lies in the feed-forward layers.
+# C2 *agrees* if the mean loss over the tasks that count lies at or below one point by its whole 95% interval, and *differs* if it
+# lies above; a new task, and each task by itself, stand beside it ([Methods](#verdict-rules)). The
+# share is counted, not estimated: if no more than half of what goes lies in the feed-forward layers, the claim differs.
 #
 # **What would change our mind.** The paper's own model, `bert-base-uncased`: the `paper` scale of this notebook. The share needs its
 # weights alone and takes seconds once they are there.

@@ -122,9 +122,10 @@ size = c03_task_not_size.judge(study, all_curves)
 Markdown(size.text)
 
 # %% [markdown]
-# A curve *agrees* with C1 if the whole 95% interval of its essential sparsity lies at or above 30%, *differs* if it lies below,
-# and is *inconclusive* otherwise; the verdict is the least favourable one of all curves that count. It is always taken
-# with a tolerance of one point: the paper's 1%, read as absolute. C3 *agrees* if essential sparsities of two tasks lie further apart than those
+# C1 *agrees* if the mean loss with 30% of the weights gone, over all curves that count, lies at or below one point by its whole 95%
+# interval, and *differs* if it lies above. This speaks of these models and tasks; what is to be expected on a new task, and whether the claim
+# holds everywhere, stand beside it. A curve counts if its model has learned the task and has something to lose
+# ([Methods](#verdict-rules)). The tolerance is always one point: the paper's 1%, read as absolute. C3 *agrees* if essential sparsities of two tasks lie further apart than those
 # of two models, by the whole 95% interval of the difference; it takes two models with three seeds whose curves fall on the same two tasks.
 # Curves that never fall are left out of it, though a model that can lose everything differs from one that cannot.
 #

@@ -104,8 +104,9 @@ verdict = c06_n_m_patterns.judge(study, records)
 Markdown(verdict.text)
 
 # %% [markdown]
-# A task *agrees* with C6 if the lightest patterns tried, which remove a quarter of the weights, lose at most one point by the whole
-# 95% interval, and *differs* if they lose more by all of it.
+# C6 *agrees* if the mean loss of each of the lightest patterns, which remove a quarter of the weights, lies at or below one point by its
+# whole 95% interval, and *differs* if one lies above after Holm's correction. The means are over the models and tasks that count; a new
+# task, and each task by itself, stand beside them ([Methods](#verdict-rules)).
 #
 # **What would change our mind.** The paper's model and data (the `paper` scale of this notebook); more seeds, where the interval spans a point.
 

@@ -102,8 +102,9 @@ verdict = c10_tickets_like_one_shot.judge(study, records)
 Markdown(verdict.text)
 
 # %% [markdown]
-# *Agrees* if every difference below 50% sparsity has its whole 95% interval within one point of zero; *differs* if one lies wholly beyond one point;
-# *inconclusive* otherwise. A model that lacks records is named and not counted.
+# The difference is averaged over the sparsities below 50%, and over the models and tasks that count. C10 *agrees* if the whole 95% interval of this mean
+# lies within one point of zero, *differs* if it lies wholly beyond, and is *inconclusive* otherwise. A mean can hide opposite signs: every task
+# at every sparsity stands beside it ([Methods](#verdict-rules)). A model that lacks records is named and not counted.
 #
 # **What would change our mind.** Intervals narrower than the margin: more seeds, larger evaluation sets, and full training sets, which the `paper`
 # scale of this notebook has.

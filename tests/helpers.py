@@ -50,11 +50,11 @@ def curve_records(accuracy, seeds=CURVE_STUDY.seeds, study=CURVE_STUDY, noise=0.
     records = {}
     for seed in seeds:
         generator = np.random.default_rng([seed, 7])
-        generator.permutation(EXAMPLES)  # which examples go wrong first: the shift is what is drawn after it
-        shift = generator.normal(0, noise)
+        generator.permutation(EXAMPLES)  # which examples go wrong first: the shifts are what is drawn after it
         for level in study.sparsities:
+            shift = generator.normal(0, noise)
             trial = study.trial("m", "t", Pruning(sparsity=level), seed)
-            records[trial.id] = answered(trial, accuracy(level) + shift * (level > 0))
+            records[trial.id] = answered(trial, accuracy(level) + shift)
     return records
 
 

@@ -14,7 +14,14 @@ from essparse_lib.analysis.curves import curves
 from essparse_lib.analysis.estimate import Estimate, exact
 from essparse_lib.claims import c01_essential_sparsity, c06_n_m_patterns
 from essparse_lib.claims.registry import CLAIMS
-from essparse_lib.claims.rules import against, against_smallest, smallest_text
+from essparse_lib.claims.rules import (
+    EVERYWHERE,
+    FOR_NEW_TASK,
+    ON_AVERAGE,
+    against,
+    against_smallest,
+    smallest_text,
+)
 from essparse_lib.claims.verdict import Number, Outcome
 from essparse_lib.errors import InputError
 from essparse_lib.figures import verdicts
@@ -73,7 +80,7 @@ def test_a_changed_record_changes_the_verdict():
     found = records(knee_at(0.6))
     spoilt = records(lambda s: 90.0 if s < 0.15 else 60.0)
     for seed in STUDY.seeds:
-        trial = STUDY.trial("m", "t", Pruning(sparsity=0.2), seed)
+        trial = STUDY.trial("m", "t", Pruning(sparsity=0.3), seed)
         found[trial.id] = spoilt[trial.id]
     assert verdict(found).outcome == "differs"
 
@@ -99,11 +106,21 @@ def test_words_follow_from_the_data_and_the_data_are_json():
     result = verdict(records(knee_at(0.6)))
     plain = json.loads(json.dumps(result.plain(), allow_nan=False))
     assert (plain["claim"], plain["outcome"], plain["measured"]) == ("C1", "agrees", result.measured)
-    (clause,) = plain["clauses"]
-    assert (clause["outcome"], clause["places"]) == ("agrees", [["m", "t"]]) and clause["text"] == result.reason
-    least = plain["numbers"]["least essential sparsity"]
-    assert least["low"] <= least["value"] <= least["high"] and least["unit"] == "%"
-    assert result.measured.startswith(f"{least['value']:.0f} [") and not least["at_least"]
+    assert [clause["outcome"] for clause in plain["clauses"]] == ["agrees", "inconclusive", "agrees"]
+    assert "; ".join(clause["text"] for clause in plain["clauses"]) == result.reason
+    loss, least = plain["numbers"]["mean loss"], plain["numbers"]["least essential sparsity"]
+    assert least["low"] <= least["value"] <= least["high"] and least["unit"] == "%" and not least["at_least"]
+    assert result.measured.startswith(f"mean loss at 30% {loss['value']:.2f} [")
+    at_thirty = [statement for statement in plain["statements"] if statement["of"] == "at 30%"]
+    assert [statement["sense"] for statement in at_thirty] == [ON_AVERAGE, FOR_NEW_TASK, EVERYWHERE]
+    assert {statement["of"] for statement in plain["statements"]} == {f"at {percent}%" for percent in range(10, 60, 10)}
+
+
+@pytest.mark.parametrize(("top", "outcome"), [(90.0, "agrees"), (54.0, "inconclusive")])
+def test_a_curve_counts_only_if_it_has_something_to_lose(top, outcome):
+    result = verdict(records(lambda s: max(53.9, knee_at(0.6, top=top)(s))))
+    assert result.outcome == outcome
+    assert ("nothing to lose" in result.reason) == (outcome == "inconclusive")
 
 
 def test_an_unknown_interval_is_none_in_plain_data_and_left_out_in_words():

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from ..records.store import Record
-from ..specs.study import Study
-from ..specs.trial import Pruning
-from .curves import curves
+from ..specs.study import TENTHS, Study, at_sparsities
+from ..specs.trial import Pruning, Timing
+from .curves import MIN_SEEDS, curves
 from .estimate import Estimate
+from .pooled import Effect
 
 #: Largest difference, in points, of two prunings that count as performing alike.
 MARGIN = 1.0
@@ -34,18 +36,30 @@ class Contrast:
         task: name of the task.
         pruning: the pruning that is compared.
         baseline: the pruning that it is compared with; often the dense model.
-        difference: score of the pruning less that of the baseline, in points; above 0 where the pruning is better.
+        effect: score of the pruning less that of the baseline, in points; above 0 where the pruning is better.
         seeds: number of seeds that have a result of both.
         learned: whether the dense model has learned the task.
+        sensitive: whether the model has something to lose on the task (``Curve.sensitive``).
     """
 
     model: str
     task: str
     pruning: Pruning
     baseline: Pruning
-    difference: Estimate
+    effect: Effect
     seeds: int
     learned: bool
+    sensitive: bool
+
+    @cached_property
+    def difference(self) -> Estimate:
+        """The effect with its 95% interval."""
+        return self.effect.estimate
+
+    @property
+    def counts(self) -> bool:
+        """Whether a verdict counts the contrast: enough seeds, a task that is learned, and something to lose."""
+        return self.learned and self.sensitive and self.seeds >= MIN_SEEDS
 
     @property
     def standing(self) -> Standing:
@@ -64,29 +78,37 @@ class Contrast:
 def contrasts(study: Study, records: Mapping[str, Record], pairs: Sequence[tuple[Pruning, Pruning]]) -> list[Contrast]:
     """Return the contrast of each pair, for each model and task of the study that has records of both.
 
+    The variance of one training is estimated from all trials of the same settings that there are: the pairs alone would
+    often leave two degrees of freedom.
+
     Args:
         study: the study whose trials are looked up.
         records: records by the id of their spec.
         pairs: pairs of a pruning and its baseline; a repeated pair counts once.
     """
-    prunings = dict.fromkeys(pruning for pair in pairs for pruning in pair)
+    in_pairs = [pruning for pair in pairs for pruning in pair]
+    in_study = [pruning for variant in study.variants.values() for pruning in variant]
+    others = [pruning for pruning in (*in_study, *at_sparsities(TENTHS)) if pruning.timing == Timing.BEFORE]
+    prunings = dict.fromkeys((*in_pairs, *others))
     result = []
     for curve in curves(study, records, prunings=prunings):
-        learned = curve.learned()
+        learned, sensitive = curve.learned(), curve.sensitive()
         for pruning, baseline in dict.fromkeys(pairs):
             if pruning not in curve.prunings or baseline not in curve.prunings:
                 continue
             seeds = curve.seeds_of(pruning, baseline)
             if not seeds:
                 continue
+            value, resampled = curve.difference(pruning, baseline)
             contrast = Contrast(
                 model=curve.model,
                 task=curve.task,
                 pruning=pruning,
                 baseline=baseline,
-                difference=curve.difference(pruning, baseline),
+                effect=Effect(model=curve.model, task=curve.task, value=value, resampled=resampled),
                 seeds=seeds,
                 learned=learned,
+                sensitive=sensitive,
             )
             result.append(contrast)
     return result

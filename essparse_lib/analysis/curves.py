@@ -15,8 +15,11 @@ from ..specs.study import Study
 from ..specs.trial import Pruning
 from .estimate import RESAMPLES, Estimate, percentile_interval
 from .metrics import MEANS, METRICS
-from .noise import resampled_means, residuals
+from .noise import training_noise, training_variance
 from .scoring import metric_of, scoring
+
+#: The paper's tolerance (§3), in points: performance within 1% of the dense model's.
+EPSILON = 1.0
 
 #: Fewest seeds of a curve from which something is concluded.
 MIN_SEEDS = 3
@@ -39,7 +42,8 @@ class Curve:
         scores: scores in points, shape (seeds, levels); NaN where a trial is missing or failed. A trial that diverged
             is a result: it scores as always saying the commonest class, or no right word.
         resampled: scores for each resample of the evaluation examples, shape (resamples, seeds, levels).
-        noise: variation from training, to be added to each level's mean over the seeds, shape (resamples, levels).
+        variances: variance of one training at each level, the seeds paired, in squared points, shape (levels,).
+        noise: what training adds to each level's mean over the seeds, shape (resamples, levels).
         majority: score of always saying the commonest class, or no right word.
         failures: (seed, sparsity) of each trial that diverged or failed.
     """
@@ -53,6 +57,7 @@ class Curve:
     seeds: tuple[int, ...]
     scores: np.ndarray
     resampled: np.ndarray
+    variances: np.ndarray
     noise: np.ndarray
     majority: float
     failures: tuple[tuple[int, float], ...]
@@ -85,8 +90,11 @@ class Curve:
         drops, resampled = self.drops(relative)
         return [percentile_interval(drop, column) for drop, column in zip(drops, resampled.T, strict=True)]
 
-    def difference(self, first: Pruning, second: Pruning) -> Estimate:
+    def difference(self, first: Pruning, second: Pruning) -> tuple[float, np.ndarray]:
         """Return how far one pruning scores above another, in points, over the seeds that have both.
+
+        Returns:
+            The difference, and that of each resample, shape (resamples,).
 
         Raises:
             ValueError: one of them is not among ``prunings``.
@@ -96,7 +104,7 @@ class Curve:
         # the drop from the first column to the second
         value = _mean_drop(self.scores[..., columns], False)[..., 1]
         resampled = _mean_drop(self.resampled[..., columns], False)[..., 1]
-        return percentile_interval(float(value), resampled + noise)
+        return float(value), resampled + noise
 
     def seeds_of(self, *prunings: Pruning) -> int:
         """Return how many seeds have a result of all of these prunings."""
@@ -109,16 +117,20 @@ class Curve:
 
     @cached_property
     def _dense(self) -> Estimate:
-        value = float(self.scores[:, 0].mean())
-        noise = resampled_means(residuals(self.scores[:, :1]), np.array([len(self.seeds)]))[:, 0]
-        return percentile_interval(value, self.resampled[:, :, 0].mean(1) + noise)
+        return self._score(0)
 
     def score_estimates(self) -> list[Estimate]:
         """Return the mean score at each level, in points, over the seeds that have one."""
-        known = ~np.isnan(self.scores)
-        means = np.where(known, self.scores, 0).sum(0) / known.sum(0)
-        resampled = np.where(known, self.resampled, 0).sum(1) / known.sum(0) + self.noise
-        return [percentile_interval(float(mean), column) for mean, column in zip(means, resampled.T, strict=True)]
+        return [self._score(level) for level in range(len(self.levels))]
+
+    def _score(self, level: int) -> Estimate:
+        """Return the mean score at one level. Unlike drops it has the effect of the seeds in its interval."""
+        known = ~np.isnan(self.scores[:, level])
+        scores, resampled = self.scores[known, level], self.resampled[:, known, level]
+        variance = training_variance(scores[:, None], resampled[..., None], self.levels[[level]])
+        key = f"{self.model} {self.task} {self.prunings[level]}"
+        noise = training_noise(variance, known.sum(keepdims=True), key)[:, 0]
+        return percentile_interval(float(scores.mean()), resampled.mean(1) + noise)
 
     def complete(self, study: Study) -> bool:
         """Return whether every seed that the study has for the model has a result at every level of the variant."""
@@ -133,6 +145,17 @@ class Curve:
     def learned(self) -> bool:
         """Return whether the dense model scores above the commonest class by its whole 95% interval."""
         return self.dense().low > self.majority
+
+    def sensitive(self) -> bool:
+        """Return whether the model has something to lose: whether its drop at the last level is above ``EPSILON``.
+
+        The whole 95% interval must lie above. A model that loses nothing at any sparsity cannot show how much it takes.
+        The last level is the largest sparsity by magnitude without a pattern, where there is such a level.
+        """
+        plain = [each.method == "magnitude" and not each.pattern for each in self.prunings]
+        eligible = np.array(plain) if any(plain[1:]) else np.ones(len(plain), dtype=bool)
+        last = int(np.where(eligible, self.levels, -1).argmax())
+        return self.drop_estimates()[last].low > EPSILON
 
 
 def curves(
@@ -196,17 +219,21 @@ def _curve(
     scores = weighted_scores(np.ones((1, scorer.examples)))[0]
     weights = _resampled_examples(scorer.examples)
     blocks = [weighted_scores(weights[start : start + _BLOCK]) for start in range(0, RESAMPLES, _BLOCK)]
+    resampled = np.concatenate(blocks)
+    sparsities = np.array([pruning.sparsity for pruning in prunings])
+    variances = training_variance(scores, resampled, sparsities)
     return Curve(
         model=model,
         task=task,
         variant=variant,
         metric=metric,
         prunings=prunings,
-        levels=np.array([pruning.sparsity for pruning in prunings]),
+        levels=sparsities,
         seeds=seeds,
         scores=scores,
-        resampled=np.concatenate(blocks),
-        noise=resampled_means(residuals(scores), (~np.isnan(scores)).sum(0)),
+        resampled=resampled,
+        variances=variances,
+        noise=training_noise(variances, (~np.isnan(scores)).sum(0), f"{model} {task} {variant}"),
         majority=scorer.floor,
         failures=tuple(
             (seed, pruning.sparsity) for (seed, pruning), record in grid.items() if record.status != Status.OK

@@ -5,11 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError
-from .curves import Curve
+from .curves import EPSILON, Curve
 from .estimate import Estimate, percentile_interval
-
-#: The paper's tolerance (§3), in points: performance within 1% of the dense model's.
-EPSILON = 1.0
 
 
 def crossing(levels: np.ndarray, drops: np.ndarray, epsilon: float) -> np.ndarray:
@@ -50,18 +47,6 @@ def monotone(drops: np.ndarray) -> np.ndarray:
 
     fitted = [isotonic_regression(row).x for row in drops.reshape(-1, drops.shape[-1])]
     return np.reshape(fitted, drops.shape)
-
-
-def has_something_to_lose(curve: Curve, epsilon: float = EPSILON) -> bool:
-    """Return whether the drop at the curve's last level lies above ε with its whole 95% interval.
-
-    A model that loses nothing at any sparsity cannot show how far it can be pruned (assay sensitivity).
-
-    Args:
-        curve: the scores of one model on one task.
-        epsilon: tolerance in points of the metric.
-    """
-    return curve.drop_estimates()[-1].low > epsilon
 
 
 def essential_sparsity(curve: Curve, epsilon: float = EPSILON, relative: bool = False) -> Estimate:

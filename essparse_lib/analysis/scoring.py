@@ -44,6 +44,8 @@ def scoring(metric: str, records: Sequence[Record | None]) -> Scoring:
         metric: a name in ``METRICS`` or ``MEANS``.
         records: records, at least one of them ``ok``. A record that diverged scores the floor; None scores NaN.
     """
+    if metric == "accuracy":
+        return _of_answers(records)
     return _of_shares(records) if metric in MEANS else _of_classes(metric, records)
 
 
@@ -51,15 +53,33 @@ def _of_shares(records: Sequence[Record | None]) -> Scoring:
     known = [shares(r.predictions) if r is not None and r.status == Status.OK else None for r in records]
     examples = next(len(values) for values in known if values is not None)
     columns = [np.zeros(examples) if values is None else values for values in known]
-    table = np.stack(columns, axis=1).astype(np.float32)
     missing = np.array([record is None for record in records])
+    return Scoring(examples, 0.0, _means_of(np.stack(columns, axis=1), missing))
+
+
+def _means_of(values: np.ndarray, missing: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the scoring function of what each example scores, from 0 to 1, shape (examples, records)."""
+    table = values.astype(np.float32)
 
     def scores(weights: np.ndarray) -> np.ndarray:
         means = 100 * (weights @ table) / weights.sum(1, keepdims=True)
         means[:, missing] = np.nan
         return means
 
-    return Scoring(examples, 0.0, scores)
+    return scores
+
+
+def _of_answers(records: Sequence[Record | None]) -> Scoring:
+    """Return the scoring by accuracy, which needs to know of each answer only whether it is right."""
+    succeeded = [r for r in records if r is not None and r.status == Status.OK]
+    labels = from_digits(succeeded[0].labels)
+    commonest = labels == np.bincount(labels).argmax()
+    columns = [commonest] * len(records)
+    for column, record in enumerate(records):
+        if record is not None and record.status == Status.OK:
+            columns[column] = from_digits(record.predictions) == labels
+    missing = np.array([record is None for record in records])
+    return Scoring(len(labels), 100 * float(commonest.mean()), _means_of(np.stack(columns, axis=1), missing))
 
 
 def _of_classes(metric: str, records: Sequence[Record | None]) -> Scoring:

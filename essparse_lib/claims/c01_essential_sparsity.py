@@ -1,8 +1,11 @@
 """Claim C1: essential sparsity exists in every model and task.
 
-The rule: every model keeps its performance on every task when 30% of its weights go. The claim agrees if the 95%
-interval of the essential sparsity lies at or above 30% for every curve that counts, differs if it lies below for any,
-and is inconclusive otherwise. Curves whose dense model has not learned the task say nothing, and do not count.
+The rule: with 30% of the weights gone, the mean loss over all curves that count is at most one point. The claim agrees
+if the whole 95% interval of the mean lies at or below one point, differs if it lies above, and is inconclusive
+otherwise. The same is stated at 10, 20, 40 and 50%, for a new task, and for each curve (``rules.three_statements``).
+
+A curve counts if it has three seeds at every sparsity, if its dense model has learned the task, and if it has something
+to lose: its drop at the last sparsity lies above one point by its whole interval.
 """
 
 from __future__ import annotations
@@ -10,20 +13,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..analysis.curves import MIN_SEEDS, Curve
-from ..analysis.essential import EPSILON, essential_sparsity
+from ..analysis.curves import EPSILON, MIN_SEEDS, Curve
+from ..analysis.essential import essential_sparsity
 from ..analysis.estimate import Estimate
+from ..analysis.pooled import Effect, Range
 from ..specs.study import Study
 from ..wording import places_text
 from .paper import ESSENTIAL_RANGE
-from .phrases import Place, introduced, place_clauses, place_name
-from .rules import Decision, against, by_outcome, least_favourable, verdict_by
-from .verdict import Clause, Number, Verdict, not_judged
+from .phrases import Place, introduced, missing_models, nothing_to_lose, place_name, statement_clauses, unlearned_tasks
+from .rules import Decision, average_number, average_outcome, complete_models, three_statements, verdict_by
+from .verdict import Clause, Number, Statement, Verdict, not_judged
 
 CLAIM = "C1"
 
-#: Least essential sparsity that the claim takes.
+#: Least essential sparsity that the claim takes: where it is judged.
 THRESHOLD = ESSENTIAL_RANGE[0]
+
+#: The sparsities at which the loss is stated.
+STATED = (0.1, 0.2, 0.3, 0.4, 0.5)
+
+#: The drops that the claim allows, in points.
+ALLOWED = Range(high=EPSILON)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,13 +44,17 @@ class Eligible:
         study: the study.
         counted: the curves that decide.
         unlearned: model and task of complete curves whose dense model has not learned the task.
+        insensitive: model and task of learned curves that have nothing to lose.
         too_few_seeds: model and task of curves of models that the study runs with too few seeds.
+        lacking: models that lack records.
     """
 
     study: Study
     counted: list[Curve]
     unlearned: list[Place]
+    insensitive: list[Place]
     too_few_seeds: list[Place]
+    lacking: list[str]
 
 
 def eligible(study: Study, curves: Sequence[Curve]) -> Eligible | Verdict:
@@ -50,36 +64,71 @@ def eligible(study: Study, curves: Sequence[Curve]) -> Eligible | Verdict:
         study: the study of the curves.
         curves: the study's curves of its main way to prune.
     """
-    models = [model for model in study.models if len(study.seeds_of(model)) >= MIN_SEEDS]
     complete = [curve for curve in curves if len(curve.seeds) >= MIN_SEEDS and curve.complete(study)]
-    if not models:
-        reason = f"no model has the {MIN_SEEDS} seeds that a verdict takes"
-        return not_judged(CLAIM, reason, some_records=bool(complete))
-    expected = sum(len(study.tasks_of(model)) for model in models)
-    if len(complete) < expected:
-        lacking = f"{expected - len(complete)} of {expected} curves lack records of {MIN_SEEDS} seeds"
-        return not_judged(CLAIM, f"{lacking} at every sparsity", some_records=bool(complete))
-    counted = [curve for curve in complete if curve.learned()]
-    if not counted:
+    few = {curve.model for curve in curves if len(study.seeds_of(curve.model)) < MIN_SEEDS}
+    models, lacking = complete_models(
+        study, lambda model: sum(curve.model == model for curve in complete) == len(study.tasks_of(model))
+    )
+    of_models = [curve for curve in complete if curve.model in models]
+    learned = [curve for curve in of_models if curve.learned()]
+    counted = [curve for curve in learned if curve.sensitive()]
+    if not of_models:
+        return not_judged(
+            CLAIM, f"no model has records of {MIN_SEEDS} seeds at every sparsity", some_records=bool(complete)
+        )
+    if not learned:
         return not_judged(CLAIM, "no dense model learned its task", some_records=True)
+    if not counted:
+        return not_judged(CLAIM, "no curve falls by more than a point: nothing to lose", some_records=True)
     return Eligible(
         study=study,
         counted=counted,
-        unlearned=[(curve.model, curve.task) for curve in complete if not curve.learned()],
-        too_few_seeds=[(curve.model, curve.task) for curve in curves if curve.model not in models],
+        unlearned=[(curve.model, curve.task) for curve in of_models if not curve.learned()],
+        insensitive=[(curve.model, curve.task) for curve in learned if not curve.sensitive()],
+        too_few_seeds=[(curve.model, curve.task) for curve in curves if curve.model in few],
+        lacking=[model for model in lacking if model not in few],
     )
 
 
+def drops_at(curves: Sequence[Curve], sparsity: float) -> list[Effect]:
+    """Return the drop of each curve at a sparsity; curves that were not measured there have none.
+
+    Args:
+        curves: the curves.
+        sparsity: fraction of the prunable weights that is gone.
+    """
+    effects = []
+    for curve in curves:
+        if sparsity in curve.levels:
+            level = list(curve.levels).index(sparsity)
+            drops, resampled = curve.drops()
+            effects.append(
+                Effect(model=curve.model, task=curve.task, value=float(drops[level]), resampled=resampled[:, level])
+            )
+    return effects
+
+
+def statements(counted: Sequence[Curve]) -> tuple[Statement, ...]:
+    """Return the three statements at each sparsity, those at the threshold first."""
+    result: list[Statement] = []
+    for sparsity in (THRESHOLD, *STATED):
+        effects = drops_at(counted, sparsity)
+        if effects and (sparsity != THRESHOLD or not result):
+            result += three_statements(effects, ALLOWED, of=f"at {sparsity:.0%}")
+    return tuple(result)
+
+
 def decide(evidence: Eligible) -> Decision[Place]:
-    """Return the outcome of the curves that count, and the least and greatest essential sparsity."""
+    """Return the outcome of the mean drop at the threshold, with the least and greatest essential sparsity."""
+    effects = drops_at(evidence.counted, THRESHOLD)
     estimates = [(curve, essential_sparsity(curve)) for curve in evidence.counted]
-    outcomes = by_outcome((against(estimate, THRESHOLD), (curve.model, curve.task)) for curve, estimate in estimates)
     least, greatest = (extreme(estimates, key=lambda pair: pair[1].value) for extreme in (min, max))
     numbers = {
+        "mean loss": average_number(effects),
         "least essential sparsity": _percentage(evidence, *least),
         "greatest essential sparsity": _percentage(evidence, *greatest),
     }
-    return Decision(least_favourable(outcomes), numbers, outcomes)
+    return Decision(average_outcome([effects], ALLOWED), numbers, {}, statements(evidence.counted))
 
 
 def _percentage(evidence: Eligible, curve: Curve, estimate: Estimate) -> Number:
@@ -92,18 +141,20 @@ def _percentage(evidence: Eligible, curve: Curve, estimate: Estimate) -> Number:
 
 
 def explain(evidence: Eligible, decision: Decision[Place]) -> tuple[Clause, ...]:
-    """Return the outcome of each curve in words, and which curves do not count."""
+    """Return the statements at the threshold in words, what each model says alone, and which curves do not count."""
     several = len(evidence.study.models) > 1
-    clauses = place_clauses(decision.by_outcome, several)
-    if evidence.unlearned:
-        curves = places_text(evidence.unlearned, several)
-        text = f"not counted {curves}, where the dense model does not beat the commonest class"
-        clauses.append(Clause(text=text, places=tuple(evidence.unlearned)))
+    clauses = statement_clauses(decision.statements[:3])
+    models = list(dict.fromkeys(curve.model for curve in evidence.counted))
+    for model in models if len(models) > 1 else ():
+        effects = drops_at([curve for curve in evidence.counted if curve.model == model], THRESHOLD)
+        clauses.append(Clause(text=f"{model} alone, on average: {average_number(effects).text}"))
+    clauses += unlearned_tasks(evidence.unlearned, several)
+    clauses += nothing_to_lose(evidence.insensitive, several)
     if evidence.too_few_seeds:
         text = f"not counted {places_text(evidence.too_few_seeds, several)}, for want of seeds"
         clauses.append(Clause(text=text, places=tuple(evidence.too_few_seeds)))
-    rule = f"a loss of at most {EPSILON:g} point with {THRESHOLD:.0%} of the prunable weights gone"
-    return introduced(f"{rule}: ", clauses)
+    clauses += missing_models(evidence.lacking)
+    return introduced(f"a loss of at most {EPSILON:g} point: ", clauses)
 
 
 def judge(study: Study, curves: Sequence[Curve]) -> Verdict:
@@ -113,4 +164,5 @@ def judge(study: Study, curves: Sequence[Curve]) -> Verdict:
         study: the study of the curves.
         curves: the study's curves of its main way to prune.
     """
-    return verdict_by(CLAIM, study, lambda: eligible(study, curves), decide, explain, "{} to {}")
+    summary = f"mean loss at {THRESHOLD:.0%} {{}}; essential sparsity {{}} to {{}}"
+    return verdict_by(CLAIM, study, lambda: eligible(study, curves), decide, explain, summary)

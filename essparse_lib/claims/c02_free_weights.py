@@ -1,8 +1,9 @@
 """Claim C2: 21.50% of the weights go with no drop on any task, and most of them lie in the feed-forward layers.
 
-The rule: the drop agrees on a task if its whole 95% interval lies at or below one point, and differs if it lies above.
-The share of the feed-forward layers is exact: it agrees if more than half of the removed weights lie there, and differs
-otherwise. The verdict is the least favourable of these.
+The rule: the mean drop over the tasks that count is at most one point, judged by its 95% interval as in C1; beside it
+stand what is to be expected on a new task, and each task by itself (``rules.three_statements``). The share of the
+feed-forward layers is exact: it agrees if more than half of the removed weights lie there, and differs otherwise. The
+verdict is the less favourable of the two.
 """
 
 from __future__ import annotations
@@ -11,18 +12,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..analysis.contrasts import Contrast, contrasts
-from ..analysis.curves import MIN_SEEDS
-from ..analysis.essential import EPSILON
+from ..analysis.curves import EPSILON
 from ..analysis.estimate import exact
 from ..analysis.feed_forward import FeedForwardShare, feed_forward_shares
+from ..analysis.pooled import Range
 from ..records.store import Record
 from ..specs.study import Study
 from ..specs.trial import Pruning
-from .phrases import greatest_loss, introduced, task_clauses
-from .rules import Decision, against, by_outcome, least_favourable, verdict_by
+from .phrases import introduced, nothing_counts, statement_clauses, uncounted
+from .rules import Decision, average_number, average_outcome, least_favourable, three_statements, verdict_by
 from .verdict import Clause, Number, Outcome, Verdict, not_judged
 
 CLAIM = "C2"
+
+#: The drops that the claim allows, in points.
+ALLOWED = Range(high=EPSILON)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +35,14 @@ class Eligible:
 
     Attributes:
         pruning: the pruning that removes 21.50% of the weights.
-        counted: its contrasts with the dense model, of enough seeds, on learned tasks.
+        counted: its contrasts with the dense model that count.
+        others: those that do not.
         shares: the feed-forward layers' shares of the weights, by the model's name.
     """
 
     pruning: Pruning
     counted: list[Contrast]
+    others: list[Contrast]
     shares: dict[str, FeedForwardShare]
 
 
@@ -49,35 +55,39 @@ def eligible(study: Study, records: Mapping[str, Record]) -> Eligible | Verdict:
     """
     pruning = study.variants[study.main][0]
     drops = contrasts(study, records, [(pruning, Pruning())])
-    counted = [contrast for contrast in drops if contrast.learned and contrast.seeds >= MIN_SEEDS]
+    counted = [contrast for contrast in drops if contrast.counts]
+    others = [contrast for contrast in drops if not contrast.counts]
     shares = feed_forward_shares(study, records)
-    if not counted or not shares:
-        return not_judged(CLAIM, "records are missing")
-    return Eligible(pruning=pruning, counted=counted, shares=shares)
+    if not shares:
+        return not_judged(CLAIM, "records of where the removed weights lie are missing")
+    if not counted:
+        return nothing_counts(CLAIM, others, several_models=False)
+    return Eligible(pruning=pruning, counted=counted, others=others, shares=shares)
 
 
 def decide(evidence: Eligible) -> Decision[str]:
-    """Return the outcome of drops and shares, and the greatest drop."""
-    outcomes = by_outcome((against(drop.difference, -EPSILON), drop.task) for drop in evidence.counted)
-    if any(share.removed <= 0.5 for share in evidence.shares.values()):
-        outcomes.setdefault(Outcome.DIFFERS, [])
-    numbers = {"greatest loss": greatest_loss(evidence.counted)}
+    """Return the outcome of the mean drop and of the shares."""
+    effects = [-contrast.effect for contrast in evidence.counted]
+    majority = all(share.removed > 0.5 for share in evidence.shares.values())
+    outcomes = {average_outcome([effects], ALLOWED), Outcome.AGREES if majority else Outcome.DIFFERS}
+    numbers = {"mean loss": average_number(effects)}
     for model, share in evidence.shares.items():
         numbers[f"feed-forward share of {model}"] = Number(estimate=exact(100 * share.removed), unit="%")
-    return Decision(least_favourable(outcomes), numbers, outcomes)
+    return Decision(least_favourable(outcomes), numbers, {}, three_statements(effects, ALLOWED))
 
 
 def explain(evidence: Eligible, decision: Decision[str]) -> tuple[Clause, ...]:
-    """Return the outcome on each task in words, and where the removed weights lie."""
-    clauses = task_clauses(decision.by_outcome)
+    """Return the statements in words, where the removed weights lie, and which tasks do not count."""
+    clauses = statement_clauses(decision.statements)
     for model, share in evidence.shares.items():
         text = (
             f"of what goes {share.removed:.0%} lies in the feed-forward layers of {model}, "
             f"which hold {share.held:.0%} of the weights"
         )
         clauses.append(Clause(text=text))
-    rule = f"a loss of at most {EPSILON:g} point with {evidence.pruning.sparsity:.2%} gone"
-    return introduced(f"{rule}: ", clauses)
+    clauses += uncounted(evidence.others, several_models=len(evidence.shares) > 1)
+    rule = f"a loss of at most {EPSILON:g} point with {evidence.pruning.sparsity:.2%} gone: "
+    return introduced(rule, clauses)
 
 
 def judge(study: Study, records: Mapping[str, Record]) -> Verdict:
@@ -90,6 +100,6 @@ def judge(study: Study, records: Mapping[str, Record]) -> Verdict:
 
     def summary(evidence: Eligible) -> str:
         shares = " and ".join("{}" for _ in evidence.shares)
-        return f"at worst {{}}; {shares} of what goes is feed-forward"
+        return f"mean loss {{}}; {shares} of what goes is feed-forward"
 
     return verdict_by(CLAIM, study, lambda: eligible(study, records), decide, explain, summary)

@@ -1,8 +1,10 @@
 """Claim C10: below 50% sparsity, lottery tickets and one-shot masks fine-tune to the same performance.
 
-The rule: the claim agrees if the 95% interval of every difference lies within one point (equivalence), differs if one
-of them lies wholly beyond one point, and is inconclusive otherwise. A model that lacks records is named and does not
-count, nor does a task that a model has not learned without pruning.
+The rule: the difference of ticket and one-shot mask is averaged over the sparsities below 50%, and over the models and
+tasks that count. The claim agrees if the whole 95% interval of that mean lies within one point of zero (equivalence),
+differs if it lies wholly beyond, and is inconclusive otherwise. Beside it stand what is to be expected on a new task,
+and every task at every sparsity by itself (``rules.three_statements``). A model that lacks records is named and does
+not count.
 """
 
 from __future__ import annotations
@@ -10,17 +12,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..analysis.contrasts import MARGIN, Contrast, Standing, contrasts
+from ..analysis.contrasts import MARGIN, Contrast, contrasts
 from ..analysis.curves import MIN_SEEDS
+from ..analysis.pooled import Effect, Range, mean_effect
 from ..records.store import Record
 from ..specs.study import Study
 from ..specs.trial import Pruning
 from .paper import ALIKE_BELOW
-from .phrases import Place, difference_number, introduced, missing_models, with_model
-from .rules import Decision, by_outcome, complete_models, least_favourable, verdict_by
-from .verdict import Clause, Outcome, Verdict, not_judged
+from .phrases import introduced, missing_models, nothing_counts, statement_clauses, uncounted
+from .rules import (
+    Decision,
+    average_number,
+    average_outcome,
+    complete_models,
+    place_of,
+    three_statements,
+    verdict_by,
+)
+from .verdict import Clause, Verdict
 
 CLAIM = "C10"
+
+#: The differences that the claim allows, in points.
+ALLOWED = Range(low=-MARGIN, high=MARGIN)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,14 +42,19 @@ class Eligible:
     """The differences between tickets and one-shot masks, and the models that they are of.
 
     Attributes:
-        counted: contrasts of lottery tickets with one-shot masks, of enough seeds, on learned tasks.
-        models: the models whose records are complete.
+        counted: contrasts of lottery tickets with one-shot masks that count.
+        others: those of models with all records that do not count.
         lacking: the models that lack records.
     """
 
     counted: list[Contrast]
-    models: list[str]
+    others: list[Contrast]
     lacking: list[str]
+
+    def means(self) -> list[Effect]:
+        """Return each model's difference on each task, averaged over the sparsities."""
+        places = dict.fromkeys((contrast.model, contrast.task) for contrast in self.counted)
+        return [mean_effect([c.effect for c in self.counted if (c.model, c.task) == place]) for place in places]
 
 
 def eligible(study: Study, records: Mapping[str, Record]) -> Eligible | Verdict:
@@ -49,43 +68,40 @@ def eligible(study: Study, records: Mapping[str, Record]) -> Eligible | Verdict:
     for prunings in study.variants.values():
         tickets += [p for p in prunings if p.method == "lottery" and p.sparsity < ALIKE_BELOW]
     differences = contrasts(study, records, [(ticket, Pruning(sparsity=ticket.sparsity)) for ticket in tickets])
-    with_seeds = [contrast for contrast in differences if contrast.seeds >= MIN_SEEDS]
 
     def complete(model: str) -> bool:
-        return sum(c.model == model for c in with_seeds) == len(tickets) * len(study.tasks_of(model))
+        return sum(c.model == model and c.seeds >= MIN_SEEDS for c in differences) == len(tickets) * len(
+            study.tasks_of(model)
+        )
 
     models, lacking = complete_models(study, complete)
-    counted = [contrast for contrast in with_seeds if contrast.model in models and contrast.learned]
+    counted = [contrast for contrast in differences if contrast.model in models and contrast.counts]
+    others = [contrast for contrast in differences if contrast.model in models and not contrast.counts]
     if not counted:
-        return not_judged(CLAIM, "records are missing", some_records=bool(with_seeds))
-    return Eligible(counted=counted, models=models, lacking=lacking)
+        return nothing_counts(CLAIM, others, several_models=True)
+    return Eligible(counted=counted, others=others, lacking=lacking)
 
 
-def outcome_of(contrast: Contrast) -> Outcome:
-    """Return whether two prunings perform alike: their difference lies within the margin, or wholly beyond it."""
-    if contrast.standing == Standing.EQUIVALENT:
-        return Outcome.AGREES
-    beyond = contrast.difference.low > MARGIN or contrast.difference.high < -MARGIN
-    return Outcome.DIFFERS if beyond else Outcome.INCONCLUSIVE
+def decide(evidence: Eligible) -> Decision[str]:
+    """Return the outcome of the mean difference, and that difference."""
+    means = evidence.means()
+    single = [
+        (f"{place_of(means, contrast.effect)} at {contrast.pruning.sparsity:.0%}", contrast.effect)
+        for contrast in evidence.counted
+    ]
+    statements = three_statements(means, ALLOWED, single=single)
+    return Decision(average_outcome([means], ALLOWED), {"mean difference": average_number(means)}, {}, statements)
 
 
-def decide(evidence: Eligible) -> Decision[Place]:
-    """Return the outcome of all differences, and the greatest of them."""
-    outcomes = by_outcome((outcome_of(contrast), (contrast.model, contrast.task)) for contrast in evidence.counted)
-    greatest = max(evidence.counted, key=lambda contrast: abs(contrast.difference.value))
-    numbers = {"greatest difference": difference_number(evidence.counted, greatest)}
-    return Decision(least_favourable(outcomes), numbers, outcomes)
-
-
-def explain(evidence: Eligible) -> tuple[Clause, ...]:
-    """Return how many differences of each model have which outcome, and which models do not count."""
-    clauses = []
-    for model in evidence.models:
-        differences = [contrast for contrast in evidence.counted if contrast.model == model]
-        outcomes = by_outcome((outcome_of(contrast), contrast.task) for contrast in differences)
-        parts = [f"{len(tasks)} of {len(differences)} differences: {outcome}" for outcome, tasks in outcomes.items()]
-        text = with_model(evidence.models, model, ", ".join(parts) or "no task learned")
-        clauses.append(Clause(text=text))
+def explain(evidence: Eligible, decision: Decision[str]) -> tuple[Clause, ...]:
+    """Return the statements in words, the mean of each model, and which tasks and models do not count."""
+    clauses = statement_clauses(decision.statements)
+    means = evidence.means()
+    models = list(dict.fromkeys(effect.model for effect in means))
+    for model in models if len(models) > 1 else ():
+        number = average_number([effect for effect in means if effect.model == model])
+        clauses.append(Clause(text=f"{model} alone, on average: {number.text}"))
+    clauses += uncounted(evidence.others, several_models=True)
     clauses += missing_models(evidence.lacking)
     return introduced(f"within {MARGIN:g} point of each other below {ALIKE_BELOW:.0%}: ", clauses)
 
@@ -97,6 +113,5 @@ def judge(study: Study, records: Mapping[str, Record]) -> Verdict:
         study: the study, one of whose ways to prune is the lottery.
         records: records by the id of their spec.
     """
-    return verdict_by(
-        CLAIM, study, lambda: eligible(study, records), decide, lambda evidence, _: explain(evidence), "at most {}"
-    )
+    summary = "tickets less one-shot masks: {}"
+    return verdict_by(CLAIM, study, lambda: eligible(study, records), decide, explain, summary)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..analysis.contrasts import Contrast
-from ..analysis.curves import Curve
+from ..analysis.curves import EPSILON, Curve
 from ..wording import listing, places_text
-from .verdict import Clause, Number, Outcome
+from .verdict import Clause, Number, Outcome, Statement, Verdict, not_judged
 
 #: A model and a task.
 Place = tuple[str, str]
@@ -39,6 +39,73 @@ def with_model(models: Sequence[str], model: str, text: str) -> str:
 def missing_models(models: Sequence[str]) -> list[Clause]:
     """Return the clause on models that do not count because their records are missing; none if there are no such."""
     return [Clause(text=f"not counted: {listing(models)}, whose records are missing")] if models else []
+
+
+def statement_clauses(statements: Sequence[Statement]) -> list[Clause]:
+    """Return a clause for each statement."""
+    return [Clause(text=each.text, outcome=each.outcome, places=each.places) for each in statements]
+
+
+def nothing_to_lose(places: Sequence[Place], several_models: bool) -> list[Clause]:
+    """Return the clause on curves that do not count because they lose nothing; none if there are no such.
+
+    Args:
+        places: pairs of model and task.
+        several_models: whether models are named.
+    """
+    if not places:
+        return []
+    where = places_text(places, several_models)
+    text = f"not counted {where}, which may lose no more than {EPSILON:g} point at any sparsity: nothing to lose"
+    return [Clause(text=text, places=tuple(places))]
+
+
+def unlearned_tasks(places: Sequence[Place], several_models: bool) -> list[Clause]:
+    """Return the clause on curves that do not count because the dense model has not learned the task; none if none.
+
+    Args:
+        places: pairs of model and task.
+        several_models: whether models are named.
+    """
+    if not places:
+        return []
+    where = places_text(places, several_models)
+    return [
+        Clause(
+            text=f"not counted {where}, where the dense model does not beat the commonest class", places=tuple(places)
+        )
+    ]
+
+
+def uncounted(contrasts: Sequence[Contrast], several_models: bool) -> list[Clause]:
+    """Return clauses on contrasts that do not count, by the reason; none if there are no contrasts.
+
+    Args:
+        contrasts: the contrasts that do not count.
+        several_models: whether models are named.
+    """
+    reasons: dict[str, dict[Place, None]] = {"unlearned": {}, "insensitive": {}, "seeds": {}}
+    for contrast in contrasts:
+        reason = "unlearned" if not contrast.learned else "insensitive" if not contrast.sensitive else "seeds"
+        reasons[reason][contrast.model, contrast.task] = None
+    clauses = unlearned_tasks(list(reasons["unlearned"]), several_models)
+    clauses += nothing_to_lose(list(reasons["insensitive"]), several_models)
+    if few := list(reasons["seeds"]):
+        text = f"not counted {places_text(few, several_models)}, for want of seeds"
+        clauses.append(Clause(text=text, places=tuple(few)))
+    return clauses
+
+
+def nothing_counts(claim: str, contrasts: Sequence[Contrast], several_models: bool) -> Verdict:
+    """Return the verdict on a claim where no contrast counts, with the reasons.
+
+    Args:
+        claim: name of the claim, such as ``C1``.
+        contrasts: the contrasts, of enough seeds, that do not count; none where records are missing.
+        several_models: whether models are named.
+    """
+    reasons = [clause.text for clause in uncounted(contrasts, several_models)] or ["records are missing"]
+    return not_judged(claim, *reasons, some_records=bool(contrasts))
 
 
 def introduced(introduction: str, clauses: Sequence[Clause]) -> tuple[Clause, ...]:

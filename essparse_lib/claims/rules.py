@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from ..analysis.estimate import Estimate
+from ..analysis.pooled import Effect, Range, beyond, for_new_task, mean_effect, on_average
 from ..specs.study import Scale, Study
-from .verdict import Clause, Number, Outcome, Verdict, untested_at_tiny_scale
+from .verdict import Clause, Number, Outcome, Statement, Verdict, untested_at_tiny_scale
+
+#: The three senses in which a claim about tasks is judged; the first gives the verdict.
+ON_AVERAGE, FOR_NEW_TASK, EVERYWHERE = "on average over these tasks", "for a new task", "everywhere"
 
 _Place = TypeVar("_Place")
 _Evidence = TypeVar("_Evidence")
@@ -22,11 +26,13 @@ class Decision(Generic[_Place]):
         outcome: how the records stand to the claim.
         numbers: the numbers that decide, by name, in the order in which the summary has them.
         by_outcome: places, such as tasks, by the outcome that each of them has.
+        statements: what the records say in each of the three senses, of claims about tasks.
     """
 
     outcome: Outcome
     numbers: Mapping[str, Number]
     by_outcome: Mapping[Outcome, list[_Place]]
+    statements: tuple[Statement, ...] = ()
 
 
 def against(estimate: Estimate, threshold: float) -> Outcome:
@@ -130,6 +136,71 @@ def least_favourable(outcomes: Container[Outcome]) -> Outcome:
     return next(outcome for outcome in order if outcome in outcomes)
 
 
+def within(estimate: Estimate, allowed: Range) -> Outcome:
+    """Return whether an effect lies in the range that a claim allows: its whole interval must lie in it or outside."""
+    if allowed.holds(estimate):
+        return Outcome.AGREES
+    return Outcome.DIFFERS if allowed.excludes(estimate) else Outcome.INCONCLUSIVE
+
+
+def average_outcome(pools: Sequence[Sequence[Effect]], allowed: Range) -> Outcome:
+    """Return whether mean effects lie in the range that a claim allows: the rule for the verdict of claims about tasks.
+
+    The claim agrees if every mean does, which needs no correction (intersection–union, Berger 1982). It differs if a
+    mean lies outside after Holm's correction.
+
+    Args:
+        pools: for each thing that is claimed, such as a pattern, its effects on all tasks.
+        allowed: the range of effects that the claim allows.
+    """
+    if all(allowed.holds(on_average(pool)) for pool in pools):
+        return Outcome.AGREES
+    return Outcome.DIFFERS if any(beyond([mean_effect(pool) for pool in pools], allowed)) else Outcome.INCONCLUSIVE
+
+
+def three_statements(
+    effects: Sequence[Effect], allowed: Range, of: str = "", single: Sequence[tuple[str, Effect]] | None = None
+) -> tuple[Statement, Statement, Statement]:
+    """Return what effects on several tasks say in the three senses.
+
+    *Everywhere* agrees only if the whole interval of each effect lies in the range, and differs on those that lie
+    outside after Holm's correction.
+
+    Args:
+        effects: the effect of each model on each task.
+        allowed: the range of effects that the claim allows.
+        of: what is stated, such as a sparsity.
+        single: names and effects for the sense *everywhere*, where these are other ones, such as of each sparsity.
+    """
+    mean, new = on_average(effects), for_new_task(effects)
+    single = [(place_of(effects, effect), effect) for effect in effects] if single is None else single
+    outside = beyond([effect for _, effect in single], allowed)
+    if any(outside):
+        outcome, places = Outcome.DIFFERS, tuple(name for (name, _), out in zip(single, outside, strict=True) if out)
+    else:
+        open_places = tuple(name for name, effect in single if not allowed.holds(effect.estimate))
+        outcome = Outcome.INCONCLUSIVE if open_places else Outcome.AGREES
+        places = open_places if len(open_places) < len(single) else ()
+    prediction = Number(estimate=new.prediction, unit="points", digits=2)
+    new_outcome = within(new.prediction, allowed) if new.prediction.has_interval else Outcome.INCONCLUSIVE
+    return (
+        Statement(sense=ON_AVERAGE, of=of, outcome=within(mean, allowed), number=average_number(effects)),
+        Statement(sense=FOR_NEW_TASK, of=of, outcome=new_outcome, number=prediction),
+        Statement(sense=EVERYWHERE, of=of, outcome=outcome, places=places),
+    )
+
+
+def place_of(effects: Sequence[Effect], effect: Effect) -> str:
+    """Return the task of an effect in words, with its model where the effects have several models."""
+    several = len({each.model for each in effects}) > 1
+    return f"{effect.model} on {effect.task}" if several else effect.task
+
+
+def average_number(effects: Sequence[Effect]) -> Number:
+    """Return the mean effect over models and tasks as a number."""
+    return Number(estimate=on_average(effects), unit="points", digits=2)
+
+
 def complete_models(study: Study, complete: Callable[[str], bool]) -> tuple[list[str], list[str]]:
     """Return the study's models whose records are complete, and the others; models without a task are left out.
 
@@ -170,5 +241,6 @@ def verdict_by(
         outcome=decision.outcome,
         clauses=explain(evidence, decision),
         numbers=decision.numbers,
+        statements=decision.statements,
         summary=summary if isinstance(summary, str) else summary(evidence),
     )

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from ..analysis.estimate import Estimate
+from ..wording import listing
 
 
 class Outcome(StrEnum):
@@ -77,6 +78,40 @@ class Clause:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Statement:
+    """What the records say of a claim about tasks in one of three senses.
+
+    Attributes:
+        sense: the sense, such as ``on average over these tasks``.
+        outcome: how the records stand to the claim in that sense.
+        of: what is stated, such as a sparsity; empty where there is one thing alone.
+        number: the number that decides; None where there are many.
+        places: what has that outcome, where not all has it.
+    """
+
+    sense: str
+    outcome: Outcome
+    of: str = ""
+    number: Number | None = None
+    places: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The statement in words, without a capital or a full stop."""
+        of = f"{self.of}, " if self.of else ""
+        known = self.number is not None and self.number.estimate.known
+        number = f" {self.number.text}," if self.number and known else ""
+        places = f" ({listing(self.places)})" if self.places else ""
+        return f"{of}{self.sense}:{number} {self.outcome}{places}"
+
+    def plain(self) -> dict[str, Any]:
+        """Return the statement as plain data for JSON."""
+        number = self.number.plain() if self.number else None
+        parts = {"sense": self.sense, "outcome": self.outcome.value, "of": self.of}
+        return {**parts, "number": number, "places": list(self.places)}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Verdict:
     """How the records stand to a claim.
 
@@ -86,6 +121,7 @@ class Verdict:
         clauses: why, one thing a clause.
         numbers: the numbers that decide, by name.
         summary: the numbers in a few words, each ``{}`` for the next of ``numbers``; empty where there are none.
+        statements: what is stated beside the verdict, of claims about tasks; the first that have its sense decide it.
     """
 
     claim: str
@@ -93,6 +129,7 @@ class Verdict:
     clauses: tuple[Clause, ...]
     numbers: Mapping[str, Number] = field(default_factory=dict)
     summary: str = ""
+    statements: tuple[Statement, ...] = ()
 
     @property
     def reason(self) -> str:
@@ -137,6 +174,7 @@ class Verdict:
             "outcome": self.outcome.value,
             "clauses": [clause.plain() for clause in self.clauses],
             "numbers": {name: number.plain() for name, number in self.numbers.items()},
+            "statements": [statement.plain() for statement in self.statements],
             "measured": self.measured,
         }
 

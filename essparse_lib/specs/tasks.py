@@ -73,7 +73,7 @@ def _images(
 TASKS: dict[str, NamedTask] = {
     row.name: row
     for row in (
-        NamedTask(name="movie-reviews", counts=(9568, 1000), same_texts="rotten-tomatoes"),
+        NamedTask(name="movie-reviews", counts=(9568, 1000), same_texts="Rotten Tomatoes"),
         NamedTask(name="bbc-news", counts=(1779, 446)),
         NamedTask(name="wiki-topics", counts=(8033, 1000)),
         NamedTask(name="vitaminc", counts=(53_633, 1035)),
@@ -81,7 +81,7 @@ TASKS: dict[str, NamedTask] = {
         _questions("squad-v1.1", (87_599, 10_570), tokens=170),
         _questions("tiny-questions", None),
         NamedTask(name="rte", counts=(2490, 277), tokens=70),
-        NamedTask(name="sst2", counts=(67_349, 872), tokens=13, same_texts="rotten-tomatoes"),
+        NamedTask(name="sst2", counts=(67_349, 872), tokens=13, same_texts="Rotten Tomatoes"),
         NamedTask(name="cola", counts=(8551, 1043), secondary_metrics=("matthews",)),
         NamedTask(name="mnli", counts=(392_702, 9815), tokens=39),
         NamedTask(name="qnli", counts=(104_743, 5463), tokens=50),
@@ -97,3 +97,9 @@ TASKS: dict[str, NamedTask] = {
         _images("tiny-grey", None),
     )
 }
+
+
+def source_of(task: str) -> str:
+    """Return the name of the texts or images that a task is made of: tasks of one source are not independent."""
+    row = TASKS.get(task)
+    return row.same_texts if row and row.same_texts else task
