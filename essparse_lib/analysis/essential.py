@@ -49,18 +49,6 @@ def monotone(drops: np.ndarray) -> np.ndarray:
     return np.reshape(fitted, drops.shape)
 
 
-def has_something_to_lose(curve: Curve, epsilon: float = EPSILON) -> bool:
-    """Return whether the drop at the curve's last level lies above ε with its whole 95% interval.
-
-    A model that loses nothing at any sparsity cannot show how far it can be pruned (assay sensitivity).
-
-    Args:
-        curve: the scores of one model on one task.
-        epsilon: tolerance in points of the metric.
-    """
-    return curve.drop_estimates()[-1].low > epsilon
-
-
 def essential_sparsity(curve: Curve, epsilon: float = EPSILON, relative: bool = False) -> Estimate:
     """Return the largest sparsity up to which the model stays within ε of its dense score (paper, §3).
 

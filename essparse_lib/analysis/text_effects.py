@@ -12,7 +12,6 @@ from ..specs.pretraining import TextPretraining
 from ..specs.study import Study
 from .curves import Curve
 from .effects import Effect, Slope, rank_correlation, slope, task_means
-from .essential import has_something_to_lose
 from .estimate import UNKNOWN
 from .series import Series, shared_readings, text_pretrainings
 
@@ -80,7 +79,7 @@ def tasks_with_something_to_lose(study: Study, curves: Sequence[Curve]) -> list[
         study: the study of the curves.
         curves: the study's curves; one that lacks records has nothing to lose.
     """
-    losing = {(c.model, c.task) for c in curves if c.complete(study) and c.learned() and has_something_to_lose(c)}
+    losing = {(c.model, c.task) for c in curves if c.complete(study) and c.learned() and c.sensitive()}
     models = [spec.model for spec in text_pretrainings(study)]
     return [task for task in study.tasks if models and all((model, task) in losing for model in models)]
 

@@ -29,6 +29,7 @@ from ..analysis.curves import Curve
 from ..analysis.curves import curves as curves_of
 from ..analysis.effects import Slope
 from ..analysis.essential import EPSILON
+from ..analysis.pooled import ALPHA
 from ..analysis.series import series, text_pretrainings
 from ..analysis.text_effects import (
     loss_effect,
@@ -53,9 +54,6 @@ MIN_PRETRAININGS = 4
 
 #: Smallest effects of interest: on the zeros in percent of them, on scores in points.
 SMALLEST_ZEROS, SMALLEST_SCORE = 1.0, EPSILON
-
-#: The level of each one-sided test: the half of 5%, as an interval of 95% has it on one side.
-LEVEL = 0.025
 
 ZEROS, DENSE, PRUNED = f"zeros {RELATIVE}", "the dense score", "the mean score over the sparsities"
 
@@ -155,7 +153,7 @@ def outcomes_of(quantities: Mapping[str, Quantity]) -> dict[str, Outcome]:
     from statsmodels.stats.multitest import multipletests  # a second to import
 
     p_values = [quantity.line.p_at_least(quantity.smallest) for quantity in quantities.values()]
-    below = multipletests(p_values, alpha=LEVEL, method="holm")[0]
+    below = multipletests(p_values, alpha=ALPHA, method="holm")[0]
     outcomes = {}
     for (name, quantity), differs in zip(quantities.items(), below, strict=True):
         alone = against_smallest(quantity.line.change, quantity.smallest)
