@@ -1,6 +1,7 @@
 """Batches: every example once an epoch, the same order for the same seed, right padding and little of it."""
 
 import copy
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from essparse_lib import tasks
-from essparse_lib.models.loading import tokenizer_of
+from essparse_lib.models.loading import classifier, tokenizer_of
 from essparse_lib.tasks import Examples
-from essparse_lib.training.batches import by_length, shuffled
+from essparse_lib.training.batches import EncodedTexts, by_length, shuffled
+from essparse_lib.training.device import accelerator
+from essparse_lib.training.evaluate import classify
 from essparse_lib.training.texts import encode
 
 lengths_drawn = st.lists(st.integers(1, 64), min_size=1, max_size=400).map(np.array)
@@ -167,3 +170,28 @@ def test_what_a_model_reads_comes_without_what_it_is_to_answer(model):
     read, batch = data.input_batch(positions), data.batch(positions)
     assert set(batch) - set(read) == {"labels"}
     assert all(torch.equal(batch[name], values) for name, values in read.items())
+
+
+def test_predictions_come_in_the_order_of_the_examples_whatever_the_batches():
+    data, model = encoded(task="tiny-sentiment"), classifier("tiny-bert", 2, seed=3)
+    model.classifier.bias.data -= logits_of(model, data).mean(0)  # else an untrained head has one answer for all
+    devices = accelerator()
+    alone = [int(classify(model, data_of_one, devices)[0]) for data_of_one in map(partial(only, data), range(40))]
+    for size in (1, 7, 1000):
+        assert classify(model, data, devices, size)[:40].tolist() == alone
+    assert set(alone) == {0, 1}
+
+
+def only(data, position):
+    """Return the encoding of one of its examples."""
+    return EncodedTexts(
+        {name: [rows[position]] for name, rows in data.inputs.items()},
+        {name: values[[position]] for name, values in data.targets.items()},
+        data.padding,
+    )
+
+
+@torch.no_grad()
+def logits_of(model, data):
+    """Return a model's logits of all examples of an encoding, in one batch."""
+    return model.eval()(**data.input_batch(range(len(data)))).logits

@@ -200,3 +200,11 @@ def test_scores_that_each_example_has_are_averaged():
     assert curve.scores[0, 2] == 0 and np.isnan(curve.scores[1:, 2]).all()
     drop = curve.drop_estimates()[1]
     assert drop.low < drop.value < drop.high < drop.low + 5
+
+
+def test_a_curve_is_complete_with_the_seeds_of_its_task_and_the_levels_of_its_model():
+    wanted = replace(STUDY, task_seeds={"t": (0, 1)}, task_sparsities={"t": (0.1, 0.5)})
+    found = curves(wanted, records(knee_at(0.5), seeds=(0, 1)))[0]
+    assert found.complete(wanted) and found.levels.tolist() == [0, 0.1, 0.5] and found.seeds == (0, 1)
+    assert not curves(wanted, records(knee_at(0.5), seeds=(0,)))[0].complete(wanted)
+    assert not found.complete(replace(STUDY, seeds=(0, 1)))

@@ -19,7 +19,7 @@ from essparse_lib.models import catalogue, loading
 from essparse_lib.records.store import Record, results
 from essparse_lib.records.summary import fingerprint, provenance
 from essparse_lib.runner import interactive
-from essparse_lib.specs.study import Override, Study
+from essparse_lib.specs.study import Override, Study, at_sparsities
 from essparse_lib.specs.trial import Pruning, Training
 
 mpl.use("agg")
@@ -195,6 +195,35 @@ def test_a_model_may_be_trained_otherwise_than_the_rest():
     assert {(t.model, t.training) for t in study.trials()} == {("m", usual), ("n", own)}
     named = study.narrowed(models=["n"])  # which takes part in all then, but is trained as before
     assert {(t.task, t.training) for t in named.trials()} == {("rte", own), ("cola", own)}
+
+
+def test_seeds_may_differ_by_task_and_sparsities_by_model_and_task():
+    study = Study(
+        figure="fig2",
+        scale="lab",
+        models=("m", "n"),
+        tasks=("rte", "cola"),
+        training={"*": Training(epochs=3, batch_size=16, learning_rate=1e-4, max_length=64)},
+        variants={"one-shot": at_sparsities((0.2, 0.4, 0.6))},
+        seeds=(0, 1),
+        task_seeds={"cola": (0, 1, 2, 3)},
+        task_sparsities={"rte": (0.2, 0.4)},
+        overrides={"n": Override(seeds=(5,), sparsities=(0.4, 0.6))},
+    )
+
+    def places(study):
+        return {(t.model, t.task, t.seed, t.pruning.sparsity) for t in study.trials()}
+
+    expected = {("m", "rte", seed, s) for seed in (0, 1) for s in (0.0, 0.2, 0.4)}
+    expected |= {("m", "cola", seed, s) for seed in range(4) for s in (0.0, 0.2, 0.4, 0.6)}
+    expected |= {("n", "rte", 5, s) for s in (0.0, 0.4)} | {("n", "cola", 5, s) for s in (0.0, 0.4, 0.6)}
+    assert places(study) == expected and study.all_seeds == (0, 1, 2, 3, 5)
+    assert [study.seeds_of(model) for model in study.models] == [(0, 1), (5,)]  # those of every task
+    assert [t.seed for t in study.trials()] == sorted(t.seed for t in study.trials())
+    assert places(study.narrowed(seeds=[1])) == {place for place in expected if place[2] == 1}
+    assert places(study.narrowed(models=["n"], seeds=[7])) == {
+        ("n", task, 7, s) for task in study.tasks for s in (0.0, 0.2, 0.4, 0.6) if (task, s) != ("rte", 0.6)
+    }
 
 
 def test_unknown_tasks_and_models_are_refused_wherever_they_stand():

@@ -14,6 +14,7 @@ from essparse_lib import tasks
 from essparse_lib.errors import InputError
 from essparse_lib.models.loading import tokenizer_of
 from essparse_lib.sources.archives import Archive
+from essparse_lib.specs.tasks import TASKS as ROWS
 from essparse_lib.tasks import Examples, Splits, Task, fixed_part, packaged
 from essparse_lib.tasks.task import hold_out_test
 from essparse_lib.training.texts import encode
@@ -115,6 +116,40 @@ def test_labels_out_of_range_are_refused(side, label):
 def test_right_counts_and_labels_pass():
     splits = Splits(examples([0, 1, 1]), examples([1]), "")
     assert made_of(splits, counts=(3, 1)).splits() is splits
+
+
+@given(distinct, st.data())
+def test_as_many_are_held_out_as_asked_for_and_no_example_is_lost(texts, data):
+    size = data.draw(st.integers(1, len(texts)))
+    pool = Examples([(text,) for text in texts], [0] * len(texts))
+    task = dataclasses.replace(
+        made_of(Splits(pool, pool, "")), hold_out=lambda n: hold_out_test(pool, n, "somewhere"), pool=len(texts)
+    )
+    if size == len(texts):
+        with pytest.raises(InputError, match=rf"^held_out {size} .* 'made' has {size} examples"):
+            task.splits(size)
+        return
+    splits = task.splits(size)
+    assert len(splits.test) == size and sorted([*splits.train.texts, *splits.test.texts]) == sorted(pool.texts)
+
+
+def test_what_cannot_be_held_out_is_refused_in_one_line():
+    splits = Splits(examples([0, 1, 1]), examples([1]), "somewhere")
+    with pytest.raises(InputError, match="^held_out 2 is not allowed: task 'made' has splits of its own, give none$"):
+        made_of(splits).splits(2)
+    other = dataclasses.replace(made_of(splits), hold_out=lambda n: splits, pool=5)
+    with pytest.raises(InputError, match="'made' from somewhere has 4 examples to share out, but must have 5"):
+        other.splits(1)
+
+
+def test_a_task_with_a_pool_can_hold_out_and_its_counts_follow():
+    assert {task.name for task in tasks.TASKS.values() if task.hold_out} == {n for n, row in ROWS.items() if row.pool}
+    for row in ROWS.values():
+        assert row.counts_with(None) == row.counts
+        if row.pool:
+            assert row.pool in (row.counts[0], sum(row.counts)) and row.counts_with(100) == (row.pool - 100, 100)
+        else:
+            assert row.counts_with(100) is None
 
 
 def test_an_unknown_task_suggests_the_near_name():

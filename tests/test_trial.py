@@ -26,6 +26,7 @@ trainings = st.builds(
     warmup=st.floats(0, 1),
     weight_decay=st.floats(0, 1),
     max_test=st.none() | st.integers(1, 10**6),
+    held_out=st.none() | st.integers(1, 10**6),
 )
 prunings = st.builds(
     Pruning,
