@@ -80,12 +80,12 @@ def test_the_papers_models_take_the_heads_and_lengths_of_its_tasks(make, tmp_pat
         loading.check_fits(str(tmp_path), head, language_settings.TABLE_1[task].max_length)
 
 
-def test_squad_and_vitaminc_can_be_asked_for_at_lab_scale_and_are_in_no_study():
+def test_squad_and_vitaminc_can_be_asked_for_at_lab_scale():
     study = parameters.narrowed(figures.study("fig2", "lab"), "all", "squad,vitaminc", "all")
     assert interactive.checked_study(study) is study
     trainings = {task: study.trial("minilm-l6", task, Pruning(), 0).training for task in study.tasks}
     assert trainings["squad"] == Training(
-        epochs=3, batch_size=16, learning_rate=1e-4, max_length=384, max_train=1500, max_test=1000
+        epochs=3, batch_size=16, learning_rate=1e-4, max_length=256, max_train=1500, max_test=1500
     )
     assert trainings["vitaminc"] == Training(epochs=3, batch_size=16, learning_rate=1e-4, max_length=96, max_train=6000)
     assert study.tasks_of("mpnet-base") == ()  # by its part: it is tried on one task
@@ -94,10 +94,16 @@ def test_squad_and_vitaminc_can_be_asked_for_at_lab_scale_and_are_in_no_study():
         ("minilm-l6", "squad", 0.0),
         ("minilm-l6", "squad", 0.4),
     ]
-    for by_scale in figures.STUDIES.values():
-        assert not {"squad", "vitaminc"} & set(by_scale["lab"].tasks)
+    asked = {
+        name: {"squad", "vitaminc"} & {t.task for t in by_scale["lab"].trials()}
+        for name, by_scale in figures.STUDIES.items()
+    }
+    assert {name: tasks for name, tasks in asked.items() if tasks} == {"fig2": {"squad"}}
+    questions = [t for t in figures.study("fig2", "lab").trials() if t.task == "squad"]
+    assert {t.model for t in questions} == {"minilm-l6"}
+    assert {t.pruning.sparsity for t in questions} == {0, 0.2, 0.4, 0.6}
     text = " ".join((ROOT / "book/methods.md").read_text().split())
-    assert "`squad` 1,500 questions, 384 tokens and 1,000 questions to evaluate on" in text
+    assert "`squad` 1,500 questions, 256 tokens and 1,500 questions to evaluate on" in text
     assert "`vitaminc` 6,000 pairs and 96 tokens" in text
 
 

@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from essparse_lib import figures
+from essparse_lib.figures import fig2
 from essparse_lib.specs.trial import Pruning
 
 ROOT = Path(__file__).parents[1]
@@ -301,14 +302,15 @@ def test_the_methods_page_states_the_settings():
     main = {Pruning(), *lab.variants[lab.main]}
     runs = [t for t in lab.trials() if t.model == lab.models[0] and t.pruning in main]
     assert f"a study of {len(runs)} runs" in text and "| seeds | 6; 12 for BBC news, 10 for SST-2, 3 for RTE |" in text
-    seeds = {task: len(lab.task_seeds[task]) for task in lab.tasks}
-    assert seeds == {**dict.fromkeys(lab.tasks, 6), "bbc-news": 12, "sst2": 10, "rte": 3}
+    texts = [task for task in lab.tasks if task != fig2.SQUAD]
+    seeds = {task: len(lab.task_seeds[task]) for task in texts}
+    assert seeds == {**dict.fromkeys(texts, 6), "bbc-news": 12, "sst2": 10, "rte": 3}
     held_out = {task: lab.trial(lab.models[0], task, Pruning(), 0).training.held_out for task in lab.tasks}
     assert {n for task, n in held_out.items() if n} == {5000, 4000} and held_out["cola"] == 4000
     trainings = {t.training for t in lab.trials() if t.model not in lab.pretrained}
     assert {f"{t.max_train:,}" for t in trainings} == {"1,500"} and "| training examples | 1,500 a task" in text
     assert {(t.epochs, t.batch_size, t.learning_rate) for t in trainings} == {(3, 16, 1e-4)}
     assert "| epochs | 3 |" in text and "| batch | 16 |" in text and "| learning rate | 1e-4 |" in text
-    lengths = {task: lab.trial(lab.models[0], task, 0.0, 0).training.max_length for task in lab.tasks}
+    lengths = {task: lab.trial(lab.models[0], task, 0.0, 0).training.max_length for task in texts}
     assert {task for task, length in lengths.items() if length == 32} == {"bbc-news", "wiki-topics"}
     assert set(lengths.values()) == {32, 64} and "| tokens | 64; 32 for BBC news and Wikipedia topics |" in text
