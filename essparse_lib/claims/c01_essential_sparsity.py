@@ -5,7 +5,8 @@ if the whole 95% interval of the mean lies at or below one point, differs if it 
 otherwise. The same is stated at 10, 20, 40 and 50%, for a new task, and for each curve (``rules.three_statements``).
 
 A curve counts if it has three seeds at every sparsity, if its dense model has learned the task, and if it has something
-to lose: its drop at the last sparsity lies above one point by its whole interval.
+to lose: its drop at the last sparsity lies above one point by its whole interval. Runs that learn nothing once they are
+pruned are results, and count; they are named.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ..analysis.pooled import Effect, Range
 from ..records.store import Record
 from ..specs.study import Study
 from ..specs.trial import Pruning
-from ..wording import places_text
+from ..wording import listing, places_text
 from .paper import ESSENTIAL_RANGE
 from .phrases import Place, introduced, missing_models, nothing_to_lose, place_name, statement_clauses, unlearned_tasks
 from .pools import Pool, drops_of_curves
@@ -52,6 +53,7 @@ class Eligible:
         counted: the curves that decide.
         unlearned: model and task of complete curves whose dense model has not learned the task.
         insensitive: model and task of learned curves that have nothing to lose.
+        elsewhere: model and task of curves that are not measured at the threshold.
         too_few_seeds: model and task of curves of models that the study runs with too few seeds.
         lacking: models that lack records.
     """
@@ -60,6 +62,7 @@ class Eligible:
     counted: list[Curve]
     unlearned: list[Place]
     insensitive: list[Place]
+    elsewhere: list[Place]
     too_few_seeds: list[Place]
     lacking: list[str]
 
@@ -78,22 +81,28 @@ def eligible(study: Study, curves: Sequence[Curve]) -> Eligible | Verdict:
     )
     of_models = [curve for curve in complete if curve.model in models]
     learned = [curve for curve in of_models if curve.learned()]
-    counted = [curve for curve in learned if curve.sensitive()]
+    sensitive = [curve for curve in learned if curve.sensitive()]
+    counted = [curve for curve in sensitive if THRESHOLD in curve.levels]
+    lacking = [model for model in lacking if model not in few]
+    missing = [clause.text for clause in missing_models(lacking)]
     if not of_models:
-        return not_judged(
-            CLAIM, f"no model has records of {MIN_SEEDS} seeds at every sparsity", some_records=bool(complete)
-        )
+        reason = f"no model has records of {MIN_SEEDS} seeds at every sparsity"
+        return not_judged(CLAIM, reason, *missing, some_records=bool(complete))
     if not learned:
-        return not_judged(CLAIM, "no dense model learned its task", some_records=True)
+        return not_judged(CLAIM, "no dense model learned its task", *missing, some_records=True)
+    if not sensitive:
+        reason = "no curve falls by more than a point: nothing to lose"
+        return not_judged(CLAIM, reason, *missing, some_records=True)
     if not counted:
-        return not_judged(CLAIM, "no curve falls by more than a point: nothing to lose", some_records=True)
+        return not_judged(CLAIM, f"no curve is measured at {THRESHOLD:.0%}", *missing, some_records=True)
     return Eligible(
         study=study,
         counted=counted,
         unlearned=[(curve.model, curve.task) for curve in of_models if not curve.learned()],
         insensitive=[(curve.model, curve.task) for curve in learned if not curve.sensitive()],
+        elsewhere=[(curve.model, curve.task) for curve in sensitive if THRESHOLD not in curve.levels],
         too_few_seeds=[(curve.model, curve.task) for curve in curves if curve.model in few],
-        lacking=[model for model in lacking if model not in few],
+        lacking=lacking,
     )
 
 
@@ -194,13 +203,31 @@ def explain(evidence: Eligible, decision: Decision[Place]) -> tuple[Clause, ...]
     for model in models if len(models) > 1 else ():
         effects = drops_at([curve for curve in evidence.counted if curve.model == model], THRESHOLD)
         clauses.append(Clause(text=f"on average for {model} alone: {average_number(effects).text}"))
+    clauses += _collapsed_runs(evidence.counted)
     clauses += unlearned_tasks(evidence.unlearned, several)
     clauses += nothing_to_lose(evidence.insensitive, several)
+    if evidence.elsewhere:
+        text = f"not counted {places_text(evidence.elsewhere, several)}, not measured at {THRESHOLD:.0%}"
+        clauses.append(Clause(text=text, places=tuple(evidence.elsewhere)))
     if evidence.too_few_seeds:
         text = f"not counted {places_text(evidence.too_few_seeds, several)}, for want of seeds"
         clauses.append(Clause(text=text, places=tuple(evidence.too_few_seeds)))
     clauses += missing_models(evidence.lacking)
     return introduced(f"a loss of at most {EPSILON:g} point: ", clauses)
+
+
+def _collapsed_runs(curves: Sequence[Curve]) -> list[Clause]:
+    """Return the clause on runs at the threshold that learned nothing, which count: one such run is a wide interval."""
+    collapsed = []
+    for curve in curves:
+        scores = curve.scores[:, list(curve.levels).index(THRESHOLD)]
+        for seed, score in zip(curve.seeds, scores, strict=True):
+            if score <= curve.majority:
+                collapsed.append(f"{curve.model} on {curve.task} with seed {seed}")
+    if not collapsed:
+        return []
+    text = f"counted, with {THRESHOLD:.0%} gone, though no better than the commonest class: {listing(collapsed)}"
+    return [Clause(text=text, places=tuple(collapsed))]
 
 
 def judge(study: Study, curves: Sequence[Curve]) -> Verdict:

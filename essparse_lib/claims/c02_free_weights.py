@@ -12,16 +12,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..analysis.contrasts import Contrast, contrasts
-from ..analysis.curves import EPSILON
+from ..analysis.curves import EPSILON, MIN_SEEDS
 from ..analysis.estimate import exact
 from ..analysis.feed_forward import FeedForwardShare, feed_forward_shares
 from ..analysis.pooled import Range
 from ..records.store import Record
 from ..specs.study import Study
 from ..specs.trial import Pruning
-from .phrases import introduced, nothing_counts, statement_clauses, uncounted
+from .phrases import introduced, missing_models, nothing_counts, statement_clauses, uncounted
 from .pools import Pool, of_contrasts
-from .rules import Decision, average_number, average_outcome, least_favourable, three_statements, verdict_by
+from .rules import (
+    Decision,
+    average_number,
+    average_outcome,
+    complete_models,
+    least_favourable,
+    three_statements,
+    verdict_by,
+)
 from .verdict import Clause, Number, Outcome, Verdict, not_judged
 
 CLAIM = "C2"
@@ -37,13 +45,15 @@ class Eligible:
     Attributes:
         pruning: the pruning that removes 21.50% of the weights.
         counted: its contrasts with the dense model that count.
-        others: those that do not.
+        others: those of models with all records that do not count.
+        lacking: the models that lack records.
         shares: the feed-forward layers' shares of the weights, by the model's name.
     """
 
     pruning: Pruning
     counted: list[Contrast]
     others: list[Contrast]
+    lacking: list[str]
     shares: dict[str, FeedForwardShare]
 
 
@@ -55,14 +65,20 @@ def eligible(study: Study, records: Mapping[str, Record]) -> Eligible | Verdict:
         records: records by the id of their spec.
     """
     pruning, drops = _drops(study, records)
-    counted = [contrast for contrast in drops if contrast.counts]
-    others = [contrast for contrast in drops if not contrast.counts]
     shares = feed_forward_shares(study, records)
     if not shares:
         return not_judged(CLAIM, "records of where the removed weights lie are missing")
+
+    def complete(model: str) -> bool:
+        with_seeds = [each for each in drops if each.model == model and each.seeds >= MIN_SEEDS]
+        return len(with_seeds) == len(study.tasks_of(model))
+
+    models, lacking = complete_models(study, complete)
+    counted = [contrast for contrast in drops if contrast.model in models and contrast.counts]
+    others = [contrast for contrast in drops if contrast.model in models and not contrast.counts]
     if not counted:
-        return nothing_counts(CLAIM, others, several_models=False)
-    return Eligible(pruning=pruning, counted=counted, others=others, shares=shares)
+        return nothing_counts(CLAIM, others, several_models=len(study.models) > 1)
+    return Eligible(pruning=pruning, counted=counted, others=others, lacking=lacking, shares=shares)
 
 
 def pools(study: Study, records: Mapping[str, Record]) -> tuple[Pool, ...]:
@@ -104,6 +120,7 @@ def explain(evidence: Eligible, decision: Decision[str]) -> tuple[Clause, ...]:
         )
         clauses.append(Clause(text=text))
     clauses += uncounted(evidence.others, several_models=len(evidence.shares) > 1)
+    clauses += missing_models(evidence.lacking)
     rule = f"a loss of at most {EPSILON:g} point with {evidence.pruning.sparsity:.2%} gone: "
     return introduced(rule, clauses)
 

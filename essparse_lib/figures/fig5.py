@@ -32,9 +32,10 @@ STUDIES = {
         scale="lab",
         models=LAB_MODELS,
         tasks=language_settings.LAB_FEW,
-        training=language_settings.LAB_SMALL_TEST,
+        training=language_settings.LAB,
         variants=VARIANTS,
-        overrides={language_settings.LAB_OPT: Override(training=language_settings.LAB_SCRATCH)},
+        seeds=tuple(range(6)),
+        overrides={language_settings.LAB_OPT: Override(seeds=(0, 1, 2), training=language_settings.LAB_SCRATCH)},
         pretrained=from_scratch("lab", LAB_MODELS),
     ),
     "paper": Study(

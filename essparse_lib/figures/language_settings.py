@@ -26,8 +26,8 @@ LAB_SMALL_TEST = {
         task: Training(epochs=3, batch_size=16, learning_rate=1e-4, max_length=length, max_train=1500)
         for task, length in {"bbc-news": 32, "wiki-topics": 32, "*": 64}.items()
     },
-    # For readers who name them: in no study's list, as each run takes many minutes.
     "squad": Training(epochs=3, batch_size=16, learning_rate=1e-4, max_length=384, max_train=1500, max_test=1000),
+    # For readers who name it: in no study's list, as each run takes many minutes.
     "vitaminc": Training(epochs=3, batch_size=16, learning_rate=1e-4, max_length=96, max_train=6000),
 }
 
