@@ -5,6 +5,7 @@ import pytest
 
 from essparse_lib.analysis.estimate import RESAMPLES
 from essparse_lib.analysis.noise import FLOOR_UP_TO, LEAST_SD, training_noise, training_variance
+from essparse_lib.specs.study import TENTHS
 
 FLOOR = LEAST_SD**2
 
@@ -160,3 +161,16 @@ def test_one_name_has_one_set_of_draws_and_other_names_others():
     assert (training_noise(*arguments, names[0])[:, 0] == drawn[0]).all()
     others = np.corrcoef(drawn)[np.triu_indices(len(names), 1)]
     assert np.abs(others).max() < 0.08  # three and a half standard errors
+
+
+@pytest.mark.parametrize("missing", [0, 1, 3])
+def test_seeds_that_differ_leave_the_variance_alone_where_trials_are_missing(missing):
+    generator = np.random.default_rng(3)
+    levels = np.array(TENTHS)
+    variances = []
+    for _ in range(200):
+        scores = 80 + generator.normal(0, 5, (4, 1)) + generator.normal(0, 1, (4, len(levels)))
+        scores.flat[generator.choice(scores.size, missing, replace=False)] = np.nan
+        resampled = np.repeat(scores[None], 3, axis=0)  # the choice of examples explains nothing
+        variances.append(training_variance(scores, resampled, levels).mean())
+    assert np.mean(variances) == pytest.approx(1.0, abs=0.12)

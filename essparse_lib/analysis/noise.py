@@ -46,16 +46,18 @@ def training_variance(
     Returns:
         Variances in squared points, shape (levels,); 0 where there is one seed, or no degree of freedom.
     """
+    if reading == NoiseReading.EXAMPLES:
+        return np.zeros(len(levels))
     known = ~np.isnan(scores)
-    seeds, count = scores.shape
-    freedom = known.sum() - count - (seeds - 1 if count > 1 else 0)
-    if seeds < 2 or freedom < 1 or reading == NoiseReading.EXAMPLES:
-        return np.zeros(count)
+    leave, freedom = _residual_maker(known)
+    if len(scores) < 2 or freedom < 1:
+        return np.zeros(len(levels))
     # the residuals are too small, as the means are fitted to the same scores (Davison and Hinkley 1997, §3.3)
     scale = known.sum() / freedom
-    total = scale * np.nanmean(_residuals(scores) ** 2, axis=0)
-    of_examples = scale * np.nanmean(_residuals(resampled - scores) ** 2, axis=(0, 1))
-    variances = total if reading == NoiseReading.UNCORRECTED else total - of_examples
+    total = scale * (scores[known] @ leave) ** 2
+    of_examples = scale * np.mean(((resampled - scores)[:, known] @ leave) ** 2, axis=0)
+    by_trial = total if reading == NoiseReading.UNCORRECTED else total - of_examples
+    variances = np.bincount(np.nonzero(known)[1], weights=by_trial, minlength=len(levels)) / known.sum(0)
     typical = variances[levels <= max(FLOOR_UP_TO + 1e-9, levels.min())].mean()
     return np.maximum(_rising(levels, variances), max(typical / 2, LEAST_SD**2))
 
@@ -75,12 +77,22 @@ def training_noise(variances: np.ndarray, counts: np.ndarray, key: str) -> np.nd
     return generator.normal(size=(RESAMPLES, len(counts))) * np.sqrt(variances / np.maximum(counts, 1))
 
 
-def _residuals(scores: np.ndarray) -> np.ndarray:
-    """Return what level and seed leave unexplained, of the same shape (..., seeds, levels)."""
-    residuals = scores - np.nanmean(scores, axis=-2, keepdims=True)
-    if scores.shape[-1] > 1:
-        residuals = residuals - np.nanmean(residuals, axis=-1, keepdims=True)
-    return residuals
+def _residual_maker(known: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return what takes the effects of level and seed out of the known scores, also where some are missing.
+
+    Args:
+        known: which scores there are, shape (seeds, levels).
+
+    Returns:
+        A symmetric matrix, shape (known, known), by which the known scores are multiplied; and the degrees of freedom
+        that are left.
+    """
+    seed, level = np.nonzero(known)
+    effects = np.eye(known.shape[1])[level]
+    if known.shape[1] > 1:
+        effects = np.hstack([effects, np.eye(known.shape[0])[seed]])
+    leave = np.eye(len(seed)) - effects @ np.linalg.pinv(effects)
+    return leave, round(float(np.trace(leave)))
 
 
 def _rising(levels: np.ndarray, variances: np.ndarray) -> np.ndarray:
