@@ -38,9 +38,9 @@ def main(options: argparse.Namespace) -> None:
     print(f"noise seeds examples  {'  '.join(f'{name:>18}' for name in QUANTITIES)}")
     for noise in NOISES:
         for seeds, examples in SIZES:
-            found = coverages(seeds, examples, noise, options.studies, drop_by(options.truth))
+            by_quantity = coverages(seeds, examples, noise, options.studies, drop_by(options.truth))
             cells = []
-            for each in found.values():
+            for each in by_quantity.values():
                 ratio = each.half_width / each.needed if each.needed else float("nan")
                 cells.append(f"{each.holds / options.studies:11.3f} ({ratio:.2f})")
             print(f"{noise:5g} {seeds:5d} {examples:8d}  {'  '.join(cells)}", flush=True)

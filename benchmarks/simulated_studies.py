@@ -102,8 +102,8 @@ def made_up_records(
         seed_effects = SEED_SD * generator.standard_normal(len(study.seeds))
         for pruning, parts in ease.items():
             training_sd = noise * np.interp(pruning.sparsity, TENTHS, TRAINING_SD)
-            own = generator.standard_normal((len(study.seeds), examples), np.float32)
-            answers = np.sqrt(EXAMPLE) * parts[0] + np.sqrt(SEED) * parts[1:] + np.sqrt(1 - EXAMPLE - SEED) * own
+            of_trial = generator.standard_normal((len(study.seeds), examples), np.float32)
+            answers = np.sqrt(EXAMPLE) * parts[0] + np.sqrt(SEED) * parts[1:] + np.sqrt(1 - EXAMPLE - SEED) * of_trial
             shifts = seed_effects + training_sd * generator.standard_normal(len(study.seeds))
             for seed, row, shift in zip(study.seeds, answers, shifts, strict=True):
                 score = np.clip(DENSE - drop(pruning) + shift, 1, 99)

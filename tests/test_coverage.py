@@ -21,24 +21,24 @@ STUDIES = 30
 
 #: What coverage is to lie within. A count of intervals fails where one as far off has a chance of 1 in 1,000.
 COVERAGE = (0.92, 0.99)
-CHANCE = 1e-3
+RISK = 1e-3
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("noise", [0.0, 1.0, 4.0])
 def test_intervals_hold_the_truth_as_often_as_they_say(noise):
     """Too narrow shows in the counts. Too wide does not, as 99 of 100 look like 100: it shows in the widths."""
-    found = {size: coverages(*size, noise, STUDIES, drop_by("agrees")) for size in SIZES}
+    cells_by_size = {size: coverages(*size, noise, STUDIES, drop_by("agrees")) for size in SIZES}
     wrong = []
     for name in QUANTITIES:
-        cells = [found[size][name] for size in SIZES]
+        cells = [cells_by_size[size][name] for size in SIZES]
         wrong += [
             f"{name} at {size}: {cell.holds} of {STUDIES}"
             for size, cell in zip(SIZES, cells, strict=True)
-            if cell.holds < binom.ppf(CHANCE / len(SIZES), STUDIES, COVERAGE[0])
+            if cell.holds < binom.ppf(RISK / len(SIZES), STUDIES, COVERAGE[0])
         ]
         total, count = sum(cell.holds for cell in cells), STUDIES * len(SIZES)
-        if total < binom.ppf(CHANCE, count, COVERAGE[0]):
+        if total < binom.ppf(RISK, count, COVERAGE[0]):
             wrong.append(f"{name}: {total} of {count}")
         # An interval that holds the truth in 99% of cases is 2.58 / 1.96 = 1.31 times as wide as it needs to be, where
         # values are normal. Of 30 values the spread is known to 13%, over six sizes to 5%: three of these are allowed.
@@ -57,19 +57,19 @@ def errors(knee, slope, seeds, examples, studies):
     """Return how far essential sparsity lies from the truth, which is linear between the levels."""
     study, levels = made_up_study(seeds), np.array(TENTHS)
     truth = float(crossing(levels, slope * np.maximum(0, levels - knee), EPSILON))
-    found = []
+    values = []
     for number in range(studies):
         records = made_up_records(np.random.default_rng([number, 11]), study, examples, knee_at(knee, slope))
-        found.append(essential_sparsity(curves(study, records)[0]).value - truth)
-    return np.array(found)
+        values.append(essential_sparsity(curves(study, records)[0]).value)
+    return np.array(values) - truth
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("knee", "slope"), [(0.25, 40.0), (0.5, 60.0), (0.5, 20.0)])
 def test_the_knee_is_found(knee, slope):
-    found = errors(knee, slope, seeds=6, examples=4000, studies=20)
-    assert abs(np.median(found)) < 0.05  # no lean to one side: half a step of the grid
-    assert (np.abs(found) <= 0.1).all()  # within one step
+    lags = errors(knee, slope, seeds=6, examples=4000, studies=20)
+    assert abs(np.median(lags)) < 0.05  # no lean to one side: half a step of the grid
+    assert (np.abs(lags) <= 0.1).all()  # within one step
 
 
 def test_a_sharp_knee_is_found_within_a_step_by_three_seeds():

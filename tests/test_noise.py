@@ -41,35 +41,35 @@ def test_it_is_half_the_variance_of_a_drop():
 
 def test_on_average_it_is_right():
     generator = np.random.default_rng(0)
-    levels, found = np.linspace(0, 0.5, 6), []
+    levels, means = np.linspace(0, 0.5, 6), []
     for _ in range(300):
         scores = 80 + generator.normal(0, 5, size=(3, 1)) + generator.normal(0, 2, size=(3, 6))
-        found.append(training_variance(scores, still(scores), levels).mean())
-    assert np.mean(found) == pytest.approx(4, rel=0.1)  # three standard errors
+        means.append(training_variance(scores, still(scores), levels).mean())
+    assert np.mean(means) == pytest.approx(4, rel=0.1)  # three standard errors
 
 
 def test_what_a_seed_or_a_level_changes_everywhere_is_no_noise():
     scores = 80 + np.array([[-3.0], [0.0], [5.0]]) - np.array([0.0, 2.0, 9.0, 30.0])
-    found = training_variance(scores, still(scores), np.array([0, 0.2, 0.5, 0.9]))
-    assert found == pytest.approx([FLOOR] * 4)
+    variances = training_variance(scores, still(scores), np.array([0, 0.2, 0.5, 0.9]))
+    assert variances == pytest.approx([FLOOR] * 4)
 
 
 def test_it_never_falls_with_sparsity_in_whatever_order_levels_come():
     generator = np.random.default_rng(1)
     levels = np.array([0.0, 0.7, 0.1, 0.3, 0.5])
     scores = 80 + generator.normal(size=(4, 5)) * np.array([1, 6, 3, 2, 1])
-    found = training_variance(scores, still(scores), levels)
-    assert (np.diff(found[np.argsort(levels)]) >= 0).all()
+    variances = training_variance(scores, still(scores), levels)
+    assert (np.diff(variances[np.argsort(levels)]) >= 0).all()
     back = training_variance(scores[:, ::-1], still(scores[:, ::-1]), levels[::-1])
-    assert found[::-1] == pytest.approx(back)
+    assert variances[::-1] == pytest.approx(back)
 
 
 def test_prunings_of_one_sparsity_have_one_variance():
     generator = np.random.default_rng(2)
     levels = np.array([0.0, 0.3, 0.3, 0.6, 0.3])
     scores = 80 + generator.normal(size=(4, 5)) * np.array([1, 1, 4, 8, 2])
-    found = training_variance(scores, still(scores), levels)
-    assert found[1] == found[2] == found[4]
+    variances = training_variance(scores, still(scores), levels)
+    assert variances[1] == variances[2] == variances[4]
 
 
 def test_the_least_is_a_fifth_of_a_point():
@@ -81,13 +81,13 @@ def test_no_level_has_less_than_half_the_mean_up_to_where_models_collapse():
     levels = np.array([0.0, 0.2, 0.4, FLOOR_UP_TO, 0.8])
     calm, rough = swinging([0, 0, 1, 4, 0]), swinging([0, 0, 1, 4, 300])
     raw = residual_variances(calm)
-    found = training_variance(calm, still(calm), levels)
-    assert found.min() == pytest.approx(max(raw[:4].mean() / 2, rising(raw)[0]))
+    variances = training_variance(calm, still(calm), levels)
+    assert variances.min() == pytest.approx(max(raw[:4].mean() / 2, rising(raw)[0]))
     # what happens beyond reaches the levels below by the effect of the seed alone
     raw = residual_variances(rough)
-    found = training_variance(rough, still(rough), levels)
-    assert found.min() == pytest.approx(max(raw[:4].mean() / 2, rising(raw)[0]))
-    assert found[-1] == pytest.approx(raw[-1])
+    variances = training_variance(rough, still(rough), levels)
+    assert variances.min() == pytest.approx(max(raw[:4].mean() / 2, rising(raw)[0]))
+    assert variances[-1] == pytest.approx(raw[-1])
 
 
 def residual_variances(scores):
@@ -124,21 +124,21 @@ def test_one_seed_tells_nothing(shape):
 @pytest.mark.parametrize("level", [0.0, 0.9])
 def test_one_level_has_the_variance_of_its_scores(level):
     scores = np.array([[80.0], [82.0], [87.0]])
-    found = training_variance(scores, still(scores), np.array([level]))
-    assert found == pytest.approx([scores.var(ddof=1)])
+    variances = training_variance(scores, still(scores), np.array([level]))
+    assert variances == pytest.approx([scores.var(ddof=1)])
 
 
 def test_missing_trials_are_left_out():
     generator = np.random.default_rng(4)
     levels = np.arange(8) / 10
-    found = []
+    means = []
     for _ in range(200):
         scores = 80 + generator.normal(0, 2, size=(4, 8))
         scores[generator.integers(4), 1 + generator.integers(7)] = np.nan
         variances = training_variance(scores, still(scores), levels)
         assert (variances >= FLOOR).all()
-        found.append(variances.mean())
-    assert np.mean(found) == pytest.approx(4, rel=0.1)
+        means.append(variances.mean())
+    assert np.mean(means) == pytest.approx(4, rel=0.1)
 
 
 def test_where_trials_are_missing_so_that_no_freedom_is_left_nothing_is_told():

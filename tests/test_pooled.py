@@ -37,10 +37,10 @@ def half_width(estimate):
 def test_the_mean_of_independent_effects_has_the_error_of_their_sum():
     errors = [0.3, 0.5, 1.1, 0.2]
     several = [effect(value, error, f"t{i}") for i, (value, error) in enumerate(zip([1, 2, 0, 5], errors, strict=True))]
-    found = on_average(several)
-    assert found.value == pytest.approx(2)
-    assert half_width(found) == pytest.approx(1.96 * math.sqrt(sum(e**2 for e in errors)) / 4, rel=0.05)
-    assert (found.low + found.high) / 2 == pytest.approx(2)
+    mean = on_average(several)
+    assert mean.value == pytest.approx(2)
+    assert half_width(mean) == pytest.approx(1.96 * math.sqrt(sum(e**2 for e in errors)) / 4, rel=0.05)
+    assert (mean.low + mean.high) / 2 == pytest.approx(2)
 
 
 def test_effects_on_one_test_set_are_paired():
@@ -63,33 +63,33 @@ def test_the_prediction_for_a_new_task_is_that_worked_out_by_hand():
     # Knapp's error of the mean that of a sample of values.
     values, error = [0.0, 1.0, 2.0, 5.0], 0.5
     sample_variance = 14 / 3
-    found = for_new_task(effects(values, error))
-    assert found.sources == 4
-    assert found.spread == pytest.approx(math.sqrt(sample_variance - error**2), rel=1e-3)
+    new_task = for_new_task(effects(values, error))
+    assert new_task.sources == 4
+    assert new_task.spread == pytest.approx(math.sqrt(sample_variance - error**2), rel=1e-3)
     margin = t.ppf(0.975, 2) * math.sqrt(sample_variance - error**2 + sample_variance / 4)
-    assert found.prediction.value == pytest.approx(2, abs=1e-3)
-    assert half_width(found.prediction) == pytest.approx(margin, rel=1e-3)
+    assert new_task.prediction.value == pytest.approx(2, abs=1e-3)
+    assert half_width(new_task.prediction) == pytest.approx(margin, rel=1e-3)
 
 
 def test_tasks_that_agree_better_than_by_chance_do_not_shrink_the_error_of_the_mean():
-    found = for_new_task(effects([1.0] * 5, 0.6))
-    assert found.spread == 0
-    assert half_width(found.prediction) == pytest.approx(t.ppf(0.975, 3) * 0.6 / math.sqrt(5), rel=1e-3)
+    new_task = for_new_task(effects([1.0] * 5, 0.6))
+    assert new_task.spread == 0
+    assert half_width(new_task.prediction) == pytest.approx(t.ppf(0.975, 3) * 0.6 / math.sqrt(5), rel=1e-3)
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_fewer_than_three_tasks_say_nothing_of_a_new_one(count):
-    found = for_new_task(effects([0.0] * count, 0.1))
-    assert not found.prediction.has_interval and not found.prediction.known
-    assert math.isnan(found.spread) and found.sources == count
+    new_task = for_new_task(effects([0.0] * count, 0.1))
+    assert not new_task.prediction.has_interval and not new_task.prediction.known
+    assert math.isnan(new_task.spread) and new_task.sources == count
 
 
 def test_tasks_of_the_same_texts_count_as_one():
     movie, sst2 = effect(0.2, 0.4, "movie-reviews"), effect(1.0, 0.6, "sst2")
     others = effects([0.1, 2.0], 0.5)
-    found = for_new_task([movie, sst2, *others])
-    assert found.sources == 3
-    assert found == for_new_task([mean_effect([movie, sst2]), *others])
+    new_task = for_new_task([movie, sst2, *others])
+    assert new_task.sources == 3
+    assert new_task == for_new_task([mean_effect([movie, sst2]), *others])
     assert not for_new_task([movie, sst2, others[0]]).prediction.known
 
 
@@ -213,6 +213,6 @@ def test_several_models_are_named_with_their_tasks():
 
 def test_everywhere_may_be_judged_by_other_effects_than_the_mean():
     single = [("t0 at 10%", effect(0.0, 0.1)), ("t0 at 40%", effect(4.0, 0.1))]
-    found = three_statements(effects([0.0, 0.0, 0.0], 0.1), AT_MOST_ONE, single=single)
-    assert [each.outcome for each in found] == [AGREES, AGREES, DIFFERS]
-    assert found[2].places == ("t0 at 40%",)
+    statements = three_statements(effects([0.0, 0.0, 0.0], 0.1), AT_MOST_ONE, single=single)
+    assert [each.outcome for each in statements] == [AGREES, AGREES, DIFFERS]
+    assert statements[2].places == ("t0 at 40%",)
