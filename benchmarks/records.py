@@ -3,7 +3,8 @@
 The store is made up in a temporary folder: every committed record of lab scale is copied under other seeds (into the
 same files) and under other models (into other files).
 
-plainly       every file, each trial's training and pruning made anew for every record: as a reader would write it
+plainly       every file, each trial's training and pruning made anew for every record, no checksum or metric checked:
+              as a reader would write it
 everything    Store.records(): every file; a few dozen trainings and prunings serve all records
 one figure    Store.records_of_studies(): the files alone that the figure's study names
 
@@ -83,6 +84,7 @@ def read_plainly(store: Store) -> dict[str, Record]:
         for line in path.read_bytes().splitlines():
             plain: dict[str, Any] = json.loads(line)
             name = plain.pop("id")
+            del plain["checksum"]
             record = Record(spec=made_anew(plain), **plain)
             if record.spec.id != name:
                 raise ValueError(f"{path}: {name}")

@@ -149,8 +149,9 @@ def agreement(labels: str, predictions: str) -> float:
     """
     if not labels or len(labels) != len(predictions):
         raise ValueError(f"{len(predictions)} predictions but {len(labels)} labels")
-    true, predicted = np.frombuffer(labels.encode(), np.uint8), np.frombuffer(predictions.encode(), np.uint8)
-    return 100 * int(np.count_nonzero(true == predicted)) / len(labels)
+    # bytes that are equal cancel out: for one text this takes half the time of arrays, and it is done for every record
+    true, predicted = (int.from_bytes(text.encode("ascii", "replace"), "little") for text in (labels, predictions))
+    return 100 * (true ^ predicted).to_bytes(len(labels), "little").count(0) / len(labels)
 
 
 def majority(metric: str, labels: np.ndarray, classes: int) -> float:
