@@ -53,6 +53,7 @@ def test_seeds_without_both_are_left_out_of_a_difference():
     ],
 )
 def test_equivalence_needs_the_whole_interval_within_a_point(low, high, standing):
+    (curve,) = curves(STUDY, records(ticket_better_by(0)))
     assert (
         Contrast(
             model="m",
@@ -63,6 +64,7 @@ def test_equivalence_needs_the_whole_interval_within_a_point(low, high, standing
             seeds=3,
             learned=True,
             sensitive=True,
+            curve=curve,
         ).standing
         == standing
     )

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.notebook
 def test_figure_2_is_drawn_from_committed_records(tmp_path, monkeypatch):
     text, images = run(tmp_path, monkeypatch, sparsity=0.4)
     assert "With 0.4 of its prunable weights gone, minilm-l6" in text and "from records" in text
-    assert "**C1: " in text and "Running" not in text and len(images) == 1
+    assert "**C1: " in text and "Running" not in text and len(images) == 2
 
 
 def test_figure_2_narrows_to_a_task_and_seeds(tmp_path, monkeypatch):
@@ -30,13 +30,13 @@ def test_figure_2_trains_tiny_models_from_nothing(tmp_path, monkeypatch):
     options = {"scale": "tiny", "sparsity": 0.45, "model": "tiny-bert,tiny-opt", "live_tasks": "all"}
     text, images = run(tmp_path, monkeypatch, **options)
     assert "tiny-bert" in text and "on tiny-sentiment (one seed, run now)" in text
-    assert "on tiny-pairs (one seed, run now)" in text and len(images) == 1
+    assert "on tiny-pairs (one seed, run now)" in text and len(images) == 2
     again, _ = run(tmp_path, monkeypatch, **options)  # kept: nothing is run a second time
     assert "Running" not in again and "run now" in again
 
 
 @pytest.mark.parametrize(
-    ("notebook", "claim", "images"), [("fig1", "C2", 2), ("fig5", "C6", 2), ("fig9", "C10", 1), ("fig10", "C11", 3)]
+    ("notebook", "claim", "images"), [("fig1", "C2", 3), ("fig5", "C6", 3), ("fig9", "C10", 2), ("fig10", "C11", 3)]
 )
 def test_each_figure_is_drawn_from_committed_records(notebook, claim, images, built):
     text, drawn = notebook_in_book(built, notebook)

@@ -44,6 +44,7 @@ def curve(task="rte", drop=(0.0, 0.0, 4.0, 20.0), seeds=2, model="bert", majorit
         resampled=resampled,
         variances=np.zeros(4),
         noise=noise,
+        examples=1000,
         majority=majority,
         failures=(),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..analysis.estimate import Estimate
-from ..analysis.pooled import Range
+from ..analysis.pooled import Effect, Range
 from ..claims.pools import Pool
 from ..claims.rules import FOR_NEW_TASK, ON_AVERAGE
 from ..specs.tasks import source_of
@@ -56,14 +56,16 @@ def draw(pools: Sequence[Pool], quantity: str = "drop") -> Figure:
     """
     import matplotlib.pyplot as plt
 
-    rows_of = {id(pool): _rows(pool, _colours(pools), _several_models(pools)) for pool in pools}
-    pools = [pool for pool in pools if rows_of[id(pool)]]
-    if not pools:
+    models = _models(pools)
+    colours = style.colours(models)
+    rows_by_pool = [(pool, _rows(pool, colours, several_models=len(models) > 1)) for pool in pools]
+    drawn = [(pool, rows) for pool, rows in rows_by_pool if rows]
+    if not drawn:
         return style.note()
-    counts = [len(rows_of[id(pool)]) + (2 if pool.counted else 0) for pool in pools]
+    counts = [len(rows) + (2 if pool.counted else 0) for pool, rows in drawn]
     heights = [_ROW * count + _AROUND for count in counts]
     figure, grid = plt.subplots(
-        len(pools),
+        len(drawn),
         1,
         figsize=(style.WIDTH, sum(heights) + 0.5),
         height_ratios=heights,
@@ -72,17 +74,13 @@ def draw(pools: Sequence[Pool], quantity: str = "drop") -> Figure:
         layout="constrained",
     )
     limits = _limits(pools)
-    for pool, ax in zip(pools, grid[:, 0], strict=True):
-        _draw_pool(ax, pool, rows_of[id(pool)], limits)
-        if len(pools) > 1:
+    for (pool, rows), ax in zip(drawn, grid[:, 0], strict=True):
+        _draw_pool(ax, pool, rows, limits)
+        if len(drawn) > 1:
             ax.set_title(pool.of, fontsize=10, loc="left")
     figure.supxlabel(f"{quantity} (points)", fontsize=10)
-    _add_legend(figure, pools)
+    _add_legend(figure, pools, colours)
     return figure
-
-
-def _several_models(pools: Sequence[Pool]) -> bool:
-    return len(_models(pools)) > 1
 
 
 def _models(pools: Sequence[Pool]) -> list[str]:
@@ -92,20 +90,18 @@ def _models(pools: Sequence[Pool]) -> list[str]:
     return list(dict.fromkeys(difference.curve.model for difference in (*counted, *others)))
 
 
-def _colours(pools: Sequence[Pool]) -> Mapping[str, style.Colour]:
-    return style.colours(_models(pools))
-
-
 def _rows(pool: Pool, colours: Mapping[str, style.Colour], several_models: bool) -> list[_Row]:
     """Return the rows of a pool from the top: effects that count, then the others."""
+
+    def label(effect: Effect) -> str:
+        return f"{effect.task} · {effect.model}" if several_models else effect.task
+
     rows = []
     for effect in pool.effects:
-        label = f"{effect.task} · {effect.model}" if several_models else effect.task
-        rows.append(_Row(label=label, estimate=effect.estimate, colour=colours[effect.model]))
+        rows.append(_Row(label=label(effect), estimate=effect.estimate, colour=colours[effect.model]))
     for other in pool.others:
         effect = other.difference.effect()
-        name = f"{effect.task} · {effect.model}" if several_models else effect.task
-        rows.append(_Row(label=f"{name} ({other.reason})", estimate=effect.estimate, counts=False))
+        rows.append(_Row(label=f"{label(effect)} ({other.reason})", estimate=effect.estimate, counts=False))
     return [row for row in rows if row.estimate.known]
 
 
@@ -193,11 +189,11 @@ def _draw_span(
         ax.plot(limits[1] - inside, place, ">", color=look["color"], markersize=6, zorder=5)
 
 
-def _add_legend(figure: Figure, pools: Sequence[Pool]) -> None:
+def _add_legend(figure: Figure, pools: Sequence[Pool], colours: Mapping[str, style.Colour]) -> None:
     lines: dict[str, dict[str, Any]] = {}
     counted = dict.fromkeys(difference.curve.model for pool in pools for difference in pool.counted)
     for model in counted:
-        lines[model] = {"color": _colours(pools)[model], "marker": "o"}
+        lines[model] = {"color": colours[model], "marker": "o"}
     if any(pool.others for pool in pools):
         lines["does not count"] = {"color": _UNCOUNTED, "marker": "o", "markerfacecolor": "white"}
     if counted:
