@@ -343,6 +343,9 @@ def test_the_effect_of_the_text_is_that_of_the_trained_models():
     statement = prunability_clauses.held_out_loss(STUDY, records)
     assert statement.clause.outcome == "agrees" and statement.number.estimate == effect.difference
     assert "more with more text, a difference of 20.0 [" in statement.clause.text
+    flat = loss_records(knee=lambda model, step: 1.0 if model == "m-60-0" else 0.3)
+    nothing = prunability_clauses.held_out_loss(STUDY, flat)
+    assert nothing.number is None and "rises by less at every sparsity for 1 of 4 models" in nothing.clause.text
 
 
 def test_unmeasured_models_are_counted_and_have_no_number():

@@ -1,7 +1,8 @@
 """Secondary statements on C7 and C9: how far models can be pruned by what needs no fine-tuning.
 
 They decide nothing, and stand beside the verdicts. Both compare groups of pre-trained models, by 95% t-intervals from
-the spread between pre-trainings. Where models lack the measurement, the clause says how many, and there is no number.
+the spread between pre-trainings. Where models lack the measurement, or have nothing to lose by it, the clause says how
+many, and there is no number.
 No verdict needs these records.
 
 C9: the largest sparsity up to which the held-out loss of the trained model stays within 1% of its loss without pruning,
@@ -67,6 +68,10 @@ def held_out_loss(study: Study, records: Mapping[str, Record]) -> Secondary:
     what = f"sparsity at which the held-out loss, without fine-tuning, rises by {TOLERANCE:.0%}"
     if without := [model for model in models if model not in curves]:
         return _unmeasured(what, without, models)
+    if flat := [model for model in models if not curves[model].prunable().known]:
+        return Secondary(
+            Clause(text=f"{what}: it rises by less at every sparsity for {len(flat)} of {len(models)} models")
+        )
     difference = prunable_text_effect(study, curves.values()).difference
     number = Number(estimate=difference, unit="percent of the weights", digits=1)
     text = f"{what}: {_WORDS[above_zero(difference)]} with more text, a difference of {number.text}"

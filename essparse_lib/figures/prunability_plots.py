@@ -58,7 +58,7 @@ def draw_emergence(study: Study, curves: Sequence[LossCurve], styles: Styles, sp
         [curve for curve in curves if curve.model in untrained],
         lambda curve: curve.lost(sparsity, untrained[curve.model]),
     )
-    if not shares:
+    if not curves:
         return style.note("not measured yet")
     titles = (
         f"sparsity at which the loss rises by {TOLERANCE:.0%} (%)",
@@ -69,7 +69,8 @@ def draw_emergence(study: Study, curves: Sequence[LossCurve], styles: Styles, sp
         for model, (steps, values) in quantity.items():
             ax.plot(steps, 100 * values, marker="o", markersize=3.5, **styles[model])
     style.scale_steps(axes, max(study.pretrained[curve.model].steps for curve in curves))
-    style.line_legend(figure, {model: styles[model] for model in shares}, columns=5)
+    drawn = dict.fromkeys((*shares, *losses))
+    style.line_legend(figure, {model: styles[model] for model in drawn}, columns=5)
     return figure
 
 
