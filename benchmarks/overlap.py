@@ -13,8 +13,9 @@ from pathlib import Path
 
 import typer
 
-from essparse_lib import tasks
+from essparse_lib import figures, tasks
 from essparse_lib.files import writing
+from essparse_lib.specs.trial import Pruning
 
 #: Where the counts are kept; the page on data has them from there.
 KEPT = Path(__file__).parents[1] / "results/overlap.json"
@@ -64,13 +65,17 @@ def overlap(texts: Iterable[str], others: Iterable[str]) -> dict[str, int]:
 def measure(first: str, second: str) -> dict[str, dict[str, int]]:
     """Return the overlap of each split of the first task with each split of the second, and the other way round.
 
+    The splits are those of Figure 2 at lab scale.
+
     Args:
         first: name of a task of single texts.
         second: name of another.
     """
     splits = {}
+    study = figures.study("fig2", "lab")
     for name in (first, second):
-        data = tasks.get(name).splits()
+        held_out = study.trial(study.models[0], name, Pruning(), 0).training.held_out
+        data = tasks.get(name).splits(held_out)
         splits[name] = {"train": data.train, "test": data.test}
     counts = {}
     for one, other in ((first, second), (second, first)):

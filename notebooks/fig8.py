@@ -223,7 +223,7 @@ Markdown(f"Beside C9, and deciding nothing: {prunability_clauses.held_out_loss(s
 
 # %% [markdown]
 # In the left panel a fall is to be expected whatever the weights do: a model that has learned nothing has nothing to lose, and 1% of a smaller loss is less. The right panel measures the loss against what
-# was learned, and is free of this. [Methods](../book/methods.md#prunability-without-fine-tuning) says when this is measured.
+# was learned, and is free of this. [Methods](#prunability-without-fine-tuning) says when this is measured.
 
 # %% [markdown]
 # ## Where the numbers come from

@@ -6,11 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from essparse_lib.analysis.metrics import METRICS
 
 from essparse_lib import figures, specs, tasks
 from essparse_lib.figures import language_settings, vision_settings
 from essparse_lib.models import catalogue
+from essparse_lib.records.metrics import METRICS
 from essparse_lib.records.pretrained import PRETRAINED, reads
 from essparse_lib.specs.models import MODELS, Reads
 from essparse_lib.specs.pretraining import ImagePretraining

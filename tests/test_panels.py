@@ -63,7 +63,7 @@ def test_a_curve_is_read_in_three_ways():
     assert [row["value"] for row in by_reading[panels.CHANGE]] == [0, 0, -4, -20]
     assert [row["value"] for row in by_reading[panels.SCORE]] == [81, 81, 77, 61]
     assert by_reading[panels.PERCENT][3]["value"] == pytest.approx(-100 * 20 / 81, abs=0.01)
-    assert by_reading[panels.SCORE][2]["text"] == "77.0 [76.0, 78.0]"
+    assert by_reading[panels.SCORE][2]["text"] == "77.0 [74.8, 79.3]"
     assert by_reading[panels.SCORE][2]["seeds"] == "0: 76.0, 1: 78.0"
     # 1 point of the 4 between 30% and 60%
     assert {mark["reading"]: mark["value"] for mark in marks}[panels.CHANGE] == 37.5

@@ -10,7 +10,7 @@ import numpy as np
 from ..specs.pretraining import ImagePretraining, ObjectiveKind
 from ..specs.study import Study
 from .curves import Curve
-from .effects import Effect, effect, task_means
+from .effects import PretrainingEffect, effect, task_means
 from .essential import resampled_essential_sparsity
 
 #: The sparsities, from the first to the last, over which the drops of a curve are averaged (C7).
@@ -66,7 +66,7 @@ def learned_tasks(study: Study, curves: Sequence[Curve], models: Sequence[str]) 
 
 def essential_effect(
     study: Study, curves: Sequence[Curve], comparison: Comparison, tasks: Sequence[str] | None = None
-) -> Effect:
+) -> PretrainingEffect:
     """Return the effect of the pre-training on the essential sparsity, as a fraction: the mean over tasks.
 
     Args:
@@ -93,7 +93,7 @@ def mean_drop(curve: Curve) -> float:
 
 def spared_effect(
     study: Study, curves: Sequence[Curve], comparison: Comparison, tasks: Sequence[str] | None = None
-) -> Effect:
+) -> PretrainingEffect:
     """Return by how much less the first models of a comparison lose to pruning than the second, in points.
 
     The quantity of a model is its ``mean_drop`` with the sign turned, the mean over tasks; so a difference above 0 says
@@ -112,7 +112,7 @@ def spared_effect(
     return effect(spared, comparison.more, comparison.less)
 
 
-def drop_effects(study: Study, curves: Sequence[Curve], comparison: Comparison) -> dict[float, Effect]:
+def drop_effects(study: Study, curves: Sequence[Curve], comparison: Comparison) -> dict[float, PretrainingEffect]:
     """Return the effect of the pre-training on the drop in points against the dense model, by sparsity.
 
     Drops are means over the tasks that every model of the comparison has learned. A difference above 0 says that the

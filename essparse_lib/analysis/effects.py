@@ -18,7 +18,7 @@ from .estimate import UNKNOWN, Estimate
 
 
 @dataclass(frozen=True)
-class Effect:
+class PretrainingEffect:
     """The difference between two groups of pre-trained models in one quantity.
 
     Attributes:
@@ -39,7 +39,7 @@ def effect(
     more: Iterable[str],
     less: Iterable[str],
     amounts: Mapping[str, float] | None = None,
-) -> Effect:
+) -> PretrainingEffect:
     """Return the effect of a quantity: the first group of models less the second, as far as models have values.
 
     Args:
@@ -55,7 +55,7 @@ def effect(
     second = [values[model] for model in less if model in values]
     difference = mean_difference(first, second) if first and second else UNKNOWN
     pairs = [(amounts[model], value) for model, value in values.items()] if amounts is not None else []
-    return Effect(values, difference, rank_correlation(pairs))
+    return PretrainingEffect(values, difference, rank_correlation(pairs))
 
 
 def task_means(
@@ -75,10 +75,10 @@ def task_means(
     return {model: np.mean(values, 0) for model, values in by_model.items() if len(values) == len(tasks)}
 
 
-def most_lost(effects: Mapping[float, Effect]) -> float:
+def most_lost(effects: Mapping[float, PretrainingEffect]) -> float:
     """Return the largest fall of any model's value below its value at the first level; 0 if no value falls.
 
-    >>> most_lost({0.0: Effect({"a": 70.0, "b": 60.0}, UNKNOWN), 0.5: Effect({"a": 72.0, "b": 57.5}, UNKNOWN)})
+    >>> most_lost({0.0: PretrainingEffect({"a": 70.0, "b": 60.0}, UNKNOWN), 0.5: PretrainingEffect({"a": 72.0, "b": 57.5}, UNKNOWN)})
     2.5
     """
     first = next(iter(effects.values())).values

@@ -12,7 +12,7 @@ from ..records.store import Record
 from ..specs.measurement import MeasurementKind
 from ..specs.study import Study
 from .comparisons import Comparison, known_tasks
-from .effects import Effect, effect
+from .effects import PretrainingEffect, effect
 from .essential import crossing, monotone
 from .estimate import UNKNOWN, Estimate, exact
 from .measured import measured
@@ -157,7 +157,7 @@ def trained(study: Study, curves: Iterable[LossCurve]) -> dict[str, LossCurve]:
     return {curve.model: curve for curve in curves if curve.step == study.pretrained[curve.model].steps}
 
 
-def prunable_text_effect(study: Study, curves: Iterable[LossCurve], tolerance: float = TOLERANCE) -> Effect:
+def prunable_text_effect(study: Study, curves: Iterable[LossCurve], tolerance: float = TOLERANCE) -> PretrainingEffect:
     """Return the effect of the text on how far the trained models can be pruned, in percent of the weights.
 
     Args:
@@ -194,7 +194,7 @@ def counted_tasks(
 
 def feature_effect(
     study: Study, curves: Sequence[FeatureCurve], comparison: Comparison, reading: str = "knn"
-) -> Effect:
+) -> PretrainingEffect:
     """Return the effect of the pre-training on the mean drop of the features' accuracy over 10 to 60%, in points.
 
     Drops are means over the tasks that count (``counted_tasks``). Above 0 the first models lose more. The interval is

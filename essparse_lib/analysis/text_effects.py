@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from ..specs.pretraining import TextPretraining
 from ..specs.study import Study
 from .curves import Curve
-from .effects import Effect, Slope, rank_correlation, slope, task_means
+from .effects import PretrainingEffect, Slope, rank_correlation, slope, task_means
 from .estimate import UNKNOWN
 from .series import Series, shared_readings, text_pretrainings
 
@@ -25,7 +25,7 @@ def text_extremes(study: Study) -> tuple[list[TextPretraining], list[TextPretrai
     return most, least
 
 
-def zero_effects(study: Study, runs: Sequence[Series]) -> dict[str, Effect]:
+def zero_effects(study: Study, runs: Sequence[Series]) -> dict[str, PretrainingEffect]:
     """Return the effect of the text on the zeros at the end of the pre-training, by reading.
 
     Zeros are in percent of the prunable weights.
@@ -42,7 +42,7 @@ def zero_effects(study: Study, runs: Sequence[Series]) -> dict[str, Effect]:
     return effects
 
 
-def loss_effect(study: Study, runs: Sequence[Series]) -> Effect:
+def loss_effect(study: Study, runs: Sequence[Series]) -> PretrainingEffect:
     """Return the effect of the text on the held-out loss at the end of the pre-training, in nats a token.
 
     Args:
@@ -52,7 +52,7 @@ def loss_effect(study: Study, runs: Sequence[Series]) -> Effect:
     return text_effect(study, {run.name: float(run.held_out[-1]) for run in _ended(study, runs)})
 
 
-def score_effects(study: Study, curves: Sequence[Curve]) -> dict[float, Effect]:
+def score_effects(study: Study, curves: Sequence[Curve]) -> dict[float, PretrainingEffect]:
     """Return the effect of the text on the score in points, by sparsity.
 
     Scores are means over the tasks that some dense model has learned.
@@ -84,7 +84,7 @@ def tasks_with_something_to_lose(study: Study, curves: Sequence[Curve]) -> list[
     return [task for task in study.tasks if models and all((model, task) in losing for model in models)]
 
 
-def pruned_effect(study: Study, curves: Sequence[Curve], tasks: Sequence[str]) -> Effect:
+def pruned_effect(study: Study, curves: Sequence[Curve], tasks: Sequence[str]) -> PretrainingEffect:
     """Return the effect of the text on the mean score of the pruned models over all sparsities, in points.
 
     Args:
@@ -116,7 +116,7 @@ def _ended(study: Study, runs: Sequence[Series]) -> list[Series]:
     return [run for run in runs if run.complete and run.name in study.pretrained]
 
 
-def text_effect(study: Study, values: Mapping[str, float]) -> Effect:
+def text_effect(study: Study, values: Mapping[str, float]) -> PretrainingEffect:
     """Return what a line through all pre-trainings changes by, with the rank correlation over all amounts of text.
 
     Args:
@@ -126,4 +126,4 @@ def text_effect(study: Study, values: Mapping[str, float]) -> Effect:
     line = text_slope(study, values)
     fractions = {spec.model: spec.fraction for spec in text_pretrainings(study)}
     pairs = [(fractions[model], value) for model, value in values.items()]
-    return Effect(values, line.change if line else UNKNOWN, rank_correlation(pairs))
+    return PretrainingEffect(values, line.change if line else UNKNOWN, rank_correlation(pairs))

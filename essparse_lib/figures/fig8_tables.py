@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..analysis.change_point import ChangePoint
-from ..analysis.effects import Effect, most_lost
+from ..analysis.effects import PretrainingEffect, most_lost
 from ..analysis.essential import EPSILON
 from ..analysis.series import Series, text_pretrainings
 from ..analysis.text_effects import loss_effect, text_extremes
@@ -48,7 +48,7 @@ def learned(study: Study, runs: Sequence[Series]) -> str:
     )
 
 
-def cost_of_pruning(scores: Mapping[float, Effect]) -> str:
+def cost_of_pruning(scores: Mapping[float, PretrainingEffect]) -> str:
     """Return how scores change from the dense models to the sparsest, in words.
 
     Args:
@@ -112,7 +112,7 @@ def _row(pretraining: TextPretraining, record: Record | None) -> dict[str, str]:
     }
 
 
-def effect_table(study: Study, effects: Mapping[Any, Effect], title: str, digits: int) -> pd.DataFrame:
+def effect_table(study: Study, effects: Mapping[Any, PretrainingEffect], title: str, digits: int) -> pd.DataFrame:
     """Return a row for each quantity: means on the most and on the least text, what a line changes by, the trend.
 
     Args:
@@ -138,7 +138,7 @@ def effect_table(study: Study, effects: Mapping[Any, Effect], title: str, digits
     return pd.DataFrame(rows, columns=columns)
 
 
-def _values_by_group(study: Study, effect: Effect) -> list[list[float]]:
+def _values_by_group(study: Study, effect: PretrainingEffect) -> list[list[float]]:
     """Return the values of the models of the most text, and of those of the least."""
     return [
         [effect.values[pretraining.model] for pretraining in group if pretraining.model in effect.values]

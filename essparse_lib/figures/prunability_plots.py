@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-#: By model, how its line is drawn.
-Styles = Mapping[str, Mapping[str, Any]]
 
 _TOLERANCE_LEGEND = {f"{TOLERANCE:.0%} above the dense model": dict(color=style.GUIDE, linestyle="--", linewidth=1)}
 _MAJORITY_LEGEND = {"commonest class": dict(color=style.GUIDE, linestyle=":", linewidth=1)}
@@ -40,7 +38,9 @@ def unmeasured(study: Study, records: Mapping[str, Record], kind: str) -> str:
     return f"Not measured yet: {len(lacking)} of {len(measurements)} ({kind}){at_steps}."
 
 
-def draw_emergence(study: Study, curves: Sequence[LossCurve], styles: Styles, sparsity: float = 0.5) -> Figure:
+def draw_emergence(
+    study: Study, curves: Sequence[LossCurve], styles: Mapping[str, Mapping[str, Any]], sparsity: float = 0.5
+) -> Figure:
     """Draw how prunability emerges: the sparsity within the tolerance, and what pruning takes, against the step.
 
     Left is the sparsity at which the held-out loss rises by ``TOLERANCE`` of the dense model's. Right is the share that
@@ -74,7 +74,7 @@ def draw_emergence(study: Study, curves: Sequence[LossCurve], styles: Styles, sp
     return figure
 
 
-def draw_losses(study: Study, curves: Sequence[LossCurve], styles: Styles) -> Figure:
+def draw_losses(study: Study, curves: Sequence[LossCurve], styles: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Draw the rise of the trained models' held-out loss against sparsity, in percent of the dense model's loss.
 
     Args:
@@ -94,7 +94,9 @@ def draw_losses(study: Study, curves: Sequence[LossCurve], styles: Styles) -> Fi
     return figure
 
 
-def draw_features(curves: Sequence[FeatureCurve], styles: Styles, reading: str = "knn") -> Figure:
+def draw_features(
+    curves: Sequence[FeatureCurve], styles: Mapping[str, Mapping[str, Any]], reading: str = "knn"
+) -> Figure:
     """Draw the accuracy that pruned features give against sparsity: a panel for each task, a line for each model.
 
     Args:
