@@ -78,7 +78,8 @@ def task_means(
 def most_lost(effects: Mapping[float, PretrainingEffect]) -> float:
     """Return the largest fall of any model's value below its value at the first level; 0 if no value falls.
 
-    >>> most_lost({0.0: PretrainingEffect({"a": 70.0, "b": 60.0}, UNKNOWN), 0.5: PretrainingEffect({"a": 72.0, "b": 57.5}, UNKNOWN)})
+    >>> dense = PretrainingEffect({"a": 70.0, "b": 60.0}, UNKNOWN)
+    >>> most_lost({0.0: dense, 0.5: PretrainingEffect({"a": 72.0, "b": 57.5}, UNKNOWN)})
     2.5
     """
     first = next(iter(effects.values())).values
