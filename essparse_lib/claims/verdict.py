@@ -77,6 +77,10 @@ class Clause:
         return {"text": self.text, "outcome": self.outcome and self.outcome.value, "places": places}
 
 
+#: How many places a statement names in words; more are counted.
+_MOST_NAMED = 5
+
+
 @dataclass(frozen=True, kw_only=True)
 class Statement:
     """What the records say of a claim about tasks in one of three senses.
@@ -101,7 +105,9 @@ class Statement:
         of = f"{self.of}, " if self.of else ""
         known = self.number is not None and self.number.estimate.known
         number = f" {self.number.text}," if self.number and known else ""
-        places = f" ({listing(self.places)})" if self.places else ""
+        places = ""
+        if self.places:
+            places = f" ({listing(self.places) if len(self.places) <= _MOST_NAMED else f'{len(self.places)} of them'})"
         return f"{of}{self.sense}:{number} {self.outcome}{places}"
 
     def plain(self) -> dict[str, Any]:

@@ -133,4 +133,6 @@ def _need_text(pool: Pool, needed: Need) -> str:
         seeds = f"more than {MOST_SEEDS}" if plan.seeds is None else str(plan.seeds)
         hours = "–" if plan.core_hours is None else f"{plan.core_hours:.1f}"
         table.append(f"| {'as now' if plan.factor == 1 else f'{plan.factor} × as many'} | {seeds} | {hours} |")
-    return "\n".join(table)
+    return "\n".join(
+        [*table, "", "Core-hours are those of one CPU thread on the devices that made the records, GPUs included."]
+    )

@@ -74,7 +74,10 @@ def provenance(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
     for status, count in Counter(record.status for record in rests_on).items():
         if status is not Status.OK:
             counted += f", {count} {status}"
-    hours = sum(note.get("seconds", 0) for note in notes) / 3600
+    seconds: Counter[str] = Counter()
+    for note in notes:
+        seconds[note.get("device", "unknown device")] += note.get("seconds", 0)
+    hours = [f"{total / 3600:.1f} hours on {device}" for device, total in sorted(seconds.items())]
     days = sorted({note["finished"][:10] for note in notes if "finished" in note})
     rows = {
         "scale": str(study.scale),
@@ -88,7 +91,7 @@ def provenance(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
         "weights (SHA-256)": _values(notes, "weights"),
         "PyTorch": _values(versions, "torch"),
         "transformers": _values(versions, "transformers"),
-        "computing time": f"{hours:.1f} hours in all",
+        "computing time": f"{listing(hours) or _NONE}, summed over the records",
         "made": " to ".join(dict.fromkeys((days[0], days[-1]))) if days else _NONE,
     }
     return pd.DataFrame({"value": rows}, dtype=str)
