@@ -9,7 +9,7 @@ from .. import figures
 from ..figures import panel_chart
 from ..files import writing
 from ..records.store import results
-from . import landing, overlap, status
+from . import devices, landing, overlap, status
 
 
 def write(folder: Path) -> None:
@@ -35,5 +35,6 @@ def _fragments() -> Mapping[str, str]:
     return {
         "landing.html": panel_chart.book_html(data) if data else without_records,
         "overlap.md": overlap.table(),
+        "devices.md": devices.table(),
         "status.md": status.table(),
     }
