@@ -182,7 +182,7 @@ def _percentage(evidence: Eligible, curve: Curve, estimate: Estimate) -> Number:
         estimate=estimate.scaled(100),
         unit="%",
         of=place_of(evidence.counted, curve),
-        at_least=estimate.value >= max(evidence.study.sparsities),
+        at_least=bool(estimate.value >= curve.levels.max()),
     )
 
 
