@@ -32,7 +32,7 @@ from essparse_lib.analysis.contrasts import MARGIN, contrasts
 from essparse_lib.analysis.curves import EPSILON, curves
 from essparse_lib.analysis.pooled import Effect, Range, mean_effect
 from essparse_lib.claims.c01_essential_sparsity import THRESHOLD, drops_at
-from essparse_lib.claims.rules import average_outcome, three_statements
+from essparse_lib.claims.rules import average_outcome, least_favourable, three_statements
 from essparse_lib.claims.verdict import Outcome
 from essparse_lib.specs.trial import Pruning
 
@@ -133,7 +133,7 @@ def of_patterns(
         parts = zip(truths[pattern], errors, signs, strict=True)
         pools.append([moved(either(error.patterns[pattern], sign), truth) for truth, error, sign in parts])
     statements = [three_statements(pool, AT_MOST) for pool in pools]
-    new, everywhere = (worst([each[sense].outcome for each in statements]) for sense in (1, 2))
+    new, everywhere = (least_favourable([each[sense].outcome for each in statements]) for sense in (1, 2))
     return average_outcome(pools, AT_MOST), new, everywhere
 
 
@@ -147,11 +147,6 @@ def of_tickets(truth: float, errors: Sequence[Errors], signs: Sequence[int]) -> 
     named = [("", effect) for effects in singles for effect in effects]
     _, new, everywhere = three_statements(means, WITHIN, single=named)
     return average_outcome([means], WITHIN), new.outcome, everywhere.outcome
-
-
-def worst(outcomes: Sequence[Outcome]) -> Outcome:
-    """Return the least favourable of some outcomes."""
-    return min(outcomes, key=(Outcome.DIFFERS, Outcome.INCONCLUSIVE, Outcome.AGREES).index)
 
 
 def with_mean(truths: Sequence[float], mean: float) -> list[float]:

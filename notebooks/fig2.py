@@ -20,7 +20,7 @@
 # **What is done here.** The smallest weights of the transformer blocks' matrices are set to zero over one global threshold,
 # the model is fine-tuned with these weights held at zero, and its score is compared with that of the same model, seed, head
 # and data order without pruning. Thin broken lines stand beside it: *random* pruning at the same sparsity, which any
-# choice of weights must beat (drawn where it has records, so far few), and magnitude pruning *after* the fine-tuning, with no training to follow, which is what the
+# choice of weights must beat (drawn where it has records), and magnitude pruning *after* the fine-tuning, with no training to follow, which is what the
 # words "without re-training" of the paper's abstract say but none of its experiments on BERT does. At lab scale the models are two public
 # encoders and, as the paper has decoders too, a small OPT that was pre-trained here, on little text ([Methods](../book/methods.md)).
 

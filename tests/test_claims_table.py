@@ -12,7 +12,7 @@ from essparse_lib.analysis.estimate import Estimate, exact
 from essparse_lib.book import claims
 from essparse_lib.claims.paper import STATEMENTS
 from essparse_lib.claims.registry import CLAIMS
-from essparse_lib.claims.verdict import Clause, Number, Outcome, Verdict
+from essparse_lib.claims.verdict import Clause, Number, Outcome, Statement, Verdict
 
 
 def _refuse(constant):
@@ -57,9 +57,16 @@ def test_table_says_all_and_fits_its_terminal(lab, monkeypatch, capsys, width):
 def test_what_looks_like_a_style_is_printed_and_what_else_is_stated_too(monkeypatch, capsys):
     number = Number(estimate=Estimate(2.0, 1.0, 3.0), unit="points", of="[bold]m[/bold] on t")
     judged = Verdict(
-        claim="C1", outcome=Outcome.AGREES, clauses=(Clause(text="no"),), numbers={"gap": number}, summary="at most {}"
+        claim="C1",
+        outcome=Outcome.AGREES,
+        clauses=(Clause(text="no"),),
+        numbers={"gap": number},
+        summary="at most {}",
+        statements=(
+            Statement(sense="for a new task", outcome=Outcome.INCONCLUSIVE),
+            Statement(sense="everywhere", outcome=Outcome.DIFFERS),
+        ),
     )
-    object.__setattr__(judged, "statements", (Clause(text="for a new task: inconclusive"), "everywhere: differs"))
     monkeypatch.setattr(claims, "verdicts", lambda scale: {"C1": judged})
     monkeypatch.setenv("COLUMNS", "200")
     claims.print_table("lab")

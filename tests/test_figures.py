@@ -250,7 +250,7 @@ def test_the_range_counts_complete_curves_and_says_where_it_is_a_bound():
 def test_curves_that_never_fall_are_named():
     found = records(lambda _: 90.0)
     assert curve_plots.unfalling(STUDY, curves(STUDY, found)).startswith(
-        "With up to 90% of the weights gone the loss stays within ε for m on t:"
+        "The loss stays within ε with up to 90% of the weights gone for m on t:"
     )
     assert curve_plots.unfalling(STUDY, curves(STUDY, records(knee_at(0.5)))) == ""
     del found[STUDY.trial("m", "t", Pruning(sparsity=0.5), 1).id]

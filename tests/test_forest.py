@@ -13,7 +13,7 @@ from essparse_lib.analysis.noise import NoiseReading
 from essparse_lib.analysis.noise_floor import MOST_SEEDS, core_hours, least_seeds, need, noise_floor
 from essparse_lib.analysis.pooled import Range
 from essparse_lib.claims import c01_essential_sparsity, c02_free_weights, c06_n_m_patterns, c10_tickets_like_one_shot
-from essparse_lib.claims.pools import Pool, Uncounted, deciding
+from essparse_lib.claims.pools import Pool, Reason, Uncounted, deciding
 from essparse_lib.figures import forest_plots, noise_tables, within_panels
 from essparse_lib.figures.fig5 import VARIANTS as PATTERNS
 from essparse_lib.records.store import Record
@@ -363,7 +363,7 @@ def test_without_records_there_are_words_and_no_error():
 
 def test_a_pool_in_which_nothing_counts_is_drawn_hollow():
     study = study_of("a", "b")
-    others = [Uncounted(difference=d, reason="nothing to lose") for d in differences(study, flipped(study))]
+    others = [Uncounted(difference=d, reason=Reason.NOTHING_TO_LOSE) for d in differences(study, flipped(study))]
     pool = Pool(of="at 30%", allowed=Range(low=-1.0, high=1.0), counted=(), others=tuple(others))
     texts = words(forest_plots.draw([pool]))
     assert {"a (nothing to lose)", "b (nothing to lose)"} <= set(texts) and "for a new task" not in texts

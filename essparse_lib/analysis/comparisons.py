@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from .curves import Curve
 from .effects import PretrainingEffect, effect, task_means
 from .essential import resampled_essential_sparsity
 
-#: The sparsities, from the first to the last, over which the drops of a curve are averaged (C7).
+#: The sparsities, from the first to the last, over which drops are averaged, with and without fine-tuning (C7).
 MEAN_DROP_FROM, MEAN_DROP_TO = 0.1, 0.6
 
 
@@ -56,6 +56,17 @@ def learned_tasks(study: Study, curves: Sequence[Curve], models: Sequence[str]) 
         models: names of the models that are compared.
     """
     learned = {(curve.model, curve.task) for curve in curves if curve.complete(study) and curve.learned()}
+    return shared_tasks(study, learned, models)
+
+
+def shared_tasks(study: Study, learned: Collection[tuple[str, str]], models: Sequence[str]) -> list[str]:
+    """Return the tasks that all of these models learned and none was pre-trained to tell (``known_tasks``).
+
+    Args:
+        study: the study of the models.
+        learned: pairs of a model and a task that it learned.
+        models: names of the models that are compared; without any there are no tasks.
+    """
     known = known_tasks(study, models)
     tasks = []
     for task in study.tasks:
@@ -87,8 +98,13 @@ def mean_drop(curve: Curve) -> float:
     It reads the whole curve where it turns, and varies much less from one training to the next than the one sparsity at
     which the curve turns.
     """
-    inside = (curve.levels > MEAN_DROP_FROM - 1e-9) & (curve.levels < MEAN_DROP_TO + 1e-9)
+    inside = averaged(curve.levels)
     return float(curve.drops()[0][inside].mean()) if inside.any() else float("nan")
+
+
+def averaged(levels: np.ndarray) -> np.ndarray:
+    """Return which sparsities lie between 10 and 60%, both included."""
+    return (levels > MEAN_DROP_FROM - 1e-9) & (levels < MEAN_DROP_TO + 1e-9)
 
 
 def spared_effect(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from ..records.store import Record
 from ..specs.measurement import MeasurementKind
 from ..specs.study import Study
-from .comparisons import Comparison, known_tasks
+from .comparisons import Comparison, averaged, shared_tasks
 from .effects import PretrainingEffect, effect
 from .essential import crossing, monotone
 from .estimate import UNKNOWN, Estimate, exact
@@ -20,9 +20,6 @@ from .text_effects import text_effect
 
 #: By how much the held-out loss may rise, as a fraction of the loss without pruning.
 TOLERANCE = 0.01
-
-#: The sparsities over which the drop of an accuracy is averaged: as for the scores after fine-tuning.
-DROP_FROM, DROP_TO = 0.1, 0.6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,9 +101,8 @@ class FeatureCurve:
 
     def mean_drop(self, reading: str) -> float:
         """Return the mean drop in points against the dense model over the sparsities from 10 to 60%."""
-        counted = (self.levels >= DROP_FROM - 1e-9) & (self.levels <= DROP_TO + 1e-9)
         accuracies = self.accuracies[reading]
-        return float((accuracies[0] - accuracies[counted]).mean())
+        return float((accuracies[0] - accuracies[averaged(self.levels)]).mean())
 
 
 def loss_curves(study: Study, records: Mapping[str, Record]) -> list[LossCurve]:
@@ -170,7 +166,7 @@ def prunable_text_effect(study: Study, curves: Iterable[LossCurve], tolerance: f
 
 
 def counted_tasks(
-    study: Study, curves: Sequence[FeatureCurve], models: Collection[str], reading: str = "knn"
+    study: Study, curves: Sequence[FeatureCurve], models: Sequence[str], reading: str = "knn"
 ) -> list[str]:
     """Return the tasks that count in a comparison of models by the features.
 
@@ -184,12 +180,7 @@ def counted_tasks(
         reading: ``knn`` or ``linear_probe``.
     """
     learned = {(curve.model, curve.task) for curve in curves if curve.learned(reading)}
-    left_out = known_tasks(study, list(models))
-    return [
-        task
-        for task in study.tasks
-        if models and task not in left_out and all((model, task) in learned for model in models)
-    ]
+    return shared_tasks(study, learned, models)
 
 
 def feature_effect(

@@ -96,5 +96,5 @@ def _narrow(judged: dict[str, Verdict]) -> RenderableType:
 
 def _found(judged: Verdict) -> str:
     """Return the numbers that decide, or else the reasons why nothing is decided, and what is stated besides."""
-    besides = [str(getattr(each, "text", each)) for each in getattr(judged, "statements", ())]
+    besides = [statement.text for statement in judged.statements]
     return "\n".join([judged.measured or judged.reason, *besides])

@@ -24,9 +24,9 @@ from ..specs.study import Study
 from ..specs.trial import Pruning
 from ..wording import listing, places_text
 from .paper import ESSENTIAL_RANGE
-from .phrases import Place, introduced, missing_models, nothing_to_lose, place_name, statement_clauses, unlearned_tasks
+from .phrases import Place, introduced, missing_models, nothing_to_lose, statement_clauses, unlearned_tasks
 from .pools import Pool, drops_of_curves
-from .rules import Decision, average_number, average_outcome, complete_models, three_statements, verdict_by
+from .rules import Decision, average_number, average_outcome, complete_models, place_of, three_statements, verdict_by
 from .verdict import Clause, Number, Statement, Verdict, not_judged
 
 CLAIM = "C1"
@@ -113,15 +113,7 @@ def drops_at(curves: Sequence[Curve], sparsity: float) -> list[Effect]:
         curves: the curves.
         sparsity: fraction of the prunable weights that is gone.
     """
-    effects = []
-    for curve in curves:
-        if sparsity in curve.levels:
-            level = list(curve.levels).index(sparsity)
-            drops, resampled = curve.drops()
-            effects.append(
-                Effect(model=curve.model, task=curve.task, value=float(drops[level]), resampled=resampled[:, level])
-            )
-    return effects
+    return drops_of_curves(curves, curves, sparsity, ALLOWED, decides=False).effects
 
 
 def pools(study: Study, curves: Sequence[Curve]) -> tuple[Pool, ...]:
@@ -166,9 +158,8 @@ def pools_near(study: Study, records: Mapping[str, Record], curves: Sequence[Cur
 def statements(counted: Sequence[Curve]) -> tuple[Statement, ...]:
     """Return the three statements at each sparsity, those at the threshold first."""
     result: list[Statement] = []
-    for sparsity in (THRESHOLD, *STATED):
-        effects = drops_at(counted, sparsity)
-        if effects and (sparsity != THRESHOLD or not result):
+    for sparsity in dict.fromkeys((THRESHOLD, *STATED)):
+        if effects := drops_at(counted, sparsity):
             result += three_statements(effects, ALLOWED, of=f"at {sparsity:.0%}")
     return tuple(result)
 
@@ -190,8 +181,8 @@ def _percentage(evidence: Eligible, curve: Curve, estimate: Estimate) -> Number:
     return Number(
         estimate=estimate.scaled(100),
         unit="%",
-        of=place_name(evidence.counted, curve),
-        at_least=estimate.value >= max(evidence.study.sparsities),
+        of=place_of(evidence.counted, curve),
+        at_least=bool(estimate.value >= curve.levels.max()),
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..analysis.contrasts import Contrast, contrasts
-from ..analysis.curves import EPSILON, MIN_SEEDS
+from ..analysis.curves import EPSILON
 from ..analysis.estimate import exact
 from ..analysis.feed_forward import FeedForwardShare, feed_forward_shares
 from ..analysis.pooled import Range
@@ -20,12 +20,11 @@ from ..records.store import Record
 from ..specs.study import Study
 from ..specs.trial import Pruning
 from .phrases import introduced, missing_models, nothing_counts, statement_clauses, uncounted
-from .pools import Pool, of_contrasts
+from .pools import Pool, eligibility, of_contrasts
 from .rules import (
     Decision,
     average_number,
     average_outcome,
-    complete_models,
     least_favourable,
     three_statements,
     verdict_by,
@@ -44,14 +43,14 @@ class Eligible:
 
     Attributes:
         pruning: the pruning that removes 21.50% of the weights.
-        counted: its contrasts with the dense model that count.
-        others: those of models with all records that do not count.
+        drops: the drops that it costs.
+        others: contrasts with the dense model, of models with all records, that do not count.
         lacking: the models that lack records.
         shares: the feed-forward layers' shares of the weights, by the model's name.
     """
 
     pruning: Pruning
-    counted: list[Contrast]
+    drops: Pool
     others: list[Contrast]
     lacking: list[str]
     shares: dict[str, FeedForwardShare]
@@ -68,17 +67,11 @@ def eligible(study: Study, records: Mapping[str, Record]) -> Eligible | Verdict:
     shares = feed_forward_shares(study, records)
     if not shares:
         return not_judged(CLAIM, "records of where the removed weights lie are missing")
-
-    def complete(model: str) -> bool:
-        with_seeds = [each for each in drops if each.model == model and each.seeds >= MIN_SEEDS]
-        return len(with_seeds) == len(study.tasks_of(model))
-
-    models, lacking = complete_models(study, complete)
-    counted = [contrast for contrast in drops if contrast.model in models and contrast.counts]
-    others = [contrast for contrast in drops if contrast.model in models and not contrast.counts]
-    if not counted:
-        return nothing_counts(CLAIM, others, several_models=len(study.models) > 1)
-    return Eligible(pruning=pruning, counted=counted, others=others, lacking=lacking, shares=shares)
+    group = eligibility(study, drops, pairs=1)
+    if not group.counted:
+        return nothing_counts(CLAIM, group.others, several_models=len(study.models) > 1)
+    pool = _pool(pruning, drops, group.counted)
+    return Eligible(pruning=pruning, drops=pool, others=group.others, lacking=group.lacking, shares=shares)
 
 
 def pools(study: Study, records: Mapping[str, Record]) -> tuple[Pool, ...]:
@@ -89,8 +82,11 @@ def pools(study: Study, records: Mapping[str, Record]) -> tuple[Pool, ...]:
         records: records by the id of their spec.
     """
     pruning, drops = _drops(study, records)
-    of = f"at {100 * pruning.sparsity:.4g}%"
-    return (of_contrasts(of, drops, lambda contrast: contrast.counts, ALLOWED),)
+    return (_pool(pruning, drops, eligibility(study, drops, pairs=1).counted),)
+
+
+def _pool(pruning: Pruning, drops: list[Contrast], counted: list[Contrast]) -> Pool:
+    return of_contrasts(f"at {100 * pruning.sparsity:.4g}%", drops, counted, ALLOWED)
 
 
 def _drops(study: Study, records: Mapping[str, Record]) -> tuple[Pruning, list[Contrast]]:
@@ -101,7 +97,7 @@ def _drops(study: Study, records: Mapping[str, Record]) -> tuple[Pruning, list[C
 
 def decide(evidence: Eligible) -> Decision[str]:
     """Return the outcome of the mean drop and of the shares."""
-    effects = [-contrast.effect for contrast in evidence.counted]
+    effects = evidence.drops.effects
     majority = all(share.removed > 0.5 for share in evidence.shares.values())
     outcomes = {average_outcome([effects], ALLOWED), Outcome.AGREES if majority else Outcome.DIFFERS}
     numbers = {"mean loss": average_number(effects)}

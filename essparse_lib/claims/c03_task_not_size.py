@@ -15,8 +15,8 @@ from statistics import fmean
 
 import numpy as np
 
-from ..analysis.curves import MIN_SEEDS, Curve
-from ..analysis.essential import EPSILON, resampled_essential_sparsity
+from ..analysis.curves import EPSILON, MIN_SEEDS, Curve
+from ..analysis.essential import resampled_essential_sparsity
 from ..analysis.estimate import exact, percentile_interval
 from ..specs.study import Study
 from .rules import Decision, above_zero, verdict_by

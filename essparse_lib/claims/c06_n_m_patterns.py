@@ -12,14 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..analysis.contrasts import Contrast, contrasts
-from ..analysis.curves import EPSILON, MIN_SEEDS
-from ..analysis.pooled import Effect, Range
+from ..analysis.curves import EPSILON
+from ..analysis.pooled import Range
 from ..records.store import Record
 from ..specs.study import Study
 from ..specs.trial import Pruning
 from .phrases import introduced, missing_models, nothing_counts, statement_clauses, uncounted
-from .pools import Pool, of_contrasts
-from .rules import Decision, average_number, average_outcome, complete_models, three_statements, verdict_by
+from .pools import Pool, eligibility, of_contrasts
+from .rules import Decision, average_number, average_outcome, three_statements, verdict_by
 from .verdict import Clause, Statement, Verdict
 
 CLAIM = "C6"
@@ -34,21 +34,17 @@ class Eligible:
 
     Attributes:
         patterns: the lightest patterns.
-        counted: their contrasts with the dense model that count.
-        others: those of models with all records that do not count.
+        pools: the drops that each of them costs.
+        others: contrasts with the dense model, of models with all records, that do not count.
         lacking: the models that lack records.
         several_models: whether the study has several models.
     """
 
     patterns: list[Pruning]
-    counted: list[Contrast]
+    pools: tuple[Pool, ...]
     others: list[Contrast]
     lacking: list[str]
     several_models: bool
-
-    def drops(self, pattern: Pruning) -> list[Effect]:
-        """Return the drops that a pattern costs."""
-        return [-contrast.effect for contrast in self.counted if contrast.pruning == pattern]
 
 
 def eligible(study: Study, records: Mapping[str, Record]) -> Eligible | Verdict:
@@ -59,13 +55,16 @@ def eligible(study: Study, records: Mapping[str, Record]) -> Eligible | Verdict:
         records: records by the id of their spec.
     """
     lightest, drops = _drops(study, records)
-    models, lacking = _models(study, lightest, drops)
-    counted = [contrast for contrast in drops if contrast.model in models and contrast.counts]
-    others = [contrast for contrast in drops if contrast.model in models and not contrast.counts]
-    if not counted:
-        return nothing_counts(CLAIM, others, several_models=True)
-    several = len(study.models) > 1
-    return Eligible(patterns=lightest, counted=counted, others=others, lacking=lacking, several_models=several)
+    group = eligibility(study, drops, pairs=len(lightest))
+    if not group.counted:
+        return nothing_counts(CLAIM, group.others, several_models=True)
+    return Eligible(
+        patterns=lightest,
+        pools=_pools(lightest, drops, group.counted),
+        others=group.others,
+        lacking=group.lacking,
+        several_models=len(study.models) > 1,
+    )
 
 
 def _drops(study: Study, records: Mapping[str, Record]) -> tuple[list[Pruning], list[Contrast]]:
@@ -76,16 +75,6 @@ def _drops(study: Study, records: Mapping[str, Record]) -> tuple[list[Pruning], 
     return lightest, contrasts(study, records, [(pattern, Pruning()) for pattern in lightest])
 
 
-def _models(study: Study, patterns: list[Pruning], drops: list[Contrast]) -> tuple[list[str], list[str]]:
-    """Return the models that have all contrasts, and those that lack some."""
-
-    def complete(model: str) -> bool:
-        enough = [c for c in drops if c.model == model and c.seeds >= MIN_SEEDS]
-        return len(enough) == len(patterns) * len(study.tasks_of(model))
-
-    return complete_models(study, complete)
-
-
 def pools(study: Study, records: Mapping[str, Record]) -> tuple[Pool, ...]:
     """Return the drops that each of the lightest patterns costs; each pattern's mean decides.
 
@@ -94,25 +83,25 @@ def pools(study: Study, records: Mapping[str, Record]) -> tuple[Pool, ...]:
         records: records by the id of their spec.
     """
     patterns, drops = _drops(study, records)
-    models, _ = _models(study, patterns, drops)
+    return _pools(patterns, drops, eligibility(study, drops, pairs=len(patterns)).counted)
 
-    def pool(pattern: Pruning) -> Pool:
+
+def _pools(patterns: list[Pruning], drops: list[Contrast], counted: list[Contrast]) -> tuple[Pool, ...]:
+    pools = []
+    for pattern in patterns:
         of_pattern = [drop for drop in drops if drop.pruning == pattern]
-        return of_contrasts(
-            f"by {pattern.pattern}", of_pattern, lambda drop: drop.counts and drop.model in models, ALLOWED
-        )
-
-    return tuple(pool(pattern) for pattern in patterns)
+        pools.append(of_contrasts(f"by {pattern.pattern}", of_pattern, counted, ALLOWED))
+    return tuple(pools)
 
 
 def decide(evidence: Eligible) -> Decision[str]:
     """Return the outcome of the patterns' mean drops, and these."""
-    pools = {pattern.pattern: evidence.drops(pattern) for pattern in evidence.patterns}
-    numbers = {f"mean loss by {name}": average_number(effects) for name, effects in pools.items()}
+    numbers = {f"mean loss {pool.of}": average_number(pool.effects) for pool in evidence.pools}
     statements: list[Statement] = []
-    for name, effects in pools.items():
-        statements += three_statements(effects, ALLOWED, of=f"by {name}")
-    return Decision(average_outcome(list(pools.values()), ALLOWED), numbers, {}, tuple(statements))
+    for pool in evidence.pools:
+        statements += three_statements(pool.effects, ALLOWED, of=pool.of)
+    outcome = average_outcome([pool.effects for pool in evidence.pools], ALLOWED)
+    return Decision(outcome, numbers, {}, tuple(statements))
 
 
 def explain(evidence: Eligible, decision: Decision[str]) -> tuple[Clause, ...]:
@@ -133,6 +122,6 @@ def judge(study: Study, records: Mapping[str, Record]) -> Verdict:
     """
 
     def summary(evidence: Eligible) -> str:
-        return f"mean loss {' and '.join(f'{{}} by {pattern.pattern}' for pattern in evidence.patterns)}"
+        return f"mean loss {' and '.join(f'{{}} {pool.of}' for pool in evidence.pools)}"
 
     return verdict_by(CLAIM, study, lambda: eligible(study, records), decide, explain, summary)

@@ -32,9 +32,8 @@ from ..analysis.comparisons import (
     learned_tasks,
     spared_effect,
 )
-from ..analysis.curves import Curve
+from ..analysis.curves import EPSILON, Curve
 from ..analysis.effects import detectable_ratio
-from ..analysis.essential import EPSILON
 from ..analysis.estimate import Estimate
 from ..analysis.zero_shares import RELATIVE, excess_over_pretrainings, zero_shares
 from ..records.store import Record

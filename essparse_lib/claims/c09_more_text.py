@@ -25,10 +25,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from ..analysis.curves import Curve
+from ..analysis.curves import EPSILON, Curve
 from ..analysis.curves import curves as curves_of
 from ..analysis.effects import Slope
-from ..analysis.essential import EPSILON
 from ..analysis.pooled import ALPHA
 from ..analysis.series import series, text_pretrainings
 from ..analysis.text_effects import (

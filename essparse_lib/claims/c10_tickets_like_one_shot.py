@@ -13,19 +13,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..analysis.contrasts import MARGIN, Contrast, contrasts
-from ..analysis.curves import MIN_SEEDS
-from ..analysis.pooled import Effect, Range, mean_effect
+from ..analysis.pooled import Range
 from ..records.store import Record
 from ..specs.study import Study
 from ..specs.trial import Pruning
 from .paper import ALIKE_BELOW
 from .phrases import introduced, missing_models, nothing_counts, statement_clauses, uncounted
-from .pools import Pool, of_contrasts
+from .pools import Pool, eligibility, of_contrasts
 from .rules import (
     Decision,
     average_number,
     average_outcome,
-    complete_models,
     place_of,
     three_statements,
     verdict_by,
@@ -43,19 +41,16 @@ class Eligible:
     """The differences between tickets and one-shot masks, and the models that they are of.
 
     Attributes:
-        counted: contrasts of lottery tickets with one-shot masks that count.
+        pool: the differences averaged over the sparsities.
+        counted: contrasts of lottery tickets with one-shot masks that count, at each sparsity.
         others: those of models with all records that do not count.
         lacking: the models that lack records.
     """
 
+    pool: Pool
     counted: list[Contrast]
     others: list[Contrast]
     lacking: list[str]
-
-    def means(self) -> list[Effect]:
-        """Return each model's difference on each task, averaged over the sparsities."""
-        places = dict.fromkeys((contrast.model, contrast.task) for contrast in self.counted)
-        return [mean_effect([c.effect for c in self.counted if (c.model, c.task) == place]) for place in places]
 
 
 def eligible(study: Study, records: Mapping[str, Record]) -> Eligible | Verdict:
@@ -66,12 +61,11 @@ def eligible(study: Study, records: Mapping[str, Record]) -> Eligible | Verdict:
         records: records by the id of their spec.
     """
     tickets, differences = _differences(study, records)
-    models, lacking = _models(study, tickets, differences)
-    counted = [contrast for contrast in differences if contrast.model in models and contrast.counts]
-    others = [contrast for contrast in differences if contrast.model in models and not contrast.counts]
-    if not counted:
-        return nothing_counts(CLAIM, others, several_models=True)
-    return Eligible(counted=counted, others=others, lacking=lacking)
+    group = eligibility(study, differences, pairs=len(tickets))
+    if not group.counted:
+        return nothing_counts(CLAIM, group.others, several_models=True)
+    pool, *_ = _pools(tickets, differences, group.counted)
+    return Eligible(pool=pool, counted=group.counted, others=group.others, lacking=group.lacking)
 
 
 def _differences(study: Study, records: Mapping[str, Record]) -> tuple[list[Pruning], list[Contrast]]:
@@ -82,16 +76,6 @@ def _differences(study: Study, records: Mapping[str, Record]) -> tuple[list[Prun
     return tickets, contrasts(study, records, [(ticket, Pruning(sparsity=ticket.sparsity)) for ticket in tickets])
 
 
-def _models(study: Study, tickets: list[Pruning], differences: list[Contrast]) -> tuple[list[str], list[str]]:
-    """Return the models that have all contrasts, and those that lack some."""
-
-    def complete(model: str) -> bool:
-        enough = [c for c in differences if c.model == model and c.seeds >= MIN_SEEDS]
-        return len(enough) == len(tickets) * len(study.tasks_of(model))
-
-    return complete_models(study, complete)
-
-
 def pools(study: Study, records: Mapping[str, Record]) -> tuple[Pool, ...]:
     """Return the differences averaged over the sparsities, whose mean decides, and those at each sparsity.
 
@@ -100,24 +84,21 @@ def pools(study: Study, records: Mapping[str, Record]) -> tuple[Pool, ...]:
         records: records by the id of their spec.
     """
     tickets, differences = _differences(study, records)
-    models, _ = _models(study, tickets, differences)
+    return _pools(tickets, differences, eligibility(study, differences, pairs=len(tickets)).counted)
 
-    def pool(of: str, contrasts_of_pool: list[Contrast], decides: bool) -> Pool:
-        def counts(contrast: Contrast) -> bool:
-            return contrast.counts and contrast.model in models
 
-        return of_contrasts(of, contrasts_of_pool, counts, ALLOWED, drops=False, decides=decides)
-
-    result = [pool(f"below {ALIKE_BELOW:.0%}", differences, decides=True)]
+def _pools(tickets: list[Pruning], differences: list[Contrast], counted: list[Contrast]) -> tuple[Pool, ...]:
+    """Return the pool whose mean decides, and then that of each sparsity."""
+    pools = [of_contrasts(f"below {ALIKE_BELOW:.0%}", differences, counted, ALLOWED, drops=False)]
     for ticket in tickets:
-        at_sparsity = [difference for difference in differences if difference.pruning == ticket]
-        result.append(pool(f"at {100 * ticket.sparsity:.4g}%", at_sparsity, decides=False))
-    return tuple(result)
+        of, at_sparsity = f"at {100 * ticket.sparsity:.4g}%", [each for each in differences if each.pruning == ticket]
+        pools.append(of_contrasts(of, at_sparsity, counted, ALLOWED, drops=False, decides=False))
+    return tuple(pools)
 
 
 def decide(evidence: Eligible) -> Decision[str]:
     """Return the outcome of the mean difference, and that difference."""
-    means = evidence.means()
+    means = evidence.pool.effects
     single = [
         (f"{place_of(means, contrast.effect)} at {contrast.pruning.sparsity:.0%}", contrast.effect)
         for contrast in evidence.counted
@@ -129,7 +110,7 @@ def decide(evidence: Eligible) -> Decision[str]:
 def explain(evidence: Eligible, decision: Decision[str]) -> tuple[Clause, ...]:
     """Return the statements in words, the mean of each model, and which tasks and models do not count."""
     clauses = statement_clauses(decision.statements)
-    means = evidence.means()
+    means = evidence.pool.effects
     models = list(dict.fromkeys(effect.model for effect in means))
     for model in models if len(models) > 1 else ():
         number = average_number([effect for effect in means if effect.model == model])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
 
 from ..analysis.contrasts import Contrast
@@ -12,8 +13,18 @@ from ..analysis.differences import Difference
 from ..analysis.estimate import UNKNOWN, Estimate
 from ..analysis.noise import NoiseReading
 from ..analysis.pooled import Effect, NewTask, Range, for_new_task, mean_effect, on_average
-from .rules import within
+from ..specs.study import Study
+from .rules import complete_models, within
 from .verdict import Outcome
+
+
+class Reason(StrEnum):
+    """Why a curve or contrast does not count."""
+
+    FEW_SEEDS = "too few seeds"
+    NOT_LEARNED = "not learned"
+    NOTHING_TO_LOSE = "nothing to lose"
+    RECORDS_MISSING = "records missing"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,11 +33,11 @@ class Uncounted:
 
     Attributes:
         difference: the difference.
-        reason: why it does not count, in a few words.
+        reason: why it does not count.
     """
 
     difference: Difference
-    reason: str
+    reason: Reason
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,13 +101,56 @@ def deciding(pools: Sequence[Pool]) -> list[Pool]:
     return [pool for pool in pools if pool.decides]
 
 
-def reason(learned: bool, sensitive: bool, seeds: int) -> str:
-    """Return in a few words why a curve or contrast does not count."""
+def reason(learned: bool, sensitive: bool, seeds: int) -> Reason:
+    """Return why a curve or contrast does not count; if nothing is wrong with it, its model lacks other records.
+
+    Args:
+        learned: whether the dense model has learned the task.
+        sensitive: whether the model has something to lose on the task.
+        seeds: the number of seeds.
+    """
     if seeds < MIN_SEEDS:
-        return "too few seeds"
+        return Reason.FEW_SEEDS
     if not learned:
-        return "not learned"
-    return "records missing" if sensitive else "nothing to lose"
+        return Reason.NOT_LEARNED
+    return Reason.RECORDS_MISSING if sensitive else Reason.NOTHING_TO_LOSE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Eligibility:
+    """The contrasts of a claim, by whether they count.
+
+    Attributes:
+        counted: those that count.
+        others: those of models with all records that do not count.
+        lacking: the models that lack records.
+    """
+
+    counted: list[Contrast]
+    others: list[Contrast]
+    lacking: list[str]
+
+
+def eligibility(study: Study, contrasts: Sequence[Contrast], pairs: int) -> Eligibility:
+    """Return which contrasts of a study count. A model counts only if it has all of its contrasts.
+
+    Args:
+        study: the study of the contrasts.
+        contrasts: the contrasts that there are.
+        pairs: how many contrasts the claim compares on each task.
+    """
+
+    def complete(model: str) -> bool:
+        enough = [each for each in contrasts if each.model == model and each.seeds >= MIN_SEEDS]
+        return len(enough) == pairs * len(study.tasks_of(model))
+
+    models, lacking = complete_models(study, complete)
+    of_models = [contrast for contrast in contrasts if contrast.model in models]
+    return Eligibility(
+        counted=[contrast for contrast in of_models if contrast.counts],
+        others=[contrast for contrast in of_models if not contrast.counts],
+        lacking=lacking,
+    )
 
 
 def drops_of_curves(
@@ -129,7 +183,7 @@ def drops_of_curves(
 def of_contrasts(
     of: str,
     contrasts: Sequence[Contrast],
-    counts: Callable[[Contrast], bool],
+    counted: Sequence[Contrast],
     allowed: Range,
     *,
     drops: bool = True,
@@ -140,19 +194,19 @@ def of_contrasts(
     Args:
         of: what they are differences of.
         contrasts: the contrasts.
-        counts: returns whether the claim counts a contrast.
+        counted: those of all the claim's contrasts that count.
         allowed: the differences that the claim allows.
         drops: whether the baseline's score stands first, so that a loss is above 0.
         decides: whether the verdict rests on their mean.
     """
     differences, others = [], []
     for group in _by_place(contrasts).values():
-        counted = [contrast for contrast in group if counts(contrast)]
-        pairs = [(contrast.pruning, contrast.baseline) for contrast in counted or group]
+        counted_here = [contrast for contrast in group if any(contrast is each for each in counted)]
+        pairs = [(contrast.pruning, contrast.baseline) for contrast in counted_here or group]
         if drops:
             pairs = [(baseline, pruning) for pruning, baseline in pairs]
         difference = Difference(curve=group[0].curve, pairs=tuple(pairs))
-        if counted:
+        if counted_here:
             differences.append(difference)
         else:
             why = reason(group[0].learned, group[0].sensitive, min(contrast.seeds for contrast in group))

@@ -1,12 +1,12 @@
 """Secondary statements on C7 and C9: how far models can be pruned by what needs no fine-tuning.
 
-They decide nothing, and stand beside the verdicts. Both compare groups of pre-trained models, by 95% t-intervals from
-the spread between pre-trainings. Where models lack the measurement, or have nothing to lose by it, the clause says how
+They decide nothing, and stand beside the verdicts; no verdict needs these records. Their 95% t-intervals come from the
+spread between pre-trainings. Where models lack the measurement, or have nothing to lose by it, the clause says how
 many, and there is no number.
-No verdict needs these records.
 
 C9: the largest sparsity up to which the held-out loss of the trained model stays within 1% of its loss without pruning,
-of models of the most text less those of the least. C7: the mean drop over 10 to 60% of the accuracy that pruned and
+as what a line through all pre-trainings changes by from the least text to the most. It is stated where the models of
+the most text and of the least have it. C7: the mean drop over 10 to 60% of the accuracy that pruned and
 frozen features give, of self-supervised less supervised models, over the tasks whose classes the features of every
 model tell and none was pre-trained to tell.
 """
@@ -16,11 +16,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from ..analysis.comparisons import Comparison
+from ..analysis.comparisons import MEAN_DROP_FROM, MEAN_DROP_TO, Comparison
 from ..analysis.estimate import Estimate
 from ..analysis.prunability import (
-    DROP_FROM,
-    DROP_TO,
     TOLERANCE,
     counted_tasks,
     feature_curves,
@@ -29,7 +27,7 @@ from ..analysis.prunability import (
     prunable_text_effect,
     trained,
 )
-from ..analysis.text_effects import text_extremes
+from ..analysis.series import text_pretrainings
 from ..records.store import Record
 from ..specs.study import Study
 from ..wording import listing
@@ -56,15 +54,14 @@ class Secondary:
 
 
 def held_out_loss(study: Study, records: Mapping[str, Record]) -> Secondary:
-    """Return the statement on C9: how much further models of the most text can be pruned than those of the least.
+    """Return the statement on C9: how much further models can be pruned with more text.
 
     Args:
         study: a study of pre-trainings on several amounts of text.
         records: records by the id of their spec.
     """
     curves = trained(study, loss_curves(study, records))
-    most, least = text_extremes(study)
-    models = [spec.model for spec in (*most, *least)]
+    models = [spec.model for spec in text_pretrainings(study)]
     what = f"sparsity at which the held-out loss, without fine-tuning, rises by {TOLERANCE:.0%}"
     if without := [model for model in models if model not in curves]:
         return _unmeasured(what, without, models)
@@ -94,7 +91,8 @@ def pruned_features(
     curves = feature_curves(study, records)
     measured = {(curve.model, curve.task) for curve in curves}
     models = comparison.models
-    what = f"drop over {DROP_FROM:.0%} to {DROP_TO:.0%} of the accuracy of {READINGS[reading]} on frozen features"
+    span = f"{MEAN_DROP_FROM:.0%} to {MEAN_DROP_TO:.0%}"
+    what = f"drop over {span} of the accuracy of {READINGS[reading]} on frozen features"
     without = [model for model in models if any((model, task) not in measured for task in study.tasks_of(model))]
     if without or not models:
         return _unmeasured(what, without, models)

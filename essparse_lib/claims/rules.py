@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from ..analysis.estimate import Estimate
 from ..analysis.pooled import Effect, Range, beyond, for_new_task, mean_effect, on_average
@@ -33,13 +33,6 @@ class Decision(Generic[_Place]):
     numbers: Mapping[str, Number]
     by_outcome: Mapping[Outcome, list[_Place]]
     statements: tuple[Statement, ...] = ()
-
-
-def against(estimate: Estimate, threshold: float) -> Outcome:
-    """Return whether a quantity is at least the threshold: its whole 95% interval must lie on one side."""
-    if estimate.low >= threshold:
-        return Outcome.AGREES
-    return Outcome.DIFFERS if estimate.high < threshold else Outcome.INCONCLUSIVE
 
 
 def above_zero(estimate: Estimate) -> Outcome:
@@ -190,10 +183,19 @@ def three_statements(
     )
 
 
-def place_of(effects: Sequence[Effect], effect: Effect) -> str:
-    """Return the task of an effect in words, with its model where the effects have several models."""
-    several = len({each.model for each in effects}) > 1
-    return f"{effect.model} on {effect.task}" if several else effect.task
+class Placed(Protocol):
+    """What belongs to one model and one task, such as an effect or a curve."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def task(self) -> str: ...
+
+
+def place_of(group: Sequence[Placed], placed: Placed) -> str:
+    """Return the task of an effect or a curve in words, with its model where the group has several models."""
+    several = len({each.model for each in group}) > 1
+    return f"{placed.model} on {placed.task}" if several else placed.task
 
 
 def average_number(effects: Sequence[Effect]) -> Number:

@@ -12,7 +12,7 @@ from ..analysis.essential import EPSILON, essential_sparsity
 from ..analysis.estimate import Estimate
 from ..analysis.turning_point import turning_point
 from ..specs.study import Study
-from ..wording import places_text
+from ..wording import listing, places_text
 from . import style
 from .points import Point
 
@@ -194,25 +194,25 @@ def sparsity_text(curve: Curve, sparsity: Estimate) -> str:
 
 def unfalling(study: Study, curves: Sequence[Curve], epsilon: float = EPSILON) -> str:
     """Return which complete curves never fall by more than ε, and what follows from that; empty if all fall."""
-    end = max(study.sparsities)
-    lasting = [curve for curve in _complete(study, curves) if essential_sparsity(curve, epsilon).value >= end]
+    lasting: dict[float, list[tuple[str, str]]] = {}
+    for curve in _complete(study, curves):
+        if essential_sparsity(curve, epsilon).value >= curve.levels[-1]:
+            lasting.setdefault(float(curve.levels[-1]), []).append((curve.model, curve.task))
     if not lasting:
         return ""
-    where = places_text((curve.model, curve.task) for curve in lasting)
+    where = [f"with up to {end:.0%} of the weights gone {places_text(places)}" for end, places in lasting.items()]
     return (
-        f"With up to {end:.0%} of the weights gone the loss stays within ε {where}: what is left of the blocks is "
-        "enough there, with the embeddings, which are not pruned. Where the essential sparsity ends cannot be told, "
-        "only that it lies no lower."
+        f"The loss stays within ε {listing(where)}: what is left of the blocks is enough there, with the embeddings, "
+        "which are not pruned. Where the essential sparsity ends cannot be told, only that it lies no lower."
     )
 
 
 def range_text(study: Study, curves: Sequence[Curve], epsilon: float = EPSILON) -> str:
     """Return the smallest and the largest essential sparsity of the complete curves, such as ``27% to 54%``."""
-    values = [essential_sparsity(curve, epsilon).value for curve in _complete(study, curves)]
+    values = [(essential_sparsity(curve, epsilon).value, curve.levels[-1]) for curve in _complete(study, curves)]
     if not values:
         return "not known yet"
-    end = max(study.sparsities)
-    low, high = (f"{'at least ' if value >= end else ''}{value:.0%}" for value in (min(values), max(values)))
+    low, high = (f"{'at least ' if value >= end else ''}{value:.0%}" for value, end in (min(values), max(values)))
     return low if low == high else f"{low} to {high}"
 
 

@@ -1,4 +1,4 @@
-"""An interactive panel of how probable it is that a drop lies within ε, with ε at the slider."""
+"""An interactive panel of the share of resamples in which a difference lies within ε, with ε at the slider."""
 
 from __future__ import annotations
 
