@@ -345,7 +345,7 @@ def test_the_effect_of_the_text_is_that_of_the_trained_models():
     assert "more with more text, a difference of 20.0 [" in statement.clause.text
     flat = loss_records(knee=lambda model, step: 1.0 if model == "m-60-0" else 0.3)
     nothing = prunability_clauses.held_out_loss(STUDY, flat)
-    assert nothing.number is None and "rises by less at every sparsity for 1 of 4 models" in nothing.clause.text
+    assert nothing.number is None and "rises by less at every sparsity for 1 of 5 models" in nothing.clause.text
 
 
 def test_unmeasured_models_are_counted_and_have_no_number():
@@ -354,7 +354,7 @@ def test_unmeasured_models_are_counted_and_have_no_number():
     for left, count in ((without, 1), ({}, 4)):
         statement = prunability_clauses.held_out_loss(STUDY, left)
         assert statement.number is None and statement.clause.outcome is None
-        assert f"not measured yet for {count} of 4 models" in statement.clause.text
+        assert f"not measured yet for {count} of 5 models" in statement.clause.text
     earlier = {i: r for i, r in records.items() if r.spec.step is None}
     kind = STUDY.measurements()[0].kind
     assert drawing.unmeasured(STUDY, earlier, kind) == (
