@@ -138,8 +138,8 @@ def test_records_of_other_data_are_refused_with_where_both_came_from():
     ("changed", "message"),
     [
         ({"predictions": ""}, r"seed 2 has no predictions: set it aside$"),
-        ({"predictions": "01"}, r"have predictions of other examples$"),
-        ({"labels": "1" * EXAMPLES}, r"have other labels$"),
+        ({"predictions": "01"}, r"have other labels or examples$"),
+        ({"labels": "1" * EXAMPLES}, r"have other labels or examples$"),
     ],
 )
 def test_records_of_one_curve_answer_the_same_examples(sparsity, changed, message):

@@ -184,8 +184,7 @@ def curves(
         prunings: levels in place of those of the variant; the dense model is always added as the first.
 
     Raises:
-        InputError: a record has no known metric or no predictions, or records of one curve differ in weights, data or
-            labels.
+        InputError: a record has no known metric or no predictions, or records of one curve do not go together.
     """
     variant = study.main if variant is None else variant
     named = None if prunings is None else tuple(prunings)
@@ -276,10 +275,8 @@ def _check_same_origin(records: Sequence[Record]) -> None:
                 raise InputError(f"{pair} were made with other {name}{explanation}")
         if not record.predictions:
             raise InputError(f"the record of {record.spec} has no predictions: set it aside")
-        if len(record.predictions) != len(first.predictions):
-            raise InputError(f"the records of {record.spec} and of {first.spec} have predictions of other examples")
-        if record.labels != first.labels:
-            raise InputError(f"the records of {record.spec} and of {first.spec} have other labels")
+        if record.labels != first.labels or len(record.predictions) != len(first.predictions):
+            raise InputError(f"the records of {record.spec} and of {first.spec} have other labels or examples")
 
 
 @lru_cache(maxsize=8)  # test sets of one figure, up to some megabytes each
