@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -224,7 +225,13 @@ def duration(text: str | None) -> float | None:
 
 
 def main() -> None:
-    """Run the command line; an input error ends it with one line and exit code 2."""
+    """Run the command line; an input error ends it with one line and exit code 2.
+
+    Signs that the output cannot take, such as a minus sign on many a Windows, are written as their code.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except InputError as error:

@@ -107,3 +107,24 @@ def test_command_needs_no_torch_and_no_records(options, tmp_path):
     else:
         assert all(name in done.stdout.split() for name in CLAIMS)
     assert not list(tmp_path.rglob("*"))
+
+
+def test_output_that_takes_few_signs_gets_valid_json_and_every_number():
+    number = "Number(estimate=Estimate(-1.0, -2.0, 0.5), unit='points')"
+    script = (
+        "import sys; from essparse_lib.book import claims; from essparse_lib import cli\n"
+        "from essparse_lib.analysis.estimate import Estimate; from essparse_lib.claims.verdict import *\n"
+        f"numbers = {{'drop': {number}}}\n"
+        "judged = Verdict(claim='C1', outcome=Outcome.AGREES, clauses=(), numbers=numbers, summary='±ε: {}')\n"
+        "claims.verdicts = lambda scale: {'C1': judged}\n"
+        "sys.argv = ['essparse', 'claims', *sys.argv[1:]]; cli.main()"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "COLUMNS": "200"}
+
+    def printed(*options):
+        command = [sys.executable, "-c", script, *options]
+        return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT, env=environment).stdout
+
+    (entry,) = json.loads(printed("--json"), parse_constant=_refuse)
+    assert entry["measured"] == "±ε: −1 [−2, 0] points"
+    assert r"\u22121 [\u22122, 0] points" in printed()

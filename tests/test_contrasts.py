@@ -143,6 +143,16 @@ def test_c2_wants_no_drop_and_most_of_what_goes_in_the_feed_forward_layers(drop,
         assert f"{output / (10 + output):.0%} lies in the feed-forward layers of m, which hold 50%" in verdict.reason
 
 
+def test_a_measurement_that_failed_is_none():
+    study = study_of("fig1")
+    made = records(lambda t, p, s: 80, study)
+    (name,) = shares(study, 30)
+    (asked,) = (m for m in study.measurements() if m.id == name)
+    failed = {name: Record(spec=asked, status="failed", reason="no memory")}
+    assert judge_c2(study, made | failed) == judge_c2(study, made)
+    assert judge_c2(study, made | failed).outcome == "not tested"
+
+
 def turning_at(knees):
     return lambda task, p, seed, model: 90 - 60 * max(0.0, p.sparsity - knees[model, task])
 

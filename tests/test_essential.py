@@ -133,6 +133,23 @@ def test_records_of_other_data_are_refused_with_where_both_came_from():
         curves(STUDY, found)
 
 
+@pytest.mark.parametrize("sparsity", [0.0, 0.3])
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"predictions": ""}, r"seed 2 has no predictions: set it aside$"),
+        ({"predictions": "01"}, r"have other labels or examples$"),
+        ({"labels": "1" * EXAMPLES}, r"have other labels or examples$"),
+    ],
+)
+def test_records_of_one_curve_answer_the_same_examples(sparsity, changed, message):
+    found = records(knee_at(0.5))
+    odd = STUDY.trial("m", "t", Pruning(sparsity=sparsity), 2).id
+    found[odd] = replace(found[odd], **changed)
+    with pytest.raises(InputError, match=message):
+        curves(STUDY, found)
+
+
 def test_a_score_of_nothing_has_no_relative_drop():
     learned = records(knee_at(0.5)).items()
     nothing = shares_to_digits(np.zeros(EXAMPLES))

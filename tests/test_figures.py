@@ -280,6 +280,13 @@ def test_only_what_has_no_record_is_run_live():
     assert interactive.unrecorded(STUDY, {}, [Pruning(sparsity=0.45)], []) == []
 
 
+def test_a_model_without_the_seeds_that_are_asked_for_is_not_run_live():
+    study = parameters.narrowed(figures.study("fig2", "lab"), "all", "all", "7")
+    assert study.seeds_of("mpnet-base", study.tasks[0]) == ()
+    trials = interactive.unrecorded(study, {}, [Pruning(sparsity=0.4)], study.tasks)
+    assert {(trial.model, trial.seed) for trial in trials} == {("minilm-l6", 7)}
+
+
 def test_at_tiny_scale_everything_missing_is_run_live():
     study = figures.study("fig2", "tiny")
     assert len(interactive.unrecorded(study, {}, [Pruning(sparsity=0.5)], [study.tasks[0]])) == len(study.trials())

@@ -70,13 +70,14 @@ def store(tmp_path):
             st.text().map(lambda name: f"loss {name}"), st.floats(allow_nan=False, allow_infinity=False)
         ),
         predictions=st.text("0123456789abcdefghijklmnopqrstuvwxyz"),
-        labels=st.text("0123456789abcdefghijklmnopqrstuvwxyz"),
         reason=texts,
         provenance=st.dictionaries(st.text(), plain_values),
         values=st.dictionaries(st.text(), st.lists(plain_values)),
-    )
+    ),
+    st.booleans(),
 )
-def test_record_round_trips_through_its_line(record):
+def test_record_round_trips_through_its_line(record, with_labels):
+    record = replace(record, labels=record.predictions[::-1] if with_labels else "")
     line = record.line()
     assert "\n" not in line
     assert Record.from_line(line) == record
@@ -262,6 +263,17 @@ def _damaged() -> dict[str, bytes]:
         "metrics that are no object": signed(metrics=[50.0]),
         "predictions that are cut": signed(predictions="010"),
         "labels that are no digits": signed(metrics={"matthews": 0.0}, labels="00-1"),
+        "metric beyond all numbers": signed(metrics={"steps": 10**400}),
+        "predictions that are no digits": signed(metrics={"steps": 1}, predictions="00A1"),
+        "signs in place of digits": signed(metrics={"accuracy": 100.0}, predictions="é!?.", labels="ü!?."),
+        "other number of predictions, without a score": signed(metrics={"steps": 1}, predictions="010"),
+        "predictions that are a list": signed(metrics={"steps": 1}, predictions=["0", "0", "1", "1"]),
+        "predictions that are a number": signed(metrics={"steps": 1}, predictions=7),
+        "values that are no object": signed(values=[1]),
+        "reason that is no text": signed(reason={"why": 1}),
+        "provenance that is no object": signed(provenance="cpu"),
+        "field twice": good.replace('"status"', '"status": "failed", "status"').encode(),
+        "metric twice": good.replace('"metrics": {', '"metrics": {"accuracy": 99.9, ').encode(),
         "metric that is NaN": _resigned(good.replace("50.0", "NaN")),
         "metric that is infinite": _resigned(good.replace("50.0", "1e999")),
         "value that is NaN": _resigned(good.replace('"code": "x"', '"code": NaN')),
@@ -444,6 +456,21 @@ def test_read_only_folder_is_named_and_can_be_read(as_nobody):
             work()
     assert store.records() == {trial().id: ok()}
     assert tree(folder) == before
+
+
+def test_what_cannot_be_read_is_named(store, as_nobody):
+    in_place = store.path(trial())
+    in_place.mkdir(parents=True)
+    for work in (store.records, lambda: store.records_of(trial()), lambda: store.append(ok()), store.mend):
+        with pytest.raises(InputError, match=f"^cannot read {re.escape(str(in_place))}: Is a directory$"):
+            work()
+    folder, drop_rights = as_nobody
+    closed = Store(folder)
+    closed.append(ok())
+    closed.path(trial()).chmod(0)
+    drop_rights()
+    with pytest.raises(InputError, match=f"^cannot read {re.escape(str(closed.path(trial())))}: Permission denied$"):
+        closed.records()
 
 
 def _hold(folder, number, connection):

@@ -140,6 +140,9 @@ def test_what_cannot_be_held_out_is_refused_in_one_line():
     other = dataclasses.replace(made_of(splits), hold_out=lambda n: splits, pool=5)
     with pytest.raises(InputError, match="'made' from somewhere has 4 examples to share out, but must have 5"):
         other.splits(1)
+    for size in (0, -1, True, 1.0, "1"):
+        with pytest.raises(InputError, match=f"^held_out {size!r} is not allowed: give a whole number from 1$"):
+            other.splits(size)
 
 
 def test_a_task_with_a_pool_can_hold_out_and_its_counts_follow():

@@ -137,6 +137,21 @@ def test_sparsity_outside_its_range_is_refused(sparsity):
     assert repr(sparsity) in str(refusal.value)
 
 
+@pytest.mark.parametrize("name", ["epochs", "batch_size", "max_length", "max_train", "max_test", "held_out"])
+@pytest.mark.parametrize("value", [True, 2.0, 2.5, float("nan"), "5", [5], -1])
+def test_a_training_counts_in_whole_numbers(name, value):
+    with pytest.raises(InputError, match=rf"^{name} .+ is not allowed: ") as refusal:
+        replace(LAB, **{name: value})
+    assert repr(value) in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["learning_rate", "warmup", "weight_decay"])
+@pytest.mark.parametrize("value", [True, float("nan"), float("inf"), "1e-4", None, [1]])
+def test_a_training_has_finite_rates(name, value):
+    with pytest.raises(InputError, match=rf"^{name} .+ is not allowed: "):
+        replace(LAB, **{name: value})
+
+
 def test_sparsity_that_rounds_to_one_is_refused():
     with pytest.raises(InputError):
         Pruning(sparsity=0.9999999)
@@ -194,10 +209,11 @@ def test_a_canonical_form_may_be_changed_without_changing_the_trial():
 
 
 def test_numbers_that_are_written_differently_are_different_trials():
-    plain = DENSE.canonical()
-    other = Trial.from_canonical({**plain, "training": {**plain["training"], "epochs": 3.0}})
-    assert Trial.from_canonical(plain).id == DENSE.id != other.id
-    assert other.id == digest(other.canonical()) and type(other.training.epochs) is float
+    dense = replace(DENSE, training=replace(LAB, learning_rate=1))
+    plain = dense.canonical()
+    other = Trial.from_canonical({**plain, "training": {**plain["training"], "learning_rate": 1.0}})
+    assert Trial.from_canonical(plain).id == dense.id != other.id
+    assert other.id == digest(other.canonical()) and type(other.training.learning_rate) is float
 
 
 def test_a_variant_of_an_unknown_timing_is_refused_in_one_line():

@@ -184,7 +184,7 @@ def curves(
         prunings: levels in place of those of the variant; the dense model is always added as the first.
 
     Raises:
-        InputError: a record has no known metric, or records of one curve differ in weights, data or labels.
+        InputError: a record has no known metric or no predictions, or records of one curve do not go together.
     """
     variant = study.main if variant is None else variant
     named = None if prunings is None else tuple(prunings)
@@ -264,7 +264,7 @@ def _noise(variances: np.ndarray, scores: np.ndarray, *names: str) -> np.ndarray
 
 
 def _check_same_origin(records: Sequence[Record]) -> None:
-    """Raise InputError unless all records have the same weights, data and labels."""
+    """Raise InputError unless all records have the same weights, data and labels, and as many predictions."""
     first = records[0]
     for record in records:
         for name in ("weights", "data"):
@@ -273,8 +273,10 @@ def _check_same_origin(records: Sequence[Record]) -> None:
                 explanation = f" ({' against '.join(origins)})" if all(origins) else ""
                 pair = f"the records of {record.spec} and of {first.spec}"
                 raise InputError(f"{pair} were made with other {name}{explanation}")
-        if record.labels != first.labels:
-            raise InputError(f"the records of {record.spec} and of {first.spec} have other labels")
+        if not record.predictions:
+            raise InputError(f"the record of {record.spec} has no predictions: set it aside")
+        if record.labels != first.labels or len(record.predictions) != len(first.predictions):
+            raise InputError(f"the records of {record.spec} and of {first.spec} have other labels or examples")
 
 
 @lru_cache(maxsize=8)  # test sets of one figure, up to some megabytes each

@@ -48,8 +48,8 @@ def plain(scale: str) -> list[dict[str, Any]]:
 
 
 def print_json(scale: str) -> None:
-    """Print ``plain`` as JSON; arguments and errors as of ``verdicts``."""
-    print(json.dumps(plain(scale), indent=2, ensure_ascii=False, allow_nan=False))
+    """Print ``plain`` as JSON in ASCII, which any output takes; arguments and errors as of ``verdicts``."""
+    print(json.dumps(plain(scale), indent=2, allow_nan=False))
 
 
 def print_table(scale: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .metrics import MEANS, METRICS, agreement, from_digits, score, shares
+from .metrics import MEANS, METRICS, agreement, from_digits, is_digits, score, shares
 
 #: How far a metric may lie from what the predictions give: it is rounded to four decimals …
 _ROUNDING = 1e-4
@@ -56,7 +56,8 @@ def read_line(line: bytes) -> dict[str, Any]:
     A line with other spaces has the same content, and so the same checksum.
 
     Raises:
-        ValueError: the line is no JSON, holds a number that is not finite, or has no checksum or a wrong one.
+        ValueError: the line is no JSON, holds a number that is not finite or a name twice, or has no checksum or a
+            wrong one.
         AttributeError, TypeError: it is no JSON object.
     """
     plain: dict[str, Any] = _DECODER.decode(line.decode())
@@ -65,6 +66,7 @@ def read_line(line: bytes) -> dict[str, Any]:
         raise ValueError("it has no checksum")
     computed = checksum(line[:-_ENDING_LENGTH] + b"}")  # the line as it was written, which need not be done again
     if computed != stated:
+        _STRICT_DECODER.decode(line.decode())
         computed = checksum(_encoded(plain))
     if computed != stated:
         raise ValueError(f"its checksum is {stated}, that of its content {computed}")
@@ -83,9 +85,14 @@ def check_metrics(metrics: Mapping[str, float], labels: str, predictions: str) -
         ValueError: a metric is no finite number or does not follow from the predictions, or these do not fit the
             labels.
     """
+    if labels and predictions and len(labels) != len(predictions):
+        raise ValueError(f"it has {len(predictions)} predictions but {len(labels)} labels")
+    for what, text in (("labels", labels), ("predictions", predictions)):
+        if not is_digits(text):
+            raise ValueError(f"its {what} {text[:20]!r} are no digits from 0 to z")
     for name, value in metrics.items():
-        if type(value) not in _NUMBERS or not isfinite(value):
-            raise ValueError(f"its {name} is {value!r}, no finite number")
+        if not _is_finite(value):
+            raise ValueError(f"its {name} is {value!r:.40}, no finite number")
         if predictions and name in _SCORES:
             rounding = _ROUNDING_OF_SHARES if name in MEANS else _ROUNDING
             computed = _score(name, labels, predictions)
@@ -93,13 +100,20 @@ def check_metrics(metrics: Mapping[str, float], labels: str, predictions: str) -
                 raise ValueError(f"its {name} is {value}, that of its predictions {computed:.4f}")
 
 
+def _is_finite(value: object) -> bool:
+    try:
+        return type(value) in _NUMBERS and isfinite(value)  # type: ignore[arg-type]
+    except OverflowError:  # a whole number beyond all others
+        return False
+
+
 def _score(metric: str, labels: str, predictions: str) -> float:
     if metric in MEANS:
         return 100 * float(shares(predictions).mean())
     if metric == "accuracy":  # of almost every record: without confusion counts it takes a tenth of the time
         return agreement(labels, predictions)
-    if len(labels) != len(predictions):
-        raise ValueError(f"it has {len(predictions)} predictions but {len(labels)} labels")
+    if not labels:
+        raise ValueError(f"it has {len(predictions)} predictions but no labels")
     true, predicted = from_digits(labels), from_digits(predictions)
     return score(metric, true, predicted, 1 + int(np.maximum(true, predicted).max()))
 
@@ -113,5 +127,13 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no finite number")
 
 
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    plain = dict(pairs)
+    if len(plain) != len(pairs):
+        raise ValueError("it has a name twice in one object, of which readers take different ones")
+    return plain
+
+
 #: JSON has no NaN and no infinity, but Python's decoder takes them unless told otherwise.
 _DECODER = json.JSONDecoder(parse_constant=_refuse)
+_STRICT_DECODER = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_each_once)

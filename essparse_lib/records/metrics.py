@@ -98,6 +98,15 @@ def from_digits(text: str, width: int = 1) -> np.ndarray:
     return values.reshape(-1, width) @ (len(_DIGITS) ** np.arange(width)[::-1]) if width > 1 else values
 
 
+def is_digits(text: str) -> bool:
+    """Return whether a text has digits in base 36 alone, as ``to_digits`` writes them.
+
+    >>> is_digits("0az"), is_digits(""), is_digits("0A"), is_digits("é")
+    (True, True, False, False)
+    """
+    return text.isascii() and not text.encode().translate(None, _DIGITS.encode())
+
+
 def shares_to_digits(values: np.ndarray) -> str:
     """Return shares from 0 to 1 as text, for a record's ``predictions``.
 

@@ -26,8 +26,8 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
-#: The fields that a line has only where they are not empty.
-_OPTIONAL = ("metrics", "predictions", "labels", "values", "reason", "provenance")
+#: The fields that a line has only where they are not empty, and what each is.
+_OPTIONAL = {"metrics": dict, "predictions": str, "labels": str, "values": dict, "reason": str, "provenance": dict}
 
 
 class UnknownRecord(Exception):
@@ -94,6 +94,7 @@ class Record:
             name = plain.pop("id")
             kind = next(key for key in plain if key not in ("status", *_OPTIONAL))
             record = cls(spec=_spec(kind, plain.pop(kind), name), **plain)
+            _check_kinds(record)
             check_metrics(record.metrics, record.labels, record.predictions)
         except (AttributeError, KeyError, RecursionError, StopIteration, TypeError, ValueError) as error:
             message = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
@@ -101,6 +102,13 @@ class Record:
         if record.spec.id != name:
             raise ValueError(f"its id is {name}, its trial's is {record.spec.id}")
         return record
+
+
+def _check_kinds(record: Record) -> None:
+    for name, kind in _OPTIONAL.items():
+        value = getattr(record, name)
+        if not isinstance(value, kind):
+            raise ValueError(f"its {name} are no {'text' if kind is str else 'object'}, but {value!r:.40}")
 
 
 def _spec(kind: str, plain: Any, name: str) -> Spec:

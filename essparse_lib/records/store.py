@@ -40,7 +40,7 @@ class Store:
 
         Raises:
             DamagedRecord: a line is damaged (the message gives file and line).
-            InputError: a line is a later version's (likewise).
+            InputError: a line is a later version's (likewise), or a file cannot be read.
         """
         installed = Store(self.installed).records() if self.installed else {}
         return {**installed, **_read(self._files())}
@@ -50,7 +50,7 @@ class Store:
 
         Raises:
             DamagedRecord: a line is damaged (the message gives file and line).
-            InputError: a line is a later version's (likewise).
+            InputError: a line is a later version's (likewise), or a file cannot be read.
         """
         installed = Store(self.installed).records_of(*specs) if self.installed else {}
         one_of_each_file = {(spec.model, spec.file): spec for spec in specs}
@@ -62,7 +62,7 @@ class Store:
 
         Raises:
             DamagedRecord: a line is damaged (the message gives file and line).
-            InputError: a line is a later version's (likewise).
+            InputError: a line is a later version's (likewise), or a file cannot be read.
         """
         return self.records_of(*(spec for study in studies for spec in study.specs()))
 
@@ -75,7 +75,7 @@ class Store:
         """
         path = self.path(record.spec)
         with locked(self._lock(path.name)):
-            earlier = path.read_bytes() if path.exists() else b""
+            earlier = _bytes(path) if path.exists() else b""
             if earlier and not earlier.endswith(b"\n"):
                 earlier += b"\n"
             with writing(path) as file:
@@ -105,7 +105,7 @@ class Store:
                 if not any(damaged):
                     continue
                 aside = path.with_name(path.name + ".damaged")
-                earlier = aside.read_bytes() if aside.exists() else b""
+                earlier = _bytes(aside) if aside.exists() else b""
                 with writing(aside) as file:
                     file.write(earlier + _joined(compress(lines, damaged)))
                 with writing(path) as file:
@@ -193,8 +193,15 @@ def _read(paths: Iterable[Path]) -> dict[str, Record]:
 
 def _lines(path: Path) -> list[bytes]:
     # bytes, so that a damaged line is set aside as it is
-    text = path.read_bytes().removesuffix(b"\n")
+    text = _bytes(path).removesuffix(b"\n")
     return text.split(b"\n") if text else []
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:  # no permission, or a folder of that name
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
 
 
 def _joined(lines: Iterable[bytes]) -> bytes:

@@ -59,7 +59,8 @@ def unrecorded(
                 [study.trial(model, task, pruning, seed) for pruning in prunings]
                 for seed in study.seeds_of(model, task)
             ]
-            if not any(all(trial.id in records for trial in of_seed) for of_seed in by_seed):
+            # a model with seeds of its own has none left where others are asked for
+            if by_seed and not any(all(trial.id in records for trial in of_seed) for of_seed in by_seed):
                 trials += [by_seed[0][0].at(0.0), *by_seed[0]]
     trials += study.specs() if study.scale == Scale.TINY else []
     return missing(trials, records)

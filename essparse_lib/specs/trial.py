@@ -118,6 +118,13 @@ def lottery_rounds(sparsity: float, rate: float) -> list[float]:
     return [float(level) for level in levels]
 
 
+#: The limits of a training, which may be None, and what None stands for.
+_LIMITS = {"max_train": "all", "max_test": "all", "held_out": "the usual number"}
+
+#: The fields of a training that are whole numbers: 3 and 3.0 are written differently, and so have another id.
+_WHOLE = ("epochs", "batch_size", "max_length", *_LIMITS)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Training(PlainData):
     """How the model is fine-tuned after pruning; the paper's Table 1 unless said otherwise.
@@ -146,12 +153,20 @@ class Training(PlainData):
     held_out: int | None = None
 
     def __post_init__(self) -> None:
+        for name in _WHOLE:
+            value = getattr(self, name)
+            if type(value) is not int and not (value is None and name in _LIMITS):
+                raise InputError(f"{name} {value!r} is not allowed: give a whole number")
+        for name in ("learning_rate", "warmup", "weight_decay"):
+            value = getattr(self, name)
+            if type(value) not in (int, float) or not math.isfinite(value):
+                raise InputError(f"{name} {value!r} is not allowed: give a number")
         for name in ("epochs", "batch_size", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} {getattr(self, name)!r} is not allowed: it must be above 0")
         if self.max_length < 0:
             raise InputError(f"max_length {self.max_length!r} is not allowed: give the tokens of a text, 0 for images")
-        for name, default in (("max_train", "all"), ("max_test", "all"), ("held_out", "the usual number")):
+        for name, default in _LIMITS.items():
             limit = getattr(self, name)
             if limit is not None and limit < 1:
                 raise InputError(f"{name} {limit!r} is not allowed: it must be 1 or more, or None for {default}")

@@ -166,6 +166,8 @@ class Task:
         """Return the splits with so many examples held out, after a check of the number that is shared out."""
         if self.hold_out is None:
             raise InputError(f"held_out {held_out} is not allowed: task {self.name!r} has splits of its own, give none")
+        if type(held_out) is not int or held_out < 1:
+            raise InputError(f"held_out {held_out!r} is not allowed: give a whole number from 1")
         splits = self.hold_out(held_out)
         size = len(splits.train) + len(splits.test)
         if self.pool is not None and size != self.pool:
