@@ -259,7 +259,7 @@ def test_pretrain_says_how_far_it_got(essparse, place, empty_cache, monkeypatch)
     def train(asked, objective, devices, kept, deadline):
         kept.parent.mkdir(parents=True)
         save_file({"losses": torch.zeros(40)}, kept, {"notes": json.dumps({"steps": 40})})
-        return pretrain.TrainingResult(module=None, losses=[0.0] * 40, dynamics=None, seconds=1.0)
+        return pretrain.TrainingResult(module=None, losses=[0.0] * 40, dynamics=None, pruned=None, seconds=1.0)
 
     monkeypatch.setattr(pretraining, "prepare", lambda asked: None)
     monkeypatch.setattr(pretrain, "pretrain", train)
