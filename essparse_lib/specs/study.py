@@ -184,9 +184,9 @@ class Study:
     ) -> Study:
         """Return the study on other models, tasks or seeds, trained as the scale has it; None keeps the study's own.
 
-        A model that is named takes part in all that is left, trained as the study has it for that model. Seeds that are
-        named are those of every task; a model with seeds of its own keeps those among them. A control stays, on the
-        same seeds, unless models or tasks are named.
+        A model keeps the part that it has in the study. If it is named together with tasks or seeds, it is tried on all
+        of these. Seeds that are named are those of every task; a model that is not named keeps those of its own among
+        them. A control stays, on the same seeds, unless models or tasks are named.
 
         Raises:
             InputError: nothing is left, or a seed is no whole number of 0 or more.
@@ -194,8 +194,10 @@ class Study:
         overrides, control = self.overrides, self.control
         chosen_seeds = self.seeds if seeds is None else tuple(dict.fromkeys(check_seed(seed) for seed in seeds))
         if models is not None:
-            overrides = {model: Override(training=override.training) for model, override in overrides.items()}
-        if seeds is not None:
+            unset: dict[str, None] = {"tasks": None} if tasks is not None else {}
+            unset |= {"seeds": None} if seeds is not None else {}
+            overrides = {model: replace(override, **unset) for model, override in overrides.items()}
+        elif seeds is not None:
             overrides = {model: _with_seeds(override, chosen_seeds) for model, override in overrides.items()}
         if models is not None or tasks is not None:
             control = None
