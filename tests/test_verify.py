@@ -250,7 +250,8 @@ def test_another_status_or_other_labels_do_not_hold():
     good, other = _answered(500), _answered(500, labels="1" * 1000, metrics={})
     diverged = Record(spec=good.spec, status="diverged", reason="the loss is NaN")
     assert not Repetition(recorded=good, repeated=diverged, noise=9.0).holds
-    assert "ok recorded, diverged now" in Repetition(recorded=good, repeated=diverged, noise=9.0).text
+    told = replace(diverged, reason="out of memory")
+    assert "ok recorded, diverged now (out of memory)" in Repetition(recorded=good, repeated=told, noise=9.0).text
     assert Repetition(recorded=diverged, repeated=diverged, noise=None).holds
     assert not Repetition(recorded=good, repeated=other, noise=9.0).holds
 

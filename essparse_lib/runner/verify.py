@@ -84,7 +84,8 @@ class Repetition:
         recorded, repeated = self.recorded, self.repeated
         ending = "holds" if self.holds else "does not hold"
         if recorded.status != repeated.status:
-            parts = [f"{recorded.status} recorded, {repeated.status} now"]
+            why = f" ({repeated.reason})" if repeated.reason else ""
+            parts = [f"{recorded.status} recorded, {repeated.status} now{why}"]
         elif isinstance(recorded.spec, Measurement):
             pairs = self._values
             parts = [f"{sum(one != other for one, other in pairs):,} of {len(pairs):,} values differ"]
