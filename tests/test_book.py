@@ -113,7 +113,7 @@ def test_without_a_record_the_figure_the_numbers_and_the_verdict_change(built, t
     assert count_without == count - len(gone)
     assert "**C11: inconclusive.** Records are missing." in text_without
     assert "Records are missing" not in text
-    assert all(quoted[name] != quoted_without[name] for name in ("c11", "c11_measured"))  # as the landing page has them
+    assert quoted["c11_measured"] != quoted_without["c11_measured"]  # as the landing page has it
 
 
 @pytest.fixture
