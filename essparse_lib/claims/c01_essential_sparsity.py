@@ -22,9 +22,17 @@ from ..analysis.pooled import Effect, Range
 from ..records.store import Record
 from ..specs.study import Study
 from ..specs.trial import Pruning
-from ..wording import listing, places_text
+from ..wording import listing
 from .paper import ESSENTIAL_RANGE
-from .phrases import Place, introduced, missing_models, nothing_to_lose, statement_clauses, unlearned_tasks
+from .phrases import (
+    NOT_LEARNED,
+    NOTHING_TO_LOSE,
+    Place,
+    introduced,
+    missing_models,
+    not_counted,
+    statement_clauses,
+)
 from .pools import Pool, drops_of_curves
 from .rules import Decision, average_number, average_outcome, complete_models, place_of, three_statements, verdict_by
 from .verdict import Clause, Number, Statement, Verdict, not_judged
@@ -195,14 +203,10 @@ def explain(evidence: Eligible, decision: Decision[Place]) -> tuple[Clause, ...]
         effects = drops_at([curve for curve in evidence.counted if curve.model == model], THRESHOLD)
         clauses.append(Clause(text=f"on average for {model} alone: {average_number(effects).text}"))
     clauses += _collapsed_runs(evidence.counted)
-    clauses += unlearned_tasks(evidence.unlearned, several)
-    clauses += nothing_to_lose(evidence.insensitive, several)
-    if evidence.elsewhere:
-        text = f"not counted {places_text(evidence.elsewhere, several)}, not measured at {THRESHOLD:.0%}"
-        clauses.append(Clause(text=text, places=tuple(evidence.elsewhere)))
-    if evidence.too_few_seeds:
-        text = f"not counted {places_text(evidence.too_few_seeds, several)}, for want of seeds"
-        clauses.append(Clause(text=text, places=tuple(evidence.too_few_seeds)))
+    clauses += not_counted(evidence.unlearned, several, NOT_LEARNED)
+    clauses += not_counted(evidence.insensitive, several, NOTHING_TO_LOSE)
+    clauses += not_counted(evidence.elsewhere, several, f"not measured at {THRESHOLD:.0%}")
+    clauses += not_counted(evidence.too_few_seeds, several, "for want of seeds")
     clauses += missing_models(evidence.lacking)
     return introduced(f"a loss of at most {EPSILON:g} point: ", clauses)
 

@@ -10,6 +10,10 @@ from ..wording import listing, places_text
 from .pools import Reason, reason
 from .verdict import Clause, Statement, Verdict, not_judged
 
+#: Why curves do not count, in words.
+NOT_LEARNED = "where the dense model does not beat the commonest class"
+NOTHING_TO_LOSE = f"which may lose no more than {EPSILON:g} point at any sparsity: nothing to lose"
+
 #: A model and a task.
 Place = tuple[str, str]
 
@@ -24,35 +28,17 @@ def statement_clauses(statements: Sequence[Statement]) -> list[Clause]:
     return [Clause(text=each.text, outcome=each.outcome, places=each.places) for each in statements]
 
 
-def nothing_to_lose(places: Sequence[Place], several_models: bool) -> list[Clause]:
-    """Return the clause on curves that do not count because they lose nothing; none if there are no such.
+def not_counted(places: Sequence[Place], several_models: bool, why: str) -> list[Clause]:
+    """Return the clause on curves that do not count; none if there are no such.
 
     Args:
         places: pairs of model and task.
         several_models: whether models are named.
+        why: the reason in words, such as ``NOT_LEARNED``.
     """
     if not places:
         return []
-    where = places_text(places, several_models)
-    text = f"not counted {where}, which may lose no more than {EPSILON:g} point at any sparsity: nothing to lose"
-    return [Clause(text=text, places=tuple(places))]
-
-
-def unlearned_tasks(places: Sequence[Place], several_models: bool) -> list[Clause]:
-    """Return the clause on curves that do not count because the dense model has not learned the task; none if none.
-
-    Args:
-        places: pairs of model and task.
-        several_models: whether models are named.
-    """
-    if not places:
-        return []
-    where = places_text(places, several_models)
-    return [
-        Clause(
-            text=f"not counted {where}, where the dense model does not beat the commonest class", places=tuple(places)
-        )
-    ]
+    return [Clause(text=f"not counted {places_text(places, several_models)}, {why}", places=tuple(places))]
 
 
 def uncounted(contrasts: Sequence[Contrast], several_models: bool) -> list[Clause]:
@@ -65,8 +51,8 @@ def uncounted(contrasts: Sequence[Contrast], several_models: bool) -> list[Claus
     places: dict[Reason, dict[Place, None]] = {reason: {} for reason in Reason}
     for contrast in contrasts:
         places[reason(contrast.learned, contrast.sensitive, contrast.seeds)][contrast.model, contrast.task] = None
-    clauses = unlearned_tasks(list(places[Reason.NOT_LEARNED]), several_models)
-    return clauses + nothing_to_lose(list(places[Reason.NOTHING_TO_LOSE]), several_models)
+    clauses = not_counted(list(places[Reason.NOT_LEARNED]), several_models, NOT_LEARNED)
+    return clauses + not_counted(list(places[Reason.NOTHING_TO_LOSE]), several_models, NOTHING_TO_LOSE)
 
 
 def nothing_counts(claim: str, contrasts: Sequence[Contrast], several_models: bool) -> Verdict:
