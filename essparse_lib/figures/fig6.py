@@ -18,7 +18,7 @@ from ..records.pretrained import from_scratch
 from ..specs.measurement import MeasurementKind
 from ..specs.override import AddedSeeds, Override
 from ..specs.study import TENTHS, Study, at_sparsities
-from . import panels, style, vision_settings
+from . import fig6_floor, panels, style, vision_settings
 from .curve_plots import sparsity_text
 
 if TYPE_CHECKING:
@@ -123,7 +123,13 @@ def line_styles(study: Study, models: Collection[str]) -> dict[str, dict[str, An
     return styles
 
 
-def draw(study: Study, curves: Sequence[Curve], marked: float | None = None, epsilon: float = EPSILON) -> Figure:
+def draw(
+    study: Study,
+    curves: Sequence[Curve],
+    marked: float | None = None,
+    epsilon: float = EPSILON,
+    floor: Sequence[Curve] = (),
+) -> Figure:
     """Draw change from the dense model against sparsity: the mean over the tasks that all models learned, then each.
 
     A line is a pre-trained model, the mean of its fine-tunings, with the 95% interval of these. Colours are objectives,
@@ -134,6 +140,7 @@ def draw(study: Study, curves: Sequence[Curve], marked: float | None = None, eps
         curves: its curves.
         marked: a sparsity to mark with a vertical line.
         epsilon: where the dashed line lies, in points.
+        floor: the curves of the model with random weights, which are drawn as a dotted black line.
     """
     pruned = [curve for curve in curves if len(curve.levels) > 1]
     styles = line_styles(study, {curve.model for curve in pruned})
@@ -151,9 +158,12 @@ def draw(study: Study, curves: Sequence[Curve], marked: float | None = None, eps
         for curve in drawn:
             if curve.task == title:
                 _draw_curve(ax, curve, styles[curve.model])
+        for curve in floor:
+            if curve.task == title:
+                _draw_curve(ax, curve, fig6_floor.LINE)
     for model, change in means.items():
         axes[0].plot([100 * sparsity for sparsity in study.sparsities], change, **styles[model])
-    add_legend(figure, study, styles)
+    add_legend(figure, study, styles, {fig6_floor.NAME: fig6_floor.LINE} if floor else {})
     return figure
 
 
@@ -198,13 +208,19 @@ def panel(study: Study, curves: Sequence[Curve], description: str, start: float)
     )
 
 
-def add_legend(figure: Figure, study: Study, styles: Mapping[str, Mapping[str, Any]]) -> None:
+def add_legend(
+    figure: Figure,
+    study: Study,
+    styles: Mapping[str, Mapping[str, Any]],
+    others: Mapping[str, Mapping[str, Any]] | None = None,
+) -> None:
     """Add a legend: the colour of each objective and, if there are several, the line of each pre-training seed.
 
     Args:
         figure: the figure.
         study: a study of Figure 6.
         styles: how the line of each model is drawn, as ``line_styles`` returns it.
+        others: further lines by their names; None for none.
     """
     objectives = {}
     for objective, models in vision_settings.objectives(study).items():
@@ -217,7 +233,7 @@ def add_legend(figure: Figure, study: Study, styles: Mapping[str, Mapping[str, A
         for number, line in enumerate(style.SEED_LINES, 1)
         if line in drawn
     }
-    style.line_legend(figure, {**objectives, **(seeds if len(seeds) > 1 else {})})
+    style.line_legend(figure, {**objectives, **(seeds if len(seeds) > 1 else {}), **(others or {})})
 
 
 def essential_table(study: Study, curves: Sequence[Curve], epsilon: float = EPSILON) -> pd.DataFrame:
