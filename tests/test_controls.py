@@ -12,6 +12,7 @@ from essparse_lib.analysis.comparisons import known_tasks
 from essparse_lib.analysis.curves import curves
 from essparse_lib.figures import fig6, fig6_floor, fig6_learned, fig8_rates, vision_settings
 from essparse_lib.records.store import Record
+from essparse_lib.wording import listing
 
 mpl.use("agg")
 
