@@ -21,7 +21,6 @@ import typer
 from scipy import stats
 
 from essparse_lib.figures import study
-from essparse_lib.figures.fig6 import comparisons
 from essparse_lib.files import writing
 from essparse_lib.records.record import Record
 from essparse_lib.records.store import Store, results
@@ -41,15 +40,13 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 def trials() -> list[Trial]:
     """Return the trials that are run both ways: of the models and tasks that have added seeds, with the usual seeds."""
-    fig6 = study("fig6", "lab")
-    return [
-        fig6.trial(model, task, Pruning(sparsity=sparsity), seed)
-        for model in comparisons(fig6)[0].models
-        for task in fig6.tasks
-        if fig6.added_seeds_of(model, task)
-        for seed in fig6.seeds_of(model, task)
-        for sparsity in SPARSITIES
-    ]
+    both_ways: dict[Trial, None] = {}
+    for part in (study("fig6", "lab"), study("fig9", "lab")):
+        for model, task in dict.fromkeys((trial.model, trial.task) for trial in part.added_trials()):
+            for seed in part.seeds_of(model, task):
+                for sparsity in SPARSITIES:
+                    both_ways[part.trial(model, task, Pruning(sparsity=sparsity), seed)] = None
+    return list(both_ways)
 
 
 def differences(earlier: dict[str, Record], later: dict[str, Record]) -> dict[str, Any]:
@@ -74,8 +71,7 @@ def differences(earlier: dict[str, Record], later: dict[str, Record]) -> dict[st
     half = stats.t.ppf(0.975, len(means) - 1) * means.std(ddof=1) / len(means) ** 0.5
     low, high = means.mean() - half, means.mean() + half
     return {
-        "models": sorted({model for model, _, _ in by_unit}),
-        "tasks": sorted({task for _, task, _ in by_unit}),
+        "curves": sorted(map(list, {(model, task) for model, task, _ in by_unit})),
         "trials": sum(map(len, by_unit.values())),
         "observations": len(means),
         **{name: sorted(values) for name, values in places.items()},

@@ -64,7 +64,7 @@ def mixed(study, records, comparison=None):
             by_seed[trial.model, trial.task, trial.seed].add(place)
     wrong = [where for where, places in by_seed.items() if len(places) > 1]
     for (model, task), places in by_curve.items():
-        excused = alike["alike"] and model in alike["models"] and task in alike["tasks"]
+        excused = alike["alike"] and [model, task] in alike["curves"]
         if len({device for device, _ in places} if excused else places) > 1:
             wrong.append((model, task))
     return wrong
@@ -91,12 +91,12 @@ def made_at(trials, precision, device="CPU"):
 def test_seeds_of_another_precision_share_a_curve_only_if_the_trials_score_alike():
     added = WITH_ADDED.added_trials()
     usual = made_at(set(WITH_ADDED.trials()) - set(added), "bf16")
-    alike = {"alike": True, "models": ["m"], "tasks": ["t"]}
+    alike = {"alike": True, "curves": [["m", "t"]]}
     both = usual | made_at(added, "fp32")
     assert mixed(WITH_ADDED, usual) == mixed(WITH_ADDED, usual | made_at(added[:-1], "fp32")) == []  # none counts
     assert mixed(WITH_ADDED, both) == mixed(WITH_ADDED, both, {**alike, "alike": False}) == [("m", "t")]
     assert mixed(WITH_ADDED, both, alike) == []
-    assert mixed(WITH_ADDED, both, {**alike, "tasks": ["u"]}) == [("m", "t")]
+    assert mixed(WITH_ADDED, both, {**alike, "curves": [["m", "u"]]}) == [("m", "t")]
     assert mixed(WITH_ADDED, usual | made_at(added, "fp32", "GPU"), alike) == [("m", "t")]
     one_seed = both | made_at(added[:1], "bf16")
     assert mixed(WITH_ADDED, one_seed, alike) == [("m", "t", 3)]

@@ -65,22 +65,19 @@ def test_every_named_model_and_task_has_its_kind_here_too():
 def test_each_task_is_trained_as_its_row_is():
     training = {task: LAB.trial(TEXT, task, Pruning(), 0).training for task in (*LAB.tasks, "cola")}
     assert (
-        training["cifar10"] == vision_settings.LAB_ALL_IMAGES["cifar10"]
+        training["cifar10"] == vision_settings.LAB["cifar10"]
         and training["bbc-news"] == language_settings.LAB_SMALL_TEST["bbc-news"]
     )
     assert training["cola"] == language_settings.LAB_SMALL_TEST["*"]
 
 
-def test_the_vision_row_of_figure_9_has_all_images_more_seeds_where_c10_averages_and_a_last_sparsity():
+def test_the_vision_row_of_figure_9_has_more_seeds_where_c10_averages():
     added, of_images = LAB.added_trials(), [t for t in LAB.trials() if t.model == IMAGES]
-    assert {t.training.max_test for t in of_images} == {None}
     assert {(t.model, t.pruning.sparsity) for t in added} == {(IMAGES, s) for s in (0, 0.1, 0.2, 0.3, 0.4)}
     assert {t.pruning.method for t in added if t.pruning.sparsity} == {"lottery", "magnitude"}
     assert {t.seed for t in of_images} == set(range(10)) and {t.seed for t in added} == set(range(3, 10))
-    last = {t.model for t in LAB.trials() if t.pruning.sparsity > 0.7}
-    assert last == {IMAGES} and max(t.pruning.sparsity for t in LAB.trials()) == 0.9
     masks = figures.study("fig10", "lab")
-    assert {t.training.max_test for t in masks.trials() if t.model == IMAGES} == {2000} and masks.added_trials() == []
+    assert masks.added_trials() == [] and all(control.added_trials() == [] for control in masks.controls)
 
 
 def test_narrowing_keeps_models_to_their_kind():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..records.pretrained import reads
 from ..specs.models import Reads
@@ -36,9 +36,6 @@ LAB = dict.fromkeys((*LAB_TASKS, "*"), _LAB)
 TINY = dict.fromkeys(
     (*TINY_TASKS, "*"), Training(epochs=2, batch_size=16, learning_rate=2e-3, max_train=128, max_test=128)
 )
-
-#: The same with all test images, for Figure 9: two masks of one sparsity differ by little.
-LAB_ALL_IMAGES = {task: replace(training, max_test=None) for task, training in LAB.items()}
 
 #: Names of the objectives of pre-training that Figures 6 and 7 compare.
 SUPERVISED, DINO, LONGER, MASKED = "supervised", "DINO", "supervised for as long", "masked images"
