@@ -156,7 +156,7 @@ Markdown(fig8_tables.cost_of_pruning(scores))
 #
 # ## The learning rate of the smallest models
 #
-# Models that gain from pruning cannot show which of them can be pruned further. Is that the learning rate's doing? One model is fine-tuned at larger ones, on two tasks, dense and at the last sparsity. What its answer means was
+# Models that gain from pruning cannot show which of them can be pruned further. Is that the learning rate's doing? One model is fine-tuned at others, half, two and four times as large, on two tasks, dense and at the last sparsity. What its answer means was
 # [written down](../book/methods.md) before it was run: the best rate is that of the highest dense scores, and if the model has something to lose there, the scores of C9 are run again at this rate.
 
 # %% tags=["remove-input"]
