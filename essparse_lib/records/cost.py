@@ -67,8 +67,8 @@ def trainings(trials: Iterable[Trial]) -> list[Trial]:
     rate r needs those with the masks of 0, r, 2r and so on below s, which find its mask, and one with that mask. As
     each of them is also the trial of its sparsity, a sweep in steps of r needs one training a sparsity.
 
-    A run takes a little longer: it keeps the scores of a dense model, not its weights, and so trains it once more for
-    what is pruned after, and once for a lottery's first round.
+    A run on CPUs does just these, one after another. On GPUs it takes a little longer: it trains a dense model once
+    more for what is pruned after, and once for a lottery's first round (``runner/dense_weights.py`` says why).
 
     >>> from essparse_lib.specs.trial import Pruning, Training
     >>> training = Training(epochs=3, batch_size=32, learning_rate=2e-5, max_length=256)

@@ -16,7 +16,7 @@ from ..specs.measurement import Measurement
 from ..specs.pretraining import ImagePretraining, Pretraining, TextPretraining
 from ..specs.spec import Spec
 from ..specs.trial import Trial
-from . import measurement, pretraining, trial
+from . import measurement, pretraining, trial, workbench
 
 _T = TypeVar("_T")
 
@@ -177,7 +177,8 @@ def _work(spec: Spec, store: Store, threads: int, workers: int, retry: bool, dea
     with store.claimed(spec) if _is_main() else nullcontext(True) as mine:
         if not _agreed(mine and bool(missing([spec], store.records_of(spec), retry))):
             return None
-        record = RUNNERS[type(spec)].run(spec, store, deadline)
+        with workbench.current().sharing_trainings():
+            record = RUNNERS[type(spec)].run(spec, store, deadline)
         if record is not None and _is_main():
             store.append(record)
     if record is not None and record.status == Status.FAILED and _processes() > 1:
