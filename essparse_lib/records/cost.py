@@ -7,7 +7,7 @@ arXiv 2001.08361, §2.1); embeddings, heads and the attention between tokens are
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from statistics import mean
 
@@ -153,6 +153,21 @@ def expected_seconds(specs: Iterable[Spec], records: Mapping[str, Record]) -> fl
     with no record.
     """
     specs = list(specs)
+    seconds = seconds_by_id(specs, records, {spec.id for spec in specs if spec.id not in records})
+    return None if seconds is None else sum(seconds[spec.id] for spec in specs if spec.id not in records)
+
+
+def seconds_by_id(
+    specs: Iterable[Spec], records: Mapping[str, Record], missing: Collection[str]
+) -> dict[str, float] | None:
+    """Return, by its id, the seconds that each of the missing specs is expected to take, as ``expected_seconds``.
+
+    Args:
+        specs: those that are missing, and those whose records say how long one takes.
+        records: by id, those that exist.
+        missing: the ids of the specs that are to be run.
+    """
+    specs = list(specs)
     of_all: list[float] = []
     of_file: dict[tuple[str, str], list[float]] = {}
     for spec in specs:
@@ -164,7 +179,7 @@ def expected_seconds(specs: Iterable[Spec], records: Mapping[str, Record]) -> fl
         return None
     means = {place: mean(seconds) for place, seconds in of_file.items()}
     typical = mean(of_all)
-    return sum(means.get((spec.model, spec.file), typical) for spec in specs if spec.id not in records)
+    return {spec.id: means.get((spec.model, spec.file), typical) for spec in specs if spec.id in missing}
 
 
 def _training_seconds(trial: Trial, shape: Shape) -> float:
