@@ -23,7 +23,7 @@ _HOME = {
     "random_levels": "pruning.random",
     "random_mask": "pruning.random",
     "n_m": "pruning.n_m",
-    "calibration_windows": "pruning.calibrated",
+    "calibration_windows": "pruning.calibration",
     "wanda": "pruning.wanda",
     "sparsegpt": "pruning.sparsegpt",
     "accelerator": "training.device",

@@ -13,7 +13,7 @@ from .errors import check_sparsity as check_sparsity
 from .figures.verdicts import verdict as verdict
 from .models.loading import load_model as load_model
 from .models.loading import load_with_head as load_with_head
-from .pruning.calibrated import calibration_windows as calibration_windows
+from .pruning.calibration import calibration_windows as calibration_windows
 from .pruning.compare import (
     compare_by_matrix as compare_by_matrix,
 )

@@ -127,7 +127,7 @@ def prune(model: PreTrainedModel, name: str, recipe: Recipe) -> Pruned:
 
 def _windows(model: PreTrainedModel, name: str, recipe: Recipe) -> torch.Tensor:
     """Return windows of a recipe's text as token numbers of shape (windows, tokens)."""
-    from .pruning.calibrated import calibration_windows
+    from .pruning.calibration import calibration_windows
 
     assert recipe.text is not None
     text = Path(recipe.text).read_text(encoding="utf-8", errors="replace")

@@ -7,7 +7,8 @@ from torch import nn
 
 from essparse_lib.errors import InputError
 from essparse_lib.models import loading
-from essparse_lib.pruning.prunable import component_of, prunable_matrices, prunable_weights
+from essparse_lib.pruning.components import component_of
+from essparse_lib.pruning.prunable import prunable_matrices, prunable_weights
 
 SIX = ["query", "key", "value", "attention output", "intermediate", "output"]
 WIDE = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "vocab_size": 20, "pad_token_id": 0}
@@ -71,8 +72,12 @@ def test_gpt2s_transposed_matrices_are_found():
     assert [entry.depth for entry in matrices] == [0] * 4 + [1] * 4 + [2] * 4
     block = {entry.component: tuple(entry.weight.shape) for entry in matrices[:4]}
     # query, key and value are one matrix there
-    expected = {"other": (16, 48), "attention output": (16, 16), "intermediate": (16, 64), "output": (64, 16)}
-    assert block == expected
+    assert block == {
+        "query, key, value": (16, 48),
+        "attention output": (16, 16),
+        "intermediate": (16, 64),
+        "output": (64, 16),
+    }
 
 
 def test_llamas_gated_blocks_have_seven_matrices():

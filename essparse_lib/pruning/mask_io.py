@@ -17,8 +17,8 @@ from torch.nn.utils import prune
 
 from ..errors import InputError, one_line
 from ..files import writing
+from .layouts import is_linear
 from .masks import Mask
-from .prunable import is_linear
 
 #: The one metadata entry of a mask's file (a single one, since safetensors writes several in no fixed order).
 _ENTRY = "essparse_mask"

@@ -25,7 +25,8 @@ def prune(model: nn.Module, request: Request) -> Pruned:
     0.25
     """
     assert request.sparsity is not None  # patterns do not go with it
-    return Pruned(random_mask(prunable_weights(model), request.sparsity, request.seed, request.scope))
+    weights = prunable_weights(model, request.include, request.exclude)
+    return Pruned(random_mask(weights, request.sparsity, request.seed, request.scope))
 
 
 def random_levels(

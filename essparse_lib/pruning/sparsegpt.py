@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import nn
 
 from ..errors import InputError
 from .allocation import pruned_count
-from .calibrated import Amount, amount, check_positive, keep_within_rows, layer_by_layer
+from .calibrated import Amount, amount, keep_within_rows, layer_by_layer
+from .calibration import check_positive
 from .method import Calibration, Pruned, Request
 from .n_m import largest
 
@@ -26,11 +27,13 @@ def sparsegpt(
     block_size: int = 128,
     batch_size: int = 8,
     dtype: torch.dtype = torch.float32,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
 ) -> Pruned:
     """Remove the weights that cost a layer's outputs least, and let those to their right make up for each.
 
     Args:
-        model: any with one chain of transformer blocks; left alone.
+        model: any with transformer blocks; left alone.
         calibration: token numbers of shape (sequences, length), see ``calibration_windows``; or the model's inputs by
             name, as ``{"pixel_values": ...}``. Every position counts, so there must be no padding.
         sparsity: fraction in [0, 1): exactly ⌊sparsity · n⌋ of a matrix's n weights go, spread evenly over blocks of
@@ -41,6 +44,8 @@ def sparsegpt(
             right, gathered till then, are made.
         batch_size: sequences that go through a transformer block at once.
         dtype: precision of the Hessians and of all that is computed from them.
+        include: patterns of the parameters to prune, as for ``prunable_matrices``.
+        exclude: patterns of the parameters to leave dense.
 
     Returns:
         the mask and the updated weights, on the model's device.
@@ -68,11 +73,15 @@ def sparsegpt(
     if not 0 <= damping < float("inf"):
         raise InputError(f"damping {damping!r} is not allowed: give a number from 0, such as 0.01")
 
-    def method(weight: torch.Tensor, hessian: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        choice, step = _choice(checked, block_size)
-        return reconstructed(weight, hessian, choice, step, damping, block_size)
+    last: list[tuple[torch.Tensor, torch.Tensor]] = []  # queries, keys and values have one Hessian: factor it once
 
-    return Pruned(*layer_by_layer(model, calibration, _products, method, batch_size, dtype))
+    def method(weight: torch.Tensor, hessian: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        if not last or last[0][0] is not hessian:
+            last[:] = [(hessian, inverse_factor(hessian, damping))]
+        choice, step = _choice(checked, block_size)
+        return reconstructed(weight, hessian, choice, step, damping, block_size, last[0][1])
+
+    return Pruned(*layer_by_layer(model, calibration, _products, method, batch_size, dtype, include, exclude))
 
 
 def prune(model: nn.Module, request: Request) -> Pruned:
@@ -81,11 +90,19 @@ def prune(model: nn.Module, request: Request) -> Pruned:
     Arguments and errors as of ``registry.prune``.
     """
     assert request.calibration is not None
-    return sparsegpt(model, request.calibration, request.sparsity, request.pattern)
+    amounts = {"sparsity": request.sparsity, "pattern": request.pattern}
+    chosen = {"include": request.include, "exclude": request.exclude}
+    return sparsegpt(model, request.calibration, **amounts, **chosen)  # type: ignore[arg-type]
 
 
 def reconstructed(
-    weight: torch.Tensor, hessian: torch.Tensor, choice: Choice, step: int, damping: float, block_size: int
+    weight: torch.Tensor,
+    hessian: torch.Tensor,
+    choice: Choice,
+    step: int,
+    damping: float,
+    block_size: int,
+    factor: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Prune one matrix, column by column from the left: return what stays, and the values of the weights that stay.
 
@@ -102,6 +119,7 @@ def reconstructed(
         damping: fraction of the mean diagonal to add to the diagonal.
         block_size: after at least so many columns, a multiple of ``step``, those to the right are updated. The result
             does not depend on it.
+        factor: ``inverse_factor(hessian, damping)``, if that is known already.
 
     Returns:
         boolean, and values with zeros elsewhere, both of the weight's shape.
@@ -117,7 +135,7 @@ def reconstructed(
     """
     columns = weight.shape[1]
     dead = hessian.diagonal() == 0  # inputs that are always zero: their weights go first, and survivors keep values
-    factor = _inverse_factor(hessian, dead, damping)
+    factor = inverse_factor(hessian, damping) if factor is None else factor
     left = weight.masked_fill(dead, 0)
     keep = torch.ones_like(weight, dtype=torch.bool)
     width = -(-block_size // step) * step
@@ -136,6 +154,36 @@ def reconstructed(
     return keep, torch.where(dead, weight, left) * keep
 
 
+def inverse_factor(hessian: torch.Tensor, damping: float) -> torch.Tensor:
+    """Return the upper triangular U with UᵀU the inverse of the damped Hessian.
+
+    H read backwards is L Lᵀ by Cholesky, so H is V Vᵀ with V upper triangular, and U is V's inverse: one triangular
+    solve in place of the explicit inverse and its second decomposition in the authors' code.
+
+    Args:
+        hessian: the sum over tokens of x xᵀ, shape (inputs, inputs); inputs that are always zero count as one another's
+            equals, independent of all others.
+        damping: fraction of the mean diagonal to add to the diagonal.
+
+    Raises:
+        InputError: the damped Hessian is not positive definite.
+
+    >>> inverse_factor(torch.tensor([[4.0, 0.0], [0.0, 1.0]]), damping=0.0)
+    tensor([[0.5000, 0.0000],
+            [0.0000, 1.0000]])
+    """
+    dead = hessian.diagonal() == 0
+    damped = hessian + torch.diag(dead + damping * hessian.diagonal().mean())
+    lower, failed = torch.linalg.cholesky_ex(damped.flip(0, 1))
+    if failed:
+        raise InputError(
+            f"a Hessian of {len(hessian)} inputs is not positive definite with damping {damping!r}: raise the damping, "
+            "or calibrate on more tokens"
+        )
+    identity = torch.eye(len(hessian), dtype=hessian.dtype, device=hessian.device)
+    return torch.linalg.solve_triangular(lower.flip(0, 1), identity, upper=True)
+
+
 def _choice(amount: Amount, block_size: int) -> tuple[Choice, int]:
     """Return the rule by which weights are chosen, and after how many columns it chooses anew."""
     if isinstance(amount, tuple):
@@ -148,23 +196,6 @@ def _choice(amount: Amount, block_size: int) -> tuple[Choice, int]:
         return largest(saliencies.reshape(1, -1), saliencies.numel() - removed, saliencies.numel()).view(rows, columns)
 
     return among_all, block_size
-
-
-def _inverse_factor(hessian: torch.Tensor, dead: torch.Tensor, damping: float) -> torch.Tensor:
-    """Return the upper triangular U with UᵀU the inverse of the damped Hessian.
-
-    H read backwards is L Lᵀ by Cholesky, so H is V Vᵀ with V upper triangular, and U is V's inverse: one triangular
-    solve in place of the explicit inverse and its second decomposition in the authors' code.
-    """
-    damped = hessian + torch.diag(dead + damping * hessian.diagonal().mean())
-    lower, failed = torch.linalg.cholesky_ex(damped.flip(0, 1))
-    if failed:
-        raise InputError(
-            f"a Hessian of {len(hessian)} inputs is not positive definite with damping {damping!r}: raise the damping, "
-            "or calibrate on more tokens"
-        )
-    identity = torch.eye(len(hessian), dtype=hessian.dtype, device=hessian.device)
-    return torch.linalg.solve_triangular(lower.flip(0, 1), identity, upper=True)
 
 
 def _products(inputs: torch.Tensor) -> torch.Tensor:

@@ -28,7 +28,7 @@ import numpy as np
 import torch
 
 from ..errors import InputError
-from .prunable import PrunableMatrix
+from .survey import PrunableMatrix
 
 #: The thresholds τ at which weights are counted by default, a decade apart.
 THRESHOLDS = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
@@ -151,6 +151,8 @@ def count_zeros_by_component(
 ) -> dict[tuple[int, str], Zeros]:
     """Count the zeros of each component of each block: those of ``count_zeros``, added up over its matrices.
 
+    Queries, keys and values count apart also where one projection computes them.
+
     Args:
         matrices: prunable matrices, as from ``prunable_matrices(model).values()``.
         thresholds: τ, as for ``count_zeros``; leave them out (``()``) where exact zeros alone are needed: it is faster.
@@ -171,9 +173,9 @@ def count_zeros_by_component(
     absolute, relative = _check_positive(thresholds), _check_positive(deviations)
     counts: dict[tuple[int, str], Zeros] = {}
     for matrix in matrices:
-        place = (matrix.depth, matrix.component)
-        zeros = _count(matrix.name, matrix.weight, absolute, relative)
-        counts[place] = counts.get(place, NOTHING) + zeros
+        for component, weights in matrix.components():
+            place = (matrix.depth, component)
+            counts[place] = counts.get(place, NOTHING) + _count(matrix.name, weights, absolute, relative)
     return counts
 
 
