@@ -73,3 +73,19 @@ def check_values(name: str, weight: torch.Tensor, module: nn.Module | None = Non
         f"{name} is on the device 'meta', which has no values: load the model's weights first (from_pretrained without "
         "device_map='meta', or model.to_empty and load_state_dict)"
     )
+
+
+def absence(model: nn.Module, name: str) -> str:
+    """Return, in a few words, what a model has in place of a parameter that it lacks.
+
+    Args:
+        model: the model.
+        name: the plain name that is no parameter's.
+    """
+    path, _, attribute = name.rpartition(".")
+    module = next((module for place, module in plain_modules(model) if place == path), None)
+    if module is not None and isinstance(vars(module).get(attribute), torch.Tensor):
+        return "a tensor that is no parameter"
+    if module is not None and attribute in module._buffers:
+        return "a buffer, which is not trained,"
+    return "no such weight"
