@@ -10,10 +10,11 @@ import torch
 from torch import nn
 
 from ..errors import InputError
+from .absent import check_values, computed_weights
 from .block_lists import ModuleTree, Place, find_blocks
 from .components import ATTENTION, component_of
 from .layouts import PLAIN, TRANSPOSED, Layout, fused_parts, is_linear, layout_of
-from .wrapped import Holder, check_values, computed_weights
+from .wrapped import Holder
 
 #: Names of parameters that nothing is multiplied by as a matrix, whatever their shape.
 _NO_MATRIX = re.compile(
