@@ -120,7 +120,7 @@ class Layout:
         if self.stacked > 1:
             outputs = outputs[1:]
         steps = []
-        for dims in (outputs, list(inputs)):
+        for dims in ([dim for dim in side if seen_shape[dim] > 1] for side in (outputs, inputs)):
             if any(all_strides[a] != all_strides[b] * seen_shape[b] for a, b in pairwise(dims)):
                 return None
             steps.append(all_strides[dims[-1]] if dims else 1)
