@@ -136,29 +136,29 @@ def reconstructed(
     columns = weight.shape[1]
     dead = hessian.diagonal() == 0  # inputs that are always zero: their weights go first, and survivors keep values
     factor = inverse_factor(hessian, damping) if factor is None else factor
-    left = weight.masked_fill(dead, 0)
-    keep = torch.ones_like(weight, dtype=torch.bool)
+    left = weight.masked_fill(dead, 0).t().contiguous()  # column by column, since columns are worked on
+    keep = torch.ones_like(left, dtype=torch.bool)
     width = -(-block_size // step) * step
     for start in range(0, columns, width):
         end = min(start + width, columns)
-        block, inner = left[:, start:end].clone(), factor[start:end, start:end]
+        block, inner = left[start:end], factor[start:end, start:end]
         errors = torch.zeros_like(block)
         for j in range(end - start):
             if j % step == 0:
-                saliencies = (block[:, j : j + step] / inner.diagonal()[j : j + step]).square()
-                keep[:, start + j : start + j + step] = choice(saliencies, start + j)
-            errors[:, j] = block[:, j].masked_fill(keep[:, start + j], 0) / inner[j, j]
-            block[:, j:] -= torch.outer(errors[:, j], inner[j, j:])
-        left[:, start:end] = block
-        left[:, end:] -= errors @ factor[start:end, end:]
-    return keep, torch.where(dead, weight, left) * keep
+                saliencies = (block[j : j + step] / inner.diagonal()[j : j + step, None]).square()
+                keep[start + j : start + j + step] = choice(saliencies.t(), start + j).t()
+            errors[j] = block[j].masked_fill(keep[start + j], 0) / inner[j, j]
+            block[j:].addr_(inner[j, j:], errors[j], alpha=-1)
+        left[end:].addmm_(factor[start:end, end:].t(), errors, alpha=-1)
+    kept = keep.t()
+    return kept, torch.where(dead, weight, left.t()) * kept
 
 
 def inverse_factor(hessian: torch.Tensor, damping: float) -> torch.Tensor:
     """Return the upper triangular U with UᵀU the inverse of the damped Hessian.
 
-    H read backwards is L Lᵀ by Cholesky, so H is V Vᵀ with V upper triangular, and U is V's inverse: one triangular
-    solve in place of the explicit inverse and its second decomposition in the authors' code.
+    H read backwards is L Lᵀ by Cholesky, so H is V Vᵀ with V upper triangular, and U is V's inverse: one inverse of a
+    triangle in place of the whole inverse and its second decomposition in the authors' code.
 
     Args:
         hessian: the sum over tokens of x xᵀ, shape (inputs, inputs); inputs that are always zero count as one another's
@@ -173,15 +173,30 @@ def inverse_factor(hessian: torch.Tensor, damping: float) -> torch.Tensor:
             [0.0000, 1.0000]])
     """
     dead = hessian.diagonal() == 0
-    damped = hessian + torch.diag(dead + damping * hessian.diagonal().mean())
-    lower, failed = torch.linalg.cholesky_ex(damped.flip(0, 1))
+    damped = hessian.flip(0, 1)
+    damped.diagonal().add_((dead + damping * hessian.diagonal().mean()).flip(0))
+    lower, failed = torch.linalg.cholesky_ex(damped)
     if failed:
         raise InputError(
             f"a Hessian of {len(hessian)} inputs is not positive definite with damping {damping!r}: raise the damping, "
             "or calibrate on more tokens"
         )
-    identity = torch.eye(len(hessian), dtype=hessian.dtype, device=hessian.device)
-    return torch.linalg.solve_triangular(lower.flip(0, 1), identity, upper=True)
+    del damped
+    return _lower_inverse(lower).flip(0, 1)
+
+
+def _lower_inverse(lower: torch.Tensor, base: int = 256) -> torch.Tensor:
+    """Return the inverse of a lower triangular matrix, by halves: a third of the work of a solve for the identity."""
+    size = len(lower)
+    if size <= base:
+        identity = torch.eye(size, dtype=lower.dtype, device=lower.device)
+        return torch.linalg.solve_triangular(lower, identity, upper=False)
+    half = size // 2
+    inverse = torch.zeros_like(lower)
+    inverse[:half, :half] = _lower_inverse(lower[:half, :half], base)
+    inverse[half:, half:] = _lower_inverse(lower[half:, half:], base)
+    inverse[half:, :half] = inverse[half:, half:] @ (lower[half:, :half] @ inverse[:half, :half]).neg_()
+    return inverse
 
 
 def _choice(amount: Amount, block_size: int) -> tuple[Choice, int]:

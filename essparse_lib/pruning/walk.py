@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +18,8 @@ from .inputs import InputWatcher, Moments
 
 #: A block as a function of its hidden states; all its other arguments are filled in.
 BlockFunction = Callable[[torch.Tensor], torch.Tensor]
+#: What a block is called with beside its hidden states.
+_Call = tuple[tuple[Any, ...], dict[str, Any]]
 #: A model's inputs by name.
 Batch = dict[str, torch.Tensor]
 
@@ -123,13 +125,14 @@ class _WholePasses:
 
 
 def _chain(
-    model: nn.Module, blocks: Sequence[Block], batches: Iterable[Batch]
+    model: nn.Module, blocks: Sequence[Block], batches: Sequence[Batch]
 ) -> tuple[list[torch.Tensor], list[list[BlockFunction]]] | None:
     """Return the inputs of the first block, and each block as a function from its inputs to the next block's.
 
-    The whole forward pass runs, and hooks record the calls of the blocks. The other arguments of a later block may
-    differ from the first's (an attention mask by kind of layer), which only a whole pass shows. These arguments are
-    kept by reference: mostly, all blocks are called with the same masks and position embeddings.
+    Hooks record the calls of the blocks in a whole forward pass. The other arguments of a later block may differ from
+    the first's (an attention mask by kind of layer), which only a whole pass shows. They are kept by reference: mostly,
+    all blocks are called with the same masks and position embeddings. If two batches of different data were called
+    with equal arguments, later batches pass through the model up to the first block only, and take these arguments.
 
     Args:
         model: the model, in eval mode.
@@ -143,20 +146,24 @@ def _chain(
     Raises:
         InputError: the model cannot read the batches.
     """
-    modules = [block.module for block in blocks]
-    if len({id(module) for module in modules}) < len(blocks) or None in modules:
+    modules = [block.module for block in blocks if block.module is not None]
+    if len({id(module) for module in modules}) < len(blocks):
         return None
     states: list[torch.Tensor] = []
-    runs: list[list[BlockFunction]] = [[] for _ in blocks]
-    trace: list[tuple[int, bool]] = []
+    calls: list[list[_Call]] = []
+    in_order = True
     last: torch.Tensor | None = None
 
-    def before(number: int, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def before(number: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        nonlocal in_order
         state, args, kwargs = (args[0], args[1:], kwargs) if args else _split_keywords(kwargs)
-        trace.append((number, number == 0 or state is last or (last is not None and torch.equal(state, last))))
-        runs[number].append(partial(_run, module, args, kwargs))
+        follows = number == 0 or state is last or (last is not None and torch.equal(state, last))
+        in_order &= follows and number == len(calls[-1])
+        calls[-1].append((args, kwargs))
         if number == 0:
             states.append(state)
+            if _repeats(batches[: len(calls)], calls):
+                raise _BlockDone
 
     def after(_module: nn.Module, _args: tuple[Any, ...], output: Any) -> None:
         nonlocal last
@@ -164,15 +171,54 @@ def _chain(
 
     with ExitStack() as hooks:
         for number, module in enumerate(modules):
-            assert module is not None
-            hooks.callback(module.register_forward_pre_hook(partial(before, number), with_kwargs=True).remove)
+            hook = partial(_without_module, before, number)
+            hooks.callback(module.register_forward_pre_hook(hook, with_kwargs=True).remove)
             hooks.callback(module.register_forward_hook(after).remove)
         for batch in batches:
-            trace.clear()
-            _forward(model, batch)
-            if trace != [(number, True) for number in range(len(blocks))]:
+            calls.append([])
+            try:
+                _forward(model, batch)
+            except _BlockDone:
+                calls[-1] = calls[0]
+            if not in_order or len(calls[-1]) != len(blocks):
                 return None
+    runs = [[partial(_run, module, *of_batch[number]) for of_batch in calls] for number, module in enumerate(modules)]
     return states, runs
+
+
+def _without_module(
+    hook: Callable[[int, Any, Any], None], number: int, _module: nn.Module, args: Any, kwargs: Any
+) -> None:
+    hook(number, args, kwargs)
+
+
+def _repeats(batches: Sequence[Batch], calls: Sequence[list[_Call]]) -> bool:
+    """Return whether the last batch's blocks would be called with the same arguments as the first two batches' were.
+
+    So it is if these two batches differ in some inputs, their arguments in none, and the last batch differs from the
+    first in none but those inputs.
+    """
+    if len(batches) < 3 or len(calls[0]) != len(calls[1]):
+        return False
+    first, second, last = batches[0], batches[1], batches[-1]
+    varied = {name for name in first if not torch.equal(first[name], second[name])}
+    same_shapes = all(first[name].shape == last[name].shape for name in first)
+    rest_equal = same_shapes and all(torch.equal(first[name], last[name]) for name in first if name not in varied)
+    return bool(varied) and rest_equal and _equal(calls[0], calls[1])
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Return whether two arguments are the same in all their parts."""
+    if one is other:
+        return True
+    if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
+        return one.shape == other.shape and one.dtype == other.dtype and torch.equal(one, other)
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(one) == len(other) and all(map(_equal, one, other))
+    plain = (bool, int, float, str, type(None))
+    return isinstance(one, plain) and isinstance(other, plain) and one == other
 
 
 def _trunk(model: nn.Module, blocks: Sequence[Block]) -> nn.Module:
