@@ -182,7 +182,9 @@ def _chain(
                 calls[-1] = calls[0]
             if not in_order or len(calls[-1]) != len(blocks):
                 return None
-    runs = [[partial(_run, module, *of_batch[number]) for of_batch in calls] for number, module in enumerate(modules)]
+    runs: list[list[BlockFunction]] = [
+        [partial(_run, module, *of_batch[number]) for of_batch in calls] for number, module in enumerate(modules)
+    ]
     return states, runs
 
 
