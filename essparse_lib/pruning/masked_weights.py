@@ -42,6 +42,8 @@ class _Entry:
         """
         weight = self.holder.parameter
         if weight is None or weight.shape != self.kept.shape:
+            if weight is not None:
+                check_values(self.name, weight, self.holder.module)
             shape = "no such weight" if weight is None else f"shape {tuple(weight.shape)}"
             raise _other_model(self.name, self.kept, shape)
         values = local_values(weight)
