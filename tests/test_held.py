@@ -213,6 +213,16 @@ def test_an_optimizer_of_another_model_is_an_error(net, mask):
         raise AssertionError("entered")
 
 
+def test_a_head_elsewhere_may_be_trained_beside_a_frozen_model(net, mask):
+    net.requires_grad_(False)
+    head = nn.Linear(1, 1)
+    optimizer = adamw(head)
+    with mask.held(net, optimizer):
+        head(net(torch.ones(1, SIZE))).sum().backward()
+        optimizer.step()
+    assert nonzero_by_hand(net, mask) == 0
+
+
 def test_an_optimizer_that_lost_the_model_is_an_error(net, mask):
     optimizer = adamw(net)
     with pytest.raises(InputError, match="none of the 6 parameters"), mask.held(net, optimizer):

@@ -10,7 +10,9 @@ from torch import nn
 
 from ..errors import InputError, check_sparsity
 from ..specs.methods import Scope
+from .masked_weights import local_part, local_values
 from .masks import Mask
+from .wrapped import plain_parameters
 
 #: Token numbers of shape (sequences, length), or a model's inputs by name, the sequences along their first dimension.
 Calibration = torch.Tensor | Mapping[str, torch.Tensor]
@@ -68,6 +70,6 @@ class Pruned:
             InputError: the model has no such parameter, or another shape; nothing is changed then.
         """
         self.mask.apply(model)
-        parameters = dict(model.named_parameters(remove_duplicate=False))
+        parameters = plain_parameters(model)
         for name, values in self.values.items():
-            parameters[name].copy_(values)
+            local_values(parameters[name]).copy_(local_part(name, values, parameters[name]))

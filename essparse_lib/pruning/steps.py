@@ -50,7 +50,9 @@ def check_trains(optimizer: object, model: nn.Module) -> None:
     if not all(_has_hooks(level) for level in levels):
         return
     trained = {id(parameter) for level in levels for group in level.param_groups for parameter in group["params"]}
-    if trained.isdisjoint(id(parameter) for parameter in model.parameters()):
+    parameters = list(model.parameters())
+    trainable = any(parameter.requires_grad for parameter in parameters)  # else a head elsewhere is trained
+    if trainable and trained.isdisjoint(map(id, parameters)):
         raise InputError(
             f"none of the {len(trained)} parameters that the optimizer trains is the model's: make the optimizer from "
             "model.parameters() after the model was moved, sharded or loaded by assignment"
