@@ -16,6 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 from essparse_lib.errors import InputError
 from essparse_lib.pruning.absent import check_values, computed_weights
 from essparse_lib.pruning.masks import Mask
+from essparse_lib.pruning.method import Pruned
 from essparse_lib.pruning.wrapped import is_adapter_module, plain_modules, plain_name, plain_parameters, unwrapped
 
 
@@ -373,6 +374,28 @@ def test_weights_without_values_are_refused_with_what_to_do(act):
     accelerate.hooks.remove_hook_from_submodules(model)  # what the message says to do
     mask.apply(model)
     assert mask.drift(model) == 0
+
+
+def test_weights_that_are_packed_or_cannot_be_written_are_refused_in_one_line():
+    model, mask = nn.Linear(4, 4), Mask({"weight": torch.eye(4) > 0})
+    model.weight = nn.Parameter(torch.ones(1, 4).expand(4, 4))
+    with pytest.raises(InputError, match="^weight cannot be set to zero in place: .*single memory location"):
+        mask.apply(model)
+    model.weight = nn.Parameter(torch.zeros(8, 1, dtype=torch.uint8), requires_grad=False)
+    model.weight.quant_state = object()  # as bitsandbytes has it
+    with pytest.raises(InputError, match="^weight is quantised, several weights to a byte: prune the model first"):
+        mask.apply(model)
+    del model.weight
+    model.register_buffer("qweight", torch.zeros(1, dtype=torch.int32))  # as GPTQ has it
+    with pytest.raises(InputError, match="a quantised weight"):
+        mask.apply(model)
+
+
+def test_new_values_reach_the_weights_inside_of_wrappers():
+    plain = nn.Sequential(nn.Linear(2, 1))
+    kept, values = torch.tensor([[True, False]]), torch.tensor([[3.0, 0.0]])
+    Pruned(Mask({"0.weight": kept}), {"0.weight": values}).apply(nn.DataParallel(compiled(plain)))
+    assert torch.equal(plain[0].weight.detach(), values)
 
 
 def test_partitioned_weights_are_refused():

@@ -54,14 +54,16 @@ def check_values(name: str, weight: torch.Tensor, module: nn.Module | None = Non
         module: the module that holds it, for a message that says where the values are.
 
     Raises:
-        InputError: the weight has no values here: it is on the device ``meta``, offloaded by accelerate, or
-            partitioned by DeepSpeed.
+        InputError: the weight has no values here: it is on the device ``meta``, offloaded by accelerate, packed by a
+            quantisation, or partitioned by DeepSpeed.
     """
     if hasattr(weight, "ds_id") and not weight.numel():
         raise InputError(
             f"{name} is partitioned by DeepSpeed ZeRO-3: gather it with deepspeed.zero.GatheredParameters(..., "
             "modifier_rank=0), or mask the model before deepspeed.initialize"
         )
+    if getattr(weight, "quant_state", None) is not None:
+        raise InputError(f"{name} is quantised, several weights to a byte: prune the model first, and quantise it then")
     if not weight.is_meta:
         return
     if getattr(module, "_hf_hook", None) is not None:
@@ -73,6 +75,25 @@ def check_values(name: str, weight: torch.Tensor, module: nn.Module | None = Non
         f"{name} is on the device 'meta', which has no values: load the model's weights first (from_pretrained without "
         "device_map='meta', or model.to_empty and load_state_dict)"
     )
+
+
+def check_whole(name: str, weight: torch.Tensor, module: nn.Module | None = None) -> None:
+    """Check that all values of a weight are here, so that a mask can be chosen by them.
+
+    Args:
+        name: the weight's name.
+        weight: the weight.
+        module: the module that holds it, for a message that says where the values are.
+
+    Raises:
+        InputError: as ``check_values``; or the weight is sharded, so that this process has a part of it alone.
+    """
+    check_values(name, weight, module)
+    if is_a(weight, "torch.distributed.tensor.DTensor"):
+        raise InputError(
+            f"{name} is sharded over processes (FSDP2 or tensor parallelism): choose the mask before the model is "
+            "sharded; Mask.apply and Mask.held then work on the shards"
+        )
 
 
 def absence(model: nn.Module, name: str) -> str:
@@ -88,4 +109,6 @@ def absence(model: nn.Module, name: str) -> str:
         return "a tensor that is no parameter"
     if module is not None and attribute in module._buffers:
         return "a buffer, which is not trained,"
+    if module is not None and any(key in module._buffers for key in ("qweight", "weight_packed")):
+        return "a quantised weight (prune the model first, and quantise it then)"
     return "no such weight"

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..errors import InputError
+from ..errors import InputError, one_line
 from .absent import absence, check_values, computed_weights
 from .wrapped import Holder, holders, is_a, plain_name
 
@@ -42,6 +42,8 @@ class _Entry:
         """
         weight = self.holder.parameter
         if weight is None or weight.shape != self.kept.shape:
+            if weight is not None:
+                check_values(self.name, weight, self.holder.module)
             shape = "no such weight" if weight is None else f"shape {tuple(weight.shape)}"
             raise _other_model(self.name, self.kept, shape)
         values = local_values(weight)
@@ -84,12 +86,15 @@ class MaskedWeights:
             InputError: the model does not have the weights any more.
         """
         pairs = [entry.local() for entry in self._current()]  # all of them first: an error leaves the model alone
-        for values, kept in pairs:
+        for entry, (values, kept) in zip(self._entries, pairs, strict=True):
             integers = _INTEGERS.get(values.dtype)
-            if integers is None or type(values) is not torch.Tensor:
-                values.masked_fill_(~kept, 0)
-            else:
-                values.view(integers).mul_(kept)  # as fast as values.mul_(kept), which leaves NaN and −0
+            try:
+                if integers is None or type(values) is not torch.Tensor:
+                    values.masked_fill_(~kept, 0)
+                else:
+                    values.view(integers).mul_(kept)  # as fast as values.mul_(kept), which leaves NaN and −0
+            except (RuntimeError, TypeError) as error:  # an expanded weight, an inference tensor, a quantised one
+                raise InputError(f"{entry.name} cannot be set to zero in place: {one_line(error)}") from error
         for entry in self._entries:
             if entry.holder.attribute != entry.holder.plain:
                 _renew_torch_pruned(entry.holder)

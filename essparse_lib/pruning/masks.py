@@ -47,7 +47,8 @@ class Mask:
     """Which weights of a model stay.
 
     Attributes:
-        keep: a boolean tensor per parameter, by the parameter's name and of its shape: True where the weight stays.
+        keep: a boolean tensor per parameter, by the parameter's name in the plain model (without what DDP,
+            ``torch.compile`` or PEFT add) and of its shape: True where the weight stays.
 
     >>> mask = Mask({"w": torch.tensor([True, False])}) & Mask({"w": torch.tensor([False, False])})
     >>> mask.sparsity
@@ -137,7 +138,8 @@ class Mask:
 
         The gradients reach the optimizer unchanged. So, for every element-wise optimizer, its moments of the weights
         that stay are those of an update in which the removed weights have no part. The weights are looked up at every
-        step: the model may be moved, cast, loaded or wrapped anew within the block.
+        step: the model may be moved, cast, loaded or wrapped anew within the block. To merge an adapter into a matrix
+        (PEFT's ``merge_and_unload``) fills its removed weights: apply the mask again after it.
 
         Args:
             model: the model, plain or wrapped (DDP, ``torch.compile``, FSDP2, PEFT).
@@ -159,8 +161,9 @@ class Mask:
         if drifted:
             raise InputError(
                 f"the mask was not held: {drifted:,} of its {self.pruned:,} removed weights were not zero at the end. "
-                "Another optimizer has trained them, or they were loaded after the last step. They are zero now; pass "
-                "each optimizer of the model to held, as a list, and train again"
+                "Something other than a step of this optimizer wrote them, such as another optimizer, a merged adapter "
+                "or load_state_dict. They are zero now; if the model was trained so, train it again and pass held each "
+                "of its optimizers, as a list"
             )
         check_trains(optimizer, model)
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from ..errors import InputError, check_sparsity
 from ..specs.methods import Scope
+from .masked_weights import local_part, local_values
 from .masks import Mask
 from .wrapped import plain_parameters
 
@@ -75,4 +76,4 @@ class Pruned:
         self.mask.apply(model)
         parameters = plain_parameters(model)
         for name, values in self.values.items():
-            parameters[name].copy_(values)
+            local_values(parameters[name]).copy_(local_part(name, values, parameters[name]))

@@ -28,8 +28,10 @@ def after_steps(optimizer: object, act: Callable[[], None]) -> Iterator[None]:
     Raises:
         InputError: it is no optimizer.
     """
+    levels = _all_levels(optimizer)
+    act = torch.compiler.disable(act)  # else torch.compile of the step would trace the function, too
     with ExitStack() as stack:
-        for level in _all_levels(optimizer):
+        for level in levels:
             stack.enter_context(_after_steps_of(level, act))
         yield
 
@@ -48,7 +50,9 @@ def check_trains(optimizer: object, model: nn.Module) -> None:
     if not all(_has_hooks(level) for level in levels):
         return
     trained = {id(parameter) for level in levels for group in level.param_groups for parameter in group["params"]}
-    if trained.isdisjoint(id(parameter) for parameter in model.parameters()):
+    parameters = list(model.parameters())
+    trainable = any(parameter.requires_grad for parameter in parameters)  # else a head elsewhere is trained
+    if trainable and trained.isdisjoint(map(id, parameters)):
         raise InputError(
             f"none of the {len(trained)} parameters that the optimizer trains is the model's: make the optimizer from "
             "model.parameters() after the model was moved, sharded or loaded by assignment"
@@ -57,7 +61,7 @@ def check_trains(optimizer: object, model: nn.Module) -> None:
 
 def _all_levels(optimizer: object) -> list[Any]:
     """Return one or several optimizers, each with those that it wraps."""
-    several = optimizer if isinstance(optimizer, (list, tuple)) else [optimizer]
+    several = optimizer if isinstance(optimizer, (list, tuple)) and optimizer else [optimizer]
     return [level for single in several for level in _levels(single)]
 
 
@@ -69,14 +73,14 @@ def _has_hooks(optimizer: object) -> bool:
 def _levels(optimizer: object) -> list[object]:
     """Return an optimizer and those that it wraps, from the outside to the inside."""
     levels: list[object] = []
-    inner: object | None = optimizer
-    while inner is not None and inner not in levels:
-        if not callable(getattr(inner, "step", None)) or not hasattr(inner, "param_groups"):
-            hint = "its .optimizer" if hasattr(inner, "optimizer") else "the optimizer that trains the model"
-            kind = type(inner).__name__
+    level = optimizer
+    while not levels or (level is not None and level not in levels):
+        if not callable(getattr(level, "step", None)) or not hasattr(level, "param_groups"):
+            hint = "its .optimizer" if hasattr(level, "optimizer") else "the optimizer that trains the model"
+            kind = type(level).__name__
             raise InputError(f"a mask is held through the steps of an optimizer, not of a {kind}: pass {hint}")
-        levels.append(inner)
-        inner = getattr(inner, "optimizer", None)
+        levels.append(level)
+        level = getattr(level, "optimizer", None)
     if len(levels) > 1:  # accelerate's wrapper writes no weights itself
         levels = [level for level in levels if not is_a(level, "accelerate.optimizer.AcceleratedOptimizer")]
     return levels
