@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import and_, or_
@@ -12,6 +12,8 @@ import torch
 from torch import nn
 
 from ..errors import InputError
+from .masked_weights import MaskedWeights
+from .steps import after_steps, check_trains
 
 _Group = TypeVar("_Group", bound=Hashable)
 
@@ -118,53 +120,61 @@ class Mask:
         return Mask({name: operation(kept, other.keep[name].to(kept.device)) for name, kept in self.keep.items()})
 
     def apply(self, model: nn.Module) -> None:
-        """Set the removed weights of a model to zero, in place.
+        """Set the removed weights of a model to zero, in place, whatever they are: NaN, too.
+
+        Args:
+            model: the model, plain or wrapped (DDP, ``torch.compile``, FSDP2, PEFT).
 
         Raises:
-            InputError: the model lacks a parameter of the mask, or has it in another shape.
+            InputError: the model lacks a parameter of the mask, has it in another shape, computes it from others, or
+                does not hold its values. Nothing is changed then.
         """
-        _zero(self._pairs(model))
+        MaskedWeights(model, self.keep).zero()
 
     @contextmanager
     def held(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[None]:
         """Set the removed weights of a model to zero, and again after every step of ``optimizer``.
 
         The gradients reach the optimizer unchanged. So, for every element-wise optimizer, its moments of the weights
-        that stay are those of an update in which the removed weights have no part.
+        that stay are those of an update in which the removed weights have no part. The weights are looked up at every
+        step: the model may be moved, cast, loaded or wrapped anew within the block.
+
+        Args:
+            model: the model, plain or wrapped (DDP, ``torch.compile``, FSDP2, PEFT).
+            optimizer: what trains it; also as accelerate prepared it, or a list where several optimizers train it.
 
         Raises:
-            InputError: the model lacks a parameter of the mask, or has it in another shape.
+            InputError: the model lacks a parameter of the mask, now or later, has it in another shape, computes it
+                from others, or does not hold its values; ``optimizer`` is none, or trains no parameter of the model;
+                or, at the end of the block, removed weights are not zero, because something other than the
+                optimizer's steps has changed them. They are set to zero all the same.
         """
-        pairs = self._pairs(model)  # once, so that the mask moves to a GPU now and not at every step
-        _zero(pairs)
-        hook = optimizer.register_step_post_hook(lambda *_: _zero(pairs))
-        try:
+        weights = MaskedWeights(model, self.keep)
+        check_trains(optimizer, model)
+        with after_steps(optimizer, weights.zero):
+            weights.zero()
             yield
-        finally:
-            hook.remove()
+        drifted = weights.nonzero()
+        weights.zero()
+        if drifted:
+            raise InputError(
+                f"the mask was not held: {drifted:,} of its {self.pruned:,} removed weights were not zero at the end. "
+                "Another optimizer has trained them, or they were loaded after the last step. They are zero now; pass "
+                "each optimizer of the model to held, as a list, and train again"
+            )
+        check_trains(optimizer, model)
 
     def drift(self, model: nn.Module) -> int:
-        """Return how many of the removed weights are not zero in a model: 0 if the mask was held.
+        """Return how many of the removed weights are not zero in a model: 0 if the mask was held. NaN is not zero.
+
+        Args:
+            model: the model, plain or wrapped. Of a sharded model all processes must call this together.
 
         Raises:
-            InputError: the model lacks a parameter of the mask, or has it in another shape.
+            InputError: the model lacks a parameter of the mask, has it in another shape, computes it from others, or
+                does not hold its values.
         """
-        return sum(int(weight.masked_fill(kept, 0).count_nonzero()) for weight, kept in self._pairs(model))
-
-    @torch.no_grad()
-    def _pairs(self, model: nn.Module) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Return the mask's weights in a model, each with its part of the mask on the same device."""
-        parameters = dict(model.named_parameters(remove_duplicate=False))  # a shared weight by each of its names
-        pairs = []
-        for name, kept in self.keep.items():
-            weight = parameters.get(name)
-            if weight is None or weight.shape != kept.shape:
-                shape = "no such weight" if weight is None else f"shape {tuple(weight.shape)}"
-                raise InputError(
-                    f"the mask is of another model: {name} has shape {tuple(kept.shape)} there, {shape} here"
-                )
-            pairs.append((weight.detach(), kept.to(weight.device)))
-        return pairs
+        return MaskedWeights(model, self.keep).nonzero()
 
 
 def check_same_matrices(one: Mask, other: Mask) -> None:
@@ -181,11 +191,6 @@ def check_same_matrices(one: Mask, other: Mask) -> None:
             raise InputError(
                 f"the masks are of different models: {name} is {shape} in one and {other_shape} in the other"
             )
-
-
-def _zero(pairs: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> None:
-    for weight, kept in pairs:
-        weight.mul_(kept)
 
 
 def zeros_and_size(weights: Mapping[str, torch.Tensor]) -> tuple[int, int]:

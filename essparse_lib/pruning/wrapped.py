@@ -13,9 +13,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import nn
-from torch.nn.utils import parametrize
-
-from ..errors import InputError
 
 #: Types that wrap one module, and the attribute with the wrapped one. None of the modules that define them is imported
 #: here: a model can have a wrapper only if its module is loaded.
@@ -36,11 +33,6 @@ _WRAPPERS = {
     "peft.tuners.adaption_prompt.model.AdaptionPromptModel": "model",
     "peft.tuners.adaption_prompt.layer._BaseAdaptedAttention": "model",
     "peft.utils.other.TrainableTokensWrapper": "token_adapter",
-}
-#: Hooks by which torch's old normalisations compute a weight.
-_COMPUTING_HOOKS = {
-    "torch.nn.utils.weight_norm.WeightNorm": "torch.nn.utils.remove_weight_norm",
-    "torch.nn.utils.spectral_norm.SpectralNorm": "torch.nn.utils.remove_spectral_norm",
 }
 
 
@@ -147,35 +139,6 @@ def holders(model: nn.Module) -> dict[str, list[Holder]]:
     return places
 
 
-def computed_weights(model: nn.Module) -> dict[str, str]:
-    """Return the weights that a model computes from other parameters, such as by weight or spectral normalisation.
-
-    Args:
-        model: any PyTorch model, wrapped or not.
-
-    Returns:
-        What makes each of them a parameter again, as code, by the weight's plain name.
-
-    >>> computed_weights(nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(2, 2))))
-    {'0.weight': "torch.nn.utils.parametrize.remove_parametrizations(model.get_submodule('0'), 'weight')"}
-    """
-    remedies = {}
-    for path, module in plain_modules(model):
-        prefix = f"{path}." if path else ""
-        place = f"model.get_submodule({path!r})" if path else "model"
-        if parametrize.is_parametrized(module):
-            for attribute in module.parametrizations:  # type: ignore[union-attr]
-                remedies[prefix + attribute] = (
-                    f"torch.nn.utils.parametrize.remove_parametrizations({place}, {attribute!r})"
-                )
-        for hook in module._forward_pre_hooks.values():
-            for kind, remove in _COMPUTING_HOOKS.items():
-                if _is_a(hook, kind):
-                    attribute = vars(hook)["name"]
-                    remedies[prefix + attribute] = f"{remove}({place}, {attribute!r})"
-    return remedies
-
-
 def is_adapter_module(model: nn.Module, module: nn.Module) -> bool:
     """Return whether a module of a model belongs to an adapter (PEFT), and not to the plain model or its wrappers.
 
@@ -192,6 +155,12 @@ def is_adapter_module(model: nn.Module, module: nn.Module) -> bool:
     wrappers = _loaded_wrappers()
     plain = {id(part) for _, part in plain_modules(model, copies=True)}
     return id(module) not in plain and _wrapped(module, wrappers) is None
+
+
+def is_a(thing: object, path: str) -> bool:
+    """Return whether something is of a type, given by its dotted path, whose module may not be loaded."""
+    kind = _type(path)
+    return kind is not None and isinstance(thing, kind)
 
 
 def plain_name(name: str) -> str:
@@ -212,36 +181,6 @@ def plain_name(name: str) -> str:
         name = name.removeprefix("module.").removeprefix("base_model.model.")
     name = re.sub(r"\.(base_layer|original_module|token_adapter|modules_to_save\.[^.]+)(?=\.)", "", name)
     return re.sub(r"(^|\.)weight_orig$", r"\1weight", name)
-
-
-def check_values(name: str, weight: torch.Tensor, module: nn.Module | None = None) -> None:
-    """Check that the values of a weight are in the model.
-
-    Args:
-        name: the weight's name.
-        weight: the weight.
-        module: the module that holds it, for a message that says where the values are.
-
-    Raises:
-        InputError: the weight has no values here: it is on the device ``meta``, offloaded by accelerate, or
-            partitioned by DeepSpeed.
-    """
-    if hasattr(weight, "ds_id") and not weight.numel():
-        raise InputError(
-            f"{name} is partitioned by DeepSpeed ZeRO-3: gather it with deepspeed.zero.GatheredParameters(..., "
-            "modifier_rank=0), or mask the model before deepspeed.initialize"
-        )
-    if not weight.is_meta:
-        return
-    if getattr(module, "_hf_hook", None) is not None:
-        raise InputError(
-            f"{name} is offloaded by accelerate, so its values are not in the model: call "
-            "accelerate.hooks.remove_hook_from_submodules(model), or load the model without offloading"
-        )
-    raise InputError(
-        f"{name} is on the device 'meta', which has no values: load the model's weights first (from_pretrained without "
-        "device_map='meta', or model.to_empty and load_state_dict)"
-    )
 
 
 def _walk(
@@ -278,7 +217,7 @@ def _wrapped(module: nn.Module, wrappers: list[tuple[type, str]]) -> nn.Module |
 
 def _saved_copies(module: nn.Module) -> list[nn.Module]:
     """Return the copies of a module that PEFT trains whole, and the original, the one in use first; [] of others."""
-    if not _is_a(module, "peft.utils.other.ModulesToSaveWrapper"):
+    if not is_a(module, "peft.utils.other.ModulesToSaveWrapper"):
         return []
     original, trained = module._modules["original_module"], module._modules["modules_to_save"]
     active = [] if module.disable_adapters else [key for key in module.active_adapters if key in trained]  # type: ignore[operator,union-attr]
@@ -298,9 +237,3 @@ def _type(path: str) -> type | None:
     module_name, _, type_name = path.rpartition(".")
     found = getattr(sys.modules.get(module_name), type_name, None)
     return found if isinstance(found, type) else None
-
-
-def _is_a(thing: object, path: str) -> bool:
-    """Return whether something is of a type, given by its dotted path, whose module may not be loaded."""
-    kind = _type(path)
-    return kind is not None and isinstance(thing, kind)
