@@ -63,10 +63,11 @@ def nearest(name: object, names: Iterable[str]) -> list[str]:
     """
     by_small = {each.casefold(): each for each in names}
     small = str(name).casefold()
-    near = difflib.get_close_matches(small, by_small, n=_SUGGESTED)
+    prefixed = [each for each in by_small if each.endswith(f".{small}") or small.endswith(f".{each}")]
+    near = prefixed + difflib.get_close_matches(small, by_small, n=_SUGGESTED)
     if not near and len(small) > 2:  # a part of a long name is not alike as a whole
-        near = [each for each in by_small if small in each][:_SUGGESTED]
-    return [by_small[each] for each in near]
+        near = [each for each in by_small if small in each]
+    return [by_small[each] for each in dict.fromkeys(near)][:_SUGGESTED]
 
 
 def suggestion(name: object, names: Iterable[str]) -> str:
