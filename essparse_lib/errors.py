@@ -44,11 +44,13 @@ def unknown(kind: str, name: object, allowed: Iterable[str], hint: str = "", lis
     """
     names = sorted(map(str, allowed))
     if len(names) <= _LISTED:
-        choice = f"choose from {', '.join(names)}{hint}"
-    else:
-        printed = f", which {listing} prints," if listing else ""
-        choice = f"choose from {len(names)} names{printed} such as {', '.join(names[:_SUGGESTED])}{hint}"
-    return InputError(f"unknown {kind} {shown(name)}: {choice}{suggestion(name, names)}")
+        return InputError(
+            f"unknown {kind} {shown(name)}: choose from {', '.join(names)}{hint}{suggestion(name, names, most=1)}"
+        )
+    printed = f" that {listing} prints" if listing else f", such as {', '.join(names[:_SUGGESTED])}"
+    return InputError(
+        f"unknown {kind} {shown(name)}: choose from the {len(names)} names{printed}{hint}{suggestion(name, names)}"
+    )
 
 
 def nearest(name: object, names: Iterable[str]) -> list[str]:
@@ -70,13 +72,13 @@ def nearest(name: object, names: Iterable[str]) -> list[str]:
     return [by_small[each] for each in dict.fromkeys(near)][:_SUGGESTED]
 
 
-def suggestion(name: object, names: Iterable[str]) -> str:
+def suggestion(name: object, names: Iterable[str], most: int = _SUGGESTED) -> str:
     """Return the end of an error's line that suggests the names nearest to a mistyped one; empty if none is near.
 
     >>> suggestion("fig22", ["fig2", "fig3"])
     "; did you mean 'fig2' or 'fig3'?"
     """
-    near = [repr(each) for each in nearest(name, names)]
+    near = [repr(each) for each in nearest(name, names)[:most]]
     listed = " or ".join(filter(None, (", ".join(near[:-1]), *near[-1:])))
     return f"; did you mean {listed}?" if listed else ""
 

@@ -28,7 +28,7 @@ def test_few_names_are_listed_and_many_are_not():
     few = str(unknown("method", "wandda", ["wanda", "random"]))
     assert few == "unknown method 'wandda': choose from random, wanda; did you mean 'wanda'?"
     many = str(unknown("model", "model-aab", MANY, ", or a folder", "essparse names"))
-    assert many.startswith("unknown model 'model-aab': choose from 20 names, which essparse names prints, such as ")
+    assert many.startswith("unknown model 'model-aab': choose from the 20 names that essparse names prints, or ")
     assert "or a folder; did you mean 'model-aaa'" in many and many.count("model-") <= 7
     assert "did you mean" not in str(unknown("model", "zzzz", MANY))
     assert "\n" not in str(unknown("model", np.zeros((9, 9)), MANY))
