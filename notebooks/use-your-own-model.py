@@ -57,6 +57,7 @@ from essparse_lib.figures import curve_plots, fig1, parameters, points, style
 from essparse_lib.records import cost, summary
 from essparse_lib.runner import interactive
 
+parameters.check_names()
 style.apply()
 sparsity = check_sparsity(sparsity)
 recipe = Recipe(sparsity=sparsity, method=method, text=Path(text) if text else None)

@@ -65,7 +65,7 @@ def essparse(results, monkeypatch, capsys):
             ["unknown checkpoints", "trained", "did you mean 'multiberts'?"],
         ),
         (["run", "fig8", "--scale", "laab", "--checkpoints", "multiberts"], ["unknown scale 'laab'"]),
-        (["pretrain", "tiny-scratch-60"], ["unknown model to train 'tiny-scratch-60'", "bert-2x128-100-0", SCRATCH]),
+        (["pretrain", "tiny-scratch-60"], ["unknown model to train 'tiny-scratch-60'", SCRATCH]),
         (["pretrain", "tiny-bert"], ["unknown model to train 'tiny-bert'"]),
         (["pretrain", SCRATCH, "--budget", "1d"], ["budget '1d' is not allowed", "90m"]),
         (["mend", "nowhere"], ["nowhere is no folder"]),

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, one_line, unknown
+from ..errors import InputError, is_path, missing_folder, one_line, unknown
 from ..records.pretrained import SCALE_OF
 from ..sources.hub import Repository, model_folder
 from ..specs import models, tasks
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 #: Architectures that number positions from 2, so that two of their position embeddings are never used.
 _POSITIONS_FROM_2 = ("camembert", "mpnet", "roberta", "xlm-roberta")
+
+#: What prints the names of all models.
+_LISTING = "python -c 'from essparse_lib.models.loading import MODELS, SCALE_OF; print(*MODELS, *SCALE_OF)'"
 
 
 @cache
@@ -69,10 +72,13 @@ def check_name(name: str) -> None:
     """
     on_hub = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?", name)
     known = name in MODELS or name in SCALE_OF
-    if not known and not on_hub and not (name and Path(name).expanduser().is_dir()):
-        raise unknown(
-            "model", name, [*MODELS, *SCALE_OF], ", an id on the hub (owner/name or owner/name@revision), or a folder"
-        )
+    if known or (name and Path(name).expanduser().is_dir()):
+        return
+    if is_path(name):
+        raise missing_folder(name)
+    if not on_hub:
+        hint = ", an id on the hub (owner/name or owner/name@revision), or a folder"
+        raise unknown("model", name, [*MODELS, *SCALE_OF], hint, _LISTING)
 
 
 @cache

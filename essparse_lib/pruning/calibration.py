@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..errors import InputError
+from ..errors import InputError, check_seed, check_whole
 from .method import Calibration
 
 
@@ -29,7 +29,7 @@ def calibration_windows(
         int64 of shape (sequences, length).
 
     Raises:
-        InputError: a number is below 1, or the text is too short.
+        InputError: a number is below 1, the seed is none, or the text is too short.
 
     Source:
         128 windows of unlabelled text, as in both methods' papers (arXiv 2306.11695, §4; arXiv 2301.00774, §4).
@@ -39,6 +39,7 @@ def calibration_windows(
     [[1, 2, 3], [1, 2, 3], [1, 2, 3], [1, 2, 3], [1, 2, 3]]
     """
     check_positive(sequences=sequences, length=length)
+    seed = check_seed(seed)
     tokens = torch.tensor(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"], dtype=torch.int64)
     windows = tokens[: len(tokens) // length * length].view(-1, length)
     if len(windows) < sequences:
@@ -161,5 +162,4 @@ def check_positive(**numbers: int) -> None:
     essparse_lib.errors.InputError: sequences 0 is not allowed: give a whole number from 1
     """
     for name, number in numbers.items():
-        if type(number) is not int or number < 1:
-            raise InputError(f"{name} {number!r} is not allowed: give a whole number from 1")
+        check_whole(name, number)

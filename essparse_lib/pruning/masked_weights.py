@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..errors import InputError, one_line
+from ..errors import InputError, one_line, suggestion
 from .absent import absence, check_values, computed_weights
 from .wrapped import Holder, holders, is_a, plain_name
 
@@ -160,7 +160,8 @@ class MaskedWeights:
         if parameter is not None:
             check_values(name, parameter, places[plain][0].module)
         shape = absence(self._model, plain) if parameter is None else f"shape {tuple(parameter.shape)}"
-        raise _other_model(name, kept, shape)
+        near = suggestion(name, places) if parameter is None else ""
+        raise _other_model(name, kept, shape, near)
 
 
 def local_values(weight: torch.Tensor) -> torch.Tensor:
@@ -230,10 +231,10 @@ def _over_processes(count: torch.Tensor, weight: torch.Tensor | None) -> int:
 def _renew_torch_pruned(holder: Holder) -> None:
     """Compute the weight anew that ``torch.nn.utils.prune`` keeps beside its parameter, as torch does at a forward."""
     if holder.torch_mask is not None and holder.parameter is not None:
-        with torch.enable_grad():
-            setattr(holder.module, holder.plain, holder.torch_mask.to(holder.parameter.dtype) * holder.parameter)
+        product = holder.torch_mask.to(holder.parameter.dtype) * holder.parameter.detach()
+        setattr(holder.module, holder.plain, product)  # without a history, with which it could not be copied
 
 
-def _other_model(name: str, kept: torch.Tensor, shape: str) -> InputError:
+def _other_model(name: str, kept: torch.Tensor, shape: str, near: str = "") -> InputError:
     """Return the error for a model that the mask does not fit."""
-    return InputError(f"the mask is of another model: {name} has shape {tuple(kept.shape)} there, {shape} here")
+    return InputError(f"the mask is of another model: {name} has shape {tuple(kept.shape)} there, {shape} here{near}")

@@ -11,7 +11,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from ..errors import InputError
+from ..errors import InputError, suggestion
 from .masked_weights import MaskedWeights
 from .steps import after_steps, check_trains
 
@@ -191,8 +191,10 @@ def check_same_matrices(one: Mask, other: Mask) -> None:
     for name in {**shapes, **other_shapes}:
         shape, other_shape = shapes.get(name, "absent"), other_shapes.get(name, "absent")
         if shape != other_shape:
+            lacking = shapes if shape == "absent" else other_shapes
+            near = suggestion(name, lacking) if name not in lacking else ""
             raise InputError(
-                f"the masks are of different models: {name} is {shape} in one and {other_shape} in the other"
+                f"the masks are of different models: {name} is {shape} in one and {other_shape} in the other{near}"
             )
 
 

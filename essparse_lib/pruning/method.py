@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from ..errors import InputError, check_sparsity
+from ..errors import InputError, check_seed, check_sparsity
 from ..specs.methods import Scope
 from .masked_weights import local_part, local_values
 from .masks import Mask
@@ -45,6 +45,7 @@ class Request:
             raise InputError("give either a sparsity, such as 0.4, or a pattern, such as 2:4")
         if self.sparsity is not None:
             object.__setattr__(self, "sparsity", check_sparsity(self.sparsity))
+        object.__setattr__(self, "seed", check_seed(self.seed))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import nn
 
-from ..errors import InputError
+from ..errors import InputError, check_number
 from .allocation import pruned_count
 from .calibrated import Amount, amount, keep_within_rows, layer_by_layer
 from .calibration import check_positive
@@ -70,8 +70,7 @@ def sparsegpt(
     """
     checked = amount(sparsity, pattern)
     check_positive(block_size=block_size)
-    if not 0 <= damping < float("inf"):
-        raise InputError(f"damping {damping!r} is not allowed: give a number from 0, such as 0.01")
+    damping = check_number("damping", damping, lambda d: d >= 0, "a number from 0, such as 0.01")
 
     last: list[tuple[torch.Tensor, torch.Tensor]] = []  # queries, keys and values have one Hessian: factor it once
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ..errors import InputError
-from .absent import check_values, computed_weights
+from .absent import check_whole, computed_weights
 from .block_lists import ModuleTree, Place, find_blocks
 from .components import ATTENTION, component_of
 from .layouts import PLAIN, TRANSPOSED, Layout, fused_parts, is_linear, layout_of
@@ -59,7 +59,7 @@ class PrunableMatrix:
         Raises:
             InputError: the values are not in the model: it is on the device ``meta``, offloaded or partitioned.
         """
-        check_values(self.name, self.weight, self.holder.module if self.holder else None)
+        check_whole(self.name, self.weight, self.holder.module if self.holder else None)
         weight, removed = self.weight.detach(), self.torch_mask
         return weight if removed is None else weight * removed
 
