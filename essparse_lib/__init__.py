@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from .openmp import let_threads_sleep as _let_threads_sleep
+
+_let_threads_sleep()  # before any module of the package loads PyTorch
+
 _HOME = {
     "InputError": "errors",
     "check_sparsity": "errors",

@@ -42,7 +42,7 @@ _SEED_HELP = f"Of what {methods_text(_ONE_SHOT, lambda m: m.seeded)} draw."
 
 @app.command()
 def run(
-    figure: Annotated[str, typer.Argument(help="Such as fig2.")],
+    names: Annotated[list[str], typer.Argument(metavar="FIGURE...", help="Such as fig2, or several, or all.")],
     scale: _Scale = "lab",
     jobs: _Jobs = 1,
     budget: _Budget = None,
@@ -51,17 +51,31 @@ def run(
         str, typer.Option(help="Of fig8: trained here, at the scale, or multiberts, which are on the hub.")
     ] = "trained",
 ) -> None:
-    """Run a figure's trials that have no record yet. Stopped at any moment, it goes on where it was."""
-    from .records.store import results
-    from .runner import progress, scheduler
+    """Run what figures miss. Stopped at any moment, it goes on where it was.
 
-    study = _study(figure, scale, checkpoints)
-    specs, store = study.specs(), results(study.scale)
-    seconds = duration(budget)
-    with progress.bar(f"{figure}, {study.scale} scale", specs, store, jobs) as report:
-        left = scheduler.run(specs, store, jobs, seconds, retry, report)
-    if left:
-        typer.echo(f"{len(left)} of {len(specs)} trials have no record yet: run the same command to go on")
+    What has no record yet is run in the order that `essparse status` shows: what a claim rests on; then curves that
+    have begun; then every curve's first seed, then its second, and so on; then what feeds more claims; then what takes
+    less time. Within a curve: the dense model, the levels at which the paper states its claims, the other levels.
+    What needs a model that is yet to be trained from scratch comes last.
+
+    What cannot be had, such as a model of the hub without a network, is left out and counted; exit code 1 says so.
+    """
+    from .records.store import results
+    from .runner import progress, queue
+
+    studies = _studies(names, scale, checkpoints)
+    specs = list({spec.id: spec for study in studies for spec in study.specs()}.values())
+    at_scale = studies[0].scale
+    store, seconds = results(at_scale), duration(budget)
+    with progress.bar(f"{', '.join(names)}, {at_scale} scale", specs, store, jobs) as report:
+        rest = queue.run(studies, store, jobs, seconds, retry, report, progress.refusals())
+    if rest.left:
+        typer.echo(f"{len(rest.left)} of {len(specs)} trials have no record yet: run the same command to go on")
+    if rest.with_pretraining:
+        typer.echo(f"{len(rest.with_pretraining)} of {len(specs)} are measured only while a model is pre-trained anew")
+    if rest.refused:
+        typer.echo(f"{len(rest.refused)} of {len(specs)} were left out, since something that they need cannot be had")
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -76,11 +90,19 @@ def pretrain(
 
 
 @app.command()
-def status() -> None:
-    """Say, for every figure and scale, how many records there are, how many are missing and how long they take."""
-    from .book.status import print_table
+def status(
+    scale: _Scale = "lab",
+    every: Annotated[bool, typer.Option("--all", help="Show every missing block.")] = False,
+) -> None:
+    """Say how far all figures have come at each scale, and what each missing block at one scale would decide.
 
-    print_table()
+    A block is what one model misses on one task with one seed. Blocks are shown in the order in which
+    `essparse run all` runs them.
+    """
+    from .book import status
+
+    status.print_table()
+    status.print_blocks(scale, None if every else status.SHOWN)
 
 
 @app.command()
@@ -194,20 +216,21 @@ def book(
     typer.echo(f"open {build(out)}")
 
 
-def _study(figure: str, scale: str, checkpoints: str) -> Study:
-    """Return a figure's study at a scale, or that of checkpoints that others published."""
+def _studies(names: list[str], scale: str, checkpoints: str) -> list[Study]:
+    """Return the studies of figures at a scale, ``all`` for every figure's, or that of published checkpoints."""
     from . import figures
 
-    study = figures.study(figure, scale)
+    chosen = list(figures.STUDIES) if "all" in names else list(dict.fromkeys(names))
+    studies = [figures.study(figure, scale) for figure in chosen]
     if checkpoints not in ("trained", "multiberts"):
         raise unknown("checkpoints", checkpoints, ("trained", "multiberts"))
     if checkpoints == "trained":
-        return study
-    if figure != "fig8":
-        raise InputError(f"checkpoints 'multiberts' are not allowed for {figure}: they are fig8's")
+        return studies
+    if chosen != ["fig8"]:
+        raise InputError(f"checkpoints 'multiberts' are not allowed for {', '.join(names)}: they are fig8's")
     from .figures import fig8
 
-    return fig8.MULTIBERTS
+    return [fig8.MULTIBERTS]
 
 
 def duration(text: str | None) -> float | None:

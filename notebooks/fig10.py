@@ -35,7 +35,7 @@ scale: str = "lab"  # "tiny", "lab" or "paper"
 seeds: str = "all"  # the seeds, such as "0,1"
 
 # %%
-from IPython.display import Markdown
+from IPython.display import Markdown, display
 
 from essparse_lib import figures
 from essparse_lib.runner import interactive
@@ -84,11 +84,12 @@ fig10_tables.table(study, records).style.hide(axis="index")
 Markdown(fig10_tables.controlled(study, records))
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig10-rate", "caption": "As above, for the vision transformer fine-tuned at the learning rate of the model of language."}, "image": {"alt": "Two panels against sparsity for the vision transformer at the lower learning rate: the cosine of what is kept, and the overlap of what is removed, both above their lines of chance.", "align": "center"}}
-if study.control:
-    fig10.draw_against_null(study.control, records)
+for control in study.controls:
+    fig10.draw_against_null(control, records)
 
 # %% tags=["remove-input"]
-fig10_tables.table(study.control, records).style.hide(axis="index") if study.control else None
+for control in study.controls:
+    display(fig10_tables.table(control, records).style.hide(axis="index"))
 
 # %% [markdown]
 # ## Verdict

@@ -41,7 +41,7 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import fig6, fig6_learned, panel_chart, parameters, prunability_plots, style
+from essparse_lib.figures import fig6, fig6_floor, fig6_learned, panel_chart, parameters, prunability_plots, style
 from essparse_lib.records import cost, store, summary
 from essparse_lib.analysis import curves, prunability
 from essparse_lib.claims import c07_self_supervision, prunability_clauses
@@ -58,10 +58,11 @@ study = interactive.checked_study(parameters.narrowed(figures.study("fig6", scal
 records = store.results(scale).records_of_studies(study)
 records |= interactive.run(interactive.unrecorded(study, records, [], []), scale)
 all_curves = curves.curves(study, records)
+floor = fig6_floor.floor_curves(study, records)
 deciding, *others = fig6.comparisons(study)
 
 # %% tags=["remove-input"]
-Markdown(summary.missing(study, records))
+Markdown(" ".join(filter(None, (summary.missing(study, records), summary.added(study, records)))))
 
 # %% [markdown]
 # ## What the pre-trainings learned
@@ -100,8 +101,8 @@ fig6_learned.draw_learning(study, records);
 # %% [markdown]
 # ## Drop against sparsity
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "fig6-curves", "caption": "Change of the score against the dense model as one-shot magnitude pruning removes more, after fine-tuning: the mean over the tasks that every model learned and none was pre-trained to tell, if there are several, and each task. A line is one pre-trained model, the mean of its fine-tunings, with their 95% interval but for the mean over tasks; colours are objectives, line styles pre-training seeds. The dashed grey line lies \u03b5 below the dense model, the vertical one is the point asked for. Each panel has its own vertical scale."}, "image": {"alt": "Panels of the change from the dense model against the percentage of weights removed: supervised, DINO and other pre-trainings in different colours, two lines each.", "align": "center"}}
-fig6.draw(study, all_curves, sparsity, epsilon);
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig6-curves", "caption": "Change of the score against the dense model as one-shot magnitude pruning removes more, after fine-tuning: the mean over the tasks that every model learned and none was pre-trained to tell, if there are several, and each task. A line is one pre-trained model, the mean of its fine-tunings, with their 95% interval but for the mean over tasks; colours are objectives, line styles pre-training seeds. The dotted black line, in the panels of tasks, is the same model fine-tuned from random weights, once all its records are there. The dashed grey line lies \u03b5 below the dense model, the vertical one is the point asked for. Each panel has its own vertical scale."}, "image": {"alt": "Panels of the change from the dense model against the percentage of weights removed: supervised, DINO and other pre-trainings in different colours, two lines each.", "align": "center"}}
+fig6.draw(study, all_curves, sparsity, epsilon, floor);
 
 # %% tags=["remove-input"]
 panel = fig6.panel(
@@ -121,6 +122,20 @@ Markdown(fig6_learned.learned_again(study, records, all_curves))
 # %% [markdown]
 # The fine-tuning is the same for all models and tasks: a new head, at most 2,000 images as they are, and the rate that suits models that must learn their task anew. Models that
 # know the classes already may end below what they knew.
+#
+# ## The floor: no pre-training
+#
+# How much of what these models lose did pre-training give them? The same vision transformer is fine-tuned from random weights, those that the first supervised model began with, on the same tasks with the same settings
+# and seeds, at the sparsities that decide C7. It has its task alone to lose. It decides nothing, and how it is read was [written down](../book/methods.md) before it was run.
+
+# %% tags=["remove-input"]
+Markdown(fig6_floor.answer(study, records, all_curves))
+
+# %% tags=["remove-input"]
+fig6_floor.table(study, all_curves, floor).style.hide(axis="index")
+
+# %% [markdown]
+# *Above the floor*: the dense score less that from random weights. Intervals are those of the fine-tunings and the test images, and leave out what another pre-training would give.
 #
 # ## What the objective does
 
@@ -185,10 +200,15 @@ Markdown(verdict.text)
 # say how much that was.
 #
 # **What would change our mind.** More pre-trainings of each objective: two on a side show a difference only if it is several times as large as what another
-# seed does. Longer ones, on more images. Models that are fine-tuned from random weights: how little these lose would say
-# how much of what the others lose was learned in pre-training. The paper's two checkpoints are the `paper` scale of this notebook; as there is one of each, they cannot
+# seed does. Longer ones, on more images. The paper's two checkpoints are the `paper` scale of this notebook; as there is one of each, they cannot
 # tell the objective from the rest.
 #
+# **Which pre-trainings come next** was chosen before any of them is run, and by this rule: if DINO's k-NN accuracy lies less than half as far above that of pixels as that of the supervised models, longer pre-trainings come first, else more of the same length.
+
+# %% tags=["remove-input"]
+Markdown(fig6_learned.next_pretrainings(study, records))
+
+# %% [markdown]
 # ## Where the numbers come from
 
 # %% tags=["remove-input"]

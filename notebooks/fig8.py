@@ -43,7 +43,7 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity, unknown
-from essparse_lib.figures import fig8, fig8_tables, panel_chart, panels, parameters, prunability_plots, style
+from essparse_lib.figures import fig8, fig8_rates, fig8_tables, panel_chart, panels, parameters, prunability_plots, style
 from essparse_lib.records import cost, store, summary
 from essparse_lib.analysis import curves, prunability, series, text_effects
 from essparse_lib.claims import c08_zeros_jump, c09_more_text, prunability_clauses
@@ -154,6 +154,20 @@ Markdown(fig8_tables.cost_of_pruning(scores))
 # %% [markdown]
 # Means over the tasks that some dense model has learned. *Difference* is what a straight line through all pre-trainings changes by from the least text to the most, with its 95% interval over
 # pre-trainings; *trend* is the rank correlation with the part of the text over all models.
+#
+# ## The learning rate of the smallest models
+#
+# Models that gain from pruning cannot show which of them can be pruned further. Is that the learning rate's doing? One model is fine-tuned at others, half, two and four times as large, on two tasks, dense and at the last sparsity. What its answer means was
+# [written down](../book/methods.md) before it was run: the best rate is that of the highest dense scores, and if the model has something to lose there, the scores of C9 are run again at this rate.
+
+# %% tags=["remove-input"]
+Markdown(fig8_rates.answer(study, records))
+
+# %% tags=["remove-input"]
+fig8_rates.table(study, records).style.hide(axis="index")
+
+# %% [markdown]
+# The first row is the rate of the study. Rates that lack records are not in the table.
 #
 # ## Dense scores
 

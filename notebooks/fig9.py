@@ -65,6 +65,9 @@ pairs = [(ticket, Pruning(sparsity=ticket.sparsity)) for ticket in study.variant
 all_contrasts = contrasts.contrasts(study, records, [*pairs, tuple(asked_pair)])  # one estimate of the noise for all
 differences = [c for c in all_contrasts if (c.pruning, c.baseline) in pairs]
 
+# %% tags=["remove-input"]
+Markdown(" ".join(filter(None, (summary.missing(study, records), summary.added(study, records)))))
+
 # %% [markdown]
 # ## The point asked for
 

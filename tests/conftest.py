@@ -21,6 +21,8 @@ os.environ.update(ESSPARSE_CACHE=str(_HOME / "cache"), HF_HOME=str(_HOME / "hugg
 # Tests run side by side, on cores that they share. A thread that waits for another must sleep: by default it spins, and
 # a training on two threads then takes fifty times as long as on one. Runs set their number of threads themselves.
 os.environ.update(OMP_NUM_THREADS="1", OMP_WAIT_POLICY="PASSIVE")
+# Each test trains what it speaks of: no dense weights are taken from another one's.
+os.environ["ESSPARSE_DENSE_GB"] = "0"
 for _name in ("ESSPARSE_MIRROR", "ESSPARSE_RESULTS", "HF_HUB_CACHE", "HF_DATASETS_CACHE"):
     os.environ.pop(_name, None)
 

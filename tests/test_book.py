@@ -98,7 +98,7 @@ def test_without_a_record_the_figure_the_numbers_and_the_verdict_change(built, t
     kept = tmp_path / "results"
     shutil.copytree(ROOT / "results", kept, ignore=shutil.ignore_patterns("model", ".locks"))
     study = figures.study("fig10", "lab")
-    gone = [*{m.model: m for m in reversed(study.measurements())}.values(), study.control.measurements()[0]]
+    gone = [*{m.model: m for m in reversed(study.measurements())}.values(), study.controls[0].measurements()[0]]
     for one in gone:
         (similarity,) = kept.glob(f"lab/{one.model}/mask-similarity.jsonl")
         lines = similarity.read_text().splitlines(keepends=True)

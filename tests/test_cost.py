@@ -115,7 +115,7 @@ def test_all_that_is_pruned_after_training_needs_the_dense_training_alone():
 
 def test_a_control_is_paid_for_with_its_study():
     slower = replace(study(), training={"*": replace(TABLE_1, learning_rate=1e-5)})
-    both = replace(study(), control=slower)
+    both = replace(study(), controls=(slower,))
     assert cost.expected(both).trainings == 2 * cost.expected(study()).trainings
     assert cost.expected(both).hours == pytest.approx(2 * cost.expected(study()).hours)
 

@@ -245,7 +245,7 @@ def test_a_snapshot_counts_what_is_there(tokenizer):
     ("changed", "match"),
     [
         (dict(architecture="gpt"), "unknown architecture 'gpt'"),
-        (dict(steps=0), "steps 0 is not allowed"),
+        (dict(steps=-1), "steps -1 is not allowed"),
         (dict(fraction=0.0), "fraction 0.0 is not allowed"),
         (dict(fraction=1.1), "fraction 1.1 is not allowed"),
         (dict(heads=3), "hidden 16 is not allowed: 3 heads"),
@@ -267,7 +267,9 @@ def test_names_say_scale_part_and_seed():
     assert len(alike) == 1  # they differ in nothing else
     assert len(pretrained.SCALE_OF) == sum(map(len, PRETRAINED.values()))
     ways = [f"vit-4x192-{way}-{seed}" for seed in (0, 1) for way in ("supervised", "dino", "long", "masked")]
-    assert list(pretrained.vision_models("lab")) == ways
+    assert list(pretrained.vision_models("lab")) == [*ways, "vit-4x192-fresh-0"]
+    first, fresh = lab["vit-4x192-supervised-0"], lab["vit-4x192-fresh-0"]
+    assert fresh == replace(first, model=fresh.model, steps=0)  # the weights that the first one begins with
 
 
 @pytest.fixture

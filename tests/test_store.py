@@ -162,7 +162,7 @@ def test_records_of_studies_are_those_of_the_files_that_they_name(store):
     path.write_bytes(path.read_bytes() + b"damaged\n")
     one = _study(measured={"zeros": (0.0,)})
     assert set(store.records_of_studies(one)) == {ok(0).spec.id, ok(5).spec.id, zeros.id}
-    both = store.records_of_studies(_study(control=_study(models=("tiny-opt",))))
+    both = store.records_of_studies(_study(controls=(_study(models=("tiny-opt",)),)))
     assert set(both) == {ok(0).spec.id, ok(5).spec.id, of_control.spec.id}
     assert set(store.records_of_studies(_study(), _study(tasks=("other",)))) == {
         trial(0).id,

@@ -71,6 +71,15 @@ def test_each_task_is_trained_as_its_row_is():
     assert training["cola"] == language_settings.LAB_SMALL_TEST["*"]
 
 
+def test_the_vision_row_of_figure_9_has_more_seeds_where_c10_averages():
+    added, of_images = LAB.added_trials(), [t for t in LAB.trials() if t.model == IMAGES]
+    assert {(t.model, t.pruning.sparsity) for t in added} == {(IMAGES, s) for s in (0, 0.1, 0.2, 0.3, 0.4)}
+    assert {t.pruning.method for t in added if t.pruning.sparsity} == {"lottery", "magnitude"}
+    assert {t.seed for t in of_images} == set(range(10)) and {t.seed for t in added} == set(range(3, 10))
+    masks = figures.study("fig10", "lab")
+    assert masks.added_trials() == [] and all(control.added_trials() == [] for control in masks.controls)
+
+
 def test_narrowing_keeps_models_to_their_kind():
     assert LAB.narrowed(models=[TEXT]).tasks_of(TEXT) == language_settings.LAB_FEW
     both = LAB.narrowed(tasks=["cola", "cifar10"])
@@ -130,7 +139,7 @@ def test_c10_does_not_count_a_task_that_was_not_learned():
 
 
 CONTROLLED = figures.study("fig10", "lab")
-MASKS = dataclasses.replace(CONTROLLED, control=None)
+MASKS = dataclasses.replace(CONTROLLED, controls=())
 
 
 def compared(text, images):
@@ -177,7 +186,7 @@ def test_c11_is_not_spoilt_by_a_row_that_lacks_records():
 
 
 def test_the_control_of_figure_10_changes_the_rate_alone():
-    control = CONTROLLED.control
+    (control,) = CONTROLLED.controls
     assert control.measurements() and {t.training.learning_rate for t in control.trials()} == {1e-4}
     for slower in control.trials():
         usual = CONTROLLED.trial(slower.model, slower.task, slower.pruning, slower.seed)
@@ -187,17 +196,17 @@ def test_the_control_of_figure_10_changes_the_rate_alone():
 
 
 def test_a_control_is_asked_for_with_its_study_and_narrowed_with_it():
-    whole, own = len(CONTROLLED.specs()), len(CONTROLLED.control.specs())
+    whole, own = len(CONTROLLED.specs()), len(CONTROLLED.controls[0].specs())
     assert whole == len(MASKS.specs()) + own
     assert summary.missing(CONTROLLED, {}).split("of ")[2].startswith(f"{len(CONTROLLED.trials()) + 30} fine-tunings")
     one_seed = CONTROLLED.narrowed(seeds=[1])
-    assert {t.seed for t in one_seed.control.trials()} == {1} and len(one_seed.control.specs()) == own / 3
-    assert CONTROLLED.narrowed().control == CONTROLLED.control
-    assert CONTROLLED.narrowed(models=[IMAGES]).control is CONTROLLED.narrowed(tasks=["cifar10"]).control is None
+    assert {t.seed for t in one_seed.controls[0].trials()} == {1} and len(one_seed.controls[0].specs()) == own / 3
+    assert CONTROLLED.narrowed().controls == CONTROLLED.controls
+    assert CONTROLLED.narrowed(models=[IMAGES]).controls == CONTROLLED.narrowed(tasks=["cifar10"]).controls == ()
 
 
 def test_the_page_tells_what_the_control_changes_and_what_that_does_to_the_dense_models():
-    found = records(lambda *_: 80.0, CONTROLLED) | records(lambda *_: 70.0, CONTROLLED.control)
+    found = records(lambda *_: 80.0, CONTROLLED) | records(lambda *_: 70.0, CONTROLLED.controls[0])
     told = fig10_tables.controlled(CONTROLLED, found)
     assert f"0.0005 for {IMAGES}. Here: 0.0001 for {IMAGES}." in told
     assert "Without pruning it then scores 70.0 [" in told and "on cifar10 (80.0 [" in told
@@ -207,7 +216,7 @@ def test_the_page_tells_what_the_control_changes_and_what_that_does_to_the_dense
 
 @pytest.mark.parametrize(("usual", "slower", "outcome"), [(0.05, 0.06, "agrees"), (0.15, 0.05, "inconclusive")])
 def test_c11_counts_the_control_as_another_learning_rate(usual, slower, outcome):
-    found = compared(falling(0.05), falling(usual)) | alike(CONTROLLED.control, falling(slower))
+    found = compared(falling(0.05), falling(usual)) | alike(CONTROLLED.controls[0], falling(slower))
     verdict = judge_c11(CONTROLLED, found)
     assert verdict.outcome == outcome and f"for {IMAGES} at a learning rate of 0.0001: mean cosine" in verdict.reason
     depends = f"it depends on the learning rate: with nothing else changed, {IMAGES} differs at 0.0005 and agrees at 0"

@@ -40,7 +40,8 @@ class Comparison:
 def known_tasks(study: Study, models: Sequence[str]) -> set[str]:
     """Return the tasks whose classes some of these models learned in a supervised pre-training."""
     pretrainings = [study.pretrained[model] for model in models if model in study.pretrained]
-    return {p.task for p in pretrainings if isinstance(p, ImagePretraining) and p.objective == ObjectiveKind.SUPERVISED}
+    images = [each for each in pretrainings if isinstance(each, ImagePretraining) and each.steps]
+    return {each.task for each in images if each.objective == ObjectiveKind.SUPERVISED}
 
 
 def learned_tasks(study: Study, curves: Sequence[Curve], models: Sequence[str]) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..specs.study import Study
 from ..specs.trial import Pruning
 from .estimate import RESAMPLES, Estimate, percentile_interval
 from .noise import NoiseReading, training_noise, training_variance
-from .scoring import metric_of, scoring
+from .scoring import check_same_origin, metric_of, scoring
 
 #: The paper's tolerance (§3), in points: performance within 1% of the dense model's.
 EPSILON = 1.0
@@ -146,10 +146,13 @@ class Curve:
         return percentile_interval(float(scores.mean()), resampled.mean(1) + noise)
 
     def complete(self, study: Study) -> bool:
-        """Return whether every seed that the study has for the model has a result at every level of the variant."""
-        seeds = study.seeds_of(self.model, self.task)
-        shape = (len(seeds), 1 + len(study.prunings_of(self.model, self.task, self.variant)))
-        return self.scores.shape == shape and not np.isnan(self.scores).any()
+        """Return whether every seed that counts has a result at each of its levels: added seeds have fewer levels."""
+        usual, added = study.seeds_of(self.model, self.task), study.added_seeds_of(self.model, self.task)
+        levels_of = partial(study.prunings_of, self.model, self.task, self.variant)
+        if self.seeds not in (usual, usual + added) or len(self.prunings) != 1 + len(levels_of()):
+            return False
+        wanted = [[not each.sparsity or each in levels_of(seed) for each in self.prunings] for seed in self.seeds]
+        return not np.isnan(self.scores[np.array(wanted)]).any()
 
     @cached_property
     def computed(self) -> dict[tuple, Any]:
@@ -177,6 +180,8 @@ def curves(
 ) -> list[Curve]:
     """Return the study's curves, model by model and task by task, as far as there are records.
 
+    Added seeds are in none of them unless the trials of all added seeds of the study have records.
+
     Args:
         study: the study whose trials are looked up.
         records: records by the id of their spec.
@@ -188,12 +193,13 @@ def curves(
     """
     variant = study.main if variant is None else variant
     named = None if prunings is None else tuple(prunings)
+    with_added = all(trial.id in records for trial in study.added_trials())
     result = []
     for model in study.models:
         for task in study.tasks_of(model):
             pruned = study.prunings_of(model, task, variant) if named is None else named
             levels = tuple(dict.fromkeys((Pruning(), *pruned)))
-            seeds = study.seeds_of(model, task)
+            seeds = study.seeds_of(model, task) + (study.added_seeds_of(model, task) if with_added else ())
             grid = {}
             for seed in seeds:
                 for pruning in levels:
@@ -226,7 +232,7 @@ def _curve(
     if metric is None:
         known = ", ".join((*METRICS, *sorted(MEANS)))
         raise InputError(f"the record of {first.spec} has none of the metrics {known}: set it aside")
-    _check_same_origin([record for record in good.values() if record.status == Status.OK])
+    check_same_origin([record for record in good.values() if record.status == Status.OK])
     scorer = scoring(metric, [good.get((seed, pruning)) for seed in seeds for pruning in prunings])
 
     def weighted_scores(weights: np.ndarray) -> np.ndarray:
@@ -261,22 +267,6 @@ def _curve(
 def _noise(variances: np.ndarray, scores: np.ndarray, *names: str) -> np.ndarray:
     """Return what training adds to each level's mean, shape (resamples, levels), with draws that the names choose."""
     return training_noise(variances, (~np.isnan(scores)).sum(0), " ".join(names))
-
-
-def _check_same_origin(records: Sequence[Record]) -> None:
-    """Raise InputError unless all records have the same weights, data and labels, and as many predictions."""
-    first = records[0]
-    for record in records:
-        for name in ("weights", "data"):
-            if record.provenance.get(name) != first.provenance.get(name):
-                origins = [str(each.provenance.get(f"{name}_from", "")) for each in (record, first)]
-                explanation = f" ({' against '.join(origins)})" if all(origins) else ""
-                pair = f"the records of {record.spec} and of {first.spec}"
-                raise InputError(f"{pair} were made with other {name}{explanation}")
-        if not record.predictions:
-            raise InputError(f"the record of {record.spec} has no predictions: set it aside")
-        if record.labels != first.labels or len(record.predictions) != len(first.predictions):
-            raise InputError(f"the records of {record.spec} and of {first.spec} have other labels or examples")
 
 
 @lru_cache(maxsize=8)  # test sets of one figure, up to some megabytes each

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..errors import InputError
 from ..records.metrics import MEANS, METRICS, confusion_cells, from_digits, majority, shares
 from ..records.store import Record, Status
 
@@ -103,3 +104,19 @@ def _of_classes(metric: str, records: Sequence[Record | None]) -> Scoring:
         return values
 
     return Scoring(len(labels), majority(metric, labels, classes), scores)
+
+
+def check_same_origin(records: Sequence[Record]) -> None:
+    """Raise InputError unless all records have the same weights, data and labels, and as many predictions."""
+    first = records[0]
+    for record in records:
+        for name in ("weights", "data"):
+            if record.provenance.get(name) != first.provenance.get(name):
+                origins = [str(each.provenance.get(f"{name}_from", "")) for each in (record, first)]
+                explanation = f" ({' against '.join(origins)})" if all(origins) else ""
+                pair = f"the records of {record.spec} and of {first.spec}"
+                raise InputError(f"{pair} were made with other {name}{explanation}")
+        if not record.predictions:
+            raise InputError(f"the record of {record.spec} has no predictions: set it aside")
+        if record.labels != first.labels or len(record.predictions) != len(first.predictions):
+            raise InputError(f"the records of {record.spec} and of {first.spec} have other labels or examples")

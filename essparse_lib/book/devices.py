@@ -1,8 +1,12 @@
-"""What the same trials score on two devices, for the page on methods: from a comparison kept beside the records."""
+"""What the same trials score on two devices, or at two precisions, for the page on methods.
+
+Both are comparisons that are kept beside the records.
+"""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from ..analysis.estimate import Estimate
 from ..records.store import results_folder
@@ -25,3 +29,30 @@ def table() -> str:
         devices = "; ".join(f"{old} → {new}" for old, new in row["devices"])
         rows.append(f"| {row['model']} | {row['task']} | {row['trials']} | {row['seeds']} | {difference} | {devices} |")
     return "\n".join(rows) + "\n"
+
+
+def precision_comparison() -> dict[str, Any] | None:
+    """Return the comparison of the same trials in bf16 and in fp32; None if none is kept.
+
+    ``benchmarks/precision.py`` makes the comparison.
+    """
+    path = results_folder("lab").parent / "precision.json"
+    if not path.is_file():
+        return None
+    comparison: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return comparison
+
+
+def precision() -> str:
+    """Return in words whether trials score alike at two precisions, by the rule on the page on methods."""
+    comparison = precision_comparison()
+    if comparison is None:
+        return "The trials have not been run both ways yet.\n"
+    difference = Estimate(comparison["difference"], comparison["low"], comparison["high"]).text(2)
+    inside = "within" if comparison["alike"] else "not within"
+    earlier, later = ("; ".join(comparison[name]) for name in ("earlier", "later"))
+    return (
+        f"{comparison['trials']} trials were run both ways ({earlier} → {later}). The later ones score {difference} "
+        f"points higher, over {comparison['observations']} observations: {inside} {comparison['margin']:g} points of "
+        "0.\n"
+    )

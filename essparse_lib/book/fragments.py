@@ -36,5 +36,6 @@ def _fragments() -> Mapping[str, str]:
         "landing.html": panel_chart.book_html(data) if data else without_records,
         "overlap.md": overlap.table(),
         "devices.md": devices.table(),
+        "precision.md": devices.precision(),
         "status.md": status.table(),
     }

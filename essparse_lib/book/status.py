@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ..errors import InputError
 from ..figures import STUDIES
+from ..figures.blocks import Block, missing_blocks
 from ..records.cost import Cost, expected, expected_seconds
 from ..records.store import Record, Status, results
 from ..specs.study import Scale, Study, check_scale
@@ -17,6 +18,9 @@ from ..wording import duration_text
 FIGURES = tuple(f"fig{number}" for number in range(1, 12))
 
 _NONE = "—"
+
+#: How many missing blocks ``essparse status`` shows.
+SHOWN = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,3 +180,50 @@ def print_table() -> None:
                 "unknown: none has been run" if left is None else duration_text(left),
             )
     Console().print(printed)
+
+
+def print_blocks(scale: str, most: int | None) -> None:
+    """Print the missing blocks at a scale in the order in which they are run, with what each would decide.
+
+    Args:
+        scale: ``tiny``, ``lab`` or ``paper``.
+        most: how many blocks to show; those that follow are counted in one line. None for all.
+
+    Raises:
+        InputError: there is no such scale, or a record is damaged.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    studies = [by_scale[check_scale(scale)] for by_scale in STUDIES.values()]
+    blocks = missing_blocks(studies, _records(scale))
+    shown = blocks[:most]
+    if not blocks:
+        Console().print(f"Nothing is missing at {scale} scale.", highlight=False)
+        return
+    columns = ("model", "task", "seed", "missing", "expected time", "figures", "would decide")
+    printed = Table(*columns, box=None, title=f"Missing at {scale} scale, in the order of a run", title_justify="left")
+    for block in shown:
+        printed.add_row(
+            block.model,
+            block.file,
+            _NONE if block.seed is None else str(block.seed),
+            f"{len(block.specs)} of {block.total}",
+            _expected(block),
+            ", ".join(figure.removeprefix("fig") for figure in block.figures),
+            ", ".join(block.claims) or "no claim",
+        )
+    Console().print(printed)
+    following = blocks[len(shown) :]
+    if following:
+        count = sum(len(block.specs) for block in following)
+        seconds = sum(block.seconds or 0.0 for block in following)
+        time = f", about {duration_text(seconds)}" if seconds else ""
+        Console().print(f"and {count:,} more in {len(following):,} blocks{time} (--all shows them)", highlight=False)
+
+
+def _expected(block: Block) -> str:
+    """Return how long a block takes, in words."""
+    if block.with_pretraining == len(block.specs):
+        return "while it is pre-trained"
+    return "not known" if block.seconds is None else f"about {duration_text(block.seconds)}"

@@ -113,8 +113,8 @@ def eligible(study: Study, records: Mapping[str, Record], limit: float = COSINES
     if not cosines:
         some_records = any(measurement.id in records for measurement in study.measurements())
         return not_judged(CLAIM, "records are missing", some_records=some_records)
-    if study.control:
-        of_control, lacking_of_control = _complete(study.control, records, limit)
+    for control in study.controls:
+        of_control, lacking_of_control = _complete(control, records, limit)
         cosines, lacking = [*cosines, *of_control], [*lacking, *lacking_of_control]
     return Eligible(limit=limit, cosines=cosines, lacking=lacking)
 

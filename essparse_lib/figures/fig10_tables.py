@@ -48,17 +48,22 @@ def _rates_by_model(study: Study) -> str:
 
 
 def controlled(study: Study, records: Mapping[str, Record]) -> str:
-    """Return what the control changes, and what that does to the dense models, in words."""
-    if study.control is None:
+    """Return what the controls change, and what that does to the dense models, in words."""
+    if not study.controls:
         return "This study has no such run."
-    usual_study = replace(study, models=study.control.models)
+    return " ".join([rates(study), *(_control_text(study, control, records) for control in study.controls)])
+
+
+def _control_text(study: Study, control: Study, records: Mapping[str, Record]) -> str:
+    """Return at which rate a control is trained and what its dense models score, in words."""
+    usual_study = replace(study, models=control.models)
     usual = {(curve.model, curve.task): curve.dense().text() for curve in curves(usual_study, records)}
     scores = [
         f"{curve.dense().text()} on {curve.task} ({usual.get((curve.model, curve.task), '—')} at its own rate)"
-        for curve in curves(study.control, records)
+        for curve in curves(control, records)
     ]
     dense = f" Without pruning it then scores {listing(scores)}." if scores else ""
-    return f"{rates(study)} Here: {_rates_by_model(study.control)}.{dense}"
+    return f"Here: {_rates_by_model(control)}.{dense}"
 
 
 def _row(sparsity: float, cosines: np.ndarray) -> dict[str, str]:

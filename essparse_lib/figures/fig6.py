@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, cycle, zip_longest
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..analysis.comparisons import Comparison, drop_effects, essential_effect, learned_tasks
+from ..analysis.comparisons import MEAN_DROP_TO, Comparison, drop_effects, essential_effect, learned_tasks
 from ..analysis.curves import Curve
 from ..analysis.effects import task_means
 from ..analysis.essential import EPSILON, essential_sparsity
 from ..records.pretrained import from_scratch
 from ..specs.measurement import MeasurementKind
+from ..specs.override import AddedSeeds, Override
 from ..specs.study import TENTHS, Study, at_sparsities
-from . import panels, style, vision_settings
+from . import fig6_floor, panels, style, vision_settings
 from .curve_plots import sparsity_text
 
 if TYPE_CHECKING:
@@ -45,9 +47,46 @@ def _study(
     )
 
 
+#: The sparsities over which C7 averages the drop.
+_DECIDING = tuple(sparsity for sparsity in TENTHS if 0 < sparsity <= MEAN_DROP_TO)
+
+#: Further fine-tunings of the models that decide C7, at the sparsities and on the tasks that do. These models are few,
+#: and the noise of their fine-tunings comes on top of what sets them apart.
+_ADDED = AddedSeeds(seeds=tuple(range(3, 10)), tasks=vision_settings.LAB_TASKS[1:], sparsities=_DECIDING)
+_DECIDING_MODELS = [
+    vision_settings.BY_OBJECTIVE["lab"][name] for name in (vision_settings.SUPERVISED, vision_settings.DINO)
+]
+
+
+def _with_floor(study: Study, sparsities: tuple[float, ...] = _DECIDING) -> Study:
+    """Return a study with a control: the same model fine-tuned from random weights, which has only its task to lose.
+
+    It is pruned to the sparsities that decide, so that C7's quantity, the mean of the drops, is known of it as well.
+    """
+    model = vision_settings.FRESH[study.scale]
+    floor = replace(
+        study,
+        models=(model,),
+        variants={study.main: at_sparsities(sparsities)},
+        overrides={},
+        measured={},
+        pretrained=from_scratch(study.scale, (model,)),
+    )
+    return replace(study, controls=(floor,))
+
+
 STUDIES = {
-    "tiny": _study("tiny", vision_settings.TINY_TASKS[:1], vision_settings.TINY, (0.5, 0.9), seeds=(0, 1)),
-    "lab": _study("lab", vision_settings.LAB_TASKS, vision_settings.LAB),
+    "tiny": _with_floor(
+        _study("tiny", vision_settings.TINY_TASKS[:1], vision_settings.TINY, (0.5, 0.9), seeds=(0, 1)), (0.5, 0.9)
+    ),
+    "lab": _with_floor(
+        _study(
+            "lab",
+            vision_settings.LAB_TASKS,
+            vision_settings.LAB,
+            overrides=dict.fromkeys(chain.from_iterable(_DECIDING_MODELS), Override(added=_ADDED)),
+        )
+    ),
     "paper": _study("paper", vision_settings.PAPER_TASKS, vision_settings.TABLE_1),
 }
 
@@ -84,7 +123,13 @@ def line_styles(study: Study, models: Collection[str]) -> dict[str, dict[str, An
     return styles
 
 
-def draw(study: Study, curves: Sequence[Curve], marked: float | None = None, epsilon: float = EPSILON) -> Figure:
+def draw(
+    study: Study,
+    curves: Sequence[Curve],
+    marked: float | None = None,
+    epsilon: float = EPSILON,
+    floor: Sequence[Curve] = (),
+) -> Figure:
     """Draw change from the dense model against sparsity: the mean over the tasks that all models learned, then each.
 
     A line is a pre-trained model, the mean of its fine-tunings, with the 95% interval of these. Colours are objectives,
@@ -95,6 +140,7 @@ def draw(study: Study, curves: Sequence[Curve], marked: float | None = None, eps
         curves: its curves.
         marked: a sparsity to mark with a vertical line.
         epsilon: where the dashed line lies, in points.
+        floor: the curves of the model with random weights, which are drawn as a dotted black line.
     """
     pruned = [curve for curve in curves if len(curve.levels) > 1]
     styles = line_styles(study, {curve.model for curve in pruned})
@@ -112,9 +158,12 @@ def draw(study: Study, curves: Sequence[Curve], marked: float | None = None, eps
         for curve in drawn:
             if curve.task == title:
                 _draw_curve(ax, curve, styles[curve.model])
+        for curve in floor:
+            if curve.task == title:
+                _draw_curve(ax, curve, fig6_floor.LINE)
     for model, change in means.items():
         axes[0].plot([100 * sparsity for sparsity in study.sparsities], change, **styles[model])
-    add_legend(figure, study, styles)
+    add_legend(figure, study, styles, {fig6_floor.NAME: fig6_floor.LINE} if floor else {})
     return figure
 
 
@@ -159,13 +208,19 @@ def panel(study: Study, curves: Sequence[Curve], description: str, start: float)
     )
 
 
-def add_legend(figure: Figure, study: Study, styles: Mapping[str, Mapping[str, Any]]) -> None:
+def add_legend(
+    figure: Figure,
+    study: Study,
+    styles: Mapping[str, Mapping[str, Any]],
+    others: Mapping[str, Mapping[str, Any]] | None = None,
+) -> None:
     """Add a legend: the colour of each objective and, if there are several, the line of each pre-training seed.
 
     Args:
         figure: the figure.
         study: a study of Figure 6.
         styles: how the line of each model is drawn, as ``line_styles`` returns it.
+        others: further lines by their names; None for none.
     """
     objectives = {}
     for objective, models in vision_settings.objectives(study).items():
@@ -178,7 +233,7 @@ def add_legend(figure: Figure, study: Study, styles: Mapping[str, Mapping[str, A
         for number, line in enumerate(style.SEED_LINES, 1)
         if line in drawn
     }
-    style.line_legend(figure, {**objectives, **(seeds if len(seeds) > 1 else {})})
+    style.line_legend(figure, {**objectives, **(seeds if len(seeds) > 1 else {}), **(others or {})})
 
 
 def essential_table(study: Study, curves: Sequence[Curve], epsilon: float = EPSILON) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..analysis.curves import Curve
+from ..analysis.effects import detectable_ratio
 from ..records.store import Record
 from ..specs.pretraining import ImagePretraining, ObjectiveKind
 from ..specs.study import Study
@@ -79,8 +80,44 @@ def lifted(study: Study, records: Mapping[str, Record]) -> str:
     return f"{sentence} That of the patches lies above that of pixels by: {gains}."
 
 
+def next_pretrainings(study: Study, records: Mapping[str, Record], more: int = 3) -> str:
+    """Return which further pre-trainings come first, by a rule stated before any of them, and why, in words.
+
+    Longer ones do if DINO's k-NN accuracy lies less than half as far above that of pixels as the supervised models'
+    does: more short ones would then say more exactly what DINO is before it has learned.
+
+    Args:
+        study: a study of Figure 6.
+        records: its records, by id.
+        more: how many short ones a side there could be in place of the longer ones.
+    """
+    gains = _gains(study, records, "knn", "knn_pixels")
+    if not {vision_settings.DINO, vision_settings.SUPERVISED} <= gains.keys():
+        return "Which further pre-trainings come first cannot be said: the pre-trainings compared have no records."
+    dino, supervised = gains[vision_settings.DINO], gains[vision_settings.SUPERVISED]
+    now = len(vision_settings.objectives(study)[vision_settings.DINO])
+    ratio, ratio_then = detectable_ratio(now, now), detectable_ratio(now + more, now + more)
+    lead = (
+        f"Above that of pixels DINO's k-NN accuracy lies by {signed(dino)} points, that of the supervised models by "
+        f"{signed(supervised)}. With {now} pre-trainings a side a difference shows if it is {ratio:.1f} times the "
+        f"spread between such pre-trainings, with {now + more} if it is {ratio_then:.1f} times."
+    )
+    if dino < supervised / 2:
+        return (
+            f"{lead} DINO has gained less than half as much, so longer pre-trainings come first: two DINO models with "
+            "four times the steps, against supervised ones after equally many images and after equal time. More short "
+            "ones would tell more exactly how far a DINO can be pruned that has hardly learned."
+        )
+    return f"{lead} DINO has gained half as much or more, so {more} more pre-trainings a side come first."
+
+
 def _mean_gains(study: Study, records: Mapping[str, Record], metric: str, other: str) -> dict[str, str]:
     """Return, by objective, the signed mean of one metric less another over the models that have both."""
+    return {objective: signed(gain) for objective, gain in _gains(study, records, metric, other).items()}
+
+
+def _gains(study: Study, records: Mapping[str, Record], metric: str, other: str) -> dict[str, float]:
+    """Return, by objective, the mean of one metric less another over the models that have both."""
     metrics_of = {
         pretraining.model: records[pretraining.id].metrics
         for pretraining in study.pretrainings()
@@ -91,7 +128,7 @@ def _mean_gains(study: Study, records: Mapping[str, Record], metric: str, other:
         metrics = [metrics_of.get(model, {}) for model in models]
         gains = [each[metric] - each[other] for each in metrics if metric in each and other in each]
         if gains:
-            means[objective] = signed(fmean(gains))
+            means[objective] = fmean(gains)
     return means
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from ..records.store import Record
 from ..specs.measurement import MeasurementKind
 from ..specs.pretraining import Architecture, TextPretraining
 from ..specs.study import TENTHS, Study, at_sparsities
-from . import language_settings, panels, style
+from . import fig8_rates, language_settings, panels, style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,9 +43,13 @@ def _study(scale: str, tasks: tuple[str, ...], training: dict, sparsities: tuple
     )
 
 
+def _with_rates(study: Study) -> Study:
+    return replace(study, controls=fig8_rates.controls(study))
+
+
 STUDIES = {
     "tiny": _study("tiny", ("tiny-sentiment",), language_settings.TINY, (0.5, 0.9), seeds=(0, 1)),
-    "lab": _study("lab", language_settings.LAB_FEW, language_settings.LAB_SCRATCH, TENTHS),
+    "lab": _with_rates(_study("lab", language_settings.LAB_FEW, language_settings.LAB_SCRATCH, TENTHS)),
     "paper": _study("paper", ("mnli", "qnli", "qqp", "rte"), language_settings.TABLE_1, TENTHS),
 }
 

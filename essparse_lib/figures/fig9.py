@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..analysis.contrasts import Contrast
+from ..claims.paper import ALIKE_BELOW
 from ..records.pretrained import from_scratch
 from ..records.store import Record
+from ..specs.override import AddedSeeds, Override
 from ..specs.study import Study, at_sparsities
 from ..specs.trial import Pruning, lottery_rounds
 from . import language_settings, vision_settings
@@ -18,6 +20,14 @@ SPARSITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
 def variants(sparsities: tuple[float, ...]) -> dict[str, tuple[Pruning, ...]]:
     """Return lottery tickets and one-shot masks at the same sparsities, as a study's variants."""
     return {LOTTERY: at_sparsities(sparsities, method="lottery"), ONE_SHOT: at_sparsities(sparsities)}
+
+
+#: Further seeds of the vision transformer, at the sparsities that C10 averages over.
+_ADDED = AddedSeeds(
+    seeds=tuple(range(3, 10)),
+    tasks=vision_settings.LAB_FEW,
+    sparsities=tuple(sparsity for sparsity in SPARSITIES if sparsity < ALIKE_BELOW),
+)
 
 
 def _study(
@@ -50,6 +60,7 @@ STUDIES: dict[str, Study] = {
         (*language_settings.LAB_FEW, *vision_settings.LAB_FEW),
         {**vision_settings.LAB, **language_settings.LAB_SMALL_TEST},
         variants=variants(SPARSITIES),
+        overrides={vision_settings.LAB_MODELS[0]: Override(added=_ADDED)},
     ),
     "paper": _study(
         "paper",

@@ -55,6 +55,9 @@ BY_OBJECTIVE: dict[str, dict[str, tuple[str, ...]]] = {
     "paper": {SUPERVISED: ("vit-base-patch16-224",), DINO: ("dino-vitb16",)},
 }
 
+#: By scale, the same model with random weights: what a task gives without any pre-training.
+FRESH = {"tiny": "tiny-scratch-fresh-0", "lab": "vit-4x192-fresh-0"}
+
 #: All objectives, in the order of their colours, which are the same at every scale.
 OBJECTIVES = tuple(BY_OBJECTIVE["lab"])
 

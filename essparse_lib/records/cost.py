@@ -7,7 +7,7 @@ arXiv 2001.08361, §2.1); embeddings, heads and the attention between tokens are
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from statistics import mean
 
@@ -67,8 +67,8 @@ def trainings(trials: Iterable[Trial]) -> list[Trial]:
     rate r needs those with the masks of 0, r, 2r and so on below s, which find its mask, and one with that mask. As
     each of them is also the trial of its sparsity, a sweep in steps of r needs one training a sparsity.
 
-    A run takes a little longer: it keeps the scores of a dense model, not its weights, and so trains it once more for
-    what is pruned after, and once for a lottery's first round.
+    A run on CPUs does just these, one after another. On GPUs it takes a little longer: it trains a dense model once
+    more for what is pruned after, and once for a lottery's first round (``runner/dense_weights.py`` says why).
 
     >>> from essparse_lib.specs.trial import Pruning, Training
     >>> training = Training(epochs=3, batch_size=32, learning_rate=2e-5, max_length=256)
@@ -153,6 +153,21 @@ def expected_seconds(specs: Iterable[Spec], records: Mapping[str, Record]) -> fl
     with no record.
     """
     specs = list(specs)
+    seconds = seconds_by_id(specs, records, {spec.id for spec in specs if spec.id not in records})
+    return None if seconds is None else sum(seconds[spec.id] for spec in specs if spec.id not in records)
+
+
+def seconds_by_id(
+    specs: Iterable[Spec], records: Mapping[str, Record], missing: Collection[str]
+) -> dict[str, float] | None:
+    """Return, by its id, the seconds that each of the missing specs is expected to take, as ``expected_seconds``.
+
+    Args:
+        specs: those that are missing, and those whose records say how long one takes.
+        records: by id, those that exist.
+        missing: the ids of the specs that are to be run.
+    """
+    specs = list(specs)
     of_all: list[float] = []
     of_file: dict[tuple[str, str], list[float]] = {}
     for spec in specs:
@@ -164,7 +179,7 @@ def expected_seconds(specs: Iterable[Spec], records: Mapping[str, Record]) -> fl
         return None
     means = {place: mean(seconds) for place, seconds in of_file.items()}
     typical = mean(of_all)
-    return sum(means.get((spec.model, spec.file), typical) for spec in specs if spec.id not in records)
+    return {spec.id: means.get((spec.model, spec.file), typical) for spec in specs if spec.id in missing}
 
 
 def _training_seconds(trial: Trial, shape: Shape) -> float:

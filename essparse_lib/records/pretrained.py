@@ -61,6 +61,7 @@ _TINY_VIT = ImagePretraining(
     steps=100,
     learning_rate=3e-3,
 )
+_TINY_FRESH = replace(_TINY_VIT, model="tiny-scratch-fresh-0", steps=0)
 _TINY_DINO = dict(objective=ObjectiveKind.DINO, outputs=64, small_views=2, momentum=0.9)
 
 #: BERT's proportions at a size that two cores train in less than an hour; as with BERT-tiny (Turc et al. 2019,
@@ -101,6 +102,8 @@ _LAB_VIT = ImagePretraining(
     learning_rate=1e-3,
     initial=0.04,
 )
+#: The weights that the first supervised model begins with, and nothing learned: the floor of Figure 6.
+_LAB_FRESH = replace(_LAB_VIT, model="vit-4x192-fresh-0", steps=0)
 _LAB_OBJECTIVES: dict[str, dict[str, Any]] = {
     "supervised": {},
     "dino": dict(objective=ObjectiveKind.DINO),
@@ -129,8 +132,8 @@ _PAPER = TextPretraining(
 PRETRAINED: dict[str, dict[str, Pretraining]] = {
     scale: {spec.model: spec for spec in models}
     for scale, models in {
-        "tiny": (*_volumes(_TINY, TWICE), *_objectives(_TINY_VIT, {"supervised": {}, "dino": _TINY_DINO})),
-        "lab": (*_volumes(_LAB), _LAB_OPT, *_objectives(_LAB_VIT, _LAB_OBJECTIVES)),
+        "tiny": (*_volumes(_TINY, TWICE), *_objectives(_TINY_VIT, {"supervised": {}, "dino": _TINY_DINO}), _TINY_FRESH),
+        "lab": (*_volumes(_LAB), _LAB_OPT, *_objectives(_LAB_VIT, _LAB_OBJECTIVES), _LAB_FRESH),
         "paper": _volumes(_PAPER),
     }.items()
 }

@@ -49,6 +49,21 @@ def missing(study: Study, records: Mapping[str, Record]) -> str:
     return f"Without a record: {', '.join(parts)}." if parts else "All that this study asks for has a record."
 
 
+def added(study: Study, records: Mapping[str, Record]) -> str:
+    """Return in a sentence whether the study's added seeds count, which they do together or not; empty without any."""
+    trials = study.added_trials()
+    if not trials:
+        return ""
+    seeds = ", ".join(str(seed) for seed in dict.fromkeys(trial.seed for trial in trials))
+    highest = max(trial.pruning.sparsity for trial in trials)
+    what = f"Seeds {seeds} are added for {listing(list(dict.fromkeys(trial.model for trial in trials)))} on"
+    what += f" {listing(list(dict.fromkeys(trial.task for trial in trials)))}, at up to {highest:.0%}"
+    lacking = sum(trial.id not in records for trial in trials)
+    if lacking:
+        return f"{what}: {lacking:,} of their {len(trials):,} fine-tunings have no record, so that none counts yet."
+    return f"{what}: all of their {len(trials):,} fine-tunings have records, and count."
+
+
 def _variants(study: Study, specs: Iterable[Spec]) -> list[str]:
     """Return the names of the variants that trials among the specs belong to, where the study has several."""
     if len(study.variants) == 1:

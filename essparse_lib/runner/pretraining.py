@@ -78,9 +78,10 @@ def pretrain(spec: Pretraining, folder: Path, deadline: float | None = None) -> 
     if trained.diverged:
         return Record(spec=spec, status=Status.DIVERGED, values=values, reason=trained.diverged, provenance=provenance)
     tail = trained.losses[-max(1, len(trained.losses) // 100) :]
+    final = {"final_loss": round(sum(tail) / len(tail), 5)} if tail else {}  # of no step there is no loss
     metrics = {
         "held_out_loss": trained.dynamics.held_out[-1],
-        "final_loss": round(sum(tail) / len(tail), 5),
+        **final,
         "steps": len(trained.losses),
         "parameters": sum(p.numel() for p in objective.model(trained.module).parameters()),
         **further,

@@ -14,7 +14,7 @@ from ..specs.spec import Spec
 from ..wording import duration_text
 
 if TYPE_CHECKING:
-    from .scheduler import Progress
+    from .scheduler import Progress, Refusal
 
 
 @contextmanager
@@ -43,3 +43,16 @@ def bar(title: str, specs: Sequence[Spec], store: Store, jobs: int) -> Iterator[
             shown.update(task, completed=len(specs) - progress.left, left=left)
 
         yield report
+
+
+def refusals() -> Callable[[Refusal], None]:
+    """Return what to call with each spec that is left out: it prints each reason once, when it first comes."""
+    console = Console(stderr=True)
+    told: set[str] = set()
+
+    def report(refusal: Refusal) -> None:
+        if refusal.reason not in told:
+            told.add(refusal.reason)
+            console.print(f"left out: {refusal.spec}: {refusal.reason}", markup=False, highlight=False)
+
+    return report

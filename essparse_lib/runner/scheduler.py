@@ -7,16 +7,17 @@ import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Protocol, TypeVar
 
-from ..errors import InputError
+from ..errors import InputError, one_line
 from ..records.pretrained import folder_of
 from ..records.store import Record, Status, Store
 from ..specs.measurement import Measurement
 from ..specs.pretraining import ImagePretraining, Pretraining, TextPretraining
 from ..specs.spec import Spec
 from ..specs.trial import Trial
-from . import measurement, pretraining, trial
+from . import measurement, pretraining, trial, workbench
 
 _T = TypeVar("_T")
 
@@ -41,6 +42,19 @@ RUNNERS: dict[type[Spec], Runner] = {
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """A spec that is left out, and why.
+
+    Attributes:
+        spec: the spec.
+        reason: what it needs and cannot be had, in one line.
+    """
+
+    spec: Spec
+    reason: str
+
+
+@dataclass(frozen=True)
 class Progress:
     """What is reported after every spec.
 
@@ -60,8 +74,11 @@ def run(
     budget: float | None = None,
     retry: bool = False,
     progress: Callable[[Progress], None] = lambda _: None,
+    refuse: Callable[[Refusal], None] | None = None,
 ) -> list[Spec]:
-    """Run the specs that have no record yet; models that are to be trained from scratch come first.
+    """Run the specs that have no record yet, in the order given.
+
+    What needs a model that is yet to be trained from scratch comes last, after all such trainings.
 
     Killed at any instant, it loses the trials in flight alone (of a pre-training the last minute); run again, it goes
     on. Several runs at once on one store share the work. Under ``accelerate launch`` its processes work on every trial
@@ -75,14 +92,16 @@ def run(
             pre-training is cut short, to be gone on with.
         retry: run failed trials again (diverged ones stay: they are results).
         progress: called after each spec.
+        refuse: called with each spec that is left out since something cannot be had, while the others are run; None to
+            run nothing in this case. Under ``accelerate launch`` an error in the middle of a spec ends the run.
 
     Returns:
         The specs that still have no record, since the budget was spent, another process is running them, or they can
         only be measured while a model is pre-trained anew.
 
     Raises:
-        InputError: something cannot be had or written. Checked before the first spec is run; what is done with models
-            that are yet to be trained, once they are.
+        InputError: something cannot be had or written; with ``refuse``, nothing at all can be had. Checked before the
+            first spec is run; what is done with models that are yet to be trained, once they are.
     """
     if jobs > 1 and _processes() > 1:
         raise InputError(f"{jobs} jobs are not allowed under accelerate launch, which shares each trial: give 1")
@@ -91,22 +110,38 @@ def run(
     pretrainings, others = models_first(waiting)
     untrained = {spec.model for spec in pretrainings}
     ready = [spec for spec in others if spec.model not in untrained]
-    _check([*pretrainings, *ready])
+    begun, refusals = _checked([*pretrainings, *ready], refuse is not None)
+    refusals += _refused_with_their_model(refusals, others)
+    if refusals and len(refusals) == len(waiting):
+        raise InputError(refusals[0].reason)
+    left = len(waiting)
     if waiting:
         store.check_writable()
-    left = len(waiting)
 
-    def work(part: Sequence[Spec]) -> None:
+    def tell(outcome: Record | Refusal | None) -> None:
         nonlocal left
-        for record in _records(part, store, jobs, deadline, retry):
-            left -= 1
-            if _is_main():
-                progress(Progress(record, left))
+        left -= 1
+        if not _is_main():
+            return
+        if not isinstance(outcome, Refusal):
+            progress(Progress(outcome, left))
+        elif refuse is not None:
+            refuse(outcome)
 
-    work(pretrainings)
+    def work(part: Sequence[Spec], refusals: Sequence[Refusal]) -> list[Refusal]:
+        """Run specs, tell what comes of them and of those that are left out, and return the latter of this part."""
+        late = []
+        for outcome in chain(refusals, _outcomes(part, store, jobs, deadline, retry, refuse is not None)):
+            tell(outcome)
+            late += [outcome] if isinstance(outcome, Refusal) else []
+        return late[len(refusals) :]
+
+    work([spec for spec in begun if not isinstance(spec, Pretraining)], refusals)
+    late = work([spec for spec in begun if isinstance(spec, Pretraining)], [])
     trained = [spec for spec in others if spec.model in untrained and folder_of(spec.model)]
-    _check(trained)
-    work([*trained, *ready])
+    work(*_checked(trained, refuse is not None))
+    for refusal in _refused_with_their_model(late, others):
+        tell(refusal)
     return _agreed(missing(specs, store.records_of(*specs)))
 
 
@@ -128,25 +163,55 @@ def models_first(specs: Iterable[Spec]) -> tuple[list[Pretraining], list[Spec]]:
     return pretrainings, others
 
 
-def _check(specs: Iterable[Spec]) -> None:
-    """Fetch and check what the specs need: each model, task, length and text of theirs once."""
-    by_input: dict[Hashable, Callable[[], object]] = {}
+def _checked(specs: Iterable[Spec], tolerant: bool) -> tuple[list[Spec], list[Refusal]]:
+    """Fetch and check what the specs need, each model, task, length and text of theirs once.
+
+    Returns:
+        The specs that can be run, and those that cannot.
+
+    Raises:
+        InputError: one of them cannot be run, and ``tolerant`` is False.
+    """
+    reasons: dict[Hashable, str] = {}
+    ready: list[Spec] = []
+    refusals: list[Refusal] = []
     for spec in specs:
-        by_input |= RUNNERS[type(spec)].checks(spec)
-    for check in by_input.values():
-        check()
+        checks = RUNNERS[type(spec)].checks(spec)
+        for need, check in checks.items():
+            if need in reasons:
+                continue
+            try:
+                check()
+                reasons[need] = ""
+            except Exception as error:
+                if not tolerant:
+                    raise
+                reasons[need] = _reason(error)
+        reason = next((reasons[need] for need in checks if reasons[need]), "")
+        if reason:
+            refusals.append(Refusal(spec, reason))
+        else:
+            ready.append(spec)
+    return _agreed((ready, refusals))
 
 
-def _records(
-    specs: Sequence[Spec], store: Store, jobs: int, deadline: float | None, retry: bool
-) -> Iterator[Record | None]:
-    """Yield each spec's record as it comes; None where there is none yet, or another process makes it."""
+def _refused_with_their_model(refusals: Iterable[Refusal], others: Iterable[Spec]) -> list[Refusal]:
+    """Return the refusals of what needs a model whose pre-training is refused: for the same reason."""
+    reasons = {each.spec.model: each.reason for each in refusals if isinstance(each.spec, Pretraining)}
+    return [Refusal(spec, reasons[spec.model]) for spec in others if spec.model in reasons]
+
+
+def _outcomes(
+    specs: Sequence[Spec], store: Store, jobs: int, deadline: float | None, retry: bool, tolerant: bool
+) -> Iterator[Record | Refusal | None]:
+    """Yield what comes of each spec, as it comes; None where there is no record yet, or another process makes it."""
     import joblib
 
     workers = max(1, min(jobs, len(specs)))
     threads = max(1, _cores() // (workers * _processes()))
+    tolerant = tolerant and _processes() == 1
     calls = (
-        joblib.delayed(_work)(spec, store, threads, workers, retry, deadline)
+        joblib.delayed(_work)(spec, store, threads, workers, retry, deadline, tolerant)
         for spec in _until(deadline, specs, workers)
     )
     parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch=workers, batch_size=1)
@@ -166,8 +231,13 @@ def _until(deadline: float | None, specs: Sequence[Spec], workers: int) -> Itera
         yield spec
 
 
-def _work(spec: Spec, store: Store, threads: int, workers: int, retry: bool, deadline: float | None) -> Record | None:
-    """Run one spec in a worker and keep its record, unless another process has or is doing so."""
+def _work(
+    spec: Spec, store: Store, threads: int, workers: int, retry: bool, deadline: float | None, tolerant: bool
+) -> Record | Refusal | None:
+    """Run one spec in a worker and keep its record, unless another process has or is doing so.
+
+    If ``tolerant``, a spec that cannot be run is returned with the reason; one that cannot be written ends the run.
+    """
     from ..training import device
 
     device.use_threads(threads)
@@ -177,12 +247,23 @@ def _work(spec: Spec, store: Store, threads: int, workers: int, retry: bool, dea
     with store.claimed(spec) if _is_main() else nullcontext(True) as mine:
         if not _agreed(mine and bool(missing([spec], store.records_of(spec), retry))):
             return None
-        record = RUNNERS[type(spec)].run(spec, store, deadline)
+        try:
+            with workbench.current().sharing_trainings():
+                record = RUNNERS[type(spec)].run(spec, store, deadline)
+        except Exception as error:
+            if not tolerant:
+                raise
+            return Refusal(spec, _reason(error))
         if record is not None and _is_main():
             store.append(record)
     if record is not None and record.status == Status.FAILED and _processes() > 1:
         raise RuntimeError(f"{spec} failed ({record.reason}): others may be waiting for this process, so all end")
     return record
+
+
+def _reason(error: Exception) -> str:
+    """Return why a spec cannot be run, in one line."""
+    return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {one_line(error)}"
 
 
 def _cores() -> int:

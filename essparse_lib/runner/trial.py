@@ -15,12 +15,11 @@ from ..files import cache_folder
 from ..records.store import Record, Status, Store
 from ..specs.methods import METHODS
 from ..specs.trial import Timing, Trial
-from . import workbench
+from . import dense_weights, workbench
 from .provenance import finished, made_by
 from .workbench import Workbench
 
 if TYPE_CHECKING:
-    import torch
     from accelerate import Accelerator
     from torch import nn
 
@@ -149,6 +148,8 @@ def _outcome(trial: Trial, bench: Workbench, devices: Accelerator) -> Record:
 
 def _pruned_before(trial: Trial, bench: Workbench, devices: Accelerator) -> _Tuned:
     """Prune the model and then fine-tune it with the mask held."""
+    if not trial.pruning.sparsity:
+        return _dense(trial, bench, devices)
     model = _fresh_model(trial)
     if METHODS[trial.pruning.method].trained:
         return _ticket_tuned(trial, model, bench, devices)
@@ -174,14 +175,34 @@ def _pruned_after(trial: Trial, bench: Workbench, devices: Accelerator) -> _Tune
     """Fine-tune the dense model and then prune it, with no training to follow."""
     dense = trial.at(0.0)
 
-    def tune() -> tuple[dict[str, torch.Tensor], list[float]]:
-        tuned = _pruned_before(dense, bench, devices)
-        return {name: tensor.cpu() for name, tensor in tuned.model.state_dict().items()}, tuned.losses
+    def tune() -> dense_weights.Tuned:
+        trained = _dense(dense, bench, devices)
+        return _weights_of(trained.model, trained.losses)
 
-    state, losses = bench.dense_model(dense, tune)
+    tuned = bench.dense_model(dense, tune)
     model = _fresh_model(trial)
-    model.load_state_dict(state)
-    return _Tuned(model, _remove(trial, model, bench, devices), losses)
+    model.load_state_dict(tuned.state)
+    return _Tuned(model, _remove(trial, model, bench, devices), tuned.losses)
+
+
+def _dense(trial: Trial, bench: Workbench, devices: Accelerator) -> _Tuned:
+    """Fine-tune a dense trial's model, or give it the weights that the same training gave before."""
+    model = _fresh_model(trial)
+
+    def tune() -> dense_weights.Tuned:
+        return _weights_of(model, _fine_tune(trial, model, None, bench, devices))
+
+    if bench.shares_trainings and dense_weights.are_exact(devices.device) and dense_weights.room():
+        data = bench.data(trial.task, trial.training.held_out).fingerprint
+        shared = dense_weights.shared(trial, data, devices.device, tune)
+        model.load_state_dict(shared.state)
+        return _Tuned(model, None, shared.losses)
+    return _Tuned(model, None, _fine_tune(trial, model, None, bench, devices))
+
+
+def _weights_of(model: nn.Module, losses: list[float]) -> dense_weights.Tuned:
+    """Return a fine-tuned model's weights on the CPU, with its losses."""
+    return dense_weights.Tuned({name: tensor.cpu() for name, tensor in model.state_dict().items()}, losses)
 
 
 def _fine_tune(
@@ -236,8 +257,11 @@ def _find_ticket(trial: Trial, model: nn.Module, bench: Workbench, devices: Acce
     """Return the mask of a lottery trial, found by training the model; the model is left as it was."""
     from ..training.lottery import lottery
 
-    def train(model: nn.Module, mask: Mask | None) -> list[float]:
-        return _fine_tune(trial, model, mask, bench, devices)
+    def train(model: nn.Module, mask: Mask | None) -> None:
+        if mask is None:  # the first round's training is the dense model's
+            model.load_state_dict(_dense(trial.at(0.0), bench, devices).model.state_dict())
+        else:
+            _fine_tune(trial, model, mask, bench, devices)
 
     return lottery(model, train, trial.pruning.sparsity, trial.pruning.rate, _ticket_folder(trial))
 

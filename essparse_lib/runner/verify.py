@@ -159,7 +159,7 @@ def verify(
             run again.
     """
     by_scale = [figures.study(figure, scale)] if figure else [s[check_scale(scale)] for s in figures.STUDIES.values()]
-    studies = [part for study in by_scale for part in (study, study.control) if part is not None]
+    studies = [part for study in by_scale for part in (study, *study.controls)]
     store = results(scale)
     records = store.records_of_studies(*studies)
     drawable = _drawable(studies, records)

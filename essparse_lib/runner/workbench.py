@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import heapq
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from ..tasks import Splits
     from ..training.batches import EncodedExamples
+    from .dense_weights import Tuned
 
 #: Characters of a corpus to draw for each token that is needed; few texts have more than six characters a token.
 _CHARACTERS = 16
@@ -39,14 +41,28 @@ class Workbench:
     """What the trials of one process share, loaded or computed once; what was not used for longest is dropped.
 
     A new workbench is empty.
+
+    Attributes:
+        shares_trainings: whether dense models that were fine-tuned before, also by other processes, are read from the
+            cache. A run does so; who runs a trial to see whether it repeats must not.
     """
 
     def __init__(self) -> None:
+        self.shares_trainings = False
         self._load = lru_cache(maxsize=4)(_load)
         self._check = lru_cache(maxsize=64)(self._check_examples)
         self._encode = lru_cache(maxsize=8)(self._encode_examples)
         self._draw = lru_cache(maxsize=4)(_draw_windows)
-        self._dense: tuple[Trial, dict[str, torch.Tensor], list[float]] | None = None
+        self._dense: tuple[Trial, Tuned] | None = None
+
+    @contextmanager
+    def sharing_trainings(self) -> Iterator[None]:
+        """Share the trainings of dense models with other processes within the block."""
+        before, self.shares_trainings = self.shares_trainings, True
+        try:
+            yield
+        finally:
+            self.shares_trainings = before
 
     def data(self, task: str, held_out: int | None = None) -> TaskData:
         """Return a task's data, with so many examples held out for evaluation; None for the usual number.
@@ -114,9 +130,7 @@ class Workbench:
         """
         return self._draw(pruning.method, pruning.calibration, pruning.windows, pruning.length, model, seed)
 
-    def dense_model(
-        self, trial: Trial, tune: Callable[[], tuple[dict[str, torch.Tensor], list[float]]]
-    ) -> tuple[dict[str, torch.Tensor], list[float]]:
+    def dense_model(self, trial: Trial, tune: Callable[[], Tuned]) -> Tuned:
         """Return the fine-tuned weights of a dense trial and the losses, for all sparsities at which it is pruned.
 
         Args:
@@ -124,8 +138,8 @@ class Workbench:
             tune: trains it, where it is not the dense trial that was fine-tuned last.
         """
         if self._dense is None or self._dense[0] != trial:
-            self._dense = (trial, *tune())
-        return self._dense[1:]
+            self._dense = (trial, tune())
+        return self._dense[1]
 
     def _check_examples(self, task: str, model: str, max_length: int, held_out: int | None) -> None:
         from .. import tasks

@@ -47,7 +47,7 @@ class Pretraining(Spec):
         hidden: width of the hidden states; the feed-forward layers are four times as wide.
         heads: attention heads.
         batch_size: examples a step, over all devices together.
-        steps: optimizer steps in all.
+        steps: optimizer steps in all; with 0 the model keeps its random weights.
         learning_rate: AdamW's peak rate; it rises linearly from 0 over the warm-up and falls linearly to 0.
         seed: of the initial weights, the order of the examples, and all that is drawn.
         warmup: fraction of the steps.
@@ -95,10 +95,12 @@ class Pretraining(Spec):
 
     def _check(self, above: Iterable[str], shares: Iterable[str], below: Iterable[str]) -> None:
         """Check the fields that all have, and those named: above 0; in (0, 1]; in [0, 1)."""
-        shared = ("layers", "hidden", "heads", "batch_size", "steps", "learning_rate", "initial")
+        shared = ("layers", "hidden", "heads", "batch_size", "learning_rate", "initial")
         for name in (*shared, *above):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name} {getattr(self, name)!r} is not allowed: it must be above 0")
+        if self.steps < 0:
+            raise InputError(f"steps {self.steps!r} is not allowed: give a whole number from 0")
         if self.hidden % self.heads:
             raise InputError(f"hidden {self.hidden} is not allowed: {self.heads} heads do not divide it")
         for name in shares:

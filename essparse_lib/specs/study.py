@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property, partial
@@ -11,6 +11,7 @@ from typing import TypeVar
 from ..errors import InputError, check_seed, unknown
 from .measurement import Measurement, MeasurementKind
 from .methods import Scope
+from .override import Override
 from .pretraining import Pretraining
 from .spec import Spec, member
 from .trial import Pruning, Timing, Training, Trial
@@ -38,25 +39,6 @@ def at_sparsities(
     return tuple(pruning for pruning in variant if pruning.sparsity)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Override:
-    """What one model of a study takes part in and how it is trained, where that is not as for the other models.
-
-    Attributes:
-        tasks: the tasks of the study that the model is tried on; None for all.
-        seeds: the seeds that it is tried with on every task; None for those that the study has for the task.
-        variants: the variants of the study in which it is pruned; None for all.
-        sparsities: the sparsities of these variants to which it is pruned; None for all.
-        training: by task, how it is fine-tuned; None for the study's own.
-    """
-
-    tasks: tuple[str, ...] | None = None
-    seeds: tuple[int, ...] | None = None
-    variants: tuple[str, ...] | None = None
-    sparsities: tuple[float, ...] | None = None
-    training: Mapping[str, Training] | None = None
-
-
 _NO_OVERRIDE = Override()
 
 
@@ -77,7 +59,7 @@ class Study:
         overrides: by model, what it takes part in, where that is not everything.
         measured: by kind of measurement, the sparsities at which each model is measured.
         pretrained: by model, how it is trained from scratch, for the models whose pre-training the study follows.
-        control: a study that changes one thing, run together with this one; no verdict counts it.
+        controls: studies that change one thing each, run together with this one; the figure says what they decide.
     """
 
     figure: str
@@ -92,7 +74,7 @@ class Study:
     overrides: Mapping[str, Override] = field(default_factory=dict)
     measured: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     pretrained: Mapping[str, Pretraining] = field(default_factory=dict)
-    control: Study | None = None
+    controls: tuple[Study, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scale", member(Scale, "scale", self.scale))
@@ -124,7 +106,10 @@ class Study:
         return _selected(self.tasks, self._override(model).tasks)
 
     def seeds_of(self, model: str, task: str | None = None) -> tuple[int, ...]:
-        """Return the seeds that a model is tried with on a task; with no task, those that all its tasks have."""
+        """Return the seeds that a model is tried with on a task; with no task, those that all its tasks have.
+
+        Added seeds are not among them.
+        """
         seeds = self._override(model).seeds
         if seeds is not None:
             return seeds
@@ -133,19 +118,39 @@ class Study:
         by_task = [self.task_seeds.get(each, self.seeds) for each in self.tasks_of(model)]
         return tuple(seed for seed in (by_task or [self.seeds])[0] if all(seed in seeds for seeds in by_task))
 
+    def added_seeds_of(self, model: str, task: str) -> tuple[int, ...]:
+        """Return the seeds beyond these that a model is tried with on a task, at some of the sparsities alone."""
+        added = self._override(model).added
+        if added is None or task not in _selected(self.tasks_of(model), added.tasks):
+            return ()
+        usual = self.seeds_of(model, task)
+        return tuple(seed for seed in added.seeds if seed not in usual)
+
     @property
     def all_seeds(self) -> tuple[int, ...]:
-        """The seeds that the study, a task or a model has, each once."""
-        named = (self.seeds, *self.task_seeds.values(), *(part.seeds or () for part in self.overrides.values()))
+        """The seeds that the study, a task or a model has, each once; added ones come last."""
+        parts = self.overrides.values()
+        added = (part.added.seeds for part in parts if part.added)
+        named = (self.seeds, *self.task_seeds.values(), *(part.seeds or () for part in parts), *added)
         return tuple(dict.fromkeys(seed for seeds in named for seed in seeds))
 
     def variants_of(self, model: str) -> tuple[str, ...]:
         """Return the names of the variants in which a model is pruned."""
         return _selected(tuple(self.variants), self._override(model).variants)
 
-    def prunings_of(self, model: str, task: str, variant: str) -> tuple[Pruning, ...]:
-        """Return the prunings of a variant that a model is tried with on a task, in the variant's order."""
-        limits = (self._override(model).sparsities, self.task_sparsities.get(task))
+    def prunings_of(self, model: str, task: str, variant: str, seed: int | None = None) -> tuple[Pruning, ...]:
+        """Return the prunings of a variant that a model is tried with on a task, in the variant's order.
+
+        Args:
+            model: the model's name.
+            task: the task's name.
+            variant: the variant's name.
+            seed: the seed; an added one has only some of the prunings. None for those of seeds that are not added.
+        """
+        override = self._override(model)
+        limits = [override.sparsities, self.task_sparsities.get(task)]
+        if override.added and seed in self.added_seeds_of(model, task):
+            limits.append(override.added.sparsities)
         allowed = [{Pruning(sparsity=each).sparsity for each in limit} for limit in limits if limit is not None]
         return tuple(
             pruning
@@ -156,6 +161,10 @@ class Study:
     def trials(self) -> list[Trial]:
         """Return the study's trials, each once, seed by seed, so that a study cut short holds whole curves."""
         return list(self._trials)
+
+    def added_trials(self) -> list[Trial]:
+        """Return the trials of the added seeds, which come last among the study's trials and count together or not."""
+        return list(self._grid(self.added_seeds_of))
 
     def measurements(self) -> list[Measurement]:
         """Return the study's measurements of each model, of some kinds one for each seed, task or pre-training step."""
@@ -172,7 +181,7 @@ class Study:
         return [self.pretrained[model] for model in self.models if model in self.pretrained]
 
     def specs(self) -> list[Spec]:
-        """Return all pre-trainings, then all trials, then all measurements; then the specs of the control."""
+        """Return all pre-trainings, then all trials, then all measurements; then the specs of the controls."""
         return list(self._specs)
 
     def narrowed(
@@ -185,21 +194,21 @@ class Study:
 
         A model keeps the part that it has in the study. If it is named together with tasks or seeds, it is tried on all
         of these. Seeds that are named are those of every task; a model that is not named keeps those of its own among
-        them. A control stays, on the same seeds, unless models or tasks are named.
+        them, and no added ones. Controls stay, on the same seeds, unless models or tasks are named.
 
         Raises:
             InputError: nothing is left, or a seed is no whole number of 0 or more.
         """
-        overrides, control = self.overrides, self.control
-        chosen_seeds = self.seeds if seeds is None else tuple(dict.fromkeys(_seed(seed) for seed in seeds))
+        overrides, controls = self.overrides, self.controls
+        chosen_seeds = self.seeds if seeds is None else tuple(dict.fromkeys(check_seed(seed) for seed in seeds))
         if models is not None:
             unset: dict[str, None] = {"tasks": None} if tasks is not None else {}
-            unset |= {"seeds": None} if seeds is not None else {}
+            unset |= {"seeds": None, "added": None} if seeds is not None else {}
             overrides = {model: replace(override, **unset) for model, override in overrides.items()}
         elif seeds is not None:
             overrides = {model: _with_seeds(override, chosen_seeds) for model, override in overrides.items()}
         if models is not None or tasks is not None:
-            control = None
+            controls = ()
         narrowed = replace(
             self,
             models=self.models if models is None else tuple(dict.fromkeys(models)),
@@ -207,7 +216,7 @@ class Study:
             seeds=chosen_seeds,
             task_seeds=self.task_seeds if seeds is None else {},
             overrides=overrides,
-            control=replace(control, seeds=chosen_seeds) if control else None,
+            controls=tuple(replace(control, seeds=chosen_seeds) for control in controls),
         )
         for name in ("models", "tasks", "seeds"):
             if not getattr(narrowed, name):
@@ -217,22 +226,23 @@ class Study:
     # A study is asked for its specs again and again, and a spec keeps its id: both are made once for each study.
     @cached_property
     def _trials(self) -> tuple[Trial, ...]:
-        return tuple(dict.fromkeys(self._grid()))
+        return tuple(dict.fromkeys((*self._grid(self.seeds_of), *self.added_trials())))
 
     @cached_property
     def _specs(self) -> tuple[Spec, ...]:
-        controls = self.control.specs() if self.control else []
-        return (*self.pretrainings(), *self.trials(), *self.measurements(), *controls)
+        of_controls = [spec for control in self.controls for spec in control.specs()]
+        return (*self.pretrainings(), *self.trials(), *self.measurements(), *of_controls)
 
-    def _grid(self) -> Iterator[Trial]:
+    def _grid(self, seeds_of: Callable[[str, str], tuple[int, ...]]) -> Iterator[Trial]:
+        """Yield the trials of some seeds, which the function returns for a model and a task, seed by seed."""
         for seed in self.all_seeds:
             for model in self.models:
                 for task in self.tasks_of(model):
-                    if seed not in self.seeds_of(model, task):
+                    if seed not in seeds_of(model, task):
                         continue
                     yield self.trial(model, task, Pruning(), seed)
                     for variant in self.variants_of(model):
-                        for pruning in self.prunings_of(model, task, variant):
+                        for pruning in self.prunings_of(model, task, variant, seed):
                             yield self.trial(model, task, pruning, seed)
 
     def _measurements_of(self, model: str, kind: MeasurementKind, sparsity: float) -> list[Measurement]:
@@ -264,8 +274,8 @@ def _selected(entries: tuple[T, ...], some: tuple[T, ...] | None) -> tuple[T, ..
 
 
 def _with_seeds(override: Override, seeds: tuple[int, ...]) -> Override:
-    """Return an override with only those of its own seeds that are among the seeds given."""
-    return override if override.seeds is None else replace(override, seeds=_selected(override.seeds, seeds))
+    """Return an override with only those of its own seeds that are among the seeds given, and with none added."""
+    return replace(override, seeds=None if override.seeds is None else _selected(override.seeds, seeds), added=None)
 
 
 def check_scale(scale: str) -> Scale:

@@ -1,0 +1,165 @@
+"""Fine-tuned dense weights in the cache: one training serves all trials that need exactly it.
+
+What is pruned after the training, the first round of a lottery and the dense model itself need the same training. It is
+shared on a CPU alone, by one process a trial: there a training repeats to the last bit, so a record is the same
+whether its weights were trained for it or read. On a GPU sums are taken in an order that varies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import InputError
+from ..files import cache_folder, locked, sha256_of_files, writing
+from ..specs.spec import digest
+from ..specs.trial import Trial
+from .provenance import made_by
+
+if TYPE_CHECKING:
+    import torch
+
+#: How many gigabytes of the cache the weights take at most, unless ``ESSPARSE_DENSE_GB`` says another number.
+ROOM = 4.0
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What a training gives.
+
+    Attributes:
+        state: the model's state dict, on the CPU.
+        losses: the loss of every step.
+    """
+
+    state: dict[str, torch.Tensor]
+    losses: list[float]
+
+
+def folder() -> Path:
+    """Return the folder of the weights, which may be removed at any time."""
+    return cache_folder() / "dense"
+
+
+def room() -> int:
+    """Return how many bytes the weights may take; 0 says that none are kept.
+
+    Raises:
+        InputError: ``ESSPARSE_DENSE_GB`` is no number of 0 or more.
+    """
+    text = os.environ.get("ESSPARSE_DENSE_GB") or str(ROOM)
+    try:
+        gigabytes = float(text)
+    except ValueError:
+        gigabytes = -1.0
+    if not 0 <= gigabytes < math.inf:
+        raise InputError(f"ESSPARSE_DENSE_GB {text!r} is not allowed: give gigabytes, or 0 to keep none")
+    return int(1e9 * gigabytes)
+
+
+def are_exact(device: torch.device) -> bool:
+    """Return whether a training on this device, by this one process, repeats to the last bit."""
+    return device.type == "cpu" and os.environ.get("WORLD_SIZE", "1") == "1"
+
+
+def shared(trial: Trial, data: str, device: torch.device, tune: Callable[[], Tuned]) -> Tuned:
+    """Return what the training of a dense trial gives: from the cache, or by ``tune``, and then it is kept.
+
+    Only a training with the same spec, weights, data, code, packages, device, precision and threads is the same one. If
+    another process has begun it, this one waits for its end.
+
+    Args:
+        trial: the dense trial.
+        data: the fingerprint of its task's data.
+        device: what it is trained on.
+        tune: trains it.
+    """
+    import torch
+
+    made = made_by(trial.model, device) | {
+        "code": _code(),
+        "data": data,
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+    }
+    made.pop("weights_from")
+    path = folder() / f"{trial.id}-{digest(made)}.safetensors"
+    with locked(path.with_suffix(".lock")):
+        tuned = _read(path)
+        if tuned is None:
+            tuned = tune()
+            _keep(tuned, path)
+    return tuned
+
+
+@cache
+def _code() -> str:
+    """Return a hash of the package's code: a commit does not tell which changes are on top of it."""
+    return sha256_of_files(sorted(Path(__file__).parents[1].rglob("*.py")))
+
+
+def _read(path: Path) -> Tuned | None:
+    """Return the weights in a file; None if there is none, or a damaged one."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            names = file.keys()
+            state = {name: file.get_tensor(name) for name in names}
+            notes = json.loads(file.metadata()["notes"])
+        if _checksum(state, notes["losses"]) != notes["sha256"]:
+            return None
+        os.utime(path)  # those that were not used for longest go first
+        return Tuned(state, notes["losses"])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _keep(tuned: Tuned, path: Path) -> None:
+    """Write weights to a file, and remove those that were not used for longest until all fit into their room."""
+    from safetensors.torch import save
+
+    # copies, since names may share a tensor, which the file's format refuses
+    state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tuned.state.items()}
+    size, limit = sum(tensor.nbytes for tensor in state.values()), room()
+    if size > limit:
+        return
+    notes = {"losses": tuned.losses, "sha256": _checksum(state, tuned.losses)}
+    try:
+        _make_room(path.parent, limit - size)
+        data = save(state, {"notes": json.dumps(notes)})
+        with writing(path) as file:
+            file.write(data)
+    except InputError:  # the disk is full: the next one trains them again
+        return
+
+
+def _make_room(folder: Path, allowed: int) -> None:
+    """Remove the weights that were not used for longest, until the others take no more than the bytes allowed."""
+    kept = []
+    for path in folder.glob("*.safetensors"):
+        try:
+            kept.append((path.stat().st_mtime, path.stat().st_size, path))
+        except OSError:  # another process has removed it
+            continue
+    total = sum(size for _, size, _ in kept)
+    for _, size, path in sorted(kept):
+        if total <= allowed:
+            return
+        try:
+            path.unlink(missing_ok=True)
+        except OSError:  # another process is reading it, where a system does not allow both
+            continue
+        total -= size
+
+
+def _checksum(state: dict[str, torch.Tensor], losses: list[float]) -> str:
+    from ..pruning.mask_io import weights_fingerprint
+
+    return hashlib.sha256(f"{weights_fingerprint(state)} {json.dumps(losses)}".encode()).hexdigest()
