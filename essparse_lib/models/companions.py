@@ -44,7 +44,8 @@ def copy_companions(source: Path, target: Path) -> Copied:
         target: folder to copy into.
     """
     parts = _modules(source)
-    files, left_out = [], []
+    files: list[str] = []
+    left_out: list[str] = []
     for path in sorted(_candidates(source, source, parts, left_out)):
         relative = path.relative_to(source).as_posix()
         (target / relative).parent.mkdir(parents=True, exist_ok=True)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Gaps:
     """The weights that a file did not give to a model, and those of the file that the model has no place for.
 
-    All are names: those of the model in its order, the blocks first, those of the file sorted. A weight of another shape than the model's is one that the file
-    did not give. Positions, masks and the like, which are no weights, are in none of the lists.
+    All are names: those of the model in its order, the blocks first, and those of the file sorted. A weight of another
+    shape than the model's is one that the file did not give. Positions, masks and the like are in none of the lists.
 
     Attributes:
         body: not given: weights of blocks, embeddings, norms, and whatever else is no head.
@@ -80,6 +80,7 @@ def recorded_keys() -> Iterator[dict[str, set[str]]]:
 
     def adjust(model: Any, info: Any, *arguments: Any, **options: Any) -> Any:
         recorded.update(missing=set(info.missing_keys), unexpected=set(info.unexpected_keys))
+        recorded.update(conversion=set(getattr(info, "conversion_errors", ())))  # weights put together from several
         return original(model, info, *arguments, **options)
 
     PreTrainedModel._adjust_missing_and_unexpected_keys = adjust
@@ -134,7 +135,9 @@ def find_gaps(
     reported = set(loading_info["missing_keys"])
     missing = {*reported, *mismatched, *filter(in_block, recorded.get("missing", ()))}
     order = {key: place for place, key in enumerate(model.state_dict())}
-    body, head, optional = [], [], []
+    body: list[str] = []
+    head: list[str] = []
+    optional: list[str] = []
     for key in sorted(missing, key=lambda key: (not in_block(key), order.get(key, len(order)))):
         if key in buffers:
             if key in reported and buffers[key].is_floating_point() and buffers[key].ndim:
@@ -204,23 +207,37 @@ def refusal(gaps: Gaps, model: PreTrainedModel, tensors: Collection[str], new_he
         absent = [key for key in gaps.body if key not in gaps.other_shapes]
         shaped = [key for key in gaps.body if key in gaps.other_shapes]
         if absent:
-            reasons.append(f"{named(absent)} of {_size(model)} are not in the file and would be random")
+            size = f"{len(list(model.named_parameters()))} that a {type(model).__name__} has"
+            reasons.append(f"not in the file, and so random: {named(absent)} of the {size}")
         if shaped:
-            reasons.append(f"{named(shaped, gaps.other_shapes)} is not of the shape that config.json says")
+            reasons.append(f"not of the shape that config.json says: {named(shaped, gaps.other_shapes)}")
     if gaps.unused_blocks:
-        reasons.append(f"{named(gaps.unused_blocks)} of the file's blocks have no place in the model")
+        reasons.append(f"in the file's blocks, but with no place in the model: {named(gaps.unused_blocks)}")
     if not new_head and gaps.head and not gaps.body:
-        reasons.append(f"the head's {named(gaps.head, gaps.other_shapes)} are not in the file and would be random")
+        reasons.append(f"not in the file, and so random, in the head: {named(gaps.head, gaps.other_shapes)}")
     if not new_head and gaps.unused_head and not gaps.body:
-        reasons.append(f"the file's {named(gaps.unused_head)} would be lost")
+        reasons.append(f"in the file, but with no place in a {type(model).__name__}: {named(gaps.unused_head)}")
     if not reasons:
         return None
-    added = wrapping(tensors, list(model.state_dict()), model.base_model_prefix) if gaps.body else ()
+    added = wrapping(tensors, _names_in_files(model), model.base_model_prefix) if gaps.body else ()
     return f"{'; '.join(reasons)}; {_advice(added, tensors, gaps)}"
 
 
-def _size(model: PreTrainedModel) -> str:
-    return f"the {len(list(model.named_parameters()))} that a {type(model).__name__} has"
+def _names_in_files(model: PreTrainedModel) -> list[str]:
+    """Return the names that a model's weights have in files, which are others than in the model for a few classes."""
+    import torch
+
+    state = {name: torch.empty_like(value, device="meta") for name, value in model.state_dict().items()}
+    used = getattr(model, "_weight_conversions", None)
+    try:
+        from transformers.core_model_loading import revert_weight_conversion
+
+        model._weight_conversions = None  # those that were used are few if the names are wrapped
+        return list(revert_weight_conversion(model, state))
+    except Exception:  # of transformers' inner workings, which are another in other versions: the advice is less then
+        return list(state)
+    finally:
+        model._weight_conversions = used
 
 
 def _advice(added: tuple[str, ...], tensors: Collection[str], gaps: Gaps) -> str:

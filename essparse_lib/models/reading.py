@@ -10,7 +10,7 @@ from ..errors import InputError, one_line
 from .gaps import Gaps, find_gaps, named, recorded_keys, refusal
 from .model_files import ModelFiles
 from .quiet import quiet
-from .weight_files import StoredTensor, stored_tensors, widest_dtype
+from .weight_files import StoredTensor, check_not_quantised, stored_tensors, widest_dtype
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
@@ -59,7 +59,7 @@ def read(source: ModelFiles) -> Loaded:
     first: tuple[PreTrainedModel, Gaps] | None = None
     if listed or source.gguf:
         first = load(listed[0] if listed else _automatic("CausalLM"), source, tensors, dtype=dtype)
-    if first is None or not first[1].fits:
+    if first is None or not (first[1].fits or first[1].body):  # another head does not mend what is not in the file
         others = [] if source.gguf else [*listed[1:], *_classes_of(config, besides=listed)]
         best = _best(others, source, tensors)
         if best is None and first is None:
@@ -116,35 +116,25 @@ def load(
     Raises:
         InputError: the files cannot be read.
     """
-    try:
-        with quiet(), recorded_keys() as recorded:
+    check_not_quantised(tensors)
+    with quiet(), recorded_keys() as recorded:
+        try:
             model, loading_info = architecture.from_pretrained(
                 **source.options, **options, ignore_mismatched_sizes=True, output_loading_info=True
             )
-    except Exception as error:  # files that do not fit the class raise whatever they meet
-        raise InputError(f"{source.folder} cannot be read as {architecture.__name__}: {one_line(error)}") from error
-    gaps = find_gaps(model, loading_info, recorded, tensors, new_head)
-    _check_numbers(model, tensors)
-    return model, gaps
-
-
-def _check_numbers(model: PreTrainedModel, tensors: dict[str, StoredTensor]) -> None:
-    """Refuse whole numbers in place of weights: a quantised model whose configuration does not say so."""
-    base = model.base_model_prefix
-    for name, _ in model.named_parameters():
-        stored = tensors.get(name) or tensors.get(name.removeprefix(f"{base}.")) or tensors.get(f"{base}.{name}")
-        if stored is not None and stored.is_quantised:
-            raise InputError(
-                f"{name} is stored as {stored.dtype}: the model is quantised, and its weights cannot be ranked; "
-                "prune it in float32, float16 or bfloat16, and quantise it afterwards"
-            )
+        except Exception as error:  # files that do not fit the class raise whatever they meet
+            if broken := sorted(recorded.get("conversion", ())):
+                reason = f"not all in the file, or of shapes that do not go together: the parts of {named(broken)}"
+                raise InputError(reason) from error
+            raise InputError(f"cannot be read as {architecture.__name__}: {one_line(error)}") from error
+    return model, find_gaps(model, loading_info, recorded, tensors, new_head)
 
 
 def _class_named(name: str, config: PreTrainedConfig) -> Any:
     """Return the class of a name if transformers has it and it is for such a configuration, else None."""
     import transformers
 
-    architecture = getattr(transformers, name, None) if name.isidentifier() else None
+    architecture: Any = getattr(transformers, name, None) if name.isidentifier() else None
     if not (isinstance(architecture, type) and issubclass(architecture, transformers.PreTrainedModel)):
         return None
     wanted = architecture.config_class
@@ -193,7 +183,7 @@ def _best(classes: Iterable[Any], source: ModelFiles, tensors: dict[str, StoredT
             model, gaps = load(architecture, source, tensors, device_map="meta")  # no weight takes memory
         except InputError:
             continue  # such as a class that needs a library which is not installed
-        renamed = sum(name not in tensors for name in model.state_dict())
+        renamed = len(tensors.keys() - model.state_dict().keys())
         extra = len(gaps.optional) + len(gaps.unused_others)
         ranked.append(((gaps.count, extra, renamed, place), architecture, gaps))
     if not ranked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from .gaps import block_lists
 from .model_files import ModelFiles
 from .quiet import quiet
 from .reading import Loaded
-from .weight_files import restore_precision
+from .weight_files import dtypes, restore_precision
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -35,7 +36,6 @@ def save_model(loaded: Loaded, source: ModelFiles, folder: Path) -> None:
     from transformers import GenerationConfig
 
     model = loaded.model
-    restore_precision(model, loaded.tensors)
     options: dict[str, Any] = {}
     if loaded.gaps.optional:
         absent = set(loaded.gaps.optional)
@@ -51,6 +51,9 @@ def save_model(loaded: Loaded, source: ModelFiles, folder: Path) -> None:
             model.save_pretrained(folder, **options)
             if settings is not None and model.can_generate():
                 settings.to_json_file(folder / "generation_config.json", use_diff=True)
+        if len(dtypes(loaded.tensors.values())) > 1:
+            restore_precision(folder, loaded.tensors)
+            _restore_dtype(source.folder, folder)
     except SafetensorError as error:  # which is no OSError, also where the disk is full
         raise OSError(str(error)) from error
     except (ValueError, RuntimeError, NotImplementedError) as error:
@@ -58,6 +61,14 @@ def save_model(loaded: Loaded, source: ModelFiles, folder: Path) -> None:
     finally:
         if settings is not None:
             model.generation_config = settings
+
+
+def _restore_dtype(source: Path, folder: Path) -> None:
+    """Let the configuration of a saved model name the precision that its source's names, or none."""
+    before, path = json.loads((source / "config.json").read_bytes()), folder / "config.json"
+    config = {key: value for key, value in json.loads(path.read_bytes()).items() if key != "dtype"}
+    named = before.get("dtype") or before.get("torch_dtype")
+    path.write_text(json.dumps({**config, **({"dtype": named} if named else {})}, indent=2) + "\n")
 
 
 def check_finite(model: PreTrainedModel) -> None:

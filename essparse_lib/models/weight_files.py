@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,10 @@ from ..errors import InputError, one_line
 if TYPE_CHECKING:
     import torch
 
-#: Precisions in which a number of a file is a weight, by their names in safetensors. All others are whole numbers,
-#: truth values, or the numbers of a quantised weight, which mean nothing without their scales.
+#: Precisions in which a number of a file is a weight, by their names in safetensors, and in which it is a position, a
+#: step or a truth value. Others are those of quantised weights, which mean nothing without their scales.
 _FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+_WHOLE = ("I64", "I32", "I16", "U64", "U32", "U16", "BOOL")
 #: Parts of a name that wrappers put in the middle of it.
 _INSIDE = ("_orig_mod", "module", "base_layer", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 
@@ -36,12 +38,17 @@ class StoredTensor:
     @property
     def is_weight(self) -> bool:
         """Whether its numbers can be weights: no whole numbers, no single number, no mask of shape (1, 1, …)."""
-        return self.dtype in _FLOATS and bool(self.shape) and not (len(self.shape) > 2 and self.shape[:2] == (1, 1))
+        return self.dtype in _FLOATS and bool(self.shape) and not self._is_mask
 
     @property
     def is_quantised(self) -> bool:
-        """Whether its numbers are whole or of eight bits or fewer."""
-        return self.dtype not in _FLOATS
+        """Whether it is a matrix of numbers of eight bits or fewer."""
+        wide = self.dtype in _FLOATS or self.dtype in _WHOLE
+        return not wide and len(self.shape) > 1 and not self._is_mask
+
+    @property
+    def _is_mask(self) -> bool:
+        return len(self.shape) > 2 and self.shape[:2] == (1, 1)
 
 
 def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
@@ -87,6 +94,30 @@ def _files(folder: Path) -> list[Path]:
     return files
 
 
+def check_not_quantised(tensors: Mapping[str, StoredTensor]) -> None:
+    """Check that no matrix of a file is quantised, which its configuration may not say.
+
+    Args:
+        tensors: the tensors of the file, by name.
+
+    Raises:
+        InputError: one is.
+    """
+    for name, tensor in tensors.items():
+        if tensor.is_quantised:
+            raise InputError(
+                f"{name} is stored as {tensor.dtype}: the model is quantised, and its weights cannot be ranked; prune "
+                "it in float32, float16 or bfloat16, and quantise it afterwards"
+            )
+
+
+def dtypes(tensors: Iterable[StoredTensor]) -> set[torch.dtype]:
+    """Return the precisions of a file's weights."""
+    import torch
+
+    return {getattr(torch, _FLOATS[tensor.dtype]) for tensor in tensors if tensor.dtype in _FLOATS}
+
+
 def widest_dtype(tensors: Iterable[StoredTensor]) -> torch.dtype | None:
     """Return a precision that holds the numbers of all tensors exactly; None if no tensor holds weights.
 
@@ -95,28 +126,29 @@ def widest_dtype(tensors: Iterable[StoredTensor]) -> torch.dtype | None:
     """
     import torch
 
-    widest = None
-    for name in {_FLOATS[tensor.dtype] for tensor in tensors if tensor.dtype in _FLOATS}:
-        dtype: torch.dtype = getattr(torch, name)
-        widest = dtype if widest is None else torch.promote_types(widest, dtype)
-    return widest
+    every = dtypes(tensors)
+    return reduce(torch.promote_types, every) if every else None
 
 
-def restore_precision(model: torch.nn.Module, tensors: Mapping[str, StoredTensor]) -> None:
-    """Give each parameter that has its name in a file the precision that it has there, in place.
+def restore_precision(folder: Path, tensors: Mapping[str, StoredTensor]) -> None:
+    """Give each tensor of a saved model the precision that the tensor of its name has in another file, in place.
 
-    A model is loaded in one precision, the widest of its file, so that no weight changes.
+    A model is loaded in one precision, the widest of its file, so that no weight changes, and saved in it.
 
     Args:
-        model: the model.
-        tensors: the tensors of its files, by name.
+        folder: folder of the saved model.
+        tensors: the tensors of the other file, by name.
     """
     import torch
+    from safetensors.torch import load, save_file
 
-    for name, parameter in model.named_parameters():
-        stored = tensors.get(name)
-        if stored is not None and stored.dtype in _FLOATS:
-            parameter.data = parameter.data.to(getattr(torch, _FLOATS[stored.dtype]))
+    for path in _files(folder):
+        saved = load(path.read_bytes())  # not the file itself, which is written over
+        for name, tensor in saved.items():
+            stored = tensors.get(name)
+            if stored is not None and stored.dtype in _FLOATS:
+                saved[name] = tensor.to(getattr(torch, _FLOATS[stored.dtype]))
+        save_file(saved, path, {"format": "pt"})
 
 
 def wrapping(stored: Collection[str], wanted: Collection[str], base: str) -> tuple[str, ...]:
@@ -135,7 +167,8 @@ def wrapping(stored: Collection[str], wanted: Collection[str], base: str) -> tup
     >>> wrapping(["module.a.weight", "module.b.weight"], ["a.weight", "b.weight"], "")
     ('module.',)
     """
-    targets = {*wanted, *(name.removeprefix(f"{base}.") for name in wanted), *(f"{base}.{name}" for name in wanted)}
+    outside = (f"{base}.{name}" for name in wanted if not name.startswith(f"{base}."))
+    targets = {*wanted, *(name.removeprefix(f"{base}.") for name in wanted), *outside}
 
     def matches(names: Iterable[str]) -> int:
         return sum(name in targets for name in names)
