@@ -14,7 +14,8 @@ from safetensors.torch import save_file
 from tiny_checkpoints import KINDS, block_weight, configure, rewrite, tensors, write
 
 from essparse_lib.errors import InputError
-from essparse_lib.models import loading
+from essparse_lib.models import loading, reading
+from essparse_lib.models.model_files import ModelFiles
 from essparse_lib.models.weight_files import wrapping
 
 pytestmark = pytest.mark.usefixtures("fresh_models")
@@ -72,7 +73,7 @@ def test_a_whole_model_is_its_file_and_nothing_is_said(kind, folder):
     same = [name for name in stored if name in model.state_dict()]
     assert all(torch.equal(stored[name], model.state_dict()[name]) for name in same)
     in_file, in_memory = (
-        sum(float(w.double().square().sum()) for w in ws) for ws in (stored.values(), model.parameters())
+        sum(float(w.detach().double().square().sum()) for w in ws) for ws in (stored.values(), model.parameters())
     )
     assert same and in_memory == pytest.approx(in_file, rel=1e-9)  # also under other names
 
@@ -306,6 +307,58 @@ def test_an_adapter_is_refused_with_or_without_a_model_beside_it(folder):
     assert "PEFT adapter (adapter_config.json)" in refused(folder)
     (folder / "config.json").unlink()
     assert "merge_and_unload()" in refused(folder)
+
+
+@pytest.mark.parametrize("lacking", [None, "blk.1.ffn_up.weight", "token_embd.weight"])
+def test_a_gguf_file_is_compared_with_its_model_too(lacking, folder):
+    gguf = pytest.importorskip("gguf")
+    shape = dict(vocab_size=40, hidden_size=64, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64)
+    model = transformers.LlamaForCausalLM(transformers.LlamaConfig(**shape))
+    names = {"model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output"}
+    parts = {"input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm"}
+    parts |= {f"self_attn.{part}_proj": f"attn_{part.replace('o', 'output')}" for part in "qkvo"}
+    parts |= {f"mlp.{part}_proj": f"ffn_{part}" for part in ("gate", "up", "down")}
+    names |= {f"model.layers.{i}.{ours}": f"blk.{i}.{theirs}" for i in range(2) for ours, theirs in parts.items()}
+    folder.mkdir()
+    writer = gguf.GGUFWriter(folder / "weights.gguf", "llama")
+    sizes = {
+        "block_count": 2,
+        "context_length": 64,
+        "embedding_length": 64,
+        "feed_forward_length": 64,
+        "vocab_size": 40,
+    }
+    heads = {"head_count": 2, "head_count_kv": 2, "layer_norm_rms_eps": 1e-6}
+    for setting, value in {**sizes, **heads}.items():
+        getattr(writer, f"add_{setting}")(value)
+    for ours, theirs in names.items():
+        if f"{theirs}.weight" != lacking:
+            writer.add_tensor(f"{theirs}.weight", model.get_parameter(f"{ours}.weight").detach().numpy())
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    files = ModelFiles(folder=folder, origin="", weights="", gguf="weights.gguf")
+    if lacking is None:
+        read = reading.read(files)
+        assert torch.equal(read.model.lm_head.weight, model.lm_head.weight) and not read.notes
+    else:
+        ours = next(name for name, theirs in names.items() if f"{theirs}.weight" == lacking)
+        with pytest.raises(InputError, match=f"not in the file, and so random: 1 weight .{ours}.weight"):
+            reading.read(files)
+
+
+def test_pickled_weights_are_read_without_running_code_and_said(folder):
+    stored = tensors(write("bert", folder))
+    (folder / "model.safetensors").unlink()
+    torch.save(stored, folder / "pytorch_model.bin")
+    assert notes(folder) == "read from pickled files with weights_only=True, so that no code in them was run"
+    name = block_weight(write("bert", folder), 2)
+    (folder / "model.safetensors").unlink()
+    torch.save({key: value for key, value in stored.items() if key != name}, folder / "pytorch_model.bin")
+    assert f"not in the file, and so random: 1 weight ({name})" in refused(folder)
+    torch.save({**stored, name: pytest.raises}, folder / "pytorch_model.bin")  # an object that is no tensor
+    assert "cannot be read" in refused(folder)
 
 
 @pytest.mark.parametrize("method", ["bitsandbytes", "gptq", "awq", "fp8", "compressed-tensors", None])

@@ -70,7 +70,7 @@ def read(source: ModelFiles) -> Loaded:
     model, gaps = first
     reason = refusal(gaps, model, tensors)
     if reason:
-        raise InputError(_with_class(reason, model, names))
+        raise InputError(reason if source.gguf else _with_class(reason, model, names))
     if source.gguf:  # after dequantisation the model may be cast and saved like any other
         model.hf_quantizer.remove_quantization_config(model)
     return Loaded(model=model, gaps=gaps, tensors=tensors, notes=tuple(_notes(model, gaps, names, source)))
@@ -137,7 +137,7 @@ def _class_named(name: str, config: PreTrainedConfig) -> Any:
     architecture: Any = getattr(transformers, name, None) if name.isidentifier() else None
     if not (isinstance(architecture, type) and issubclass(architecture, transformers.PreTrainedModel)):
         return None
-    wanted = architecture.config_class
+    wanted = getattr(architecture, "config_class", None)
     return architecture if wanted is not None and isinstance(config, wanted) else None
 
 
@@ -205,6 +205,8 @@ def _notes(model: PreTrainedModel, gaps: Gaps, names: list[str], source: ModelFi
     if names[:1] != [kind] and not source.gguf:
         said = f"config.json names {' and '.join(names)}" if names else "config.json names no class"
         yield f"read as {kind} ({said})"
+    if not source.gguf and not any(source.folder.glob("*.safetensors")):
+        yield "read from pickled files with weights_only=True, so that no code in them was run"
     if gaps.unused_others:
         yield f"not used: {named(gaps.unused_others)} of the file, which a {kind} has no place for"
     if gaps.optional:
