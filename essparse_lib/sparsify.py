@@ -107,7 +107,7 @@ def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
         }
         with writing(made / "essparse.json") as file:
             file.write(json.dumps(done, indent=1).encode())
-        add_section(made, out.name, _card_sentences(name, recipe, outcome, bool(pruned.values)), base=name)
+        add_section(made, out.name, _card_sentences(name, recipe, outcome, bool(pruned.values)), base=_id_on_hub(name))
         if out.exists():
             out.rmdir()
     return "; ".join([f"{out}: {outcome.text(name)}", *loaded.notes])
@@ -138,6 +138,12 @@ class Outcome:
         if self.removed == self.zeros:
             return said
         return f"{said}, {self.removed:,} of them by this call, as the others were zero before"
+
+
+def _id_on_hub(name: str) -> str | None:
+    """Return the id on the hub that a model was named by, without the revision; None for a folder and a name here."""
+    local = "/" not in name or Path(name).expanduser().is_dir()
+    return None if local else name.partition("@")[0]
 
 
 def _applied(model: PreTrainedModel, pruned: Pruned) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ _WEIGHTS = frozenset(
 )
 #: What ``save_pretrained`` or this package writes anew.
 _WRITTEN = frozenset({"config.json", "essparse.json"})
+_OWN_WEIGHTS = re.compile(r"model(-\d+-of-\d+)?\.safetensors(\.index\.json)?")
 #: Larger files are no settings: the largest tokenizers take 40 MB.
 _LARGEST = 100_000_000
 
@@ -68,7 +70,7 @@ def _candidates(folder: Path, source: Path, parts: set[str], left_out: list[str]
                 left_out.append(f"{relative}/")
             else:
                 yield from _candidates(path, source, parts, left_out)
-        elif relative not in _WRITTEN:
+        elif relative not in _WRITTEN and not _OWN_WEIGHTS.fullmatch(relative):
             weights = path.suffix.lower() in _WEIGHTS or path.name.endswith(".index.json")
             unneeded = weights and not (part and _best_format(path))
             if unneeded or not path.is_file() or (not part and path.stat().st_size > _LARGEST):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,6 +26,6 @@ def add_section(folder: Path, title: str, sentences: Sequence[str], base: str | 
         card.write_bytes(before + (ending if before else b"") + section.encode())
         return
     header = ["---", "library_name: transformers", "tags:", "- pruned"]
-    if base and re.fullmatch(r"[\w.-]+/[\w.-]+", base):
+    if base:
         header.append(f"base_model: {json.dumps(base)}")
     card.write_text("\n".join([*header, "---", "", f"# {title}", "", section]), encoding="utf-8")
