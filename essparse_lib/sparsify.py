@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 from .errors import InputError, check_sparsity
 from .files import writing, writing_folder
 from .models import loading
+from .models.companions import copy_companions
+from .models.model_card import add_section
+from .models.saving import check_finite, save_model
 from .specs.methods import METHODS, Scope, check_method, one_shot_methods
 
 if TYPE_CHECKING:
@@ -57,9 +60,12 @@ class Recipe:
 
 
 def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
-    """Prune a model and save it, with its tokenizer, for ``from_pretrained``.
+    """Prune a model and save it, with all files beside its weights, for ``from_pretrained``.
 
-    The model keeps the heads and the precision that it was saved with. The file ``essparse.json`` says what was done.
+    The model keeps its heads, its precision and the size of its shards; tokenizer, processors, settings, licence and
+    whatever else is no weight come along byte for byte. The file ``essparse.json`` and a section in the model card say
+    what was done: how many weights are zero and how many of them this call removed, which class the model was read
+    with, which weights of the file were not used, which files were copied.
 
     Args:
         name: a model's name here, its id on the hub, or its local folder.
@@ -67,38 +73,102 @@ def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
         out: a folder that does not exist yet, or is empty.
 
     Returns:
-        A line that says what was done.
+        A line that says what was done, and what of the files was not used.
 
     Raises:
-        InputError: the folder is not empty, or the model cannot be had or pruned so; nothing has been written then.
+        InputError: the folder is not empty, the model cannot be had or pruned so, its files do not hold all its weights
+            or hold NaN or infinite ones; nothing has been written then.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is there already and not empty: name a new folder")
-    from safetensors import SafetensorError
-
-    source = loading.locate(name)
-    model = loading.load_model(name)
+    loaded = loading.load_and_report(name)
+    model = loaded.model
     pruned = prune(model, name, recipe)
-    pruned.apply(model)
-    mask = pruned.mask
-    done = {
-        "model": name,
-        "weights_sha256": source.weights,
-        **{key: str(value) for key, value in vars(recipe).items() if value is not None},
-        "pruned": mask.pruned,
-        "prunable": mask.size,
-    }
+    outcome = _applied(model, pruned)
+    source = loading.locate(name)
     with writing_folder(out) as made:  # the whole model or nothing
-        try:
-            model.save_pretrained(made)
-        except SafetensorError as error:  # which is no OSError, also where the disk is full
-            raise OSError(str(error)) from error
-        _save_tokenizer(name, made)
+        save_model(loaded, source, made)
+        copied = copy_companions(source.folder, made)
+        if source.gguf:  # the tokenizer is in the file of the weights
+            _save_tokenizer(name, made)
+        done = {
+            "model": name,
+            "weights_sha256": source.weights,
+            **{key: str(value) for key, value in vars(recipe).items() if value is not None},
+            "pruned": pruned.mask.pruned,
+            "prunable": pruned.mask.size,
+            **vars(outcome),
+            "architecture": type(model).__name__,
+            "notes": loaded.notes,
+            "unused_weights": loaded.gaps.unused_others,
+            "weights_not_in_the_file": loaded.gaps.optional,
+            "copied_files": copied.files,
+            "left_out_files": copied.left_out,
+        }
         with writing(made / "essparse.json") as file:
             file.write(json.dumps(done, indent=1).encode())
+        add_section(made, out.name, _card_sentences(name, recipe, outcome, bool(pruned.values)), base=_id_on_hub(name))
         if out.exists():
             out.rmdir()
-    return f"{out}: {mask.pruned:,} of {mask.size:,} weights of {name} are zero ({mask.sparsity:.4%})"
+    return "; ".join([f"{out}: {outcome.text(name)}", *loaded.notes])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How many weights of a model's blocks are zero after pruning.
+
+    Attributes:
+        weights: number of weights in the matrices of the blocks.
+        zeros: how many of them are zero now.
+        removed: how many this call set to zero; the others were zero before.
+    """
+
+    weights: int
+    zeros: int
+    removed: int
+
+    def text(self, name: str) -> str:
+        """Return the numbers as a clause about the model of this name.
+
+        >>> Outcome(weights=8, zeros=6, removed=2).text("m")
+        '6 of 8 weights of m are zero (75.0000%), 2 of them by this call, as the others were zero before'
+        """
+        share = self.zeros / self.weights if self.weights else 0.0
+        said = f"{self.zeros:,} of {self.weights:,} weights of {name} are zero ({share:.4%})"
+        if self.removed == self.zeros:
+            return said
+        return f"{said}, {self.removed:,} of them by this call, as the others were zero before"
+
+
+def _id_on_hub(name: str) -> str | None:
+    """Return the id on the hub that a model was named by, without the revision; None for a folder and a name here."""
+    local = "/" not in name or Path(name).expanduser().is_dir()
+    return None if local else name.partition("@")[0]
+
+
+def _applied(model: PreTrainedModel, pruned: Pruned) -> Outcome:
+    """Apply what a method chose, and return how many weights are zero then."""
+    from .pruning.masks import zeros_and_size
+    from .pruning.prunable import prunable_weights
+
+    removed = pruned.mask.drift(model)  # those that the mask removes and that are not zero yet
+    pruned.apply(model)
+    zeros, weights = zeros_and_size(prunable_weights(model))
+    return Outcome(weights=weights, zeros=zeros, removed=removed)
+
+
+def _card_sentences(name: str, recipe: Recipe, outcome: Outcome, changed: bool) -> list[str]:
+    """Return what a model card says of the pruning."""
+    amount = f"pattern {recipe.pattern}" if recipe.pattern else f"sparsity {recipe.sparsity}"
+    scope = "" if recipe.scope == Scope.GLOBAL else f", scope {recipe.scope}"
+    text = "" if recipe.text is None else f", calibrated on `{Path(recipe.text).name}`"
+    kept = "The weights that stay in these matrices have new values that make up for the others" if changed else ""
+    return [
+        f"These weights were made from `{name}` by `essparse prune`: method {recipe.method}, {amount}{scope}{text}. "
+        f"In the matrices of the transformer blocks {outcome.text('the model')}.",
+        f"{kept or 'The weights that stay have their values'}; all others are unchanged, and nothing was trained "
+        "afterwards. `essparse.json` says more.",
+    ]
 
 
 def prune(model: PreTrainedModel, name: str, recipe: Recipe) -> Pruned:
@@ -110,11 +180,12 @@ def prune(model: PreTrainedModel, name: str, recipe: Recipe) -> Pruned:
         recipe: how to prune it.
 
     Raises:
-        InputError: the model cannot be pruned so, or the text is too short.
+        InputError: the model cannot be pruned so, a weight of its blocks is NaN or infinite, or the text is too short.
     """
     from .pruning import registry
     from .pruning.method import Request
 
+    check_finite(model)
     request = Request(
         sparsity=None if recipe.sparsity is None else check_sparsity(recipe.sparsity),
         pattern=recipe.pattern or None,
@@ -140,23 +211,26 @@ def _save_tokenizer(name: str, folder: Path) -> None:
     try:
         loading.tokenizer_of(name).save_pretrained(folder)
     except InputError:
-        pass  # a model without a tokenizer, such as one for images
+        pass  # a model without a tokenizer
 
 
 def print_statistics(name: str) -> None:
     """Print a model's sparsity and mean magnitude, a row a block and a column a component.
 
+    What its files hold and the model does not use is said, too.
+
     Raises:
-        InputError: the model cannot be had, or has no transformer blocks.
+        InputError: the model cannot be had, has no transformer blocks, its files do not hold all its weights, or a
+            weight of the blocks is NaN or infinite.
     """
     from rich.console import Console
 
     from .pruning.prunable import prunable_matrices
     from .pruning.zeros import NOTHING, count_zeros_by_component
 
-    by_place = count_zeros_by_component(
-        prunable_matrices(loading.load_model(name)).values(), thresholds=(), deviations=()
-    )
+    loaded = loading.load_and_report(name)
+    check_finite(loaded.model)
+    by_place = count_zeros_by_component(prunable_matrices(loaded.model).values(), thresholds=(), deviations=())
     total = sum(by_place.values(), NOTHING)
     console = Console()
     console.print(
@@ -164,6 +238,8 @@ def print_statistics(name: str) -> None:
         f"mean |w| {total.mean:.3g}",
         highlight=False,
     )
+    for note in loaded.notes:
+        console.print(f"{name}: {note}", highlight=False, markup=False)
     console.print(_table("zeros, %", {place: f"{100 * s.sparsity:.2f}" for place, s in by_place.items()}))
     console.print(_table("mean |w|", {place: f"{s.mean:.4f}" for place, s in by_place.items()}))
 

@@ -200,7 +200,7 @@ class Study:
             InputError: nothing is left, or a seed is no whole number of 0 or more.
         """
         overrides, controls = self.overrides, self.controls
-        chosen_seeds = self.seeds if seeds is None else tuple(dict.fromkeys(check_seed(seed) for seed in seeds))
+        chosen_seeds = self.seeds if seeds is None else tuple(dict.fromkeys(_seed(seed) for seed in seeds))
         if models is not None:
             unset: dict[str, None] = {"tasks": None} if tasks is not None else {}
             unset |= {"seeds": None, "added": None} if seeds is not None else {}
