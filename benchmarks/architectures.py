@@ -1,8 +1,8 @@
 """What the library does with each architecture: tried once, kept beside the records, and told on a page of the book.
 
 Run as ``python benchmarks/architectures.py``, with any version of transformers; it prints what is wrong and what has
-changed, and writes ``results/architectures.json``. ``python benchmarks/architectures.py BERT Mixtral`` tries some, prints
-what comes of each, and writes nothing.
+changed, and writes ``results/architectures.json``. ``python benchmarks/architectures.py BERT Mixtral`` tries some and
+writes nothing.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def row(group: str, family: Family) -> dict[str, Any]:
     return {
         **common,
         "left_alone": left_alone,
-        "outcomes": {column: [outcome.state, outcome.reason] for column, outcome in outcomes.items()},
+        "outcomes": {column: [str(outcome.state), outcome.reason] for column, outcome in outcomes.items()},
     }
 
 
@@ -116,7 +116,7 @@ def main(names: Annotated[list[str] | None, typer.Argument(help="Families to try
     start, table = time.time(), []
     for entry in rows():
         table.append(entry)
-        cells = {column: state for column, (state, _) in entry.get("outcomes", {}).items()}
+        cells = {column: str(state) for column, (state, _) in entry.get("outcomes", {}).items()}
         print(entry["name"], cells or "not in this version", flush=True)
     kept = json.loads(KEPT.read_text(encoding="utf-8"))["families"] if KEPT.is_file() else []
     print(*differences(table, kept), *defects(table), f"{time.time() - start:.0f} s", sep="\n")

@@ -14,8 +14,8 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from census import Defect, census
-from families.family import INPUTS_LAST, Family, Layout
+from census import Defect, census, rows
+from families.family import Family
 from torch import nn
 
 from essparse_lib.errors import InputError
@@ -47,13 +47,14 @@ class Outcome:
 
 def attempts(family: Family, model: nn.Module) -> dict[str, Outcome]:
     """Return what comes of each attempt with a family, by the column of the table; its model is left alone."""
-    return {name: _outcome(attempt, family, copy.deepcopy(model)) for name, attempt in ATTEMPTS.items()}
+    return {column: attempt(column, family, copy.deepcopy(model)) for column in ATTEMPTS}
 
 
-def _outcome(attempt: Callable[[Family, nn.Module], None], family: Family, model: nn.Module) -> Outcome:
+def attempt(column: str, family: Family, model: nn.Module) -> Outcome:
+    """Return what comes of one attempt with a family; its model is changed."""
     before = {name: values.clone() for name, values in model.state_dict().items()}
     try:
-        attempt(family, model)
+        ATTEMPTS[column](family, model)
     except InputError as error:
         for name, values in model.state_dict().items():
             if not torch.equal(values, before[name]):
@@ -113,10 +114,6 @@ def _kinds(names: Any) -> str:
     return ", ".join(dict.fromkeys(re.sub(r"\.\d+(?=\.)", ".N", name) for name in names))
 
 
-def _layout(family: Family, name: str) -> Layout:
-    return next((layout for expression, layout in family.layouts.items() if re.search(expression, name)), INPUTS_LAST)
-
-
 def _prune(family: Family, model: nn.Module) -> None:
     """Half of all weights of the blocks go, and these are the smallest."""
     pruned, covered = _pruned(family, model, "magnitude", sparsity=SPARSITY)
@@ -143,8 +140,9 @@ def _n_m(family: Family, model: nn.Module) -> None:
     pruned, covered = _pruned(family, model, "magnitude", pattern="2:4")
     n, m = PATTERN
     for name, parameter in covered.items():
-        layout = _layout(family, name)
-        scores, keep = layout.rows(parameter.detach().abs()), layout.rows(pruned.mask.keep[name])
+        scores, keep = (
+            rows(family, model, name, tensor) for tensor in (parameter.detach().abs(), pruned.mask.keep[name])
+        )
         whole = scores.shape[1] // m * m
         groups, kept = scores[:, :whole].unflatten(1, (-1, m)), keep[:, :whole].unflatten(1, (-1, m))
         if not (kept.sum(-1) == n).all():
@@ -157,8 +155,8 @@ def _wanda(family: Family, model: nn.Module) -> None:
     """Half of the inputs of every output go."""
     pruned, covered = _pruned(family, model, "wanda", sparsity=SPARSITY, calibration=family.batch())
     for name in covered:
-        rows = _layout(family, name).rows(pruned.mask.keep[name])
-        if not ((~rows).sum(1) == int(SPARSITY * rows.shape[1])).all():
+        kept = rows(family, model, name, pruned.mask.keep[name])
+        if not ((~kept).sum(1) == int(SPARSITY * kept.shape[1])).all():
             raise Defect(f"{name} has outputs that lose another number of inputs than half")
 
 
@@ -175,8 +173,8 @@ def _sparsegpt(family: Family, model: nn.Module) -> None:
             raise Defect(f"{name} has {share:.1%} zeros, not {SPARSITY:.0%}")
         if not torch.isfinite(parameter).all():
             raise Defect(f"{name} holds NaN or infinite weights")
-        if torch.equal(parameter[keep[name]], dense[name][keep[name]]):
-            raise Defect(f"no weight of {name} that stays was changed")
+    if all(torch.equal(covered[name][kept], dense[name][kept]) for name, kept in keep.items()):
+        raise Defect("no weight that stays makes up for those that go")
 
 
 def _hold(family: Family, model: nn.Module) -> None:
@@ -185,10 +183,12 @@ def _hold(family: Family, model: nn.Module) -> None:
     mask, batch = pruned.mask, family.batch()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     dense = {name: parameter.detach().clone() for name, parameter in covered.items()}
+    model.train()
     with mask.held(model, optimizer):
         for _ in range(_STEPS):
             optimizer.zero_grad()
-            sum(values.float().square().mean() for values in _outputs(model, batch) if values.requires_grad).backward()
+            trained = [values for values in _outputs(model, batch) if values.requires_grad]
+            torch.stack([values.float().square().mean() for values in trained]).sum().backward()
             optimizer.step()
             _check_zeros(covered, mask.keep)
     if mask.drift(model):

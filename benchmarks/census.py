@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from families.family import Family
+import torch
+from families.family import INPUTS_LAST, Family
 from torch import nn
 
 
@@ -61,6 +62,15 @@ def census(family: Family, model: nn.Module) -> Census:
     return Census(matrices, either, left_alone)
 
 
+def rows(family: Family, model: nn.Module, name: str, tensor: torch.Tensor) -> torch.Tensor:
+    """Return a tensor of a parameter's shape with one row for each output, its inputs along the row."""
+    for expression, layout in family.layouts.items():
+        if re.search(expression, name):
+            return layout.rows(tensor)
+    owner = model.get_submodule(name.rpartition(".")[0])
+    return tensor.flatten(1) if isinstance(owner, nn.modules.conv._ConvNd) else INPUTS_LAST.rows(tensor)
+
+
 def _pattern(blocks: str) -> Iterator[str]:
     """Yield a regular expression for names that begin with that of a list of blocks, one part after the other."""
     for part in filter(None, blocks.split(".")):
@@ -78,8 +88,8 @@ def _match(reasons: Mapping[str, str], name: str, used: set[object]) -> str | No
 def _other_kind(model: nn.Module, name: str, parameter: nn.Parameter) -> str | None:
     """Return what a parameter is that is no matrix by its module or shape, or None."""
     owner = model.get_submodule(name.rpartition(".")[0])
-    if isinstance(owner, nn.modules.conv._ConvNd):
-        return "kernels of convolutions"
+    if isinstance(owner, nn.modules.conv._ConvNd) and parameter.shape[2:].numel() > 1:
+        return "kernels of convolutions over several positions"
     if isinstance(owner, nn.Embedding):
         return "tables of embeddings"
     if sum(size > 1 for size in parameter.shape) < 2 and not isinstance(owner, nn.Linear):

@@ -113,8 +113,8 @@ class Family:
         library: which library the model is from.
         inputs: inputs by name.
         left_alone: by a regular expression over parameter names, why a parameter of two dimensions or more in a block
-            is no matrix that is pruned. Kernels of convolutions and tables of embeddings are known by their module,
-            vectors by their shape.
+            is no matrix that is pruned. Kernels of convolutions over several positions and tables of embeddings are
+            known by their module, vectors by their shape.
         either: by a regular expression over parameter names, why a matrix may be counted to the blocks or not.
         layouts: by a regular expression over parameter names, how matrices are stored that are not stored as in
             ``nn.Linear``.

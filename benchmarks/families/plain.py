@@ -26,12 +26,12 @@ def _timm(name: str, model: str, blocks: tuple[str, ...] = ("blocks",), **option
 
     left_alone = {r"relative_position_bias_table$": "a table of biases by distance"}
     return Family(
-        name=f"{name}",
+        name=f"timm {name}",
         model=model,
         blocks=blocks,
         make=make,
         library="timm",
-        inputs=_IMAGES,
+        inputs={"x": Numbers((3, options["img_size"], options["img_size"]))},
         left_alone=left_alone if name in ("Swin", "BEiT") else {},
         either={r"\.downsample\.reduction\.weight$": "the merging of patches between stages"} if name == "Swin" else {},
     )
@@ -43,7 +43,7 @@ TIMM = (
     _timm("BEiT", "beit_base_patch16_224", **_VIT),
     _timm("EVA-02", "eva02_tiny_patch14_224", **_VIT),
     _timm("CaiT", "cait_xxs24_224", ("blocks", "blocks_token_only"), **_VIT),
-    _timm("MLP-Mixer", "mixer_s16_224", img_size=32, patch_size=8, embed_dim=32, num_blocks=2),
+    _timm("MLP-Mixer", "mixer_s16_224", img_size=64, embed_dim=32, num_blocks=2),
     _timm(
         "Swin",
         "swin_tiny_patch4_window7_224",
@@ -136,7 +136,7 @@ def _torch(name: str, make: Any, blocks: tuple[str, ...], inputs: dict[str, Inpu
 
 PLAIN = (
     Family(
-        name="ViT",
+        name="torchvision ViT",
         model="VisionTransformer",
         blocks=("encoder.layers",),
         make=_torchvision_vit,

@@ -61,7 +61,7 @@ VISION = (
         blocks=("vit.layers", "decoder.decoder_layers"),
         config=dict(
             VIT,
-            mask_ratio=0.0,
+            mask_ratio=0.5,
             decoder_hidden_size=32,
             decoder_num_hidden_layers=2,
             decoder_num_attention_heads=4,
@@ -175,6 +175,7 @@ VISION = (
             mlp_ratio=2.0,
         ),
         inputs=_LARGER,
+        either={r"\.(expand_1x1|reduce_1x1|conv_1x1|conv_projection)\.": "convolutions around the blocks"},
     ),
     Family(
         name="ConvNeXt",
@@ -262,6 +263,7 @@ def _detector(name: str, model: str, **config: Any) -> Family:
             **config,
         ),
         inputs=_LARGER,
+        either={r"^backbone\.": "the convolutions before the blocks"},
     )
 
 
