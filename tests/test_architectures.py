@@ -203,6 +203,17 @@ def test_the_page_has_every_cell_and_every_reason(kept, monkeypatch):
     assert all(version in table for version in kept["versions"].values())
 
 
+def test_names_in_a_reason_are_code_and_the_rest_reads_as_it_is(monkeypatch, tmp_path):
+    family = {"group": "g", "name": "n", "model": "TinyModel", "library": "torch", "left_alone": []}
+    outcomes = {"prune": ["yes", ""], "hold": ["refused", "TinyModel has 2_000 weights (layers.0.fc_1.weight) * | <b>"]}
+    content = {"versions": {"torch": "2.13.0"}, "families": [{**family, "outcomes": outcomes}]}
+    (tmp_path / "architectures.json").write_text(json.dumps(content))
+    monkeypatch.setenv("ESSPARSE_RESULTS", str(tmp_path))
+    table = page.table()
+    assert r"**1.** the model has 2\_000 weights (`layers.0.fc_1.weight`) \* \| \<b\>" in table
+    assert "| n | yes | [no, 1](#architectures-reason-1) |" in table
+
+
 def test_without_a_table_the_page_says_so(monkeypatch, tmp_path):
     monkeypatch.setenv("ESSPARSE_RESULTS", str(tmp_path / "results"))
     assert "not been tried" in page.table()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,9 @@ from ..wording import listing
 
 #: How a cell begins; what is refused or wrong says why below the table.
 _WORDS = {"yes": "yes", "refused": "no", "defect": "wrong"}
+#: Names of weights and modules in a message, and what Markdown would interpret in the rest.
+_NAME = r"([A-Za-z][\w*]*(?:[._]+[\w*]+)+)"
+_SPECIAL = r"[\\`*_{}\[\]<>#|$~]"
 
 
 def table() -> str:
@@ -33,7 +37,7 @@ def table() -> str:
     if reasons:
         parts.append("## Why not\n")
         parts += [
-            f"(architectures-reason-{number})=\n**{number}.** {_escaped(reason)}\n"
+            f"(architectures-reason-{number})=\n**{number}.** {_as_markdown(reason)}\n"
             for reason, number in reasons.items()
         ]
     parts += ["## What is left alone\n", _left_alone(tried)]
@@ -85,6 +89,9 @@ def _left_alone(families: Sequence[Mapping[str, Any]]) -> str:
     return "".join(f"- {kind}: {listing(names[kind])}\n" for kind in sorted(names))
 
 
-def _escaped(text: str) -> str:
-    """Return a text in which Markdown finds nothing to interpret."""
-    return "".join(f"\\{letter}" if letter in r"\`*_{}[]<>#|$~" else letter for letter in text)
+def _as_markdown(text: str) -> str:
+    """Return a message in Markdown: names of weights as code, which a narrow page can break."""
+    parts = re.split(_NAME, text)
+    return "".join(
+        f"`{part}`" if number % 2 else re.sub(_SPECIAL, r"\\\g<0>", part) for number, part in enumerate(parts)
+    )
