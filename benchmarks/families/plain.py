@@ -37,13 +37,28 @@ def _timm(name: str, model: str, blocks: tuple[str, ...] = ("blocks",), **option
     )
 
 
+def _mixer() -> nn.Module:
+    from timm.models.mlp_mixer import MlpMixer
+
+    made: nn.Module = MlpMixer(img_size=32, patch_size=8, embed_dim=32, num_blocks=2, num_classes=10)
+    return made
+
+
 TIMM = (
     _timm("ViT", "vit_tiny_patch16_224", **_VIT),
     _timm("DeiT III", "deit3_small_patch16_224", **_VIT),
     _timm("BEiT", "beit_base_patch16_224", **_VIT),
     _timm("EVA-02", "eva02_tiny_patch14_224", **_VIT),
     _timm("CaiT", "cait_xxs24_224", ("blocks", "blocks_token_only"), **_VIT),
-    _timm("MLP-Mixer", "mixer_s16_224", img_size=64, embed_dim=32, num_blocks=2),
+    _timm("XCiT", "xcit_nano_12_p16_224", ("blocks", "cls_attn_blocks"), **_VIT),
+    Family(
+        name="timm MLP-Mixer",
+        model="MlpMixer",
+        blocks=("blocks",),
+        make=_mixer,
+        library="timm",
+        inputs=_IMAGES,
+    ),
     _timm(
         "Swin",
         "swin_tiny_patch4_window7_224",
