@@ -23,12 +23,11 @@ from census import census
 from families import GROUPS, Family
 from families.family import NotInThisVersion
 
-from essparse_lib.errors import one_line
+from essparse_lib.errors import one_line, unknown
 from essparse_lib.files import writing
 
 #: Where the table is kept; the page has it from there.
 KEPT = Path(__file__).parents[1] / "results/architectures.json"
-_LIBRARIES = ("torch", "transformers", "timm", "torchvision")
 
 
 def row(group: str, family: Family) -> dict[str, Any]:
@@ -68,15 +67,10 @@ def quieten() -> None:
     transformers.logging.disable_progress_bar()
 
 
-def versions() -> dict[str, str]:
-    """Return the versions of the libraries that the models are from, of those that are installed."""
-    installed = {}
-    for name in _LIBRARIES:
-        try:
-            installed[name] = metadata.version(name).partition("+")[0]
-        except metadata.PackageNotFoundError:
-            pass
-    return installed
+def versions(table: list[dict[str, Any]]) -> dict[str, str]:
+    """Return the versions of torch and of the libraries that models of a table are from."""
+    libraries = ["torch", *(entry["library"] for entry in table if "outcomes" in entry)]
+    return {name: metadata.version(name).partition("+")[0] for name in dict.fromkeys(libraries)}
 
 
 def differences(table: list[dict[str, Any]], kept: list[dict[str, Any]]) -> list[str]:
@@ -108,10 +102,7 @@ def defects(table: list[dict[str, Any]]) -> list[str]:
 def main(names: Annotated[list[str] | None, typer.Argument(help="Families to try; all by default.")] = None) -> None:
     """Try what the library does with each architecture."""
     if names:
-        quieten()
-        for group, families in GROUPS.items():
-            for family in (family for family in families if family.name in names):
-                print(json.dumps(row(group, family), indent=1, ensure_ascii=False))
+        _print_some(names)
         return
     start, table = time.time(), []
     for entry in rows():
@@ -121,10 +112,25 @@ def main(names: Annotated[list[str] | None, typer.Argument(help="Families to try
     kept = json.loads(KEPT.read_text(encoding="utf-8"))["families"] if KEPT.is_file() else []
     print(*differences(table, kept), *defects(table), f"{time.time() - start:.0f} s", sep="\n")
     with writing(KEPT) as file:
-        content = {"versions": versions(), "families": table}
+        content = {"versions": versions(table), "families": table}
         file.write((json.dumps(content, indent=1, ensure_ascii=False) + "\n").encode())
     if defects(table):
         sys.exit(1)
+
+
+def _print_some(names: list[str]) -> None:
+    """Try the families of these names, and print their rows.
+
+    Raises:
+        typer.BadParameter: there is no such family.
+    """
+    listed = {family.name: (group, family) for group, families in GROUPS.items() for family in families}
+    for name in names:
+        if name not in listed:
+            raise typer.BadParameter(str(unknown("architecture", name, listed)))
+    quieten()
+    for name in names:
+        print(json.dumps(row(*listed[name]), indent=1, ensure_ascii=False))
 
 
 if __name__ == "__main__":
