@@ -156,10 +156,17 @@ def _stage_blocks(tree: ModuleTree, element: str) -> list[str]:
 
 
 def _is_composite(tree: ModuleTree, element: str) -> bool:
-    """Return whether an element of a list has matrices in it, and is more than one itself."""
-    if holds_matrix(tree.modules[element]):
-        return bool(tree.below(element))
-    return any(holds_matrix(tree.modules[name]) for name in tree.below(element))
+    """Return whether an element of a list has matrices in it, and is more than one itself.
+
+    Convolutions alone, as in the projection of a feature map, are no matrices of a block, unless they attend.
+    """
+    holders = [name for name in [element, *tree.below(element)] if holds_matrix(tree.modules[name])]
+    if holders == [element] and not tree.below(element):
+        return False
+    convolutions = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    return any(not isinstance(tree.modules[name], convolutions) for name in holders) or any(
+        _attends(tree, name, element) for name in holders
+    )
 
 
 def _attends(tree: ModuleTree, path: str, block: str) -> bool:

@@ -177,7 +177,7 @@ def layout_of(module: nn.Module, attribute: str, parameter: torch.Tensor) -> Lay
     """
     kind, dims = type(module).__name__, parameter.dim()
     if is_linear(module) and attribute == "weight" and dims == 2:
-        return PLAIN if isinstance(module, nn.Linear) else TRANSPOSED
+        return TRANSPOSED if kind == "Conv1D" else PLAIN
     if isinstance(module, nn.MultiheadAttention) and attribute.endswith("proj_weight"):
         return PLAIN
     if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d)) and attribute == "weight":
@@ -198,13 +198,17 @@ def layout_of(module: nn.Module, attribute: str, parameter: torch.Tensor) -> Lay
 
 
 def is_linear(module: nn.Module) -> bool:
-    """Return whether a module multiplies its input by a matrix of weights.
+    """Return whether a module multiplies its input by a matrix of weights, which is called ``weight``.
 
     >>> is_linear(nn.Linear(1, 1)), is_linear(nn.LayerNorm(1))
     (True, False)
     """
     # GPT-2 keeps its matrices, transposed, in transformers' Conv1D
-    return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
+    if isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D":
+        return True
+    weight = module._parameters.get("weight")  # a linear layer of one's own, such as I-BERT's
+    shape = (getattr(module, "out_features", None), getattr(module, "in_features", None))
+    return weight is not None and tuple(weight.shape) == shape
 
 
 def fused_parts(name: str, attention: nn.Module, outputs: int) -> tuple[Part, ...]:

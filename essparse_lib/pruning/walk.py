@@ -50,7 +50,7 @@ def walk(model: nn.Module, blocks: Sequence[Block], batches: Sequence[Batch], mo
     Raises:
         InputError: the model cannot read the batches.
     """
-    trunk = _trunk(model, blocks)
+    trunk = _trunk(model, blocks, batches[0])
     chain = _chain(trunk, blocks, batches)
     if chain is not None:
         return _Chain(blocks, *chain, moments), False
@@ -223,10 +223,13 @@ def _equal(one: Any, other: Any) -> bool:
     return isinstance(one, plain) and isinstance(other, plain) and one == other
 
 
-def _trunk(model: nn.Module, blocks: Sequence[Block]) -> nn.Module:
-    """Return a model without its head, whose logits can take more memory than the rest; itself if that has blocks."""
+def _trunk(model: nn.Module, blocks: Sequence[Block], batch: Batch) -> nn.Module:
+    """Return a model without its head, whose logits can take more memory than the rest; itself if it needs the head.
+
+    It does if the head has blocks, or if what transformers calls the base model does not read the model's inputs.
+    """
     trunk = getattr(model, "base_model", model)
-    if not isinstance(trunk, nn.Module):
+    if not isinstance(trunk, nn.Module) or not set(batch) <= set(inspect.signature(trunk.forward).parameters):
         return model
     inside = {id(parameter) for parameter in trunk.parameters()}
     has_all = all(id(entry.weight) in inside for block in blocks for entry in block.matrices.values())
@@ -239,7 +242,6 @@ def _forward(model: nn.Module, batch: Batch) -> None:
     Raises:
         InputError: it cannot read it.
     """
-    # a cache of keys and values would grow every time that a block is run
     options = {"use_cache": False} if "use_cache" in inspect.signature(model.forward).parameters else {}
     try:
         model(**batch, **options)
@@ -269,7 +271,9 @@ def _state(output: Any) -> torch.Tensor:
 
 @contextmanager
 def plain_products(model: nn.Module) -> Iterator[None]:
-    """Let a model make its products one by one, where it has faster ways that hide them.
+    """Let a model make its products one by one, where it has faster ways that hide them, and keep no keys and values.
+
+    A cache of keys and values would grow every time that a block is run.
 
     Args:
         model: any PyTorch model; afterwards it computes as before.
@@ -280,17 +284,18 @@ def plain_products(model: nn.Module) -> Iterator[None]:
     """
     fast = torch.backends.mha.get_fastpath_enabled()
     configs: dict[int, Any] = {id(part.config): part.config for part in model.modules() if hasattr(part, "config")}
-    experts = [
-        (config, config._experts_implementation_internal)
+    changed = [
+        (config, name, vars(config)[name], value)
         for config in configs.values()
-        if getattr(config, "_experts_implementation_internal", None) is not None
+        for name, value in (("use_cache", False), ("_experts_implementation_internal", "eager"))
+        if vars(config).get(name) is not None
     ]
     torch.backends.mha.set_fastpath_enabled(False)
-    for config, _ in experts:
-        config._experts_implementation_internal = "eager"
+    for config, name, _, value in changed:
+        setattr(config, name, value)
     try:
         yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
-        for config, implementation in experts:
-            config._experts_implementation_internal = implementation
+        for config, name, before, _ in changed:
+            setattr(config, name, before)
