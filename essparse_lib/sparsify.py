@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import InputError, check_sparsity
+from .errors import InputError, check_sparsity, check_whole
 from .files import writing, writing_folder
 from .models import loading
 from .models.companions import copy_companions
@@ -16,15 +17,11 @@ from .models.saving import check_finite, save_model
 from .specs.methods import METHODS, Scope, check_method, one_shot_methods
 
 if TYPE_CHECKING:
-    import torch
     from rich.table import Table
     from transformers import PreTrainedModel
 
-    from .pruning.method import Pruned
-
-#: Windows of the text that calibrated methods read: 128, as in Wanda's and SparseGPT's papers; shorter ones than
-#: theirs, so that a laptop can.
-_WINDOWS, _LENGTH = 128, 256
+    from .pruning.method import Calibration, Pruned
+    from .pruning.survey import PrunableMatrix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +33,13 @@ class Recipe:
         method: a name in ``specs.methods.METHODS`` of a method that needs no training.
         scope: over what the method ranks the weights.
         pattern: ``N:M`` in place of a sparsity, for the methods that take one.
-        text: a file of text like that which the model is for; calibrated methods need one.
-        seed: of the methods that draw numbers, and of which parts of the text are read.
+        text: a file of text like that which the model is for; calibrated methods need one, or images.
+        images: a folder of images, for calibrated methods and models that read these.
+        windows: number of windows of the text, or of images; None for 128.
+        length: tokens in a window; None for 256, or for as many as the model takes if these are fewer.
+        include: patterns of the parameters to prune, such as ``*.mlp.*``; () for all matrices of the blocks.
+        exclude: patterns of the parameters to leave dense.
+        seed: of the methods that draw numbers, and of which parts of the text, or which images, are read.
     """
 
     sparsity: float | str | None = None
@@ -45,6 +47,11 @@ class Recipe:
     scope: str = Scope.GLOBAL
     pattern: str | None = None
     text: Path | None = None
+    images: Path | None = None
+    windows: int | None = None
+    length: int | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -53,10 +60,19 @@ class Recipe:
             raise InputError("give either a sparsity, such as 0.4, or a pattern, such as 2:4")
         if not self.pattern:
             check_sparsity(self.sparsity)
-        if (self.text is None) == method.calibrated:
-            raise InputError(f"method {self.method!r} {'needs a' if self.text is None else 'takes no'} text file")
+        given = (self.text is not None) + (self.images is not None)
+        if given != method.calibrated:
+            what = "one text file or folder of images" if method.calibrated else "no text file or images"
+            raise InputError(f"method {self.method!r} takes {what}")
+        for name, number, used in (("windows", self.windows, given), ("length", self.length, self.text is not None)):
+            if number is not None:
+                check_whole(name, number)
+                if not used:
+                    raise InputError(f"{name} {number} goes with calibration on a text, not with what is asked for")
         if self.text is not None and not Path(self.text).is_file():
             raise InputError(f"{self.text} is no file: give one of text")
+        if self.images is not None and not Path(self.images).is_dir():
+            raise InputError(f"{self.images} is no folder: give one of images")
 
 
 def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
@@ -85,6 +101,7 @@ def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
     model = loaded.model
     pruned = prune(model, name, recipe)
     outcome = _applied(model, pruned)
+    left = left_out_text(model)
     source = loading.locate(name)
     with writing_folder(out) as made:  # the whole model or nothing
         save_model(loaded, source, made)
@@ -94,10 +111,11 @@ def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
         done = {
             "model": name,
             "weights_sha256": source.weights,
-            **{key: str(value) for key, value in vars(recipe).items() if value is not None},
+            **{key: str(value) for key, value in vars(recipe).items() if value not in (None, ())},
             "pruned": pruned.mask.pruned,
             "prunable": pruned.mask.size,
             **vars(outcome),
+            "left_dense": left,
             "architecture": type(model).__name__,
             "notes": loaded.notes,
             "unused_weights": loaded.gaps.unused_others,
@@ -110,7 +128,7 @@ def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
         add_section(made, out.name, _card_sentences(name, recipe, outcome, bool(pruned.values)), base=_id_on_hub(name))
         if out.exists():
             out.rmdir()
-    return "; ".join([f"{out}: {outcome.text(name)}", *loaded.notes])
+    return "; ".join([f"{out}: {outcome.text(name)}", *([left] if left else []), *loaded.notes])
 
 
 @dataclass(frozen=True)
@@ -118,7 +136,7 @@ class Outcome:
     """How many weights of a model's blocks are zero after pruning.
 
     Attributes:
-        weights: number of weights in the matrices of the blocks.
+        weights: number of weights in the matrices of the blocks, or in those of them that were asked for.
         zeros: how many of them are zero now.
         removed: how many this call set to zero; the others were zero before.
     """
@@ -149,11 +167,12 @@ def _id_on_hub(name: str) -> str | None:
 def _applied(model: PreTrainedModel, pruned: Pruned) -> Outcome:
     """Apply what a method chose, and return how many weights are zero then."""
     from .pruning.masks import zeros_and_size
-    from .pruning.prunable import prunable_weights
+    from .pruning.wrapped import plain_parameters
 
     removed = pruned.mask.drift(model)  # those that the mask removes and that are not zero yet
     pruned.apply(model)
-    zeros, weights = zeros_and_size(prunable_weights(model))
+    parameters = plain_parameters(model)
+    zeros, weights = zeros_and_size({name: parameters[name].detach() for name in pruned.mask.keep})
     return Outcome(weights=weights, zeros=zeros, removed=removed)
 
 
@@ -191,19 +210,35 @@ def prune(model: PreTrainedModel, name: str, recipe: Recipe) -> Pruned:
         pattern=recipe.pattern or None,
         scope=recipe.scope,
         seed=recipe.seed,
-        calibration=_windows(model, name, recipe) if METHODS[recipe.method].calibrated else None,
+        calibration=_calibration(model, name, recipe) if METHODS[recipe.method].calibrated else None,
+        include=recipe.include,
+        exclude=recipe.exclude,
     )
     return registry.prune(model, recipe.method, request)
 
 
-def _windows(model: PreTrainedModel, name: str, recipe: Recipe) -> torch.Tensor:
-    """Return windows of a recipe's text as token numbers of shape (windows, tokens)."""
-    from .pruning.calibration import calibration_windows
+def _calibration(model: PreTrainedModel, name: str, recipe: Recipe) -> Calibration:
+    """Return what a recipe lets flow through a model."""
+    from .models import calibration_data
 
+    count = recipe.windows or calibration_data.COUNT
+    if recipe.images is not None:
+        return calibration_data.images(name, recipe.images, count, recipe.seed)
     assert recipe.text is not None
-    text = Path(recipe.text).read_text(encoding="utf-8", errors="replace")
-    most = getattr(model.config, "max_position_embeddings", None) or _LENGTH
-    return calibration_windows(text, loading.tokenizer_of(name), _WINDOWS, min(_LENGTH, most - 2), recipe.seed)
+    return calibration_data.text_windows(model, name, recipe.text, count, recipe.length, recipe.seed)
+
+
+def left_out_text(model: PreTrainedModel) -> str:
+    """Return how many weights of a model's blocks are never pruned, and why, as a clause; empty if there are none.
+
+    Args:
+        model: the model.
+    """
+    from .pruning.prunable import left_out
+
+    counts = left_out(model)
+    parts = [f"{count:,} in {reason}" for reason, count in counts.items()]
+    return f"left dense in its blocks: {', '.join(parts)}" if parts else ""
 
 
 def _save_tokenizer(name: str, folder: Path) -> None:
@@ -214,10 +249,14 @@ def _save_tokenizer(name: str, folder: Path) -> None:
         pass  # a model without a tokenizer
 
 
-def print_statistics(name: str) -> None:
+def print_statistics(name: str, exclude: tuple[str, ...] = ()) -> None:
     """Print a model's sparsity and mean magnitude, a row a block and a column a component.
 
-    What its files hold and the model does not use is said, too.
+    What its files hold and the model does not use is said, too, and what of the blocks is never pruned.
+
+    Args:
+        name: a model's name here, its id on the hub, or its local folder.
+        exclude: patterns of the parameters that are not counted.
 
     Raises:
         InputError: the model cannot be had, has no transformer blocks, its files do not hold all its weights, or a
@@ -230,7 +269,8 @@ def print_statistics(name: str) -> None:
 
     loaded = loading.load_and_report(name)
     check_finite(loaded.model)
-    by_place = count_zeros_by_component(prunable_matrices(loaded.model).values(), thresholds=(), deviations=())
+    matrices = prunable_matrices(loaded.model, exclude=exclude).values()
+    by_place = count_zeros_by_component(matrices, thresholds=(), deviations=())
     total = sum(by_place.values(), NOTHING)
     console = Console()
     console.print(
@@ -238,18 +278,35 @@ def print_statistics(name: str) -> None:
         f"mean |w| {total.mean:.3g}",
         highlight=False,
     )
-    for note in loaded.notes:
-        console.print(f"{name}: {note}", highlight=False, markup=False)
-    console.print(_table("zeros, %", {place: f"{100 * s.sparsity:.2f}" for place, s in by_place.items()}))
-    console.print(_table("mean |w|", {place: f"{s.mean:.4f}" for place, s in by_place.items()}))
+    for note in [*loaded.notes, left_out_text(loaded.model)]:
+        if note:
+            console.print(f"{name}: {note}", highlight=False, markup=False)
+    blocks = _block_names(matrices)
+    console.print(_table("zeros, %", blocks, {place: f"{100 * s.sparsity:.2f}" for place, s in by_place.items()}))
+    console.print(_table("mean |w|", blocks, {place: f"{s.mean:.4f}" for place, s in by_place.items()}))
 
 
-def _table(title: str, cells: dict[tuple[int, str], str]) -> Table:
+def _block_names(matrices: Collection[PrunableMatrix]) -> dict[int, str]:
+    """Return the name of each block by its depth: its number, after the name of its stack if there are several."""
+    stacks: dict[str, list[int]] = {}
+    for matrix in matrices:
+        depths = stacks.setdefault(matrix.stack, [])
+        if matrix.depth not in depths:
+            depths.append(matrix.depth)
+    several = len(stacks) > 1
+    return {
+        depth: f"{stack} {number}" if several else str(number)
+        for stack, depths in stacks.items()
+        for number, depth in enumerate(sorted(depths))
+    }
+
+
+def _table(title: str, blocks: dict[int, str], cells: dict[tuple[int, str], str]) -> Table:
     """Return a table with a row for each block and a column for each component."""
     from rich.table import Table
 
     components = list(dict.fromkeys(component for _, component in cells))
     table = Table("block", *components, title=title, box=None, title_justify="left")
-    for depth in sorted({depth for depth, _ in cells}):
-        table.add_row(str(depth), *(cells.get((depth, component), "") for component in components))
+    for depth, block in blocks.items():
+        table.add_row(block, *(cells.get((depth, component), "") for component in components))
     return table

@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
-from ..pruning.prunable import prunable_matrices
+from ..pruning.block_lists import ModuleTree, find_blocks
 from .weight_files import StoredTensor, renaming_program, wrapping
 
 if TYPE_CHECKING:
@@ -185,12 +184,8 @@ def block_lists(model: PreTrainedModel) -> list[str]:
     >>> block_lists(BertModel(BertConfig(vocab_size=8, hidden_size=8, num_hidden_layers=2, num_attention_heads=1)))
     ['encoder.layer.']
     """
-    try:
-        names = prunable_matrices(model)
-    except InputError:
-        return []
-    starts = (re.match(r"(?:.*?\.)??(?=\d+\.)", name) for name in names)
-    return list(dict.fromkeys(start.group() for start in starts if start))
+    stacks = dict.fromkeys(place.stack for place in find_blocks(ModuleTree(model)).places.values())
+    return [f"{stack}." if stack else "" for stack in stacks]
 
 
 def refusal(gaps: Gaps, model: PreTrainedModel, tensors: Collection[str], new_head: bool = False) -> str | None:

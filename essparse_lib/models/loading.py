@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
     from .preprocessing import Preprocessing
 
-#: Architectures that number positions from 2, so that two of their position embeddings are never used.
-_POSITIONS_FROM_2 = ("camembert", "mpnet", "roberta", "xlm-roberta")
-
 #: What prints the names of all models.
 _LISTING = "python -c 'from essparse_lib.models.loading import MODELS, SCALE_OF; print(*MODELS, *SCALE_OF)'"
 
@@ -112,6 +109,7 @@ def forget() -> None:
     """Forget where models were found and their tokenizers, so that both are looked for again."""
     locate.cache_clear()
     tokenizer_of.cache_clear()
+    _longest_input_of.cache_clear()
 
 
 def check_fits(name: str, head: str, max_length: int) -> None:
@@ -140,12 +138,25 @@ def check_length(name: str, setting: str, tokens: int) -> None:
     Raises:
         InputError: it takes shorter ones only.
     """
-    config = _config_of(name)
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions is not None and config.model_type in _POSITIONS_FROM_2:
-        positions -= 2
+    positions = _longest_input_of(name)
     if positions is not None and tokens > positions:
         raise InputError(f"{setting} {tokens} is not allowed: model {name!r} takes at most {positions} tokens")
+
+
+@cache
+def _longest_input_of(name: str) -> int | None:
+    """Return how many tokens a model takes at most; None if there is no limit.
+
+    Some architectures number positions from 2, which only the model tells, not its configuration.
+    """
+    import torch
+    from transformers import AutoModel
+
+    from ..pruning.calibration import longest_input
+    from .quiet import quiet
+
+    with torch.device("meta"), quiet():
+        return longest_input(AutoModel.from_config(_config_of(name)))
 
 
 def _examples(head: str) -> list[str]:
