@@ -202,9 +202,9 @@ def stats(
     ] = None,
 ) -> None:
     """Show a model's zeros and magnitudes per component and block."""
-    from . import sparsify
+    from . import model_statistics
 
-    sparsify.print_statistics(model, tuple(exclude or ()))
+    model_statistics.print_statistics(model, tuple(exclude or ()))
 
 
 @app.command()

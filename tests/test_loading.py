@@ -129,7 +129,7 @@ def test_an_unknown_name_suggests_the_near_one():
 @pytest.mark.parametrize("name", ["./absent/folder", "/absent/folder", "~/absent", "a/b/c"])
 def test_a_path_that_is_no_folder_is_never_sought_on_the_hub(name, monkeypatch):
     monkeypatch.setattr(loading, "model_folder", lambda _: pytest.fail("sought on the hub"))
-    with pytest.raises(InputError, match=r"unknown model.*a folder"):
+    with pytest.raises(InputError, match="no such folder"):
         loading.locate(name)
 
 

@@ -108,6 +108,9 @@ def numbers():
         ("sparsegpt", "damping", FROM_0_ON, lambda v: face.sparsegpt(model(), TOKENS, 0.5, damping=v)),
         ("sparsegpt", "block_size", WHOLE, lambda v: face.sparsegpt(model(), TOKENS, 0.5, block_size=v)),
         ("Recipe", "sparsity", [value for value in SPARSITY if value is not None], lambda v: face.Recipe(sparsity=v)),
+        *(("Recipe", name, [value for value in WHOLE if value is not None],
+           lambda v, name=name: face.Recipe(sparsity=0.5, method="wanda", text=__file__, **{name: v}))
+          for name in ("windows", "length")),
     ]  # fmt: skip
 
 

@@ -130,8 +130,7 @@ class Layout:
         return tuple(dim % dims for dim in self.inputs)
 
     def _order(self, dims: int) -> list[int]:
-        inputs = self._inputs(dims)
-        return [*(dim for dim in range(dims) if dim not in inputs), *inputs]
+        return [*(dim for dim in range(dims) if dim not in self._inputs(dims)), *self._inputs(dims)]
 
 
 #: (outputs, inputs), as ``nn.Linear`` has it.
@@ -225,7 +224,7 @@ def fused_parts(name: str, attention: nn.Module, outputs: int) -> tuple[Part, ..
     >>> [part.rows for part in fused_parts("attn.qkv", nn.Identity(), 6)]
     [slice(0, 2, None), slice(2, 4, None), slice(4, 6, None)]
     """
-    heads, width = _number(attention, "num_attention_heads", "num_heads", "n_head", "n_heads"), 0
+    width, heads = 0, _number(attention, "num_attention_heads", "num_heads", "n_head", "n_heads")
     if name.endswith("qkv_proj") and type(attention).__name__ == "CodeGenAttention":
         grid = torch.arange(outputs).view(4, 3, -1)  # four cores, each with queries, values and keys
         return _of_grid(grid[:, 0], grid[:, 2], grid[:, 1])

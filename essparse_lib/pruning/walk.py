@@ -154,7 +154,7 @@ def _chain(
     in_order = True
     last: torch.Tensor | None = None
 
-    def before(number: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def before(number: int, _module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         nonlocal in_order
         state, args, kwargs = (args[0], args[1:], kwargs) if args else _split_keywords(kwargs)
         follows = number == 0 or state is last or (last is not None and torch.equal(state, last))
@@ -171,8 +171,7 @@ def _chain(
 
     with ExitStack() as hooks:
         for number, module in enumerate(modules):
-            hook = partial(_without_module, before, number)
-            hooks.callback(module.register_forward_pre_hook(hook, with_kwargs=True).remove)
+            hooks.callback(module.register_forward_pre_hook(partial(before, number), with_kwargs=True).remove)
             hooks.callback(module.register_forward_hook(after).remove)
         for batch in batches:
             calls.append([])
@@ -186,12 +185,6 @@ def _chain(
         [partial(_run, module, *of_batch[number]) for of_batch in calls] for number, module in enumerate(modules)
     ]
     return states, runs
-
-
-def _without_module(
-    hook: Callable[[int, Any, Any], None], number: int, _module: nn.Module, args: Any, kwargs: Any
-) -> None:
-    hook(number, args, kwargs)
 
 
 def _repeats(batches: Sequence[Batch], calls: Sequence[list[_Call]]) -> bool:
