@@ -123,7 +123,7 @@ def holders(model: nn.Module) -> dict[str, list[Holder]]:
         model: any PyTorch model, wrapped or not.
 
     Returns:
-        The holders of each name: the one in use first, then PEFT's further copies of the same module.
+        The holders of each name, the one in use first, then PEFT's further copies of the same module.
 
     >>> holders(nn.Linear(2, 1))["weight"]
     [Holder(module=Linear(in_features=2, out_features=1, bias=True), attribute='weight', plain='weight')]
