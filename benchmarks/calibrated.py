@@ -29,7 +29,8 @@ from torch import nn
 from essparse_lib import tasks
 from essparse_lib.models import loading
 from essparse_lib.pruning.blocks import restored, transformer_blocks
-from essparse_lib.pruning.calibrated import Amount, calibration_windows, keep_within_rows
+from essparse_lib.pruning.calibrated import Amount, keep_within_rows
+from essparse_lib.pruning.calibration import calibration_windows
 from essparse_lib.pruning.magnitude import global_magnitude
 from essparse_lib.pruning.masks import Mask
 from essparse_lib.pruning.method import Pruned
@@ -46,8 +47,11 @@ _BLOCK = 32  # weights that 4-bit formats quantise together
 def magnitude_by_row(model: nn.Module, amount: Amount) -> Mask:
     """Return the mask of the smallest weights of every output, freely or by pattern."""
     matrices = {name: matrix for block in transformer_blocks(model) for name, matrix in block.matrices.items()}
-    scores = {name: matrix.turned(matrix.weight.detach().abs()) for name, matrix in matrices.items()}
-    return Mask({name: matrices[name].turned(keep_within_rows(score, amount)) for name, score in scores.items()})
+    keep = {}
+    for name, matrix in matrices.items():
+        kept = keep_within_rows(matrix.layout.rows(matrix.values.abs()), amount)
+        keep[name] = matrix.layout.stored(kept, matrix.weight.shape)
+    return Mask(keep)
 
 
 def sides(model: nn.Module, tokens: torch.Tensor) -> dict[str, Callable[[], Mask | Pruned]]:

@@ -6,6 +6,9 @@ kthvalue          one concatenated copy of the magnitudes, ten calls of torch.kt
 sort              one concatenated copy, sorted once, ten comparisons
 one pass          sum(w.abs().sum()): what it takes to read every weight once, the floor for any method
 
+Before them, a step of ``Mask.held`` on a model of so many matrices: ours looks up every weight and sets the removed
+ones to zero, NaN too; "multiplied" is the floor, one product a matrix on tensors looked up once.
+
 Each line says how long a side takes, how many times as long as ours, as how many passes, and how much memory it needs
 beside the weights, as a multiple of theirs (Linux alone). The masks of every side are compared with ours.
 
@@ -28,6 +31,8 @@ from torch.nn.utils import prune
 
 from essparse_lib import magnitude_levels
 from essparse_lib.pruning.allocation import pruned_count
+from essparse_lib.pruning.masked_weights import MaskedWeights
+from essparse_lib.pruning.masks import Mask
 
 SPARSITIES = [round(0.1 * i, 1) for i in range(10)]
 BERT_BASE = [(768, 768)] * 4 + [(3072, 768), (768, 3072)]
@@ -163,12 +168,34 @@ def growth(sizes: list[int], device: str) -> None:
         print(f"{count:14,} {taken:9.4f} {1e9 * taken / count:10.2f} {taken / floor:8.1f}", flush=True)
 
 
+def holding(device: str) -> None:
+    """Time what ``Mask.held`` does at a step, beside the bare products."""
+    print(f"\n{'a step of held':20} {'weights':>14} {'ms':>9} {'× multiplied':>13}")
+    for width in (16, 256, 768):
+        model = nn.Sequential()
+        for name, weight in matrices([(width, width)] * 102, device).items():
+            model.add_module(name, nn.Linear(width, width, bias=False, device="meta"))
+            model.get_submodule(name).weight = nn.Parameter(weight)
+        mask = Mask({f"{i}.weight": module.weight.detach().abs() > 0.02 for i, module in enumerate(model)})
+        pairs = [(module.weight.detach(), mask.keep[f"{i}.weight"]) for i, module in enumerate(model)]
+        weights = MaskedWeights(model, mask.keep)
+        weights.zero()  # warm
+        (floor, _), (taken, _) = (timed(call, 15) for call in (lambda p=pairs: multiplied(p), weights.zero))
+        print(f"{len(pairs)} × ({width}, {width}){'':4} {mask.size:14,} {1e3 * taken:9.2f} {taken / floor:13.2f}")
+
+
+def multiplied(pairs: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
+    for weight, kept in pairs:
+        weight.mul_(kept)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--skip-torch", action="store_true", help="leave out global_unstructured, which takes minutes")
     parser.add_argument("--growth", type=float, nargs="*", default=[1e6, 1e7, 1e8, 1e9])
     options = parser.parse_args()
+    holding(options.device)
     compare(options.device, not options.skip_torch)
     growth([int(size) for size in options.growth], options.device)
 

@@ -13,7 +13,7 @@ from .errors import check_sparsity as check_sparsity
 from .figures.verdicts import verdict as verdict
 from .models.loading import load_model as load_model
 from .models.loading import load_with_head as load_with_head
-from .pruning.calibrated import calibration_windows as calibration_windows
+from .pruning.calibration import calibration_windows as calibration_windows
 from .pruning.compare import (
     compare_by_matrix as compare_by_matrix,
 )
@@ -39,13 +39,7 @@ from .pruning.magnitude import (
     magnitude_levels as magnitude_levels,
 )
 from .pruning.mask_io import (
-    apply_torch_pruning as apply_torch_pruning,
-)
-from .pruning.mask_io import (
     load_mask as load_mask,
-)
-from .pruning.mask_io import (
-    mask_from_torch_pruning as mask_from_torch_pruning,
 )
 from .pruning.mask_io import (
     mask_from_zeros as mask_from_zeros,
@@ -71,6 +65,12 @@ from .pruning.radix_select import magnitude_thresholds as magnitude_thresholds
 from .pruning.random import random_levels as random_levels
 from .pruning.random import random_mask as random_mask
 from .pruning.sparsegpt import sparsegpt as sparsegpt
+from .pruning.torch_pruning import (
+    apply_torch_pruning as apply_torch_pruning,
+)
+from .pruning.torch_pruning import (
+    mask_from_torch_pruning as mask_from_torch_pruning,
+)
 from .pruning.wanda import wanda as wanda
 from .pruning.zeros import count_zeros as count_zeros
 from .pruning.zeros import count_zeros_by_component as count_zeros_by_component

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -157,26 +158,53 @@ def prune(
     method: Annotated[str, typer.Option(help=_METHOD_HELP)] = "magnitude",
     scope: Annotated[str, typer.Option(help=_SCOPE_HELP)] = Scope.GLOBAL.value,
     text: Annotated[Path | None, typer.Option(help=_TEXT_HELP)] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Instead: a folder of images, for models that read these.")
+    ] = None,
+    windows: Annotated[
+        int | None, typer.Option(min=1, help="Windows of the text, or images, to calibrate on (128).")
+    ] = None,
+    length: Annotated[
+        int | None, typer.Option(min=1, help="Tokens in a window (256, or as many as the model takes).")
+    ] = None,
+    include: Annotated[
+        list[str] | None, typer.Option(help="Prune only the parameters of such names, as '*.mlp.*'; may be repeated.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="Leave the parameters of such names dense; may be repeated.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help=_SEED_HELP)] = 0,
 ) -> None:
     """Remove a model's least important weights at once and save it as from_pretrained loads it."""
     from . import sparsify
 
-    typer.echo(
-        sparsify.save_pruned(
-            model,
-            sparsify.Recipe(sparsity=sparsity, method=method, scope=scope, pattern=pattern, text=text, seed=seed),
-            out,
-        )
+    recipe = sparsify.Recipe(
+        sparsity=sparsity,
+        method=method,
+        scope=scope,
+        pattern=pattern,
+        text=text,
+        images=images,
+        windows=windows,
+        length=length,
+        include=tuple(include or ()),
+        exclude=tuple(exclude or ()),
+        seed=seed,
     )
+    typer.echo(sparsify.save_pruned(model, recipe, out))
 
 
 @app.command()
-def stats(model: _Model) -> None:
+def stats(
+    model: _Model,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="Leave the parameters of such names out; may be repeated.")
+    ] = None,
+) -> None:
     """Show a model's zeros and magnitudes per component and block."""
-    from . import sparsify
+    from . import model_statistics
 
-    sparsify.print_statistics(model)
+    model_statistics.print_statistics(model, tuple(exclude or ()))
 
 
 @app.command()
@@ -250,8 +278,10 @@ def duration(text: str | None) -> float | None:
 def main() -> None:
     """Run the command line; an input error ends it with one line and exit code 2.
 
-    Signs that the output cannot take, such as a minus sign on many a Windows, are written as their code.
+    Signs that the output cannot take, such as a minus sign on many a Windows, are written as their code. A warning is
+    one line.
     """
+    warnings.showwarning = lambda message, *_, **__: typer.echo(f"essparse: {message}", err=True)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""Prune a model of one's own and save it, or describe its weights: what the command line does for any model."""
+"""Prune a model of one's own and save it: what the command line does for any model."""
 
 from __future__ import annotations
 
@@ -7,21 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import InputError, check_sparsity
+from .errors import InputError, check_sparsity, check_whole
 from .files import writing, writing_folder
 from .models import loading
+from .models.companions import copy_companions
+from .models.model_card import add_section
+from .models.saving import check_finite, save_model
 from .specs.methods import METHODS, Scope, check_method, one_shot_methods
 
 if TYPE_CHECKING:
-    import torch
-    from rich.table import Table
     from transformers import PreTrainedModel
 
-    from .pruning.method import Pruned
-
-#: Windows of the text that calibrated methods read: 128, as in Wanda's and SparseGPT's papers; shorter ones than
-#: theirs, so that a laptop can.
-_WINDOWS, _LENGTH = 128, 256
+    from .pruning.method import Calibration, Pruned
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +30,13 @@ class Recipe:
         method: a name in ``specs.methods.METHODS`` of a method that needs no training.
         scope: over what the method ranks the weights.
         pattern: ``N:M`` in place of a sparsity, for the methods that take one.
-        text: a file of text like that which the model is for; calibrated methods need one.
-        seed: of the methods that draw numbers, and of which parts of the text are read.
+        text: a file of text like that which the model is for; calibrated methods need one, or images.
+        images: a folder of images, for calibrated methods and models that read these.
+        windows: number of windows of the text, or of images; None for 128.
+        length: tokens in a window; None for 256, or for as many as the model takes if these are fewer.
+        include: patterns of the parameters to prune, such as ``*.mlp.*``; () for all matrices of the blocks.
+        exclude: patterns of the parameters to leave dense.
+        seed: of the methods that draw numbers, and of which parts of the text, or which images, are read.
     """
 
     sparsity: float | str | None = None
@@ -42,6 +44,11 @@ class Recipe:
     scope: str = Scope.GLOBAL
     pattern: str | None = None
     text: Path | None = None
+    images: Path | None = None
+    windows: int | None = None
+    length: int | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -50,16 +57,28 @@ class Recipe:
             raise InputError("give either a sparsity, such as 0.4, or a pattern, such as 2:4")
         if not self.pattern:
             check_sparsity(self.sparsity)
-        if (self.text is None) == method.calibrated:
-            raise InputError(f"method {self.method!r} {'needs a' if self.text is None else 'takes no'} text file")
+        given = (self.text is not None) + (self.images is not None)
+        if given != method.calibrated:
+            needs = "needs a text file, or a folder of images" if method.calibrated else "takes no text file or images"
+            raise InputError(f"method {self.method!r} {'takes one of text and images' if given > 1 else needs}")
+        for name, number, used in (("windows", self.windows, given), ("length", self.length, self.text is not None)):
+            if number is not None:
+                check_whole(name, number)
+                if not used:
+                    raise InputError(f"{name} {number} goes with calibration on a text, not with what is asked for")
         if self.text is not None and not Path(self.text).is_file():
             raise InputError(f"{self.text} is no file: give one of text")
+        if self.images is not None and not Path(self.images).is_dir():
+            raise InputError(f"{self.images} is no folder: give one of images")
 
 
 def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
-    """Prune a model and save it, with its tokenizer, for ``from_pretrained``.
+    """Prune a model and save it, with all files beside its weights, for ``from_pretrained``.
 
-    The model keeps the heads and the precision that it was saved with. The file ``essparse.json`` says what was done.
+    The model keeps its heads, its precision and the size of its shards; tokenizer, processors, settings, licence and
+    whatever else is no weight come along byte for byte. The file ``essparse.json`` and a section in the model card say
+    what was done: how many weights are zero and how many of them this call removed, which class the model was read
+    with, which weights of the file were not used, which files were copied.
 
     Args:
         name: a model's name here, its id on the hub, or its local folder.
@@ -67,38 +86,105 @@ def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
         out: a folder that does not exist yet, or is empty.
 
     Returns:
-        A line that says what was done.
+        A line that says what was done, and what of the files was not used.
 
     Raises:
-        InputError: the folder is not empty, or the model cannot be had or pruned so; nothing has been written then.
+        InputError: the folder is not empty, the model cannot be had or pruned so, its files do not hold all its weights
+            or hold NaN or infinite ones; nothing has been written then.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} is there already and not empty: name a new folder")
-    from safetensors import SafetensorError
-
-    source = loading.locate(name)
-    model = loading.load_model(name)
+    loaded = loading.load_and_report(name)
+    model = loaded.model
     pruned = prune(model, name, recipe)
-    pruned.apply(model)
-    mask = pruned.mask
-    done = {
-        "model": name,
-        "weights_sha256": source.weights,
-        **{key: str(value) for key, value in vars(recipe).items() if value is not None},
-        "pruned": mask.pruned,
-        "prunable": mask.size,
-    }
+    outcome = _applied(model, pruned)
+    left = left_out_text(model)
+    source = loading.locate(name)
     with writing_folder(out) as made:  # the whole model or nothing
-        try:
-            model.save_pretrained(made)
-        except SafetensorError as error:  # which is no OSError, also where the disk is full
-            raise OSError(str(error)) from error
-        _save_tokenizer(name, made)
+        save_model(loaded, source, made)
+        copied = copy_companions(source.folder, made)
+        if source.gguf:  # the tokenizer is in the file of the weights
+            _save_tokenizer(name, made)
+        done = {
+            "model": name,
+            "weights_sha256": source.weights,
+            **{key: str(value) for key, value in vars(recipe).items() if value not in (None, ())},
+            "pruned": pruned.mask.pruned,
+            "prunable": pruned.mask.size,
+            **vars(outcome),
+            "left_dense": left,
+            "architecture": type(model).__name__,
+            "notes": loaded.notes,
+            "unused_weights": loaded.gaps.unused_others,
+            "weights_not_in_the_file": loaded.gaps.optional,
+            "copied_files": copied.files,
+            "left_out_files": copied.left_out,
+        }
         with writing(made / "essparse.json") as file:
             file.write(json.dumps(done, indent=1).encode())
+        add_section(made, out.name, _card_sentences(name, recipe, outcome, bool(pruned.values)), base=_id_on_hub(name))
         if out.exists():
             out.rmdir()
-    return f"{out}: {mask.pruned:,} of {mask.size:,} weights of {name} are zero ({mask.sparsity:.4%})"
+    return "; ".join([f"{out}: {outcome.text(name)}", *([left] if left else []), *loaded.notes])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How many weights of a model's blocks are zero after pruning.
+
+    Attributes:
+        weights: number of weights in the matrices of the blocks, or in those of them that were asked for.
+        zeros: how many of them are zero now.
+        removed: how many this call set to zero; the others were zero before.
+    """
+
+    weights: int
+    zeros: int
+    removed: int
+
+    def text(self, name: str) -> str:
+        """Return the numbers as a clause about the model of this name.
+
+        >>> Outcome(weights=8, zeros=6, removed=2).text("m")
+        '6 of 8 weights of m are zero (75.0000%), 2 of them by this call, as the others were zero before'
+        """
+        share = self.zeros / self.weights if self.weights else 0.0
+        said = f"{self.zeros:,} of {self.weights:,} weights of {name} are zero ({share:.4%})"
+        if self.removed == self.zeros:
+            return said
+        return f"{said}, {self.removed:,} of them by this call, as the others were zero before"
+
+
+def _id_on_hub(name: str) -> str | None:
+    """Return the id on the hub that a model was named by, without the revision; None for a folder and a name here."""
+    local = "/" not in name or Path(name).expanduser().is_dir()
+    return None if local else name.partition("@")[0]
+
+
+def _applied(model: PreTrainedModel, pruned: Pruned) -> Outcome:
+    """Apply what a method chose, and return how many weights are zero then."""
+    from .pruning.masks import zeros_and_size
+    from .pruning.wrapped import plain_parameters
+
+    removed = pruned.mask.drift(model)  # those that the mask removes and that are not zero yet
+    pruned.apply(model)
+    parameters = plain_parameters(model)
+    zeros, weights = zeros_and_size({name: parameters[name].detach() for name in pruned.mask.keep})
+    return Outcome(weights=weights, zeros=zeros, removed=removed)
+
+
+def _card_sentences(name: str, recipe: Recipe, outcome: Outcome, changed: bool) -> list[str]:
+    """Return what a model card says of the pruning."""
+    amount = f"pattern {recipe.pattern}" if recipe.pattern else f"sparsity {recipe.sparsity}"
+    scope = "" if recipe.scope == Scope.GLOBAL else f", scope {recipe.scope}"
+    text = "" if recipe.text is None else f", calibrated on `{Path(recipe.text).name}`"
+    kept = "The weights that stay in these matrices have new values that make up for the others" if changed else ""
+    return [
+        f"These weights were made from `{name}` by `essparse prune`: method {recipe.method}, {amount}{scope}{text}. "
+        f"In the matrices of the transformer blocks {outcome.text('the model')}.",
+        f"{kept or 'The weights that stay have their values'}; all others are unchanged, and nothing was trained "
+        "afterwards. `essparse.json` says more.",
+    ]
 
 
 def prune(model: PreTrainedModel, name: str, recipe: Recipe) -> Pruned:
@@ -110,29 +196,46 @@ def prune(model: PreTrainedModel, name: str, recipe: Recipe) -> Pruned:
         recipe: how to prune it.
 
     Raises:
-        InputError: the model cannot be pruned so, or the text is too short.
+        InputError: the model cannot be pruned so, a weight of its blocks is NaN or infinite, or the text is too short.
     """
     from .pruning import registry
     from .pruning.method import Request
 
+    check_finite(model)
     request = Request(
         sparsity=None if recipe.sparsity is None else check_sparsity(recipe.sparsity),
         pattern=recipe.pattern or None,
         scope=recipe.scope,
         seed=recipe.seed,
-        calibration=_windows(model, name, recipe) if METHODS[recipe.method].calibrated else None,
+        calibration=_calibration(model, name, recipe) if METHODS[recipe.method].calibrated else None,
+        include=recipe.include,
+        exclude=recipe.exclude,
     )
     return registry.prune(model, recipe.method, request)
 
 
-def _windows(model: PreTrainedModel, name: str, recipe: Recipe) -> torch.Tensor:
-    """Return windows of a recipe's text as token numbers of shape (windows, tokens)."""
-    from .pruning.calibrated import calibration_windows
+def _calibration(model: PreTrainedModel, name: str, recipe: Recipe) -> Calibration:
+    """Return what a recipe lets flow through a model."""
+    from .models import calibration_data
 
+    count = recipe.windows or calibration_data.COUNT
+    if recipe.images is not None:
+        return calibration_data.images(name, recipe.images, count, recipe.seed)
     assert recipe.text is not None
-    text = Path(recipe.text).read_text(encoding="utf-8", errors="replace")
-    most = getattr(model.config, "max_position_embeddings", None) or _LENGTH
-    return calibration_windows(text, loading.tokenizer_of(name), _WINDOWS, min(_LENGTH, most - 2), recipe.seed)
+    return calibration_data.text_windows(model, name, recipe.text, count, recipe.length, recipe.seed)
+
+
+def left_out_text(model: PreTrainedModel) -> str:
+    """Return how many weights of a model's blocks are never pruned, and why, as a clause; empty if there are none.
+
+    Args:
+        model: the model.
+    """
+    from .pruning.prunable import left_out
+
+    counts = left_out(model)
+    parts = [f"{count:,} in {reason}" for reason, count in counts.items()]
+    return f"left dense in its blocks: {', '.join(parts)}" if parts else ""
 
 
 def _save_tokenizer(name: str, folder: Path) -> None:
@@ -140,40 +243,4 @@ def _save_tokenizer(name: str, folder: Path) -> None:
     try:
         loading.tokenizer_of(name).save_pretrained(folder)
     except InputError:
-        pass  # a model without a tokenizer, such as one for images
-
-
-def print_statistics(name: str) -> None:
-    """Print a model's sparsity and mean magnitude, a row a block and a column a component.
-
-    Raises:
-        InputError: the model cannot be had, or has no transformer blocks.
-    """
-    from rich.console import Console
-
-    from .pruning.prunable import prunable_matrices
-    from .pruning.zeros import NOTHING, count_zeros_by_component
-
-    by_place = count_zeros_by_component(
-        prunable_matrices(loading.load_model(name)).values(), thresholds=(), deviations=()
-    )
-    total = sum(by_place.values(), NOTHING)
-    console = Console()
-    console.print(
-        f"{name}: {total.weights:,} prunable weights, {total.exact:,} of them zero ({total.sparsity:.2%}), "
-        f"mean |w| {total.mean:.3g}",
-        highlight=False,
-    )
-    console.print(_table("zeros, %", {place: f"{100 * s.sparsity:.2f}" for place, s in by_place.items()}))
-    console.print(_table("mean |w|", {place: f"{s.mean:.4f}" for place, s in by_place.items()}))
-
-
-def _table(title: str, cells: dict[tuple[int, str], str]) -> Table:
-    """Return a table with a row for each block and a column for each component."""
-    from rich.table import Table
-
-    components = list(dict.fromkeys(component for _, component in cells))
-    table = Table("block", *components, title=title, box=None, title_justify="left")
-    for depth in sorted({depth for depth, _ in cells}):
-        table.add_row(str(depth), *(cells.get((depth, component), "") for component in components))
-    return table
+        pass  # a model without a tokenizer

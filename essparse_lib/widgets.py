@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from .pruning.levels import Levels
-    from .pruning.prunable import PrunableMatrix
+    from .pruning.survey import PrunableMatrix
 
 #: What ``prune_live`` offers besides the pruning variants of Figure 2.
 N_M = "N:M pattern"
@@ -211,9 +211,7 @@ def _draw_kept(matrix: PrunableMatrix, levels: Levels, percent: int) -> Figure:
     import matplotlib.pyplot as plt
 
     keep = levels.mask(percent / 100).keep[matrix.name]
-    sizes = matrix.weight.abs().detach()
-    if matrix.transposed:
-        sizes, keep = sizes.T, keep.T
+    sizes, keep = matrix.layout.rows(matrix.values.abs()), matrix.layout.rows(keep)
     corner = sizes[:_CORNER, :_CORNER].float().cpu()
     kept = corner.where(keep[:_CORNER, :_CORNER].cpu(), float("nan"))
     figure, ax = plt.subplots(figsize=(5.2, 4.2), layout="constrained")

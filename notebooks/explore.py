@@ -32,9 +32,10 @@ block: int = 2  # the block whose matrices are seen, from 1
 from IPython.display import Markdown
 
 from essparse_lib import figures, widgets
-from essparse_lib.figures import panel_chart, panels
+from essparse_lib.figures import panel_chart, panels, parameters
 from essparse_lib.records import store
 
+parameters.check_names()
 study = figures.study(figure, scale)
 
 # %% [markdown]

@@ -44,6 +44,7 @@ from essparse_lib.figures import fig10, fig10_tables, panel_chart, parameters, s
 from essparse_lib.records import cost, store, summary
 from essparse_lib.claims import c11_similar_masks
 
+parameters.check_names()
 style.apply()
 sparsity = check_sparsity(sparsity)
 study = interactive.checked_study(parameters.narrowed(figures.study("fig10", scale), model, "all", seeds))

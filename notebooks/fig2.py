@@ -54,6 +54,7 @@ from essparse_lib.specs.trial import Pruning
 from essparse_lib.claims import c01_essential_sparsity, c03_task_not_size
 from essparse_lib.claims.pools import deciding
 
+parameters.check_names()
 style.apply()
 sparsity = check_sparsity(sparsity)
 study = interactive.checked_study(parameters.narrowed(figures.study("fig2", scale), model, tasks, seeds))

@@ -51,6 +51,7 @@ from essparse_lib.analysis import curves, turns
 from essparse_lib.claims import c01_essential_sparsity, c04_sharper_in_vision
 from essparse_lib.specs.trial import Pruning
 
+parameters.check_names()
 style.apply()
 sparsity = check_sparsity(sparsity)
 study = interactive.checked_study(parameters.narrowed(figures.study("fig3", scale), model, tasks, seeds))

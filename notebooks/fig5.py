@@ -48,6 +48,7 @@ from essparse_lib.specs.trial import Pruning
 from essparse_lib.claims import c06_n_m_patterns
 from essparse_lib.claims.pools import deciding
 
+parameters.check_names()
 style.apply()
 patterned = Pruning(pattern=pattern)
 unstructured = Pruning(sparsity=patterned.sparsity)

@@ -46,6 +46,7 @@ from essparse_lib.records import cost, store, summary
 from essparse_lib.analysis import curves, prunability
 from essparse_lib.claims import c07_self_supervision, prunability_clauses
 
+parameters.check_names()
 style.apply()
 sparsity = check_sparsity(sparsity)
 study = interactive.checked_study(parameters.narrowed(figures.study("fig6", scale), "all", tasks, seeds))

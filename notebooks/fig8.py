@@ -48,6 +48,7 @@ from essparse_lib.records import cost, store, summary
 from essparse_lib.analysis import curves, prunability, series, text_effects
 from essparse_lib.claims import c08_zeros_jump, c09_more_text, prunability_clauses
 
+parameters.check_names()
 style.apply()
 sparsity = check_sparsity(sparsity)
 study = interactive.checked_study(parameters.narrowed(figures.study("fig8", scale), "all", tasks, seeds))

@@ -49,6 +49,7 @@ from essparse_lib.specs.trial import Pruning
 from essparse_lib.claims import c10_tickets_like_one_shot
 from essparse_lib.claims.pools import deciding
 
+parameters.check_names()
 style.apply()
 sparsity = check_sparsity(sparsity)
 asked_pair = [Pruning(sparsity=sparsity, method="lottery"), Pruning(sparsity=sparsity)]

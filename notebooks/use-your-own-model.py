@@ -57,6 +57,7 @@ from essparse_lib.figures import curve_plots, fig1, parameters, points, style
 from essparse_lib.records import cost, summary
 from essparse_lib.runner import interactive
 
+parameters.check_names()
 style.apply()
 sparsity = check_sparsity(sparsity)
 recipe = Recipe(sparsity=sparsity, method=method, text=Path(text) if text else None)
@@ -142,7 +143,7 @@ fig1.table(shares).style.hide(axis="index")
 # %% [markdown]
 # ## 5. Save a sparse checkpoint, and load it back
 #
-# The folder holds the pruned model, its tokenizer, and `essparse.json`, which says what was done. On the command line:
+# The folder holds the pruned model, all files beside its weights as they were, and `essparse.json`, which says what was done. On the command line:
 # `essparse prune MODEL --sparsity 0.4 --out DIR`, which has Wanda, SparseGPT and N:M patterns besides.
 
 # %%

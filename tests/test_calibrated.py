@@ -10,7 +10,8 @@ from torch import nn
 from essparse_lib.errors import InputError
 from essparse_lib.models import loading
 from essparse_lib.pruning.blocks import evaluating, restored, transformer_blocks
-from essparse_lib.pruning.calibrated import amount, calibration_windows, keep_within_rows, layer_by_layer
+from essparse_lib.pruning.calibrated import amount, keep_within_rows, layer_by_layer
+from essparse_lib.pruning.calibration import calibration_windows
 from essparse_lib.pruning.masks import zeros_and_size
 from essparse_lib.pruning.prunable import prunable_matrices, prunable_weights, transposed_names
 from essparse_lib.pruning.sparsegpt import sparsegpt
@@ -383,19 +384,13 @@ def test_a_model_without_blocks_is_refused(method):
         method(nn.Sequential(nn.Linear(4, 4)), TOKENS, sparsity=0.5)
 
 
-def test_a_model_of_two_stacks_is_refused_with_their_names():
-    shape = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 2, "vocab_size": 20}
+def test_an_encoder_and_a_decoder_are_both_calibrated_on_the_same_tokens():
+    shape = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 2, "vocab_size": 40}
     model = transformers.T5ForConditionalGeneration(transformers.T5Config(**shape, decoder_start_token_id=0))
-    with pytest.raises(InputError, match=r"has 2 stacks of blocks \(encoder\.block, decoder\.block\)"):
-        wanda(model, TOKENS, sparsity=0.5)
-
-
-@pytest.mark.parametrize("model", [Net(between=torch.tanh), Net(*[Layer()] * 2)], ids=["changed", "repeated"])
-def test_blocks_that_are_no_chain_are_refused(model):
     before = state(model)
-    with pytest.raises(InputError, match="Net does not hand each block's output as it is to the next"):
-        wanda(model, {"x": torch.randn(2, 3, 6)}, sparsity=0.5)
+    mask = wanda(model, TOKENS, sparsity=0.5)
     assert_untouched(model, before)
+    assert list(mask.keep) == list(prunable_matrices(model)) and mask.sparsity == 0.5
 
 
 def test_a_matrix_that_no_inputs_reach_is_named():

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -65,7 +66,7 @@ def essparse(results, monkeypatch, capsys):
             ["unknown checkpoints", "trained", "did you mean 'multiberts'?"],
         ),
         (["run", "fig8", "--scale", "laab", "--checkpoints", "multiberts"], ["unknown scale 'laab'"]),
-        (["pretrain", "tiny-scratch-60"], ["unknown model to train 'tiny-scratch-60'", "bert-2x128-100-0", SCRATCH]),
+        (["pretrain", "tiny-scratch-60"], ["unknown model to train 'tiny-scratch-60'", SCRATCH]),
         (["pretrain", "tiny-bert"], ["unknown model to train 'tiny-bert'"]),
         (["pretrain", SCRATCH, "--budget", "1d"], ["budget '1d' is not allowed", "90m"]),
         (["mend", "nowhere"], ["nowhere is no folder"]),
@@ -276,6 +277,23 @@ def test_model_that_was_trained_can_be_named(essparse, place, fresh_models):
     code, out, _ = essparse("stats", SCRATCH)
     assert code == 0
     assert "query" in out
+
+
+@pytest.mark.parametrize("command", ["prune", "stats"])
+def test_a_model_whose_files_lack_a_weight_gets_one_line_and_nothing_is_written(command, essparse, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    from essparse_lib.sources import tiny
+
+    folder = shutil.copytree(tiny.folder("essparse/tiny-bert"), tmp_path / "model")
+    weights = load_file(folder / "model.safetensors")
+    del weights["encoder.layer.1.output.dense.weight"]
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    options = ["--sparsity", "0.5", "--out", str(tmp_path / "out")] if command == "prune" else []
+    code, out, err = essparse(command, str(folder), *options)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "not in the file, and so random: 1 weight (encoder.layer.1.output.dense.weight)" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 def test_status_counts_records_there_and_missing(essparse):

@@ -14,7 +14,7 @@ from transformers import AutoModel, BertConfig, OPTConfig
 
 from essparse_lib import figures
 from essparse_lib.figures import fig8
-from essparse_lib.pruning.prunable import prunable_weights
+from essparse_lib.pruning.prunable import prunable_matrices
 from essparse_lib.records import cost
 from essparse_lib.runner import trial as trial_runner
 from essparse_lib.runner.workbench import Workbench
@@ -60,10 +60,10 @@ def opt(layers, hidden, heads):
         ("opt-1.3b", opt(24, 2048, 32)),
     ],
 )
-def test_a_shape_has_the_models_prunable_weights(name, config):
+def test_a_shape_has_the_models_prunable_matrices(name, config):
     with torch.device("meta"):
-        weights = prunable_weights(AutoModel.from_config(config))
-    assert MODELS[name].shape.parameters == sum(weight.numel() for weight in weights.values())
+        entries = prunable_matrices(AutoModel.from_config(config))
+    assert MODELS[name].shape.parameters == sum(entry.weight.numel() for entry in entries.values())
 
 
 BASE = MODELS["bert-base-uncased"].shape

@@ -276,6 +276,7 @@ def saved(folder, seed, pickled=False):
     return model
 
 
+@pytest.mark.filterwarnings("ignore:google/multiberts.*pickled files")  # as these checkpoints are on the hub
 def test_checkpoints_in_the_hubs_layout_are_measured_and_drawn(tmp_path, monkeypatch, fresh_models):
     monkeypatch.setenv("ESSPARSE_MIRROR", str(tmp_path))
     names = [f"google/multiberts-seed_0-step_{at}k" for at in (0, 20, 40)]

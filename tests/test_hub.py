@@ -61,6 +61,22 @@ def test_a_populated_hub_cache_gives_model_and_tokenizer(kind, hub, fresh_models
     assert output.loss.isfinite()
 
 
+def test_the_licence_and_the_card_come_along_but_do_not_make_a_mirror(hub, mirror, monkeypatch):
+    import huggingface_hub
+
+    snapshot = populate(hub, "someone/bert", tiny.folder("essparse/tiny-bert"))
+    (mirror / "someone/bert").mkdir(parents=True)
+    (mirror / "someone/bert/README.md").write_text("# A card")
+    asked = []
+    original = huggingface_hub.snapshot_download
+    monkeypatch.setattr(
+        huggingface_hub, "snapshot_download", lambda *a, **o: asked.extend(o["allow_patterns"]) or original(*a, **o)
+    )
+    assert model_folder(Repository("someone/bert", REVISION))[0] == snapshot
+    assert {"*.json", "*.safetensors", "*.md", "LICENSE*"} <= set(asked)
+    assert not {"*.py", "*.bin", "*"} & set(asked)
+
+
 @pytest.mark.parametrize("kind", ["vit", "dino"])
 def test_a_populated_hub_cache_gives_a_model_that_reads_images(kind, hub, fresh_models):
     snapshot = populate(hub, f"someone/{kind}", tiny.folder(f"essparse/tiny-{kind}"))

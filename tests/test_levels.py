@@ -1,7 +1,10 @@
 """Sweeps of nested masks, over all matrices or each by itself, by magnitude or at random."""
 
 import math
+from decimal import Decimal
+from fractions import Fraction
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -11,7 +14,7 @@ from torch.nn.utils import prune
 
 from essparse_lib.errors import InputError
 from essparse_lib.pruning.allocation import apportion, pruned_count, removed_per_layer
-from essparse_lib.pruning.levels import rank_levels
+from essparse_lib.pruning.levels import Levels, rank_levels
 from essparse_lib.pruning.magnitude import global_magnitude, layer_magnitude, magnitude_levels
 from essparse_lib.pruning.random import random_levels, random_mask
 from essparse_lib.specs.methods import Scope
@@ -167,3 +170,52 @@ def test_sweeps_that_make_no_sense_are_refused(sparsities, scope, message):
 def test_a_sparsity_outside_the_sweep_is_refused():
     with pytest.raises(InputError, match="sparsity 0.3 is not in this sweep: choose from 0.2, 0.5"):
         magnitude_levels({"w": torch.ones(5)}, [0.2, 0.5]).mask(0.3)
+
+
+SWEEPS = {
+    "linspace": np.linspace(0, 0.9, 10),
+    "arange": np.arange(0, 0.9, 0.1),
+    "single": np.linspace(0, 0.9, 10, dtype=np.float32),
+    "torch": torch.linspace(0, 0.9, 10),
+    "sums": [0.1 * k for k in range(9)],
+    "differences": sorted(1 - 0.1 * k for k in range(1, 11)),
+    "decimals": [Decimal(k) / 10 for k in range(9)],
+    "fractions": [Fraction(k, 10) for k in range(9)],
+    "texts": [f"0.{k}" for k in range(9)],
+}
+
+
+@pytest.mark.parametrize("sweep", SWEEPS)
+def test_a_sweep_of_computed_sparsities_is_that_of_the_written_ones(sweep):
+    weights = drawn([[10, 3, 3], [13]], 0)  # 103 weights, and a parameter that holds several matrices
+    levels = magnitude_levels(weights, SWEEPS[sweep])
+    for k in range(1, 9):
+        for wanted in (k / 10, 0.1 * k, str(k / 10), np.float32(k / 10), torch.tensor(k / 10), Fraction(k, 10)):
+            mask = levels.mask(wanted)
+            assert mask.pruned == 103 * k // 10
+            assert torch.equal(flat(mask.keep), flat(global_magnitude(weights, k / 10).keep))
+    with pytest.raises(InputError, match="not in this sweep"):
+        levels.mask(0.31)
+
+
+def test_k_of_n_weights_are_k():
+    wrong = [(k, n) for n in range(1, 200) for k in range(n) if pruned_count(k / n, n) != k]
+    assert not wrong
+    assert pruned_count(0.299, 10) == 2 and pruned_count(0.2999999999, 10**9) == 299999999
+
+
+def test_levels_made_by_hand_match_up_to_rounding():
+    levels = Levels((0.1 * 3, np.float64(0.5)), {"w": torch.tensor([0, 2, 1, 2], dtype=torch.uint8)})
+    assert levels.sparsities == (0.3, 0.5) and levels.mask(0.3).pruned == 1
+
+
+def test_of_a_long_sweep_the_nearest_are_named():
+    levels = magnitude_levels({"w": torch.ones(5)}, np.arange(1, 100) / 100)
+    with pytest.raises(InputError, match=r"choose from 0\.46, 0\.47, .* 0\.54, 0\.55, the nearest of 99$"):
+        levels.mask(0.505)
+
+
+@pytest.mark.parametrize("sparsities", [0.5, "0.5", None, np.float64(0.5), torch.tensor(0.5), np.ones((2, 2)) / 2])
+def test_what_is_no_list_of_sparsities_is_refused(sparsities):
+    with pytest.raises(InputError, match=r"^sparsities .* are not allowed: give a list"):
+        magnitude_levels({"w": torch.ones(5)}, sparsities)

@@ -129,7 +129,7 @@ def test_an_unknown_name_suggests_the_near_one():
 @pytest.mark.parametrize("name", ["./absent/folder", "/absent/folder", "~/absent", "a/b/c"])
 def test_a_path_that_is_no_folder_is_never_sought_on_the_hub(name, monkeypatch):
     monkeypatch.setattr(loading, "model_folder", lambda _: pytest.fail("sought on the hub"))
-    with pytest.raises(InputError, match=r"unknown model.*a folder"):
+    with pytest.raises(InputError, match="no such folder"):
         loading.locate(name)
 
 
@@ -192,7 +192,7 @@ def test_weights_of_another_shape_than_the_configuration_says_are_refused(tmp_pa
     folder = shutil.copytree(tiny.folder("essparse/tiny-vit"), tmp_path / "model")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "patch_size": 8}))
-    with pytest.raises(InputError, match=r"vit\.embeddings.* is not of the shape that config\.json says"):
+    with pytest.raises(InputError, match=r"not of the shape that config\.json says: .*vit\.embeddings"):
         loading.load_with_head(str(folder), "image-classification", 4, 0)
 
 

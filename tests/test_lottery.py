@@ -1,5 +1,6 @@
 """The lottery: rounds of training, pruning and rewinding, that go on where they were cut short."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -53,7 +54,9 @@ def flat(mask):
 @pytest.mark.parametrize(
     ("sparsity", "rate", "levels"),
     [(0.3, 0.1, [0.1, 0.2, 0.3]), (0.25, 0.1, [0.1, 0.2, 0.25]), (0.05, 0.1, [0.05]), (0.0, 0.1, []),
-     (0.7, 0.1, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7])],
+     (0.7, 0.1, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]), (0.1 * 3, 0.1, [0.1, 0.2, 0.3]), (0.6, 0.1 * 3, [0.3, 0.6]),
+     (2 / 3, 1 / 3, [0.333333333333, 0.666666666667]), (0.666667, 0.333333, [0.333333, 0.666667]),
+     (0.5, 0.2, [0.2, 0.4, 0.5]), (0.5, 0.9, [0.5]), (np.float32(0.3), np.float32(0.1), [0.1, 0.2, 0.3])],
 )  # fmt: skip
 def test_each_round_removes_a_further_share_of_the_original_weights(sparsity, rate, levels):
     assert lottery_rounds(sparsity, rate) == levels
@@ -128,3 +131,60 @@ def test_nothing_to_remove_needs_no_training(net):
     train = Training()
     mask = lottery(net, train, 0.0)
     assert isinstance(mask, Mask) and mask.pruned == 0 and not train.masks
+
+
+BAD_RATES = [0, 0.0, -0.1, 1, 1.5, float("nan"), float("inf"), True, None, "0.1", 1e-9, [0.1], np.array([0.1, 0.2])]
+
+
+@pytest.mark.parametrize("rate", BAD_RATES, ids=repr)
+def test_a_rate_that_never_arrives_is_refused_before_any_training(net, tmp_path, rate):
+    train = Training()
+    with pytest.raises(InputError, match=r"^rate .* is not allowed: give a fraction from 0\.001 to below 1") as error:
+        lottery(net, train, 0.5, rate=rate, folder=tmp_path / "masks")
+    assert "\n" not in str(error.value)
+    with pytest.raises(InputError, match="^rate "):
+        lottery_rounds(0.5, rate)
+    assert not train.masks and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("sparsity", [-0.1, 1, "x", None, True, float("nan")])
+def test_a_sparsity_out_of_range_is_refused_before_any_training(net, tmp_path, sparsity):
+    train = Training()
+    with pytest.raises(InputError, match=r"^sparsity .* is not allowed"):
+        lottery(net, train, sparsity, folder=tmp_path / "masks")
+    assert not train.masks and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("sparsity", "rate"), [(0.5, 0.15), (2 / 3, 1 / 3), (0.1 * 3, 0.1), (0.995, 0.5), (0.5, 0.5)])
+def test_the_sparsity_is_reached_exactly(net, sparsity, rate):
+    train = Training()
+    assert lottery(net, train, sparsity, rate).pruned == int(sparsity * 200 + 1e-9)
+    assert len(train.masks) == len(lottery_rounds(sparsity, rate))
+
+
+def test_masks_of_another_rate_are_not_gone_on_from(net, tmp_path):
+    lottery(net, Training(), 0.2, folder=tmp_path)
+    lottery(net, Training(), 0.3, rate=np.float64(0.1), folder=str(tmp_path))
+    train = Training()
+    with pytest.raises(InputError, match=r"holds the masks of a search of rate 0\.1, not 0\.2: name another folder$"):
+        lottery(net, train, 0.3, rate=0.2, folder=tmp_path)
+    assert not train.masks
+
+
+def test_sparsities_that_are_nearly_alike_keep_masks_of_their_own(net, tmp_path):
+    lottery(net, Training(), 0.1049996, rate=0.9, folder=tmp_path)
+    assert lottery(net, Training(), 0.1050004, rate=0.9, folder=tmp_path).pruned == 21
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        ({"layers.0.0.wieght": torch.ones(10, 10)}, r"layers\.0\.0\.wieght; did you mean 'layers\.0\.0\.weight'"),
+        ({"head.weight": torch.ones(2, 10)}, r"head\.weight has shape \(2, 10\) there, \(1, 10\) here"),
+    ],
+)
+def test_a_start_of_another_model_is_refused_in_one_line(net, start, message):
+    train = Training()
+    with pytest.raises(InputError, match=f"^the start is of another model.*{message}") as error:
+        lottery(net, train, 0.2, start=start)
+    assert not train.masks and "\n" not in str(error.value)

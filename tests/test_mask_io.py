@@ -1,4 +1,4 @@
-"""Masks on disk and in torch's own format: exact there and back, refused where they do not belong."""
+"""Masks on disk: exact there and back, refused where they do not belong."""
 
 import json
 import os
@@ -10,23 +10,19 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
-from torch.nn.utils import prune
 
 from essparse_lib.errors import InputError
 from essparse_lib.models import loading
 from essparse_lib.pruning import mask_io
 from essparse_lib.pruning.magnitude import global_magnitude
 from essparse_lib.pruning.mask_io import (
-    apply_torch_pruning,
     load_mask,
-    mask_from_torch_pruning,
     mask_from_zeros,
-    modules_with,
     save_mask,
     weights_fingerprint,
 )
 from essparse_lib.pruning.masks import Mask
-from essparse_lib.pruning.prunable import prunable_matrices, prunable_weights
+from essparse_lib.pruning.prunable import prunable_weights
 
 shapes = st.lists(st.lists(st.integers(0, 9), max_size=3), max_size=4)
 
@@ -275,142 +271,6 @@ def test_every_type_has_a_fingerprint(dtype):
     )
 
 
-# torch.nn.utils.prune
-
-
-def inputs():
-    return {"input_ids": torch.arange(5, 13).view(2, 4), "attention_mask": torch.ones(2, 4, dtype=torch.long)}
-
-
-@pytest.mark.parametrize("name", ["tiny-bert", "tiny-opt"])
-def test_to_torch_and_back(name):
-    model, plain = loading.classifier(name, 2, 0).eval(), loading.classifier(name, 2, 0).eval()
-    before = {name: weight.clone() for name, weight in prunable_weights(plain).items()}
-    mask = global_magnitude(prunable_weights(model), 0.6)
-    apply_torch_pruning(mask, model)
-    assert prune.is_pruned(model)
-    assert same(mask_from_torch_pruning(model), mask)
-    assert same(mask_from_torch_pruning(model.state_dict()), mask)
-    state = model.state_dict()
-    for parameter, kept in mask.keep.items():
-        assert torch.equal(state[f"{parameter}_mask"].bool(), kept)
-        assert torch.equal(state[f"{parameter}_orig"], before[parameter])
-        assert parameter not in state
-    mask.apply(plain)
-    with torch.no_grad():
-        assert torch.equal(model(**inputs()).logits, plain(**inputs()).logits)
-
-
-def test_made_final_by_torch_it_is_the_mask_applied(bert):
-    mask = global_magnitude(prunable_weights(bert), 0.3)
-    apply_torch_pruning(mask, bert)
-    for name in mask.keep:
-        prune.remove(bert.get_submodule(name.rpartition(".")[0]), "weight")
-    assert not prune.is_pruned(bert)
-    assert mask.drift(bert) == 0
-    assert same(mask_from_zeros(prunable_weights(bert)), mask)
-
-
-def test_a_state_read_back_from_disk_has_its_mask(bert, tmp_path):
-    mask = global_magnitude(prunable_weights(bert), 0.3)
-    apply_torch_pruning(mask, bert)
-    safetensors.torch.save_model(bert, str(tmp_path / "model"))
-    assert mask_from_torch_pruning(safetensors.torch.load_file(tmp_path / "model")).pruned == mask.pruned
-
-
-def test_what_torch_pruned_itself_is_read():
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(20, 30), nn.Tanh(), nn.Linear(30, 10))
-    prune.global_unstructured([(model[0], "weight"), (model[2], "weight")], prune.L1Unstructured, amount=0.4)
-    prune.random_unstructured(model[2], "bias", amount=3)
-    pruned = mask_from_torch_pruning(model)
-    assert set(pruned.keep) == {"0.weight", "2.weight", "2.bias"}
-    assert pruned.pruned == 360 + 3
-    assert torch.equal(pruned.keep["2.weight"], model[2].weight_mask.bool())
-    assert mask_from_torch_pruning(model[2]).keep.keys() == {"weight", "bias"}
-
-
-class Net(nn.Module):
-    """Blocks of which two share a matrix, and an embedding that shares another."""
-
-    def __init__(self):
-        super().__init__()
-        self.embedding = nn.Embedding(6, 6)
-        self.layers = nn.ModuleList(nn.Sequential(nn.Linear(6, 6), nn.Linear(6, 6)) for _ in range(3))
-        self.layers[2][0].weight = self.layers[0][0].weight
-        self.embedding.weight = self.layers[1][1].weight
-
-    def forward(self, ids):
-        x = self.embedding(ids)
-        for block in self.layers:
-            x = block(x)
-        return x
-
-
-def test_a_shared_weight_is_pruned_wherever_it_is_used_and_listed_once():
-    torch.manual_seed(0)
-    model, plain = Net(), Net()
-    plain.load_state_dict(model.state_dict())
-    mask = global_magnitude(prunable_weights(model), 0.5)
-    assert len(mask.keep) == 5
-    apply_torch_pruning(mask, model)
-    mask.apply(plain)
-    ids = torch.arange(6)
-    assert torch.equal(model(ids), plain(ids))
-    assert model.embedding.weight_orig is model.layers[1][1].weight_orig
-    assert model.layers[2][0].weight_orig is model.layers[0][0].weight_orig
-    assert same(mask_from_torch_pruning(model), mask)
-    assert mask_from_torch_pruning(model.state_dict()).pruned == mask.pruned  # the embedding's name comes first there
-
-
-def test_a_module_used_twice_is_pruned_once():
-    shared = nn.Linear(4, 4)
-    model = nn.Sequential(shared, nn.Tanh(), shared)
-    mask = Mask({"0.weight": torch.eye(4, dtype=torch.bool)})
-    apply_torch_pruning(mask, model)
-    assert isinstance(next(iter(shared._forward_pre_hooks.values())), prune.CustomFromMask)
-    assert same(mask_from_torch_pruning(model), mask)
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"9.weight": torch.ones(2, 2)}, r"another model: 9\.weight has shape \(2, 2\) there, no such weight here$"),
-        ({"2.weight": torch.ones(2, 2)}, r"another model: 2\.weight has shape \(2, 2\) there, shape \(3, 4\) here$"),
-    ],
-)
-def test_a_mask_of_another_model_changes_nothing(wrong, message):
-    model = nn.Sequential(nn.Linear(4, 4), nn.Tanh(), nn.Linear(4, 3))
-    mask = Mask({"0.weight": torch.eye(4).bool(), **{name: t.bool() for name, t in wrong.items()}})
-    with pytest.raises(InputError, match=message):
-        apply_torch_pruning(mask, model)
-    assert not prune.is_pruned(model)
-    assert isinstance(model[0].weight, nn.Parameter)
-
-
-def test_a_model_that_torch_has_pruned_is_refused():
-    model = nn.Sequential(nn.Linear(4, 4))
-    mask = Mask({"0.weight": torch.eye(4).bool()})
-    apply_torch_pruning(mask, model)
-    with pytest.raises(InputError, match=r"^0\.weight is pruned by torch\.nn\.utils\.prune already"):
-        apply_torch_pruning(mask, model)
-
-
-def test_where_nothing_is_pruned_there_is_no_mask_to_read(bert):
-    for source in (bert, bert.state_dict(), {}, {"attention_mask": torch.ones(3)}):
-        with pytest.raises(InputError, match="^nothing is pruned there"):
-            mask_from_torch_pruning(source)
-
-
-def test_a_mask_of_fractions_is_refused():
-    state = {"w_orig": torch.ones(2), "w_mask": torch.tensor([1.0, 0.5])}
-    with pytest.raises(InputError, match="^w_mask is no mask: it holds other values than 0 and 1"):
-        mask_from_torch_pruning(state)
-
-
-# Others
-
-
 def test_zeros_of_a_checkpoint_are_its_mask():
     tensors = {"a": torch.tensor([[0.0, -0.0], [1e-45, float("nan")]]), "b": torch.zeros(0, 3), "c": torch.ones(2)}
     mask = mask_from_zeros({name: nn.Parameter(t) for name, t in tensors.items()})
@@ -420,15 +280,20 @@ def test_zeros_of_a_checkpoint_are_its_mask():
     assert not mask.keep["c"].requires_grad
 
 
-def test_owners_are_all_modules_with_the_parameter():
-    model = Net()
-    kept = torch.ones(6, 6, dtype=torch.bool)
-    assert modules_with(model, "layers.1.0.weight", kept) == [(model.layers[1][0], "weight")]
-    assert modules_with(model, "layers.2.0.weight", kept) == [
-        (model.layers[0][0], "weight"),
-        (model.layers[2][0], "weight"),
-    ]
-    assert {type(m) for m, _ in modules_with(model, "layers.1.1.weight", kept)} == {nn.Embedding, nn.Linear}
-    assert set(prunable_matrices(model)) == {
-        f"layers.{b}.{i}.weight" for b, i in ((0, 0), (0, 1), (1, 0), (1, 1), (2, 1))
-    }
+def test_masks_of_experts_are_kept_in_their_shape(tmp_path):
+    tensors = {"experts.up": torch.randn(4, 6, 5), "experts.down": torch.randn(4, 5, 6), "router": torch.randn(4, 5)}
+    mask = global_magnitude(tensors, 0.3)
+    save_mask(mask, tensors, str(tmp_path / "mask"))
+    again = load_mask(str(tmp_path / "mask"), tensors)
+    assert same(again, mask) and again.keep["experts.up"].shape == (4, 6, 5)
+    turned = {**tensors, "experts.up": tensors["experts.up"].transpose(1, 2)}
+    with pytest.raises(InputError, match=r"experts\.up has shape \(4, 6, 5\) there, shape \(4, 5, 6\) here$"):
+        load_mask(tmp_path / "mask", turned)
+
+
+def test_a_mask_of_another_model_names_the_nearest_weights(saved):
+    path, tensors, mask = saved
+    renamed = {f"model.{name}": tensor for name, tensor in tensors.items()}
+    for call in (lambda: load_mask(path, renamed), lambda: save_mask(mask, renamed, path)):
+        with pytest.raises(InputError, match=r"no such weight here; did you mean 'model\.w\d'"):
+            call()

@@ -146,6 +146,7 @@ def test_each_figure_refuses_wrong_parameters_in_a_line(notebook, parameters, me
         ({"sparsity": "abc"}, "sparsity 'abc' is not allowed"),
         ({"scale": "huge"}, "unknown scale 'huge'"),
         ({"tasks": "mnly", "sparsity": 0.4}, "unknown task"),
+        ({"sparsty": 0.2}, "unknown parameter 'sparsty': choose from .*did you mean 'sparsity'"),
     ],
 )
 def test_a_wrong_parameter_is_one_clear_line(tmp_path, monkeypatch, parameters, message):

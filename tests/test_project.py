@@ -8,15 +8,20 @@ import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 
+import IPython
 import jupytext
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from papermill.iorw import load_notebook_node
+from papermill.parameterize import parameterize_notebook
 
 from essparse_lib import figures
-from essparse_lib.figures import fig2
+from essparse_lib.errors import InputError
+from essparse_lib.figures import fig2, parameters
 from essparse_lib.specs.trial import Pruning
 
 ROOT = Path(__file__).parents[1]
@@ -39,7 +44,8 @@ FLOORS = [
     {"training", "claims"},
     {"figures"},
     {"book", "runner"},
-    {"sparsify", "widgets"},
+    {"sparsify"},
+    {"model_statistics", "widgets"},
     {"cli", "__init__"},
 ]
 BENCH = {"pruning", "sources", "tasks", "corpora", "models", "training"}
@@ -294,6 +300,48 @@ def test_notebooks_have_one_cell_of_annotated_parameters():
             if not (isinstance(statement, ast.AnnAssign) and statement.value):
                 wrong.append(f"{path.stem}: {ast.unparse(statement)}")
     assert not wrong
+
+
+def test_every_notebook_refuses_a_parameter_that_it_does_not_have(monkeypatch):
+    wrong = []
+    for path in NOTEBOOKS:
+        for name, refused in (("sparsty", True), ("scale", False)):
+            notebook = parameterize_notebook(load_notebook_node(str(path)), {name: "tiny"})
+            sources = [cell["source"] for cell in notebook.cells if cell["cell_type"] == "code"]
+            injected = next(number for number, source in enumerate(sources) if source.startswith("# Parameters"))
+            first = "parameters.check_names()"
+            statements = [ast.unparse(each) for each in ast.parse(sources[injected + 1]).body]
+            work = [each for each in statements if not each.startswith(("from ", "import "))]
+            if work[0] != first:
+                wrong.append(f"{path.stem} does {work[0]} before {first}")
+            shell = SimpleNamespace(user_ns={"In": ["", *sources[: injected + 2]]})
+            monkeypatch.setattr(IPython, "get_ipython", lambda shell=shell: shell)
+            try:
+                parameters.check_names()
+                done = "takes"
+            except InputError as error:
+                done = "refuses"
+                assert re.match("unknown parameter 'sparsty': choose from .*scale", str(error))
+            if (done == "refuses") != refused:
+                wrong.append(f"{path.stem} {done} {name}")
+    assert not wrong
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        [],
+        ["sparsty = 0.2"],
+        ["x: int = 1", "sparsty = 0.2", "%matplotlib inline"],
+        ["# Parameters\nsparsty = 0.2"],  # the notebook's own parameters were not run
+        ["sparsity: float = 0.4", "# Parameters\nsparsty = 0.2", "# Parameters\nsparsity = 0.2"],  # mended since
+    ],
+)
+def test_without_papermill_nothing_is_refused(cells, monkeypatch):
+    monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(user_ns={"In": ["", *cells]}))
+    parameters.check_names()
+    monkeypatch.setattr(IPython, "get_ipython", lambda: None)
+    parameters.check_names()
 
 
 def test_the_methods_page_states_the_settings():

@@ -4,10 +4,12 @@ import pytest
 import torch
 import transformers
 from torch import nn
+from torch.nn.utils import prune as torch_prune
 
 from essparse_lib.errors import InputError
 from essparse_lib.models import loading
-from essparse_lib.pruning.prunable import component_of, prunable_matrices, prunable_weights
+from essparse_lib.pruning.components import component_of
+from essparse_lib.pruning.prunable import left_out, prunable_matrices, prunable_weights
 
 SIX = ["query", "key", "value", "attention output", "intermediate", "output"]
 WIDE = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "vocab_size": 20, "pad_token_id": 0}
@@ -71,8 +73,12 @@ def test_gpt2s_transposed_matrices_are_found():
     assert [entry.depth for entry in matrices] == [0] * 4 + [1] * 4 + [2] * 4
     block = {entry.component: tuple(entry.weight.shape) for entry in matrices[:4]}
     # query, key and value are one matrix there
-    expected = {"other": (16, 48), "attention output": (16, 16), "intermediate": (16, 64), "output": (64, 16)}
-    assert block == expected
+    assert block == {
+        "query, key, value": (16, 48),
+        "attention output": (16, 16),
+        "intermediate": (16, 64),
+        "output": (64, 16),
+    }
 
 
 def test_llamas_gated_blocks_have_seven_matrices():
@@ -176,3 +182,128 @@ def test_weights_are_views_without_gradient():
 )
 def test_a_role_is_read_from_the_end_of_the_name(name, role):
     assert component_of(name) == role
+
+
+# --- nothing is overlooked in silence ---
+
+
+class VisionBlock(nn.Module):
+    """A block as timm has it."""
+
+    def __init__(self):
+        super().__init__()
+        self.attn = nn.ModuleDict({"qkv": nn.Linear(8, 24), "proj": nn.Linear(8, 8)})
+        self.mlp = nn.ModuleDict({"fc1": nn.Linear(8, 16), "fc2": nn.Linear(16, 8)})
+
+
+def test_blocks_in_a_plain_sequential_are_found():
+    model = nn.ModuleDict({"patch_embed": nn.Conv2d(3, 8, 4), "blocks": nn.Sequential(VisionBlock(), VisionBlock())})
+    entries = prunable_matrices(model)
+    assert [entry.depth for entry in entries.values()] == [0] * 4 + [1] * 4
+    assert [entry.component for entry in entries.values()][:4] == [
+        "query, key, value",
+        "attention output",
+        "intermediate",
+        "output",
+    ]
+    assert sum(entry.weight.numel() for entry in entries.values()) == sum(
+        p.numel() for p in model["blocks"].parameters() if p.dim() == 2
+    )
+
+
+def test_sequentials_that_are_no_list_of_blocks_are_looked_into():
+    model = nn.Sequential(nn.Embedding(4, 4), Blocks(layer(), layer()), layer())
+    assert {entry.stack for entry in prunable_matrices(model).values()} == {"1.layers"}
+
+
+def test_stages_have_the_blocks_that_are_counted():
+    shape = {"embed_dim": 8, "depths": [2, 3], "num_heads": [1, 2], "window_size": 2}
+    config = transformers.SwinConfig(image_size=16, patch_size=4, **shape)
+    entries = prunable_matrices(transformers.SwinModel(config))
+    assert sorted({entry.depth for entry in entries.values()}) == [0, 1, 2, 3, 4]
+    assert entries["encoder.layers.0.downsample.reduction.weight"].depth == 1  # the end of the first stage
+
+
+def test_encoder_and_decoder_are_counted_on():
+    shape = {"d_model": 16, "d_kv": 8, "d_ff": 32, "num_layers": 2, "num_heads": 2, "vocab_size": 20}
+    entries = prunable_matrices(transformers.T5Model(transformers.T5Config(**shape))).values()
+    assert {(entry.stack, entry.depth) for entry in entries} == {
+        ("encoder.block", 0),
+        ("encoder.block", 1),
+        ("decoder.block", 2),
+        ("decoder.block", 3),
+    }
+
+
+def test_experts_are_found_and_routers_left_alone():
+    shape = {**FORWARD, "num_key_value_heads": 1, "num_local_experts": 4, "bos_token_id": 1, "eos_token_id": 2}
+    model = transformers.MixtralModel(transformers.MixtralConfig(**shape))
+    experts = [entry for entry in prunable_matrices(model).values() if "experts" in entry.name]
+    assert {tuple(entry.weight.shape) for entry in experts} == {(4, 80, 16), (4, 16, 40)}
+    assert left_out(model) == {"routers": 3 * 4 * 16}
+
+
+class Strange(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1 = nn.Linear(4, 4)
+        self.kernel = nn.Parameter(torch.randn(2, 6, 4))
+
+
+def test_matrices_that_are_not_known_are_an_error_that_names_them_in_numbers():
+    model = Blocks(Strange(), Strange(), Strange())
+    message = (
+        r"75\.00% of the weights of Blocks's blocks are not seen: layers\.0\.kernel, layers\.1\.kernel and 1 more"
+        r".*exclude=\['layers\.\*\.kernel'\]"
+    )
+    with pytest.raises(InputError, match=message):
+        prunable_matrices(model)
+    assert list(prunable_matrices(model, exclude=["layers.*.kernel"])) == [f"layers.{k}.fc1.weight" for k in range(3)]
+    assert list(prunable_matrices(model, include=["*.fc1.weight"])) == [f"layers.{k}.fc1.weight" for k in range(3)]
+
+
+@pytest.mark.parametrize("normalise", [nn.utils.parametrizations.weight_norm, nn.utils.parametrizations.spectral_norm])
+def test_computed_weights_are_named_with_what_to_do(normalise):
+    block = layer()
+    normalise(block["fc1"])
+    with pytest.raises(InputError, match=r"layers\.0\.fc1\.weight.*remove_parametrizations"):
+        prunable_matrices(Blocks(block))
+
+
+def test_quantised_weights_are_not_overlooked():
+    block = layer()
+    block["fc1"] = nn.Module()
+    block["fc1"].register_buffer("qweight", torch.zeros(4, 4, dtype=torch.int32))
+    with pytest.raises(InputError, match=r"fc1\.qweight.*before it is quantised"):
+        prunable_matrices(Blocks(block))
+
+
+def test_a_convolution_of_one_position_is_a_matrix_in_a_transformer_alone():
+    block = nn.ModuleDict({"query": nn.Conv1d(4, 4, 1, groups=2), "conv": nn.Conv1d(4, 4, 3)})
+    model = Blocks(block)
+    assert list(prunable_matrices(model)) == ["layers.0.query.weight"]
+    assert left_out(model) == {"convolutions": 48}
+    with pytest.raises(InputError, match="no transformer blocks"):
+        prunable_matrices(Blocks(nn.Sequential(nn.Conv2d(4, 4, 1), nn.Conv2d(4, 4, 3))))
+
+
+def test_a_model_on_meta_can_be_counted_and_its_values_are_refused():
+    with torch.device("meta"):
+        model = bert()
+    assert sum(entry.weight.numel() for entry in prunable_matrices(model).values()) > 0
+    with pytest.raises(InputError, match="meta"):
+        prunable_weights(model)
+
+
+def test_wrapped_models_have_the_names_of_the_plain_one():
+    model = bert()
+    assert list(prunable_matrices(nn.DataParallel(model))) == list(prunable_matrices(model))
+
+
+def test_weights_that_torch_has_pruned_are_found_as_the_model_uses_them():
+    model = bert()
+    name = next(iter(prunable_matrices(model)))
+    module = model.get_submodule(name.removesuffix(".weight"))
+    torch_prune.l1_unstructured(module, "weight", 0.5)
+    assert next(iter(prunable_matrices(model))) == name
+    assert torch.equal(prunable_weights(model)[name], module.weight_orig * module.weight_mask)

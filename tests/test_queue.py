@@ -94,7 +94,7 @@ def test_what_no_claim_rests_on_comes_last_and_what_more_rest_on_first():
     control = study("fig10", tasks=("tiny-questions",))
     none = study("fig7", tasks=("tiny-questions",), seeds=(0,))
     one, two = study("fig5", tasks=("tiny-pairs",)), study("fig2", tasks=("tiny-sentiment",))
-    found = missing_blocks([none, replace(one, control=control), two], {})
+    found = missing_blocks([none, replace(one, controls=(control,)), two], {})
     assert places(found)[:2] == [("tiny-sentiment", 1), ("tiny-pairs", 1)]
     by_file = {block.file: (block.figures, block.claims) for block in found}
     assert by_file["tiny-sentiment"] == (("fig2",), ("C1", "C3"))

@@ -8,7 +8,7 @@ import torch
 from safetensors import SafetensorError
 from transformers import AutoModel, BertConfig, BertForMaskedLM
 
-from essparse_lib import sparsify
+from essparse_lib import model_statistics, sparsify
 from essparse_lib.errors import InputError
 from essparse_lib.models import loading
 from essparse_lib.pruning.masks import zeros_and_size
@@ -116,6 +116,7 @@ def test_a_full_disk_is_one_clear_line_and_leaves_nothing(tmp_path, monkeypatch,
     def full(*_, **__):
         raise error
 
+    loading.locate("tiny-bert")  # which is saved, too, when it is first asked for
     monkeypatch.setattr("transformers.BertModel.save_pretrained", full)
     with pytest.raises(InputError, match="No space left on device"):
         sparsify.save_pruned("tiny-bert", Recipe(sparsity=0.5), tmp_path / "out")
@@ -132,7 +133,7 @@ def test_statistics_add_up():
 
 
 def test_the_table_shows_blocks_and_components(capsys):
-    sparsify.print_statistics("tiny-opt")
+    model_statistics.print_statistics("tiny-opt")
     shown = capsys.readouterr().out
     assert "16,384 prunable weights, 0 of them zero" in shown
     assert all(word in shown for word in ("query", "intermediate", "zeros, %", "mean |w|"))

@@ -2,15 +2,20 @@
 
 import json
 from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from essparse_lib import figures
 from essparse_lib.errors import InputError
-from essparse_lib.specs.spec import digest
-from essparse_lib.specs.study import at_sparsities
+from essparse_lib.specs.measurement import Measurement
+from essparse_lib.specs.study import Override, at_sparsities
 from essparse_lib.specs.trial import Pruning, Timing, Training, Trial
 
 LAB = Training(epochs=3, batch_size=16, learning_rate=1e-4, max_length=64, max_train=1500)
@@ -208,12 +213,52 @@ def test_a_canonical_form_may_be_changed_without_changing_the_trial():
     assert trial.canonical()["pruning"] == {"sparsity": 0.5} and trial.canonical()["training"]["epochs"] == 3
 
 
-def test_numbers_that_are_written_differently_are_different_trials():
-    dense = replace(DENSE, training=replace(LAB, learning_rate=1))
-    plain = dense.canonical()
-    other = Trial.from_canonical({**plain, "training": {**plain["training"], "learning_rate": 1.0}})
-    assert Trial.from_canonical(plain).id == dense.id != other.id
-    assert other.id == digest(other.canonical()) and type(other.training.learning_rate) is float
+ALIKE = [0.1 * 3, "0.3", np.float64(0.3), np.float32(0.3), np.float16(0.3), np.linspace(0, 0.9, 10)[3],
+         np.arange(0, 0.9, 0.1)[3], np.arange(0, 0.9, 0.1, dtype=np.float32)[3], torch.tensor(0.3), np.array(0.3),
+         torch.linspace(0, 0.9, 10)[3], torch.tensor(0.3, dtype=torch.float64), Decimal("0.3"), Fraction(3, 10),
+         1 - 0.7, sum([0.01] * 30), "0.30000000000000004", torch.tensor(0.3, dtype=torch.bfloat16)]  # fmt: skip
+
+
+@pytest.mark.parametrize("sparsity", ALIKE, ids=repr)
+def test_a_sparsity_is_one_trial_however_it_was_computed(sparsity):
+    trial = DENSE.at(sparsity)
+    assert (trial, trial.id) == (DENSE.at(0.3), DENSE.at(0.3).id)
+    assert type(trial.pruning.sparsity) is float
+    assert at_sparsities([sparsity]) == at_sparsities([0.3])
+    measured = [Measurement(kind="pruned-share", model="m", sparsity=each).id for each in (sparsity, 0.3)]
+    assert measured[0] == measured[1]
+
+
+@pytest.mark.parametrize("nothing", [0, "0", -0.0, 0.3 - 0.1 * 3, np.int64(0), torch.tensor(0)])
+def test_a_sparsity_of_zero_is_the_dense_model(nothing):
+    assert DENSE.at(nothing).id == DENSE.id and at_sparsities([nothing]) == ()
+
+
+def test_a_number_is_one_trial_whatever_its_type():
+    for name, value in {"learning_rate": 0.25, "epochs": 3, "max_train": 8, "warmup": 0.5, "weight_decay": 0.5}.items():
+        plain = replace(DENSE, training=replace(LAB, **{name: value}))
+        for typed in (np.array(value)[()], np.array(value), torch.tensor(value)):
+            other = replace(DENSE, training=replace(LAB, **{name: typed}))
+            assert other == plain and other.id == plain.id, (name, typed)
+    assert replace(DENSE, seed=np.int64(3)).id == replace(DENSE, seed=3).id
+    assert (
+        replace(DENSE, training=replace(LAB, learning_rate=1)).id
+        == replace(DENSE, training=replace(LAB, learning_rate=1.0)).id
+    )
+    ticket = Pruning(sparsity=0.5, method="lottery", rate=0.1 * 3)
+    assert ticket == Pruning(sparsity=0.5, method="lottery", rate=np.float32(0.3))
+
+
+def test_a_study_is_limited_to_sparsities_however_they_were_computed():
+    study = figures.study("fig2", "tiny")
+    prunings = study.variants[study.main]
+    model, task = study.models[0], study.tasks[0]
+    for limit in ((0.1 * 3,), (np.float32(0.3),), ("0.3",)):
+        by_task = replace(study, task_sparsities={task: limit}, variants={study.main: at_sparsities([0.1, 0.3])})
+        by_model = replace(by_task, task_sparsities={}, overrides={model: Override(sparsities=limit)})
+        for limited in (by_task, by_model):
+            assert [p.sparsity for p in limited.prunings_of(model, task, study.main)] == [0.3], limit
+    assert prunings
 
 
 def test_a_variant_of_an_unknown_timing_is_refused_in_one_line():

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from essparse_lib.errors import InputError
 from essparse_lib.models import loading
 from essparse_lib.pruning.effective_sparsity import effective_sparsity
-from essparse_lib.pruning.prunable import PrunableMatrix, prunable_matrices, prunable_weights
+from essparse_lib.pruning.prunable import prunable_matrices, prunable_weights
+from essparse_lib.pruning.survey import PrunableMatrix
 from essparse_lib.pruning.zeros import NOTHING, THRESHOLDS, Zeros, count_zeros, count_zeros_by_component
 
 DTYPES = [torch.float16, torch.bfloat16, torch.float32, torch.float64]

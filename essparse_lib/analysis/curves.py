@@ -149,7 +149,7 @@ class Curve:
         """Return whether every seed that counts has a result at each of its levels: added seeds have fewer levels."""
         usual, added = study.seeds_of(self.model, self.task), study.added_seeds_of(self.model, self.task)
         levels_of = partial(study.prunings_of, self.model, self.task, self.variant)
-        if self.seeds not in (usual, usual + added) or len(self.prunings) != 1 + len(levels_of()):
+        if self.seeds not in (tuple(usual), (*usual, *added)) or len(self.prunings) != 1 + len(levels_of()):
             return False
         wanted = [[not each.sparsity or each in levels_of(seed) for each in self.prunings] for seed in self.seeds]
         return not np.isnan(self.scores[np.array(wanted)]).any()
@@ -199,7 +199,7 @@ def curves(
         for task in study.tasks_of(model):
             pruned = study.prunings_of(model, task, variant) if named is None else named
             levels = tuple(dict.fromkeys((Pruning(), *pruned)))
-            seeds = study.seeds_of(model, task) + (study.added_seeds_of(model, task) if with_added else ())
+            seeds = (*study.seeds_of(model, task), *(study.added_seeds_of(model, task) if with_added else ()))
             grid = {}
             for seed in seeds:
                 for pruning in levels:

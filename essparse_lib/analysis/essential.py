@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import check_number
 from .curves import EPSILON, Curve
 from .estimate import Estimate, percentile_interval
 
@@ -85,8 +85,7 @@ def resampled_essential_sparsity(
     Raises:
         InputError: ε is not above 0.
     """
-    if not epsilon > 0:
-        raise InputError(f"epsilon {epsilon!r} is not allowed: it must be above 0, such as 1.0")
+    epsilon = check_number("epsilon", epsilon, lambda e: e > 0, "a number above 0, such as 1.0")
     key = ("essential sparsity", epsilon, relative)
     if key not in curve.computed:
         curve.computed[key] = _resampled_essential(curve, epsilon, relative)

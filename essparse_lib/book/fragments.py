@@ -9,7 +9,7 @@ from .. import figures
 from ..figures import panel_chart
 from ..files import writing
 from ..records.store import results
-from . import devices, landing, overlap, status
+from . import architectures, devices, landing, overlap, status
 
 
 def write(folder: Path) -> None:
@@ -33,6 +33,7 @@ def _fragments() -> Mapping[str, str]:
     data = landing.panel(study, results("lab").records_of(*study.specs(), landing.pruning_order(study)))
     without_records = "<p>The panel that belongs here shows records of Figure 2, and there are none yet.</p>"
     return {
+        "architectures.md": architectures.table(),
         "landing.html": panel_chart.book_html(data) if data else without_records,
         "overlap.md": overlap.table(),
         "devices.md": devices.table(),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..claims.verdict import Verdict
 from ..errors import InputError, unknown
 from ..specs.study import Scale, Study
+
+#: How the cell begins that papermill adds to a notebook.
+_INJECTED = "# Parameters\n"
 
 
 def listed(parameter: Any) -> list[str] | None:
@@ -20,6 +25,35 @@ def listed(parameter: Any) -> list[str] | None:
         return None
     parts = parameter if isinstance(parameter, (list, tuple)) else str(parameter).split(",")
     return [str(part).strip() for part in parts if str(part).strip()]
+
+
+def check_names() -> None:
+    """Check that the notebook which calls this has every parameter that papermill passed to it.
+
+    papermill puts what it is passed into a cell of its own, which begins with ``# Parameters``, after the cell in which
+    the notebook declares its parameters with their types. Where there is no such cell, as in Jupyter or Colab, there is
+    nothing to check.
+
+    Raises:
+        InputError: a parameter is not one of the notebook's.
+    """
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    cells: list[str] = shell.user_ns.get("In", []) if shell else []
+    declared = {name for cell in cells for name in _names(cell, ast.AnnAssign)}
+    injected = [cell for cell in cells if cell.startswith(_INJECTED)]
+    for name in _names(injected[-1], ast.Assign) if declared and injected else []:
+        if name not in declared:
+            raise unknown("parameter", name, declared)
+
+
+def _names(cell: str, kind: type[ast.AnnAssign | ast.Assign]) -> list[str]:
+    """Return the names to which a cell gives values, with their types (``AnnAssign``) or without (``Assign``)."""
+    try:
+        statements = [each for each in ast.parse(cell).body if isinstance(each, kind)]
+    except SyntaxError:  # such as a command of IPython
+        return []
+    targets = [each.targets if isinstance(each, ast.Assign) else [each.target] for each in statements]
+    return [target.id for of_one in targets for target in of_one if isinstance(target, ast.Name)]
 
 
 def narrowed(study: Study, model: Any, tasks: Any, seeds: Any) -> Study:

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import re
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, one_line, unknown
+from ..errors import InputError, is_path, missing_folder, unknown
 from ..records.pretrained import SCALE_OF
 from ..sources.hub import Repository, model_folder
 from ..specs import models, tasks
 from .catalogue import MODELS
-from .model_files import ModelFiles, from_catalogue, hash_weights, trained_here
-from .quiet import quiet
+from .gaps import Gaps, refusal
+from .model_files import ModelFiles, check_kind, from_catalogue, hash_weights, trained_here
+from .reading import Loaded, load, read, read_config
+from .weight_files import stored_tensors
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
     from .preprocessing import Preprocessing
 
-#: Architectures that number positions from 2, so that two of their position embeddings are never used.
-_POSITIONS_FROM_2 = ("camembert", "mpnet", "roberta", "xlm-roberta")
+#: What prints the names of all models.
+_LISTING = "python -c 'from essparse_lib.models.loading import MODELS, SCALE_OF; print(*MODELS, *SCALE_OF)'"
 
 
 @cache
@@ -39,6 +42,7 @@ def locate(name: str) -> ModelFiles:
         folder, origin = trained_here(name)
     else:
         folder, origin = _from_hub_or_folder(name) if model is None else from_catalogue(model)
+    check_kind(folder)
     digest = hash_weights(folder)
     if model is not None and model.weights not in (None, digest):
         file = folder / (model.gguf or "model.safetensors")
@@ -51,6 +55,7 @@ def _from_hub_or_folder(name: str) -> tuple[Path, str]:
     check_name(name)
     path = Path(name).expanduser()
     if path.is_dir():
+        check_kind(path)
         if not (path / "config.json").exists():
             raise InputError(f"{path} holds no config.json: name a folder that save_pretrained wrote")
         return path, f"folder {path.name}"
@@ -69,10 +74,13 @@ def check_name(name: str) -> None:
     """
     on_hub = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?", name)
     known = name in MODELS or name in SCALE_OF
-    if not known and not on_hub and not (name and Path(name).expanduser().is_dir()):
-        raise unknown(
-            "model", name, [*MODELS, *SCALE_OF], ", an id on the hub (owner/name or owner/name@revision), or a folder"
-        )
+    if known or (name and Path(name).expanduser().is_dir()):
+        return
+    if is_path(name):
+        raise missing_folder(name)
+    if not on_hub:
+        hint = ", an id on the hub (owner/name or owner/name@revision), or a folder"
+        raise unknown("model", name, [*MODELS, *SCALE_OF], hint, _LISTING)
 
 
 @cache
@@ -101,6 +109,7 @@ def forget() -> None:
     """Forget where models were found and their tokenizers, so that both are looked for again."""
     locate.cache_clear()
     tokenizer_of.cache_clear()
+    _longest_input_of.cache_clear()
 
 
 def check_fits(name: str, head: str, max_length: int) -> None:
@@ -129,12 +138,25 @@ def check_length(name: str, setting: str, tokens: int) -> None:
     Raises:
         InputError: it takes shorter ones only.
     """
-    config = _config_of(name)
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions is not None and config.model_type in _POSITIONS_FROM_2:
-        positions -= 2
+    positions = _longest_input_of(name)
     if positions is not None and tokens > positions:
         raise InputError(f"{setting} {tokens} is not allowed: model {name!r} takes at most {positions} tokens")
+
+
+@cache
+def _longest_input_of(name: str) -> int | None:
+    """Return how many tokens a model takes at most; None if there is no limit.
+
+    Some architectures number positions from 2, which only the model tells, not its configuration.
+    """
+    import torch
+    from transformers import AutoModel
+
+    from ..pruning.calibration import longest_input
+    from .quiet import quiet
+
+    with torch.device("meta"), quiet():
+        return longest_input(AutoModel.from_config(_config_of(name)))
 
 
 def _examples(head: str) -> list[str]:
@@ -143,13 +165,7 @@ def _examples(head: str) -> list[str]:
 
 
 def _config_of(name: str) -> PreTrainedConfig:
-    from transformers import AutoConfig
-
-    source = locate(name)
-    try:
-        return AutoConfig.from_pretrained(**source.options)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{source.folder}/config.json names no architecture that transformers knows") from error
+    return read_config(locate(name))
 
 
 def preprocessing_of(name: str) -> Preprocessing:
@@ -172,6 +188,8 @@ def preprocessing_of(name: str) -> Preprocessing:
 def load_with_head(name: str, head: str, classes: int, seed: int) -> PreTrainedModel:
     """Return a model with a new head, in fp32 on the CPU; the head depends on the seed alone.
 
+    The head, and a pooler that the files lack, are all that is new.
+
     Args:
         name: name of the model, its id on the hub, or its local folder.
         head: kind of the head, as transformers names it: ``sequence-classification``, ``question-answering``,
@@ -180,42 +198,33 @@ def load_with_head(name: str, head: str, classes: int, seed: int) -> PreTrainedM
         seed: seed of the head's weights.
 
     Raises:
-        InputError: the model cannot be had, or its weights do not fit its configuration.
+        InputError: the model cannot be had, or a weight outside the head is not in its files or has another shape there
+            than the configuration says, or the files have weights of blocks for which there is no place.
     """
     import torch
 
-    options = {"num_labels": classes} if classes else {}
+    source = locate(name)
+    tensors = {} if source.gguf else stored_tensors(source.folder)
     torch.manual_seed(seed)
-    with quiet():
-        model, loading_info = _loader(head).from_pretrained(
-            **locate(name).options,
-            **options,
-            dtype=torch.float32,
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-        )
-    _renew_head(model, head, loading_info, seed)
+    options = {"num_labels": classes} if classes else {}
+    model, gaps = load(_loader(head), source, tensors, new_head=True, **options, dtype=torch.float32)
+    reason = refusal(gaps, model, tensors, new_head=True)
+    if reason:
+        raise InputError(f"model {name!r} in {source.folder}: {reason}")
+    _renew_head(model, head, gaps, seed)
     if model.main_input_name == "input_ids":
         model.config.pad_token_id = tokenizer_of(name).pad_token_id  # decoders find the last token of a row by it
     return model
 
 
-def _renew_head(model: PreTrainedModel, head: str, loading_info: dict[str, Any], seed: int) -> None:
-    """Draw the head anew if the checkpoint had one for as many classes, since the head is not pre-trained here.
-
-    Raises:
-        InputError: weights outside the head have not the shape that the configuration gives them.
-    """
+def _renew_head(model: PreTrainedModel, head: str, gaps: Gaps, seed: int) -> None:
+    """Draw the head anew if the checkpoint had one for as many classes, since the head is not pre-trained here."""
     import torch
 
     if not hasattr(model, model.base_model_prefix):  # a few models do not separate the head from the rest
         return
     body = f"{model.base_model_prefix}."
-    mismatched = [key for key, *_ in loading_info["mismatched_keys"]]
-    in_body = sorted(key for key in mismatched if key.startswith(body))
-    if in_body:
-        raise InputError(f"{model.name_or_path}: {in_body[0]} is not of the shape that config.json says: fetch it anew")
-    drawn = {*loading_info["missing_keys"], *mismatched}
+    drawn = {*gaps.head, *gaps.optional}
     if all(key in drawn or key.startswith(body) for key in model.state_dict()):
         return
     torch.manual_seed(seed)
@@ -240,27 +249,29 @@ def _loader(head: str) -> Any:
 def load_model(name: str) -> PreTrainedModel:
     """Return a model with the heads and in the precision that it was saved with, on the CPU.
 
+    Nothing is random: all weights of blocks, embeddings and heads are those of the files. Another class than
+    ``config.json`` names, and weights of the files that are not used, are said in a warning.
+
     Args:
         name: name of the model, its id on the hub, or its local folder.
 
     Raises:
-        InputError: the model cannot be had or read.
+        InputError: the model cannot be had or read, a weight is not in its files or has another shape there than the
+            configuration says, or weights of a block or a head would be lost.
     """
-    import torch
-    import transformers
+    loaded = load_and_report(name)
+    if loaded.notes:
+        warnings.warn(f"{name}: {'; '.join(loaded.notes)}", stacklevel=2)
+    return loaded.model
 
+
+def load_and_report(name: str) -> Loaded:
+    """Return a model as ``load_model`` does, with what there is to say of its files in place of a warning.
+
+    Arguments and errors as of ``load_model``.
+    """
     source = locate(name)
     try:
-        config = transformers.AutoConfig.from_pretrained(**source.options)
-        architecture = getattr(transformers, (config.architectures or [""])[0], None)
-        if isinstance(architecture, type) and issubclass(architecture, transformers.PreTrainedModel):
-            loader: Any = architecture
-        else:  # gguf files hold language models, and do not name their class
-            loader = transformers.AutoModelForCausalLM if source.gguf else transformers.AutoModel
-        with quiet():
-            model = loader.from_pretrained(**source.options, dtype=torch.float32 if source.gguf else "auto")
-        if source.gguf:  # after dequantisation the model may be cast and saved like any other
-            model.hf_quantizer.remove_quantization_config(model)
-        return model
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
-        raise InputError(f"model {name!r} in {source.folder} cannot be read: {one_line(error)}") from error
+        return read(source)
+    except InputError as error:
+        raise InputError(f"model {name!r} in {source.folder} cannot be read: {error}") from error

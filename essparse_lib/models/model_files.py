@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ..errors import InputError, one_line
 from ..files import sha256, sha256_of_files
 from ..records.pretrained import folder_of
 from ..sources.archives import extract
@@ -96,3 +97,39 @@ def hash_weights(folder: Path) -> str:
     if not files:
         raise InputError(f"{folder} holds no weights (*.safetensors)")
     return sha256(files[0]) if len(files) == 1 else sha256_of_files(files)
+
+
+def check_kind(folder: Path) -> None:
+    """Check that a folder holds a whole model, and not an adapter, a quantised model or parts of a training run.
+
+    Args:
+        folder: folder of the model's files.
+
+    Raises:
+        InputError: it holds something else; the message says what to do.
+    """
+    if (folder / "adapter_config.json").exists():
+        raise InputError(
+            f"{folder} holds a PEFT adapter (adapter_config.json), which is a part of a model: load it with peft, call "
+            "merge_and_unload(), save_pretrained() the result, and name its folder"
+        )
+    if (folder / ".metadata").exists():
+        raise InputError(
+            f"{folder} holds a checkpoint of a distributed training (.metadata), which is pickled: save the model with "
+            "save_pretrained(), which gathers it"
+        )
+    if not (folder / "config.json").exists():
+        return
+    try:
+        config = json.loads((folder / "config.json").read_bytes())
+    except ValueError as error:
+        raise InputError(f"{folder}/config.json cannot be read ({one_line(error)}): fetch the model anew") from error
+    if not isinstance(config, dict):
+        raise InputError(f"{folder}/config.json is no JSON object: fetch the model anew")
+    quantisation = config.get("quantization_config")
+    if quantisation:
+        method = quantisation.get("quant_method") if isinstance(quantisation, dict) else None
+        raise InputError(
+            f"{folder} holds a quantised model ({method or 'quantization_config'}), whose weights cannot be ranked: "
+            "prune the model in float32, float16 or bfloat16, and quantise it afterwards"
+        )

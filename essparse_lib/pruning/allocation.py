@@ -7,12 +7,14 @@ import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from ..errors import check_sparsity, unknown
+from ..errors import DECIMALS, check_sparsity, unknown
 from ..specs.methods import Scope
 
 
 def pruned_count(sparsity: float | str, size: int) -> int:
     """Return ⌊sparsity · size⌋, computed with the decimal number as it is written.
+
+    A product that is whole but for the rounding of the sparsity is whole: k / n of n weights are k.
 
     Args:
         sparsity: fraction of the weights to remove.
@@ -24,7 +26,9 @@ def pruned_count(sparsity: float | str, size: int) -> int:
     >>> pruned_count(0.29, 100)
     29
     """
-    return int(Decimal(str(check_sparsity(sparsity))) * size)
+    product = Decimal(str(check_sparsity(sparsity))) * size
+    whole = product.to_integral_value()
+    return int(whole if abs(whole - product) <= size * Decimal(f"1e-{DECIMALS}") else product)
 
 
 def removed_per_layer(shapes: Mapping[str, Sequence[int]], total: int, scope: str) -> dict[str, int]:

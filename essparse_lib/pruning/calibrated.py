@@ -6,63 +6,30 @@ and feed what the pruned block puts out to the next. A method says only which st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
 
 from ..errors import InputError, check_pattern, check_sparsity
 from .allocation import pruned_count
-from .blocks import evaluating, first_inputs, restored, sum_over_inputs, transformer_blocks
+from .blocks import evaluating, transformer_blocks
+from .calibration import batches_of, checked_inputs
+from .inputs import Moments
 from .masks import Mask
 from .method import Calibration
 from .n_m import largest
-from .prunable import prunable_weights
+from .survey import PrunableMatrix
+from .walk import plain_products, walk
+from .wrapped import unwrapped
 
 #: A sparsity in [0, 1), or a pattern (n, m) that keeps n of every m.
 Amount = float | tuple[int, int]
-#: From inputs of shape (tokens, inputs) a statistic that adds up over batches.
-Moments = Callable[[torch.Tensor], torch.Tensor]
 #: From a matrix (outputs, inputs) and its statistic: what stays (boolean, of the matrix's shape), and the values of
 #: the survivors, or None where they keep theirs.
 PruneMatrix = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]
-
-
-def calibration_windows(
-    text: str, tokenizer: Any, sequences: int = 128, length: int = 128, seed: int = 0
-) -> torch.Tensor:
-    """Return windows of a text as token numbers, drawn at random; none overlap, none has special tokens or padding.
-
-    Args:
-        text: any; its tokens are cut into windows, what is left over at the end is not used.
-        tokenizer: the model's own.
-        sequences: how many windows to draw.
-        length: tokens in each.
-        seed: the same seed draws the same windows of the same text.
-
-    Returns:
-        int64 of shape (sequences, length).
-
-    Raises:
-        InputError: a number is below 1, or the text is too short.
-
-    Source:
-        128 windows of unlabelled text, as in both methods' papers (arXiv 2306.11695, §4; arXiv 2301.00774, §4).
-
-    >>> lengths = lambda text, **_: {"input_ids": [len(word) for word in text.split()]}
-    >>> calibration_windows("a bb ccc " * 5, lengths, sequences=5, length=3).tolist()
-    [[1, 2, 3], [1, 2, 3], [1, 2, 3], [1, 2, 3], [1, 2, 3]]
-    """
-    check_positive(sequences=sequences, length=length)
-    tokens = torch.tensor(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"], dtype=torch.int64)
-    windows = tokens[: len(tokens) // length * length].view(-1, length)
-    if len(windows) < sequences:
-        raise InputError(
-            f"the calibration text has {len(tokens):,} tokens, but {sequences} sequences of {length} need "
-            f"{sequences * length:,}: give a longer text, or ask for fewer or shorter sequences"
-        )
-    return windows[torch.randperm(len(windows), generator=torch.Generator().manual_seed(seed))[:sequences]]
 
 
 def amount(sparsity: float | None, pattern: str | tuple[int, int] | None) -> Amount:
@@ -119,29 +86,35 @@ def layer_by_layer(
     method: PruneMatrix,
     batch_size: int = 8,
     dtype: torch.dtype = torch.float32,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
 ) -> tuple[Mask, dict[str, torch.Tensor]]:
     """Prune every block's matrices by statistics of their inputs, all earlier blocks pruned, and put all back.
 
     Memory is needed, besides the model, for the inputs of one block for all sequences, the statistics and a copy of one
-    block's matrices, and what the method returned so far. A matrix that several blocks share is calibrated in the
-    first and, in later ones, dense.
+    block's matrices, and what the method returned so far. Models that do not simply hand each block's output to the
+    next (an encoder with a decoder, stages, blocks that are used again) are run from the start for every block, and
+    need a copy of all matrices. A matrix that several blocks share is calibrated on the inputs of all its uses. An
+    expert that no token was sent to is pruned by magnitude, and a warning says how many there were.
 
     Args:
-        model: any that ``prunable`` finds blocks in and that passes each block's output to the next; left exactly as
-            it was, also when an exception ends the walk. It computes where it lies, in eval mode.
+        model: any that ``prunable_matrices`` finds blocks in; left exactly as it was, also when an exception ends the
+            walk. It computes where it lies, in eval mode.
         calibration: token numbers (sequences, length), or the model's inputs by name. Every position counts.
         moments: the statistic; it gets inputs of shape (tokens, inputs) and its results are added up.
         method: what to do with a matrix (outputs, inputs) and its statistic, both in ``dtype``.
         batch_size: sequences that go through a block at once.
         dtype: precision of the statistics and of what the method computes.
+        include: patterns of the parameters to prune, as for ``prunable_matrices``.
+        exclude: patterns of the parameters to leave dense.
 
     Returns:
-        the mask; and by name those matrices' values that the method changed, zero where pruned, in the model's dtype.
+        the mask; and by name those parameters' values that the method changed, zero where pruned, in the model's dtype.
         Both are in the model's own orientation.
 
     Raises:
-        InputError: the model has no blocks, several stacks of them, or blocks that are no chain; the calibration is
-            no such data or is padded; weights or their inputs are not finite; or a matrix gets no inputs.
+        InputError: the model has no blocks; the calibration is no such data, is padded, or cannot be read by the model;
+            weights or their inputs are not finite; or a matrix gets no inputs.
 
     Source:
         Layer-wise pruning, each layer's inputs computed by the pruned layers before it (arXiv 2301.00774, §3, §4).
@@ -155,81 +128,88 @@ def layer_by_layer(
     >>> mask.sparsity
     0.25
     """
-    chain = transformer_blocks(model)
-    inputs = _checked(calibration, batch_size, getattr(model, "config", None))
-    for name, weight in prunable_weights(model).items():
-        if not torch.isfinite(weight).all():
+    model = unwrapped(model)
+    blocks = transformer_blocks(model, include, exclude)
+    inputs = checked_inputs(model, calibration, batch_size)
+    entries = {name: entry for block in blocks for name, entry in block.matrices.items()}
+    for name, entry in entries.items():
+        if entry.torch_mask is not None:
+            raise InputError(f"{name} is pruned by torch.nn.utils.prune: call its remove(module, 'weight') first")
+        if not torch.isfinite(entry.values).all():
             raise InputError(f"{name} holds NaN or infinite weights: they cannot be ranked")
-    keep: dict[str, torch.Tensor] = {}
-    changed: dict[str, torch.Tensor] = {}
-    with evaluating(model):
-        states, runs = first_inputs(model, chain, _batches(model, inputs, batch_size))
-        for number, block in enumerate(chain):
-            totals = sum_over_inputs(block.matrices, runs[number], states, lambda x: moments(x.to(dtype)))
-            with restored(block.matrices.values()):
-                for name, matrix in block.matrices.items():
-                    kept, values = method(matrix.turned(matrix.weight.detach()).to(dtype), totals.pop(name))
-                    keep[name] = matrix.turned(kept)
-                    if values is not None:
-                        changed[name] = matrix.turned(values).to(matrix.weight.dtype) * keep[name]
-                    matrix.weight.copy_(changed.get(name, matrix.weight) * keep[name])
-                if number + 1 < len(chain):
-                    for batch, run in enumerate(runs[number]):  # one by one: the old inputs go as the new ones come
-                        states[batch] = run(states[batch])
-    return Mask(keep), changed
+    pruned = _Pruning(method, dtype)
+    with evaluating(model), plain_products(model), pruned.undone():
+        batches = list(batches_of(model, inputs, batch_size))
+        walk_through, keeps = walk(model, blocks, batches, lambda x: moments(x.to(dtype)))
+        for number, block in enumerate(blocks):
+            if not block.matrices:
+                walk_through.leave(number)
+                continue
+            watcher = walk_through.statistics(number)
+            for name, entry in block.matrices.items():
+                pruned.prune(entry, watcher.statistics(name), watcher.without_inputs(name))
+            del watcher  # the statistics of one block are gone before those of the next come
+            walk_through.leave(number)
+            if not keeps:
+                pruned.undo()
+    pruned.warn()
+    return Mask({name: pruned.keep[name] for name in entries}), pruned.changed
 
 
-def _checked(calibration: Calibration, batch_size: int, config: Any) -> Mapping[str, torch.Tensor]:
-    """Check the calibration and return it as inputs by name, for a model of this configuration (or of none)."""
-    check_positive(batch_size=batch_size)
-    inputs = calibration if isinstance(calibration, Mapping) else {"input_ids": calibration}
-    sizes = {len(values) for values in inputs.values()}
-    if "input_ids" in inputs:
-        _check_tokens(inputs["input_ids"], config)
-    if len(sizes) != 1 or 0 in sizes:
-        raise InputError(f"calibration inputs ({', '.join(inputs)}) must hold one number of sequences, at least one")
-    if "attention_mask" in inputs and not inputs["attention_mask"].all():
-        raise InputError("the calibration is padded (attention_mask holds zeros): give sequences of one length")
-    return inputs
+class _Pruning:
+    """The matrices that were pruned so far; their own values come back with ``undo``.
 
-
-def _check_tokens(tokens: torch.Tensor, config: Any) -> None:
-    """Check that these are token numbers that a model of this configuration can read."""
-    if tokens.ndim != 2 or tokens.is_floating_point() or not tokens.numel():
-        raise InputError(
-            f"calibration of shape {tuple(tokens.shape)} and {tokens.dtype} is not allowed: give token numbers of "
-            "shape (sequences, length)"
-        )
-    vocabulary, positions = (getattr(config, name, None) for name in ("vocab_size", "max_position_embeddings"))
-    if vocabulary is not None and (tokens.min() < 0 or tokens.max() >= vocabulary):
-        raise InputError(
-            f"calibration tokens {tokens.min()} to {tokens.max()} are not allowed: the model's vocabulary is 0 to "
-            f"{vocabulary - 1}; use its own tokenizer"
-        )
-    if positions is not None and tokens.shape[1] > positions:
-        raise InputError(f"calibration length {tokens.shape[1]} is not allowed: the model takes {positions} tokens")
-
-
-def _batches(
-    model: nn.Module, inputs: Mapping[str, torch.Tensor], batch_size: int
-) -> Iterator[dict[str, torch.Tensor]]:
-    """Yield the calibration by so many sequences at a time, on the model's device."""
-    device = next(model.parameters()).device
-    parts = [values.split(batch_size) for values in inputs.values()]
-    for batch in zip(*parts, strict=True):
-        yield {name: values.to(device) for name, values in zip(inputs, batch, strict=True)}
-
-
-def check_positive(**numbers: int) -> None:
-    """Check that these are whole numbers from 1.
-
-    Raises:
-        InputError: one is not; the message has its name.
-
-    >>> check_positive(length=128, sequences=0)
-    Traceback (most recent call last):
-    essparse_lib.errors.InputError: sequences 0 is not allowed: give a whole number from 1
+    Attributes:
+        keep: which weights stay, by parameter name.
+        changed: values that the method changed, by parameter name.
     """
-    for name, number in numbers.items():
-        if type(number) is not int or number < 1:
-            raise InputError(f"{name} {number!r} is not allowed: give a whole number from 1")
+
+    def __init__(self, method: PruneMatrix, dtype: torch.dtype) -> None:
+        self.keep: dict[str, torch.Tensor] = {}
+        self.changed: dict[str, torch.Tensor] = {}
+        self._method, self._dtype = method, dtype
+        self._before: dict[str, tuple[PrunableMatrix, torch.Tensor]] = {}
+        self._experts = self._alone = 0
+
+    def prune(self, entry: PrunableMatrix, statistics: list[torch.Tensor], without_inputs: int) -> None:
+        """Prune the matrices in a parameter, each by its statistic, in the model."""
+        weight = entry.weight.detach()
+        rows = entry.layout.rows(weight)
+        kept, values = torch.ones_like(rows, dtype=torch.bool), rows.clone()
+        for part, statistic in zip(entry.layout.matrices(len(rows)), statistics, strict=True):
+            kept[part.rows], new = self._method(rows[part.rows].to(self._dtype), statistic)
+            if new is not None:
+                values[part.rows] = new.to(values.dtype)
+                self.changed[entry.name] = weight  # until it is undone, the values are in the model
+        self.keep[entry.name] = entry.layout.stored(kept, weight.shape)
+        self._before[entry.name] = (entry, weight.clone())
+        weight.copy_(entry.layout.stored(values, weight.shape).masked_fill_(~self.keep[entry.name], 0))
+        self._experts += len(statistics)
+        self._alone += without_inputs
+
+    def undo(self) -> None:
+        """Put the model's own values back, and keep the changed ones."""
+        for name, (entry, before) in self._before.items():
+            weight = entry.weight.detach()
+            if name in self.changed:
+                self.changed[name] = weight.clone()
+            weight.copy_(before)
+            self._before[name] = (entry, weight)  # lets the copy go
+        self._before.clear()
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """Put the model's own values back at the end, whatever happens."""
+        try:
+            yield
+        finally:
+            self.undo()
+
+    def warn(self) -> None:
+        """Say how many experts had no inputs."""
+        if self._alone:
+            warnings.warn(
+                f"no calibration token was sent to {self._alone:,} of {self._experts:,} matrices, all of experts: they "
+                "are pruned by magnitude; calibrate on more windows to reach them",
+                stacklevel=4,
+            )

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import torch
 
-from ..errors import InputError
+from ..errors import check_number
 from .zeros import not_finite_error
 
 _CHUNK = 1 << 16  # weights that are brought to fp64 at a time
@@ -31,8 +31,7 @@ def effective_sparsity(weights: Mapping[str, torch.Tensor], share: float = 0.99)
     >>> effective_sparsity({"w": torch.tensor([3.0, 4.0, 0.0, 0.0])}, share=0.5)
     0.75
     """
-    if not 0 < share <= 1:
-        raise InputError(f"share {share!r} is not allowed: give a number above 0 and at most 1, such as 0.99")
+    share = check_number("share", share, lambda s: 0 < s <= 1, "a number above 0 and at most 1, such as 0.99")
     magnitudes = _sorted_magnitudes(weights)
     if not len(magnitudes):
         return 0.0

@@ -14,8 +14,8 @@ from torch import nn
 from torch.nn import functional
 
 from ..errors import InputError, one_line
-from .mask_io import modules_with
 from .masks import Mask
+from .torch_pruning import modules_with
 
 Compressed = torch.sparse.SparseSemiStructuredTensor
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 
-from ..errors import InputError, check_sparsity
+from ..errors import InputError, check_sparsity, shown
 from ..specs.methods import Scope
 from . import radix_select
 from .allocation import pruned_count, removed_per_layer
 from .masks import Mask
+
+#: Up to so many sparsities of a sweep are listed where one is not in it.
+_LISTED = 10
+#: Sparsities that differ by no more are the same level of a sweep.
+_SAME = 1e-9
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class Levels:
     Such masks nest: what goes at one sparsity goes at every higher one. So one number a weight stands for all masks.
 
     Attributes:
-        sparsities: the sparsities of the sweep, ascending.
+        sparsities: the sparsities of the sweep, ascending, as ``check_sparsity`` reads them.
         level: a uint8 tensor per parameter, by the parameter's name and of its shape: for each weight the position in
             ``sparsities`` at which it goes first, or ``len(sparsities)`` if it always stays.
 
@@ -33,16 +38,24 @@ class Levels:
     sparsities: tuple[float, ...]
     level: Mapping[str, torch.Tensor]
 
-    def mask(self, sparsity: float) -> Mask:
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sparsities", _ascending(self.sparsities))
+
+    def mask(self, sparsity: float | str) -> Mask:
         """Return the mask at one of the sparsities: a view, made tensor by tensor as it is read.
+
+        Sparsities that differ by rounding alone, as 0.1 * 3 and 0.3 do, are the same.
 
         Raises:
             InputError: the sparsity is not in the sweep.
         """
-        if sparsity not in self.sparsities:
-            listed = ", ".join(f"{s:g}" for s in self.sparsities)
-            raise InputError(f"sparsity {sparsity!r} is not in this sweep: choose from {listed}")
-        return Mask(_View(self.level, self.sparsities.index(sparsity)))
+        wanted = check_sparsity(sparsity)
+        near = sorted(self.sparsities, key=lambda level: abs(level - wanted))[:_LISTED]
+        if not near or abs(near[0] - wanted) > _SAME:
+            listed = ", ".join(f"{level:.9g}" for level in sorted(near))
+            of_all = f", the nearest of {len(self.sparsities)}" if len(self.sparsities) > _LISTED else ""
+            raise InputError(f"sparsity {sparsity!r} is not in this sweep: choose from {listed}{of_all}")
+        return Mask(_View(self.level, self.sparsities.index(near[0])))
 
     def masks(self) -> Iterator[Mask]:
         """Yield the masks of all sparsities, in ascending order."""
@@ -79,16 +92,24 @@ def rank_levels(scores: Mapping[str, torch.Tensor], sparsities: Sequence[float |
     Raises:
         InputError: a sparsity or the scope is not allowed, or a score is NaN or infinite (the message names it).
     """
-    fractions = [check_sparsity(s) for s in sparsities]
-    if fractions != sorted(set(fractions)) or len(fractions) > radix_select.MOST_RANKS:
-        raise InputError(f"sparsities {fractions} are not allowed: they must ascend, and be at most 127")
+    fractions = _ascending(sparsities)
     size = sum(tensor.numel() for tensor in scores.values())
-    counts = [pruned_count(sparsity, size) for sparsity in sparsities]
+    counts = [pruned_count(sparsity, size) for sparsity in fractions]
     if scope == Scope.GLOBAL:
-        return Levels(tuple(fractions), radix_select.removal_levels(scores, counts))
+        return Levels(fractions, radix_select.removal_levels(scores, counts))
     shapes = {name: tensor.shape for name, tensor in scores.items()}
     shares = [removed_per_layer(shapes, count, scope) for count in counts]
     level: dict[str, torch.Tensor] = {}
     for name, tensor in scores.items():
         level |= radix_select.removal_levels({name: tensor}, [share[name] for share in shares])
-    return Levels(tuple(fractions), level)
+    return Levels(fractions, level)
+
+
+def _ascending(sparsities: Iterable[float | str]) -> tuple[float, ...]:
+    """Return the sparsities of a sweep as numbers, once it is clear that they ascend."""
+    if isinstance(sparsities, str) or not isinstance(sparsities, Iterable) or getattr(sparsities, "ndim", 1) != 1:
+        raise InputError(f"sparsities {shown(sparsities)} are not allowed: give a list, such as [0.1, 0.2]")
+    fractions = tuple(check_sparsity(sparsity) for sparsity in sparsities)
+    if list(fractions) != sorted(set(fractions)) or len(fractions) > radix_select.MOST_RANKS:
+        raise InputError(f"sparsities {list(fractions)} are not allowed: they must ascend, and be at most 127")
+    return fractions

@@ -11,7 +11,7 @@ from .levels import Levels, rank_levels
 from .masks import Mask
 from .method import Pruned, Request
 from .n_m import n_m
-from .prunable import prunable_weights, transposed_names
+from .prunable import prunable_matrices, prunable_weights
 
 
 def prune(model: nn.Module, request: Request) -> Pruned:
@@ -24,10 +24,14 @@ def prune(model: nn.Module, request: Request) -> Pruned:
     >>> prune(model, Request(sparsity=0.25)).mask.sparsity
     0.25
     """
-    weights = prunable_weights(model)
     if request.pattern:
-        return Pruned(n_m(weights, request.pattern, transposed_names(model)))
+        entries = prunable_matrices(model, request.include, request.exclude)
+        by_rows = n_m({name: entry.layout.rows(entry.values) for name, entry in entries.items()}, request.pattern)
+        return Pruned(
+            Mask({name: entry.layout.stored(by_rows.keep[name], entry.weight.shape) for name, entry in entries.items()})
+        )
     assert request.sparsity is not None
+    weights = prunable_weights(model, request.include, request.exclude)
     return Pruned(next(rank_levels(weights, [request.sparsity], request.scope).masks()))
 
 

@@ -1,4 +1,4 @@
-"""Write masks to disk and read them back, and convert them to and from the formats that others use."""
+"""Write masks to disk and read them back, and read them from pruned checkpoints."""
 
 from __future__ import annotations
 
@@ -12,13 +12,10 @@ import numpy as np
 import safetensors.torch
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import nn
-from torch.nn.utils import prune
 
-from ..errors import InputError, one_line
+from ..errors import InputError, one_line, suggestion
 from ..files import writing
 from .masks import Mask
-from .prunable import is_linear
 
 #: The one metadata entry of a mask's file (a single one, since safetensors writes several in no fixed order).
 _ENTRY = "essparse_mask"
@@ -48,7 +45,7 @@ def save_mask(mask: Mask, weights: Mapping[str, torch.Tensor], path: Path) -> No
     """
     shapes, packed = [], {}
     for name, kept in mask.keep.items():
-        _check(name, kept, weights.get(name), "the mask is not of these weights")
+        _check(name, kept, weights, "the mask is not of these weights")
         shapes.append([name, list(kept.shape)])
         packed[name] = torch.from_numpy(np.packbits(kept.cpu().flatten().numpy()))
     covered = {name: weights[name] for name in packed}
@@ -58,7 +55,7 @@ def save_mask(mask: Mask, weights: Mapping[str, torch.Tensor], path: Path) -> No
         "mask_sha256": _checksum(shapes, packed),
     }
     data = safetensors.torch.save(packed, {_ENTRY: json.dumps(metadata)})
-    with writing(path) as file:
+    with writing(Path(path)) as file:
         file.write(data)
 
 
@@ -98,7 +95,7 @@ def load_mask(path: Path, weights: Mapping[str, torch.Tensor] | None = None) -> 
     if weights is not None:
         complaint = f"the mask in {path} was made for other weights"
         for name, kept in keep.items():
-            _check(name, kept, weights.get(name), complaint)
+            _check(name, kept, weights, complaint)
         if weights_fingerprint({name: weights[name] for name in keep}) != weights_sha256:
             raise InputError(
                 f"{complaint}: names and shapes are the same, values differ (if they were trained since, load the mask "
@@ -127,78 +124,6 @@ def weights_fingerprint(weights: Mapping[str, torch.Tensor]) -> str:
     return digest.hexdigest()
 
 
-def apply_torch_pruning(mask: Mask, model: nn.Module) -> None:
-    """Prune a model the way ``torch.nn.utils.prune`` does: ``weight_orig`` times ``weight_mask``.
-
-    The removed weights keep their values in ``weight_orig``, so the pruning can be undone or changed; every forward
-    pass multiplies anew. For training, ``Mask.held`` costs less. A weight that several modules share is pruned in each
-    of them, and stays shared.
-
-    Args:
-        mask: a mask by the names of the model's parameters.
-        model: the model; changed in place. ``prune.remove`` makes the zeros final.
-
-    Raises:
-        InputError: the mask is of another model, or torch has pruned the model already. Then nothing is changed.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.prune.custom_from_mask.html
-
-    >>> import torch
-    >>> from torch.nn.utils import prune
-    >>> model = torch.nn.Sequential(torch.nn.Linear(2, 1))
-    >>> apply_torch_pruning(Mask({"0.weight": torch.tensor([[True, False]])}), model)
-    >>> prune.is_pruned(model), sorted(model.state_dict())
-    (True, ['0.bias', '0.weight_mask', '0.weight_orig'])
-    """
-    pairs = [(modules_with(model, name, kept), kept) for name, kept in mask.keep.items()]
-    for modules, kept in pairs:
-        for module, attribute in modules:
-            prune.custom_from_mask(module, attribute, kept.to(getattr(module, attribute).device))
-
-
-def mask_from_torch_pruning(source: nn.Module | Mapping[str, torch.Tensor]) -> Mask:
-    """Return the mask of a model that ``torch.nn.utils.prune`` has pruned, from its ``*_mask`` buffers.
-
-    Args:
-        source: the model, or its ``state_dict``.
-
-    Returns:
-        The mask under the names before pruning (``….weight_mask`` masks ``….weight``). A shared weight is listed
-        once: of a model, under the name of the first linear layer that has it; of a ``state_dict``, under its first
-        name.
-
-    Raises:
-        InputError: nothing is pruned, or a mask holds other values than 0 and 1.
-
-    Source: https://docs.pytorch.org/docs/stable/generated/torch.nn.utils.prune.custom_from_mask.html
-
-    >>> import torch
-    >>> from torch.nn.utils import prune
-    >>> layer = prune.custom_from_mask(torch.nn.Linear(2, 1), "weight", torch.tensor([[1, 0]]))
-    >>> mask_from_torch_pruning(layer).keep
-    {'weight': tensor([[ True, False]])}
-    """
-    tensors = source.state_dict(keep_vars=True) if isinstance(source, nn.Module) else source
-    stems = [name.removesuffix("_mask") for name in tensors if name.endswith("_mask")]
-    pruned = [name for name in stems if f"{name}_orig" in tensors]  # others, such as attention masks, do not prune
-    if not pruned:
-        raise InputError(
-            "nothing is pruned there: torch.nn.utils.prune leaves weight_orig and weight_mask, and here are none"
-        )
-    linear = _linear_weights(source) if isinstance(source, nn.Module) else set()
-    linear_first = sorted(pruned, key=lambda name: name not in linear)  # stable: otherwise in the order of the model
-    name_of: dict[object, str] = {}
-    for name in linear_first:
-        name_of.setdefault(_identity(tensors[f"{name}_orig"]), name)
-    keep = {}
-    for name in sorted(name_of.values(), key=pruned.index):
-        values = tensors[f"{name}_mask"].detach()
-        keep[name] = values != 0
-        if not torch.equal(keep[name].to(values.dtype), values):
-            raise InputError(f"{name}_mask is no mask: it holds other values than 0 and 1")
-    return Mask(keep)
-
-
 def mask_from_zeros(weights: Mapping[str, torch.Tensor]) -> Mask:
     """Return the mask of a pruned checkpoint: it removes the weights that are exactly 0 or −0.
 
@@ -212,40 +137,15 @@ def mask_from_zeros(weights: Mapping[str, torch.Tensor]) -> Mask:
     return Mask({name: weight.detach() != 0 for name, weight in weights.items()})
 
 
-def modules_with(model: nn.Module, name: str, kept: torch.Tensor) -> list[tuple[nn.Module, str]]:
-    """Return the modules that hold a mask's parameter, each with the attribute's name; several if it is shared.
-
-    Args:
-        model: the model that has the parameter.
-        name: name of the parameter in the model.
-        kept: the mask of the parameter, which must have its shape.
-
-    Raises:
-        InputError: the model lacks the parameter, has it in another shape, or torch has pruned it already.
-
-    >>> import torch
-    >>> model = torch.nn.Sequential(torch.nn.Embedding(3, 2), torch.nn.Linear(2, 3))
-    >>> model[1].weight = model[0].weight
-    >>> modules_with(model, "1.weight", torch.ones(3, 2))
-    [(Embedding(3, 2), 'weight'), (Linear(in_features=2, out_features=3, bias=True), 'weight')]
-    """
-    parameters = dict(model.named_parameters(remove_duplicate=False))
-    if f"{name}_orig" in parameters:
-        raise InputError(f"{name} is pruned by torch.nn.utils.prune already: make that final with prune.remove first")
-    _check(name, kept, parameters.get(name), "the mask is of another model")
-    return [
-        (module, attribute)
-        for module in model.modules()
-        for attribute, held in module.named_parameters(recurse=False, remove_duplicate=False)
-        if held is parameters[name]
-    ]
-
-
-def _check(name: str, kept: torch.Tensor, weight: torch.Tensor | None, complaint: str) -> None:
+def _check(name: str, kept: torch.Tensor, weights: Mapping[str, torch.Tensor], complaint: str) -> None:
     """Check that a weight exists and has the shape of its mask."""
-    if weight is None or weight.shape != kept.shape:
-        shape = "no such weight" if weight is None else f"shape {tuple(weight.shape)}"
-        raise InputError(f"{complaint}: {name} has shape {tuple(kept.shape)} there, {shape} here")
+    weight = weights.get(name)
+    if weight is None:
+        raise InputError(
+            f"{complaint}: {name} has shape {tuple(kept.shape)} there, no such weight here{suggestion(name, weights)}"
+        )
+    if weight.shape != kept.shape:
+        raise InputError(f"{complaint}: {name} has shape {tuple(kept.shape)} there, shape {tuple(weight.shape)} here")
 
 
 def _checksum(shapes: list[list], packed: Mapping[str, torch.Tensor]) -> str:
@@ -260,13 +160,3 @@ def _unpack(packed: torch.Tensor, shape: list[int]) -> torch.Tensor:
         raise ValueError(f"{packed.numel()} numbers of {packed.dtype} for {size} bits")
     bits = np.unpackbits(packed.numpy(), count=size)
     return torch.from_numpy(bits.view(np.bool_).reshape(shape))
-
-
-def _linear_weights(model: nn.Module) -> set[str]:
-    """Return the names of the weights of the model's linear layers."""
-    return {f"{path}.weight".lstrip(".") for path, module in model.named_modules() if is_linear(module)}
-
-
-def _identity(tensor: torch.Tensor) -> object:
-    """Return what is the same for shared weights, also in a ``state_dict``, which detaches them one by one."""
-    return (tensor.device, tensor.data_ptr()) if tensor.data_ptr() else id(tensor)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import and_, or_
@@ -11,7 +11,9 @@ from typing import TypeVar
 import torch
 from torch import nn
 
-from ..errors import InputError
+from ..errors import InputError, suggestion
+from .masked_weights import MaskedWeights
+from .steps import after_steps, check_trains
 
 _Group = TypeVar("_Group", bound=Hashable)
 
@@ -45,7 +47,8 @@ class Mask:
     """Which weights of a model stay.
 
     Attributes:
-        keep: a boolean tensor per parameter, by the parameter's name and of its shape: True where the weight stays.
+        keep: a boolean tensor per parameter, by the parameter's name in the plain model (without what DDP,
+            ``torch.compile`` or PEFT add) and of its shape: True where the weight stays.
 
     >>> mask = Mask({"w": torch.tensor([True, False])}) & Mask({"w": torch.tensor([False, False])})
     >>> mask.sparsity
@@ -118,53 +121,63 @@ class Mask:
         return Mask({name: operation(kept, other.keep[name].to(kept.device)) for name, kept in self.keep.items()})
 
     def apply(self, model: nn.Module) -> None:
-        """Set the removed weights of a model to zero, in place.
+        """Set the removed weights of a model to zero, in place, whatever they are: NaN, too.
+
+        Args:
+            model: the model, plain or wrapped (DDP, ``torch.compile``, FSDP2, PEFT).
 
         Raises:
-            InputError: the model lacks a parameter of the mask, or has it in another shape.
+            InputError: the model lacks a parameter of the mask, has it in another shape, computes it from others, or
+                does not hold its values. Nothing is changed then.
         """
-        _zero(self._pairs(model))
+        MaskedWeights(model, self.keep).zero()
 
     @contextmanager
     def held(self, model: nn.Module, optimizer: torch.optim.Optimizer) -> Iterator[None]:
         """Set the removed weights of a model to zero, and again after every step of ``optimizer``.
 
         The gradients reach the optimizer unchanged. So, for every element-wise optimizer, its moments of the weights
-        that stay are those of an update in which the removed weights have no part.
+        that stay are those of an update in which the removed weights have no part. The weights are looked up at every
+        step: the model may be moved, cast, loaded or wrapped anew within the block. To merge an adapter into a matrix
+        (PEFT's ``merge_and_unload``) fills its removed weights: apply the mask again after it.
+
+        Args:
+            model: the model, plain or wrapped (DDP, ``torch.compile``, FSDP2, PEFT).
+            optimizer: what trains it; also as accelerate prepared it, or a list where several optimizers train it.
 
         Raises:
-            InputError: the model lacks a parameter of the mask, or has it in another shape.
+            InputError: the model lacks a parameter of the mask, now or later, has it in another shape, computes it
+                from others, or does not hold its values; ``optimizer`` is none, or trains no parameter of the model;
+                or, at the end of the block, removed weights are not zero, because something other than the
+                optimizer's steps has changed them. They are set to zero all the same.
         """
-        pairs = self._pairs(model)  # once, so that the mask moves to a GPU now and not at every step
-        _zero(pairs)
-        hook = optimizer.register_step_post_hook(lambda *_: _zero(pairs))
-        try:
+        weights = MaskedWeights(model, self.keep)
+        check_trains(optimizer, model)
+        with after_steps(optimizer, weights.zero):
+            weights.zero()
             yield
-        finally:
-            hook.remove()
+        drifted = weights.nonzero()
+        weights.zero()
+        if drifted:
+            raise InputError(
+                f"the mask was not held: {drifted:,} of its {self.pruned:,} removed weights were not zero at the end. "
+                "Something other than a step of this optimizer wrote them, such as another optimizer, a merged adapter "
+                "or load_state_dict. They are zero now; if the model was trained so, train it again and pass held each "
+                "of its optimizers, as a list"
+            )
+        check_trains(optimizer, model)
 
     def drift(self, model: nn.Module) -> int:
-        """Return how many of the removed weights are not zero in a model: 0 if the mask was held.
+        """Return how many of the removed weights are not zero in a model: 0 if the mask was held. NaN is not zero.
+
+        Args:
+            model: the model, plain or wrapped. Of a sharded model all processes must call this together.
 
         Raises:
-            InputError: the model lacks a parameter of the mask, or has it in another shape.
+            InputError: the model lacks a parameter of the mask, has it in another shape, computes it from others, or
+                does not hold its values.
         """
-        return sum(int(weight.masked_fill(kept, 0).count_nonzero()) for weight, kept in self._pairs(model))
-
-    @torch.no_grad()
-    def _pairs(self, model: nn.Module) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """Return the mask's weights in a model, each with its part of the mask on the same device."""
-        parameters = dict(model.named_parameters(remove_duplicate=False))  # a shared weight by each of its names
-        pairs = []
-        for name, kept in self.keep.items():
-            weight = parameters.get(name)
-            if weight is None or weight.shape != kept.shape:
-                shape = "no such weight" if weight is None else f"shape {tuple(weight.shape)}"
-                raise InputError(
-                    f"the mask is of another model: {name} has shape {tuple(kept.shape)} there, {shape} here"
-                )
-            pairs.append((weight.detach(), kept.to(weight.device)))
-        return pairs
+        return MaskedWeights(model, self.keep).nonzero()
 
 
 def check_same_matrices(one: Mask, other: Mask) -> None:
@@ -178,14 +191,11 @@ def check_same_matrices(one: Mask, other: Mask) -> None:
     for name in {**shapes, **other_shapes}:
         shape, other_shape = shapes.get(name, "absent"), other_shapes.get(name, "absent")
         if shape != other_shape:
+            lacking = shapes if shape == "absent" else other_shapes
+            near = suggestion(name, lacking) if name not in lacking else ""
             raise InputError(
-                f"the masks are of different models: {name} is {shape} in one and {other_shape} in the other"
+                f"the masks are of different models: {name} is {shape} in one and {other_shape} in the other{near}"
             )
-
-
-def _zero(pairs: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> None:
-    for weight, kept in pairs:
-        weight.mul_(kept)
 
 
 def zeros_and_size(weights: Mapping[str, torch.Tensor]) -> tuple[int, int]:

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from ..errors import InputError, check_sparsity
+from ..errors import InputError, check_seed, check_sparsity
 from ..specs.methods import Scope
+from .masked_weights import local_part, local_values
 from .masks import Mask
+from .wrapped import plain_parameters
 
 #: Token numbers of shape (sequences, length), or a model's inputs by name, the sequences along their first dimension.
 Calibration = torch.Tensor | Mapping[str, torch.Tensor]
@@ -26,6 +28,8 @@ class Request:
         scope: over what the weights are ranked, for methods that have a choice.
         seed: of the methods that draw numbers.
         calibration: what flows through the model while a calibrated method prunes it; None for other methods.
+        include: patterns of the parameters to prune, such as ``*.mlp.*`` (a sparsity is of these); () for all.
+        exclude: patterns of the parameters to leave dense.
     """
 
     sparsity: float | None = None
@@ -33,12 +37,15 @@ class Request:
     scope: str = Scope.GLOBAL
     seed: int = 0
     calibration: Calibration | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.sparsity is None) == (not self.pattern):
             raise InputError("give either a sparsity, such as 0.4, or a pattern, such as 2:4")
         if self.sparsity is not None:
             object.__setattr__(self, "sparsity", check_sparsity(self.sparsity))
+        object.__setattr__(self, "seed", check_seed(self.seed))
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,6 @@ class Pruned:
             InputError: the model has no such parameter, or another shape; nothing is changed then.
         """
         self.mask.apply(model)
-        parameters = dict(model.named_parameters(remove_duplicate=False))
+        parameters = plain_parameters(model)
         for name, values in self.values.items():
-            parameters[name].copy_(values)
+            local_values(parameters[name]).copy_(local_part(name, values, parameters[name]))

@@ -1,128 +1,101 @@
-"""Find the weights that are pruned: the matrices of the transformer blocks, by walking the module tree."""
+"""Find the weights that are pruned: the matrices of the transformer blocks, by walking the module tree.
+
+Nothing is overlooked in silence. Every parameter of a block that has two dimensions or more is either found here, or
+left out for a stated reason (``left_out``), or named in an error.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 
 import torch
 from torch import nn
 
 from ..errors import InputError
-
-#: The last parts of a module's name that say which of a block's matrices it is, in the names of BERT, MPNet,
-#: ViT, OPT, GPT-2 and Llama. Longer endings are looked up first.
-_COMPONENTS = {
-    "query": ("query", "q_proj", "attn.q", "q"),
-    "key": ("key", "k_proj", "attn.k", "k"),
-    "value": ("value", "v_proj", "attn.v", "v"),
-    "attention output": ("attention.output.dense", "out_proj", "o_proj", "attn.o", "attn.c_proj", "o"),
-    "intermediate": ("intermediate.dense", "fc1", "up_proj", "gate_proj", "mlp.c_fc"),
-    "output": ("output.dense", "fc2", "down_proj", "mlp.c_proj"),
-}
-_ENDINGS = sorted(
-    ((ending, component) for component, endings in _COMPONENTS.items() for ending in endings),
-    key=lambda pair: -len(pair[0]),
-)
+from .survey import PrunableMatrix, Survey, survey_blocks
 
 
-@dataclass(frozen=True, kw_only=True)
-class PrunableMatrix:
-    """A weight matrix of a transformer block.
-
-    Attributes:
-        name: name of the parameter in the model, such as ``encoder.layer.0.output.dense.weight``.
-        weight: the parameter itself, not a copy.
-        depth: number of the block that has the matrix, from 0.
-        component: role of the matrix in the block (query, key, value, attention output, intermediate, output, other).
-        transposed: whether the matrix is stored as (inputs, outputs), as in GPT-2, and not as (outputs, inputs).
-    """
-
-    name: str
-    weight: nn.Parameter
-    depth: int
-    component: str
-    transposed: bool = False
-
-
-def prunable_matrices(model: nn.Module) -> dict[str, PrunableMatrix]:
+def prunable_matrices(
+    model: nn.Module, include: Iterable[str] = (), exclude: Iterable[str] = ()
+) -> dict[str, PrunableMatrix]:
     """Return the matrices of a model's transformer blocks, by parameter name, in the model's order.
 
-    A block is an element of a ``ModuleList`` that is made of several modules, matrices among them. Embeddings, biases,
-    norms, poolers and heads lie outside of blocks or are no matrices. A weight that several modules share is listed
-    once (paper, §3: six matrices a block, 84,934,656 weights in bert-base).
+    A block is an element of a ``ModuleList`` or a uniform ``nn.Sequential`` that is made of several modules, matrices
+    among them. Linear layers, fused projections, experts in one tensor and convolutions of one position are found.
+    Embeddings, biases, norms, poolers and heads lie outside of blocks or are no matrices; routers, wider convolutions
+    and adapters are left alone (``left_out`` counts them). A weight that several modules share is listed once (paper,
+    §3: six matrices a block, 84,934,656 weights in bert-base).
 
     Args:
-        model: any PyTorch model; not changed.
+        model: any PyTorch model, wrapped or not; not changed.
+        include: patterns of parameter names, such as ``*.mlp.*``: only these are returned; all, if there are none.
+        exclude: patterns of parameter names that are left out.
 
     Raises:
-        InputError: the model has no such blocks.
+        InputError: the model has no such blocks; or its blocks have other matrices that are not known here, and that
+            ``exclude`` does not name; or a pattern fits nothing.
 
     >>> from transformers import BertConfig, BertModel
     >>> model = BertModel(BertConfig(vocab_size=8, hidden_size=8, num_hidden_layers=2, num_attention_heads=1))
     >>> [entry.component for entry in prunable_matrices(model).values() if entry.depth == 1]
     ['query', 'key', 'value', 'attention output', 'intermediate', 'output']
+    >>> list(prunable_matrices(model, include=["*.0.attention.self.*"], exclude=["*.key.weight"]))
+    ['encoder.layer.0.attention.self.query.weight', 'encoder.layer.0.attention.self.value.weight']
     """
-    matrices: dict[str, PrunableMatrix] = {}
-    listed: set[int] = set()
-    for list_name, blocks in _outermost_lists(model):
-        for depth, block in enumerate(blocks):
-            for name, module in block.named_modules():
-                weight = getattr(module, "weight", None)
-                if not name or not is_linear(module) or not isinstance(weight, nn.Parameter):
-                    continue  # an element that is itself a matrix (no name) is no block
-                if id(weight) in listed:
-                    continue
-                listed.add(id(weight))
-                full_name = ".".join(part for part in (list_name, str(depth), name, "weight") if part)
-                matrices[full_name] = PrunableMatrix(
-                    name=full_name,
-                    weight=weight,
-                    depth=depth,
-                    component=component_of(name),
-                    transposed=not isinstance(module, nn.Linear),
-                )
-    if not matrices:
-        raise InputError(
-            f"{type(model).__name__} has no transformer blocks (a ModuleList of composite modules with linear "
-            "layers), so there is nothing to prune"
-        )
-    return matrices
+    survey = survey_blocks(model)
+    include, exclude = _patterns(include), _patterns(exclude)
+    names = [*survey.matrices, *survey.unknown]
+    for pattern in (*include, *exclude):
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise InputError(f"pattern {pattern!r} fits no weight of the blocks: they are called such as {names[0]}")
+    if not include:
+        _check_all_known(model, survey, exclude)
+    chosen = {
+        name: entry
+        for name, entry in survey.matrices.items()
+        if (not include or _fits(name, include)) and not _fits(name, exclude)
+    }
+    if not chosen:
+        raise InputError("include and exclude leave no weight of the blocks to prune")
+    return chosen
 
 
-def _outermost_lists(model: nn.Module) -> Iterator[tuple[str, nn.ModuleList]]:
-    """Yield the lists of modules that lie in no other such list, by name."""
-    names: list[str] = []
-    for name, module in model.named_modules():
-        inside = any(name.startswith(f"{outer}.") for outer in names)
-        if isinstance(module, nn.ModuleList) and not inside:
-            names.append(name)
-            yield name, module
-
-
-def component_of(name: str) -> str:
-    """Return the role of a matrix from the name of its module inside the block, or ``other``."""
-    for ending, role in _ENDINGS:
-        if name == ending or name.endswith(f".{ending}"):
-            return role
-    return "other"
-
-
-def prunable_weights(model: nn.Module) -> dict[str, torch.Tensor]:
+def prunable_weights(
+    model: nn.Module, include: Iterable[str] = (), exclude: Iterable[str] = ()
+) -> dict[str, torch.Tensor]:
     """Return the values of a model's prunable matrices by parameter name: detached views, not copies.
 
     Args:
         model: any PyTorch model made of transformer blocks.
+        include: patterns of names, as for ``prunable_matrices``.
+        exclude: patterns of names, as for ``prunable_matrices``.
 
     Raises:
-        InputError: the model has no such blocks.
+        InputError: as ``prunable_matrices``; or the values of a weight are not in the model (meta, offloaded).
 
     >>> from transformers import BertConfig, BertModel
     >>> model = BertModel(BertConfig(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1))
     >>> prunable_weights(model)["encoder.layer.0.attention.self.query.weight"].shape
     torch.Size([8, 8])
     """
-    return {name: entry.weight.detach() for name, entry in prunable_matrices(model).items()}
+    return {name: entry.values for name, entry in prunable_matrices(model, include, exclude).items()}
+
+
+def left_out(model: nn.Module) -> dict[str, int]:
+    """Return how many weights of a model's blocks are never pruned, by the reason, most first.
+
+    Biases, norms and other vectors are not counted: they are no matrices.
+
+    Args:
+        model: any PyTorch model made of transformer blocks.
+
+    >>> left_out(nn.Sequential(*(nn.TransformerEncoderLayer(4, 1, 8) for _ in range(2))))
+    {}
+    """
+    counts = survey_blocks(model).left_out
+    return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
 
 
 def transposed_names(model: nn.Module) -> set[str]:
@@ -132,7 +105,7 @@ def transposed_names(model: nn.Module) -> set[str]:
         model: any PyTorch model made of transformer blocks.
 
     Raises:
-        InputError: the model has no such blocks.
+        InputError: as ``prunable_matrices``.
 
     >>> from transformers import GPT2Config, GPT2Model
     >>> len(transposed_names(GPT2Model(GPT2Config(vocab_size=8, n_embd=8, n_layer=1, n_head=1))))
@@ -141,7 +114,31 @@ def transposed_names(model: nn.Module) -> set[str]:
     return {name for name, entry in prunable_matrices(model).items() if entry.transposed}
 
 
-def is_linear(module: nn.Module) -> bool:
-    """Return whether a module multiplies its input by a matrix of weights."""
-    # GPT-2 keeps its matrices, transposed, in transformers' Conv1D
-    return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
+def _check_all_known(model: nn.Module, survey: Survey, exclude: tuple[str, ...]) -> None:
+    """Raise an error if blocks have matrices that are not known and not excluded."""
+    unknown = {name: size for name, size in survey.unknown.items() if not _fits(name, exclude)}
+    if not unknown:
+        return
+    known = sum(entry.weight.numel() for entry in survey.matrices.values())
+    share = sum(unknown.values()) / (sum(unknown.values()) + known)
+    listed = list(unknown)
+    more = f" and {len(listed) - 2} more" if len(listed) > 2 else ""
+    remedies = [survey.remedies[name] for name in listed if name in survey.remedies]
+    raise InputError(
+        f"{share:.2%} of the weights of {type(model).__name__}'s blocks are not seen: {', '.join(listed[:2])}{more}, "
+        f"stored in a way that is not known here. To go on: {remedies[0] if remedies else 'prune these by hand'}; "
+        f"or leave them out: exclude={_suggested(listed)!r}"
+    )
+
+
+def _suggested(names: list[str]) -> list[str]:
+    """Return patterns that fit these names in all blocks."""
+    return list(dict.fromkeys(re.sub(r"(?<![^.])\d+(?![^.])", "*", name) for name in names))
+
+
+def _patterns(patterns: Iterable[str]) -> tuple[str, ...]:
+    return (patterns,) if isinstance(patterns, str) else tuple(patterns)
+
+
+def _fits(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

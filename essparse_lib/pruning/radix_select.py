@@ -15,7 +15,7 @@ from itertools import accumulate, groupby
 import numpy as np
 import torch
 
-from ..errors import InputError
+from ..errors import InputError, check_whole
 
 #: The most ranks of one call. Levels and groups of undecided weights share the values of one byte.
 MOST_RANKS = 127
@@ -60,8 +60,8 @@ def magnitude_thresholds(weights: Mapping[str, torch.Tensor], ranks: Sequence[in
         ranks: at most 127 numbers k, ascending, each from 1 to the number of weights.
 
     Raises:
-        InputError: a weight is NaN or infinite, or a tensor has another dtype (the message names the tensor).
-        ValueError: the ranks are not as above.
+        InputError: a weight is NaN or infinite, or a tensor has another dtype (the message names the tensor); or the
+            ranks are not as above.
 
     Source: radix selection as in Alabi et al., "Fast k-selection algorithms for graphics processing units",
     ACM JEA 17, 2012.
@@ -90,8 +90,8 @@ def removal_levels(weights: Mapping[str, torch.Tensor], ranks: Sequence[int]) ->
         A uint8 tensor by name, of the weight's shape and on its device; ``len(ranks)`` where the weight always stays.
 
     Raises:
-        InputError: a weight is NaN or infinite, or a tensor has another dtype (the message names the tensor).
-        ValueError: the ranks are not as above.
+        InputError: a weight is NaN or infinite, or a tensor has another dtype (the message names the tensor); or the
+            ranks are not as above.
 
     >>> import torch
     >>> removal_levels({"w": torch.tensor([[3.0, -1.0, 2.0, 1.0]])}, [1, 2, 3])["w"]
@@ -116,8 +116,9 @@ def removal_levels(weights: Mapping[str, torch.Tensor], ranks: Sequence[int]) ->
 
 def _check(ranks: Sequence[int], weights: Mapping[str, torch.Tensor], least: int) -> None:
     size = sum(w.numel() for w in weights.values())
-    if list(ranks) != sorted(ranks) or len(ranks) > MOST_RANKS or any(not least <= k <= size for k in ranks):
-        raise ValueError(f"ranks {list(ranks)} must ascend from {least} to {size}, and be at most {MOST_RANKS}")
+    whole = [check_whole("rank", rank, -size) for rank in ranks]
+    if whole != sorted(whole) or len(whole) > MOST_RANKS or any(not least <= rank <= size for rank in whole):
+        raise InputError(f"ranks {whole} must ascend from {least} to {size}, and be at most {MOST_RANKS}")
 
 
 def _sorted_levels(weights: Mapping[str, torch.Tensor], ranks: Sequence[int]) -> dict[str, torch.Tensor]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
+from ..errors import check_seed
 from .levels import Levels, rank_levels
 from .masks import Mask
 from .method import Pruned, Request
@@ -25,7 +26,8 @@ def prune(model: nn.Module, request: Request) -> Pruned:
     0.25
     """
     assert request.sparsity is not None  # patterns do not go with it
-    return Pruned(random_mask(prunable_weights(model), request.sparsity, request.seed, request.scope))
+    weights = prunable_weights(model, request.include, request.exclude)
+    return Pruned(random_mask(weights, request.sparsity, request.seed, request.scope))
 
 
 def random_levels(
@@ -44,7 +46,7 @@ def random_levels(
             from all matrices together.
 
     Raises:
-        InputError: a sparsity or the scope is not allowed.
+        InputError: a sparsity, the seed or the scope is not allowed.
 
     Source: Liu et al., "The Unreasonable Effectiveness of Random Pruning", ICLR 2022, arXiv 2202.02643.
 
@@ -53,6 +55,7 @@ def random_levels(
     >>> [sweep.mask(s).pruned for s in (0.2, 0.9)]
     [20, 90]
     """
+    seed = check_seed(seed)
     return rank_levels(
         {name: _numbers(name, w.shape, seed).to(w.device) for name, w in weights.items()}, sparsities, scope
     )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import nn
 
-from ..errors import InputError
+from ..errors import InputError, check_number
 from .allocation import pruned_count
-from .calibrated import Amount, amount, check_positive, keep_within_rows, layer_by_layer
+from .calibrated import Amount, amount, keep_within_rows, layer_by_layer
+from .calibration import check_positive
 from .method import Calibration, Pruned, Request
 from .n_m import largest
 
@@ -26,11 +27,13 @@ def sparsegpt(
     block_size: int = 128,
     batch_size: int = 8,
     dtype: torch.dtype = torch.float32,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
 ) -> Pruned:
     """Remove the weights that cost a layer's outputs least, and let those to their right make up for each.
 
     Args:
-        model: any with one chain of transformer blocks; left alone.
+        model: any with transformer blocks; left alone.
         calibration: token numbers of shape (sequences, length), see ``calibration_windows``; or the model's inputs by
             name, as ``{"pixel_values": ...}``. Every position counts, so there must be no padding.
         sparsity: fraction in [0, 1): exactly ⌊sparsity · n⌋ of a matrix's n weights go, spread evenly over blocks of
@@ -41,6 +44,8 @@ def sparsegpt(
             right, gathered till then, are made.
         batch_size: sequences that go through a transformer block at once.
         dtype: precision of the Hessians and of all that is computed from them.
+        include: patterns of the parameters to prune, as for ``prunable_matrices``.
+        exclude: patterns of the parameters to leave dense.
 
     Returns:
         the mask and the updated weights, on the model's device.
@@ -65,14 +70,17 @@ def sparsegpt(
     """
     checked = amount(sparsity, pattern)
     check_positive(block_size=block_size)
-    if not 0 <= damping < float("inf"):
-        raise InputError(f"damping {damping!r} is not allowed: give a number from 0, such as 0.01")
+    damping = check_number("damping", damping, lambda d: d >= 0, "a number from 0, such as 0.01")
+
+    last: list[tuple[torch.Tensor, torch.Tensor]] = []  # queries, keys and values have one Hessian: factor it once
 
     def method(weight: torch.Tensor, hessian: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        if not last or last[0][0] is not hessian:
+            last[:] = [(hessian, inverse_factor(hessian, damping))]
         choice, step = _choice(checked, block_size)
-        return reconstructed(weight, hessian, choice, step, damping, block_size)
+        return reconstructed(weight, hessian, choice, step, damping, block_size, last[0][1])
 
-    return Pruned(*layer_by_layer(model, calibration, _products, method, batch_size, dtype))
+    return Pruned(*layer_by_layer(model, calibration, _products, method, batch_size, dtype, include, exclude))
 
 
 def prune(model: nn.Module, request: Request) -> Pruned:
@@ -81,11 +89,19 @@ def prune(model: nn.Module, request: Request) -> Pruned:
     Arguments and errors as of ``registry.prune``.
     """
     assert request.calibration is not None
-    return sparsegpt(model, request.calibration, request.sparsity, request.pattern)
+    amounts = {"sparsity": request.sparsity, "pattern": request.pattern}
+    chosen = {"include": request.include, "exclude": request.exclude}
+    return sparsegpt(model, request.calibration, **amounts, **chosen)  # type: ignore[arg-type]
 
 
 def reconstructed(
-    weight: torch.Tensor, hessian: torch.Tensor, choice: Choice, step: int, damping: float, block_size: int
+    weight: torch.Tensor,
+    hessian: torch.Tensor,
+    choice: Choice,
+    step: int,
+    damping: float,
+    block_size: int,
+    factor: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Prune one matrix, column by column from the left: return what stays, and the values of the weights that stay.
 
@@ -102,6 +118,7 @@ def reconstructed(
         damping: fraction of the mean diagonal to add to the diagonal.
         block_size: after at least so many columns, a multiple of ``step``, those to the right are updated. The result
             does not depend on it.
+        factor: ``inverse_factor(hessian, damping)``, if that is known already.
 
     Returns:
         boolean, and values with zeros elsewhere, both of the weight's shape.
@@ -117,23 +134,68 @@ def reconstructed(
     """
     columns = weight.shape[1]
     dead = hessian.diagonal() == 0  # inputs that are always zero: their weights go first, and survivors keep values
-    factor = _inverse_factor(hessian, dead, damping)
-    left = weight.masked_fill(dead, 0)
-    keep = torch.ones_like(weight, dtype=torch.bool)
+    factor = inverse_factor(hessian, damping) if factor is None else factor
+    left = weight.masked_fill(dead, 0).t().contiguous()  # column by column, since columns are worked on
+    keep = torch.ones_like(left, dtype=torch.bool)
     width = -(-block_size // step) * step
     for start in range(0, columns, width):
         end = min(start + width, columns)
-        block, inner = left[:, start:end].clone(), factor[start:end, start:end]
+        block, inner = left[start:end], factor[start:end, start:end]
         errors = torch.zeros_like(block)
         for j in range(end - start):
             if j % step == 0:
-                saliencies = (block[:, j : j + step] / inner.diagonal()[j : j + step]).square()
-                keep[:, start + j : start + j + step] = choice(saliencies, start + j)
-            errors[:, j] = block[:, j].masked_fill(keep[:, start + j], 0) / inner[j, j]
-            block[:, j:] -= torch.outer(errors[:, j], inner[j, j:])
-        left[:, start:end] = block
-        left[:, end:] -= errors @ factor[start:end, end:]
-    return keep, torch.where(dead, weight, left) * keep
+                saliencies = (block[j : j + step] / inner.diagonal()[j : j + step, None]).square()
+                keep[start + j : start + j + step] = choice(saliencies.t(), start + j).t()
+            errors[j] = block[j].masked_fill(keep[start + j], 0) / inner[j, j]
+            block[j:].addr_(inner[j, j:], errors[j], alpha=-1)
+        left[end:].addmm_(factor[start:end, end:].t(), errors, alpha=-1)
+    kept = keep.t()
+    return kept, torch.where(dead, weight, left.t()) * kept
+
+
+def inverse_factor(hessian: torch.Tensor, damping: float) -> torch.Tensor:
+    """Return the upper triangular U with UᵀU the inverse of the damped Hessian.
+
+    H read backwards is L Lᵀ by Cholesky, so H is V Vᵀ with V upper triangular, and U is V's inverse: one inverse of a
+    triangle in place of the whole inverse and its second decomposition in the authors' code.
+
+    Args:
+        hessian: the sum over tokens of x xᵀ, shape (inputs, inputs); inputs that are always zero count as one another's
+            equals, independent of all others.
+        damping: fraction of the mean diagonal to add to the diagonal.
+
+    Raises:
+        InputError: the damped Hessian is not positive definite.
+
+    >>> inverse_factor(torch.tensor([[4.0, 0.0], [0.0, 1.0]]), damping=0.0)
+    tensor([[0.5000, 0.0000],
+            [0.0000, 1.0000]])
+    """
+    dead = hessian.diagonal() == 0
+    damped = hessian.flip(0, 1)
+    damped.diagonal().add_((dead + damping * hessian.diagonal().mean()).flip(0))
+    lower, failed = torch.linalg.cholesky_ex(damped)
+    if failed:
+        raise InputError(
+            f"a Hessian of {len(hessian)} inputs is not positive definite with damping {damping!r}: raise the damping, "
+            "or calibrate on more tokens"
+        )
+    del damped
+    return _lower_inverse(lower).flip(0, 1)
+
+
+def _lower_inverse(lower: torch.Tensor, base: int = 256) -> torch.Tensor:
+    """Return the inverse of a lower triangular matrix, by halves: a third of the work of a solve for the identity."""
+    size = len(lower)
+    if size <= base:
+        identity = torch.eye(size, dtype=lower.dtype, device=lower.device)
+        return torch.linalg.solve_triangular(lower, identity, upper=False)
+    half = size // 2
+    inverse = torch.zeros_like(lower)
+    inverse[:half, :half] = _lower_inverse(lower[:half, :half], base)
+    inverse[half:, half:] = _lower_inverse(lower[half:, half:], base)
+    inverse[half:, :half] = inverse[half:, half:] @ (lower[half:, :half] @ inverse[:half, :half]).neg_()
+    return inverse
 
 
 def _choice(amount: Amount, block_size: int) -> tuple[Choice, int]:
@@ -148,23 +210,6 @@ def _choice(amount: Amount, block_size: int) -> tuple[Choice, int]:
         return largest(saliencies.reshape(1, -1), saliencies.numel() - removed, saliencies.numel()).view(rows, columns)
 
     return among_all, block_size
-
-
-def _inverse_factor(hessian: torch.Tensor, dead: torch.Tensor, damping: float) -> torch.Tensor:
-    """Return the upper triangular U with UᵀU the inverse of the damped Hessian.
-
-    H read backwards is L Lᵀ by Cholesky, so H is V Vᵀ with V upper triangular, and U is V's inverse: one triangular
-    solve in place of the explicit inverse and its second decomposition in the authors' code.
-    """
-    damped = hessian + torch.diag(dead + damping * hessian.diagonal().mean())
-    lower, failed = torch.linalg.cholesky_ex(damped.flip(0, 1))
-    if failed:
-        raise InputError(
-            f"a Hessian of {len(hessian)} inputs is not positive definite with damping {damping!r}: raise the damping, "
-            "or calibrate on more tokens"
-        )
-    identity = torch.eye(len(hessian), dtype=hessian.dtype, device=hessian.device)
-    return torch.linalg.solve_triangular(lower.flip(0, 1), identity, upper=True)
 
 
 def _products(inputs: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import nn
 
@@ -17,6 +19,8 @@ def wanda(
     pattern: str | tuple[int, int] | None = None,
     batch_size: int = 8,
     dtype: torch.dtype = torch.float32,
+    include: Iterable[str] = (),
+    exclude: Iterable[str] = (),
 ) -> Mask:
     """Remove of each output's weights those with the least ``|W_ij|`` · ‖X_j‖₂; nothing is trained or updated.
 
@@ -24,13 +28,15 @@ def wanda(
     scores go in the order of position.
 
     Args:
-        model: any with one chain of transformer blocks; left alone.
+        model: any with transformer blocks; left alone.
         calibration: token numbers of shape (sequences, length), see ``calibration_windows``; or the model's inputs by
             name, as ``{"pixel_values": ...}``. Every position counts, so there must be no padding.
         sparsity: fraction in [0, 1): exactly ⌊sparsity · inputs⌋ weights of every output go.
         pattern: instead, ``"2:4"`` or ``(2, 4)``: 2 of every 4 consecutive inputs of an output stay.
         batch_size: sequences that go through a block at once.
         dtype: precision of the norms and scores.
+        include: patterns of the parameters to prune, as for ``prunable_matrices``.
+        exclude: patterns of the parameters to leave dense.
 
     Returns:
         which weights stay, on the model's device.
@@ -57,7 +63,7 @@ def wanda(
     def method(weight: torch.Tensor, squares: torch.Tensor) -> tuple[torch.Tensor, None]:
         return keep_within_rows(weight.abs() * squares.sqrt(), checked), None
 
-    mask, _ = layer_by_layer(model, calibration, _squares, method, batch_size, dtype)
+    mask, _ = layer_by_layer(model, calibration, _squares, method, batch_size, dtype, include, exclude)
     return mask
 
 
@@ -67,7 +73,9 @@ def prune(model: nn.Module, request: Request) -> Pruned:
     Arguments and errors as of ``registry.prune``.
     """
     assert request.calibration is not None
-    return Pruned(wanda(model, request.calibration, request.sparsity, request.pattern))
+    amounts = {"sparsity": request.sparsity, "pattern": request.pattern}
+    chosen = {"include": request.include, "exclude": request.exclude}
+    return Pruned(wanda(model, request.calibration, **amounts, **chosen))  # type: ignore[arg-type]
 
 
 def _squares(inputs: torch.Tensor) -> torch.Tensor:

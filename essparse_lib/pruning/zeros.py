@@ -27,8 +27,8 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from ..errors import InputError
-from .prunable import PrunableMatrix
+from ..errors import InputError, check_number, shown
+from .survey import PrunableMatrix
 
 #: The thresholds τ at which weights are counted by default, a decade apart.
 THRESHOLDS = (1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
@@ -151,6 +151,8 @@ def count_zeros_by_component(
 ) -> dict[tuple[int, str], Zeros]:
     """Count the zeros of each component of each block: those of ``count_zeros``, added up over its matrices.
 
+    Queries, keys and values count apart also where one projection computes them.
+
     Args:
         matrices: prunable matrices, as from ``prunable_matrices(model).values()``.
         thresholds: τ, as for ``count_zeros``; leave them out (``()``) where exact zeros alone are needed: it is faster.
@@ -171,9 +173,9 @@ def count_zeros_by_component(
     absolute, relative = _check_positive(thresholds), _check_positive(deviations)
     counts: dict[tuple[int, str], Zeros] = {}
     for matrix in matrices:
-        place = (matrix.depth, matrix.component)
-        zeros = _count(matrix.name, matrix.weight, absolute, relative)
-        counts[place] = counts.get(place, NOTHING) + zeros
+        for component, weights in matrix.components():
+            place = (matrix.depth, component)
+            counts[place] = counts.get(place, NOTHING) + _count(matrix.name, weights, absolute, relative)
     return counts
 
 
@@ -250,11 +252,10 @@ def _bits(value: float, dtype: torch.dtype) -> int:
 
 
 def _check_positive(thresholds: Iterable[float]) -> tuple[float, ...]:
-    checked = tuple(thresholds)
-    for threshold in checked:
-        if not 0 < threshold < math.inf:
-            raise InputError(f"threshold {threshold!r} is not allowed: give a positive number, such as 1e-6")
-    return checked
+    wanted = "a positive number, such as 1e-6"
+    if not isinstance(thresholds, Iterable):
+        raise InputError(f"thresholds {shown(thresholds)} are not allowed: give a list, such as [1e-6]")
+    return tuple(check_number("threshold", threshold, lambda t: t > 0, wanted) for threshold in thresholds)
 
 
 def _add_counts(one: Mapping[float, int], other: Mapping[float, int]) -> Mapping[float, int]:

@@ -75,7 +75,7 @@ def _pruned_share(measurement: Measurement) -> dict[str, Any]:
                 "component": matrix.component,
                 "size": counts[name].size,
                 "pruned": counts[name].pruned,
-                "map": _map(mask.keep[name].T if matrix.transposed else mask.keep[name]),
+                "map": _map(matrix.layout.rows(mask.keep[name])),
             }
             for name, matrix in prunable_matrices(model).items()
         ]
@@ -164,7 +164,7 @@ def _pruning_order(measurement: Measurement) -> dict[str, Any]:
     for name, matrix in matrices.items():
         if matrix.depth != middle:
             continue
-        level = sweep.level[name].T if matrix.transposed else sweep.level[name]
+        level = matrix.layout.rows(sweep.level[name])
         corner = level[:_CORNER, :_CORNER]
         gone = (level.flatten().bincount(minlength=100).cumsum(0) / level.numel()).tolist()
         rows.append(

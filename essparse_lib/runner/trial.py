@@ -41,7 +41,6 @@ def checks(trial: Trial) -> dict[Hashable, Callable[[], object]]:
     pruning, training = trial.pruning, trial.training
     text = (pruning.method, pruning.calibration, pruning.windows, pruning.length) if pruning.calibration else None
     return {
-        ("seed", type(trial.seed), trial.seed): partial(_check_seed, trial),
         ("trial", trial.model, trial.task, training.max_length, training.held_out, text): partial(prepare, trial),
     }
 
@@ -65,17 +64,10 @@ def prepare(trial: Trial, bench: Workbench | None = None) -> None:
     from ..models import loading
 
     bench = bench or workbench.current()
-    _check_seed(trial)
     loading.check_fits(trial.model, tasks.get(trial.task).head, trial.training.max_length)
     bench.check(trial.task, trial.model, trial.training.max_length, trial.training.held_out)
     if METHODS[trial.pruning.method].calibrated:
         bench.windows(trial.pruning, trial.model, trial.seed)
-
-
-def _check_seed(trial: Trial) -> None:
-    """Check that the seed is one that all generators of random numbers take."""
-    if type(trial.seed) is not int or not 0 <= trial.seed < 2**64:
-        raise InputError(f"seed {trial.seed!r} is not allowed: give a whole number from 0 to below 2^64")
 
 
 def execute(trial: Trial, bench: Workbench | None = None) -> Record:

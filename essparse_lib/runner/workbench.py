@@ -178,7 +178,7 @@ def _draw_windows(method: str, corpus: str, windows: int, length: int, model: st
     """Return windows of a corpus, drawn anew: first documents, then windows of these."""
     from .. import corpora
     from ..models import loading
-    from ..pruning.calibrated import calibration_windows
+    from ..pruning.calibration import calibration_windows
 
     documents = corpora.get(corpus)
     try:

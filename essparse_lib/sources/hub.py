@@ -13,8 +13,10 @@ from ..errors import InputError, one_line
 from ..files import disk_refuses
 from . import tiny
 
-#: Patterns of what a model needs besides its weights: configuration and tokenizer, never code.
-_TEXT_FILES = ("*.json", "*.txt", "*.model")
+#: Patterns of what a model needs besides its weights: configuration, processors and tokenizer, never code.
+_TEXT_FILES = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "*.spm")
+#: Patterns of what goes with a model wherever it goes: its card and its licence.
+_PAPERS = ("*.md", "LICENSE*", "LICENCE*", "NOTICE*")
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,15 @@ def mirror_folders() -> list[Path]:
     return folders
 
 
-def repository_folder(repository: Repository, patterns: Sequence[str]) -> tuple[Path, str]:
+def repository_folder(
+    repository: Repository, patterns: Sequence[str], optional: Sequence[str] = ()
+) -> tuple[Path, str]:
     """Return a local folder with the files of a repository that match patterns; they are fetched if needed.
 
     Args:
         repository: the repository, which may be one that this package makes up (``tiny``).
         patterns: patterns of file names, relative to the repository.
+        optional: patterns of files that come along; a mirror that has such files alone does not have the repository.
 
     Returns:
         The folder, and where it comes from, in words (for the record of a trial).
@@ -65,11 +70,11 @@ def repository_folder(repository: Repository, patterns: Sequence[str]) -> tuple[
         mirrored = mirror / repository.id
         if any(match for pattern in patterns for match in mirrored.glob(pattern)):
             return mirrored, f"mirror of {repository.id}"
-    return _snapshot(repository, patterns), f"hub {repository.id}@{repository.revision}"
+    return _snapshot(repository, (*patterns, *optional)), f"hub {repository.id}@{repository.revision}"
 
 
 def model_folder(repository: Repository) -> tuple[Path, str]:
-    """Return a local folder with a model's configuration, tokenizer and weights (safetensors if it has them).
+    """Return a local folder with a model's configuration, tokenizer, licence and weights (safetensors if it has them).
 
     Args:
         repository: the model's repository.
@@ -80,10 +85,10 @@ def model_folder(repository: Repository) -> tuple[Path, str]:
     Raises:
         InputError: the model is in no mirror, not in the hub's cache, and the hub lacks it or cannot be reached.
     """
-    local, origin = repository_folder(repository, (*_TEXT_FILES, "*.safetensors"))
+    local, origin = repository_folder(repository, (*_TEXT_FILES, "*.safetensors"), _PAPERS)
     if origin.startswith("hub") and not any(local.glob("*.safetensors")):
         # older repositories hold pickled weights only; transformers reads those with weights_only=True
-        local = _snapshot(repository, (*_TEXT_FILES, "pytorch_model*.bin*"))
+        local = _snapshot(repository, (*_TEXT_FILES, *_PAPERS, "pytorch_model*.bin*"))
     return local, origin
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from ..errors import InputError, check_sparsity
+from ..errors import InputError, check_sparsity, check_whole
 from .spec import Spec, member
 from .trial import Trial
 
@@ -59,15 +59,17 @@ class Measurement(Spec):
     step: int | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "kind", member(MeasurementKind, "measurement", self.kind))
-        object.__setattr__(self, "sparsity", check_sparsity(round(check_sparsity(self.sparsity), 6)))
+        self._set("kind", member(MeasurementKind, "measurement", self.kind))
+        self._set("sparsity", check_sparsity(round(check_sparsity(self.sparsity), 6)))
         if self.kind is MeasurementKind.MASK_SIMILARITY and not self.trials:
             raise InputError(f"a measurement {str(self.kind)!r} needs trials: name those whose masks are compared")
         if (self.kind is MeasurementKind.FEATURE_ACCURACY) != bool(self.task):
             needs = "takes no task" if self.task else "needs a task: name one of images"
             raise InputError(f"a measurement {str(self.kind)!r} {needs}")
-        if self.step is not None and (self.kind is not MeasurementKind.HELD_OUT_LOSS or self.step < 0):
-            raise InputError(f"step {self.step!r} is not allowed: give a whole number from 0, for a held-out-loss")
+        if self.step is not None:
+            self._set("step", check_whole("step", self.step, 0))
+            if self.kind is not MeasurementKind.HELD_OUT_LOSS:
+                raise InputError(f"step {self.step!r} is not allowed: give one for a held-out-loss alone")
         for trial in self.trials:
             if trial.model != self.model or trial.pruning.sparsity != self.sparsity:
                 raise InputError(f"the masks compared must all be of {self.model} at {self.sparsity:g}")

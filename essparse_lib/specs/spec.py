@@ -27,6 +27,10 @@ class PlainData:
         copy: dict[str, Any] = _copied(self._canonical)
         return copy
 
+    def _set(self, name: str, value: object) -> None:
+        """Set a field while the object is made: to what the given value stands for."""
+        object.__setattr__(self, name, value)
+
     @cached_property
     def _canonical(self) -> dict[str, Any]:
         plain: dict[str, Any] = {}

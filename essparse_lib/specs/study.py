@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cached_property, partial
 from typing import TypeVar
 
-from ..errors import InputError, unknown
+from ..errors import InputError, check_seed, unknown
 from .measurement import Measurement, MeasurementKind
 from .methods import Scope
 from .override import Override
@@ -35,9 +35,8 @@ def at_sparsities(
     sparsities: Iterable[float], method: str = "magnitude", scope: str = Scope.GLOBAL, timing: str = Timing.BEFORE
 ) -> tuple[Pruning, ...]:
     """Return one variant: the same pruning at several sparsities, without the dense model, which all variants share."""
-    return tuple(
-        Pruning(sparsity=sparsity, method=method, scope=scope, timing=timing) for sparsity in sparsities if sparsity
-    )
+    variant = (Pruning(sparsity=each, method=method, scope=scope, timing=timing) for each in sparsities)
+    return tuple(pruning for pruning in variant if pruning.sparsity)
 
 
 _NO_OVERRIDE = Override()
@@ -152,7 +151,7 @@ class Study:
         limits = [override.sparsities, self.task_sparsities.get(task)]
         if override.added and seed in self.added_seeds_of(model, task):
             limits.append(override.added.sparsities)
-        allowed = [set(sparsities) for sparsities in limits if sparsities is not None]
+        allowed = [{Pruning(sparsity=each).sparsity for each in limit} for limit in limits if limit is not None]
         return tuple(
             pruning
             for pruning in self.variants[variant]
@@ -201,7 +200,7 @@ class Study:
             InputError: nothing is left, or a seed is no whole number of 0 or more.
         """
         overrides, controls = self.overrides, self.controls
-        chosen_seeds = self.seeds if seeds is None else tuple(dict.fromkeys(check_seed(seed) for seed in seeds))
+        chosen_seeds = self.seeds if seeds is None else tuple(dict.fromkeys(_seed(seed) for seed in seeds))
         if models is not None:
             unset: dict[str, None] = {"tasks": None} if tasks is not None else {}
             unset |= {"seeds": None, "added": None} if seeds is not None else {}
@@ -284,8 +283,6 @@ def check_scale(scale: str) -> Scale:
     return member(Scale, "scale", scale)
 
 
-def check_seed(seed: object) -> int:
-    """Return a seed as a whole number of 0 or more, or raise InputError."""
-    if isinstance(seed, bool) or not isinstance(seed, (int, str)) or not str(seed).isdigit():
-        raise InputError(f"seed {seed!r} is not allowed: give a whole number from 0")
-    return int(seed)
+def _seed(seed: object) -> int:
+    """Return a seed that may be written as a text, such as a notebook's parameter is."""
+    return check_seed(int(seed) if isinstance(seed, str) and seed.isdecimal() else seed)

@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from ..errors import InputError, check_pattern, check_sparsity
+from ..errors import InputError, check_number, check_pattern, check_rate, check_seed, check_sparsity, check_whole
 from .methods import Scope, check_method
 from .spec import PlainData, Spec, member, shared
 
@@ -56,31 +56,24 @@ class Pruning(PlainData):
         if self.pattern:
             n, m = check_pattern(self.pattern)
             self._set("pattern", f"{n}:{m}")  # one way to write it, so that the same pruning has one id
-            if self.sparsity not in (0.0, round(1 - n / m, 6)):
+            if round(self.sparsity, 6) not in (0.0, round(1 - n / m, 6)):
                 raise InputError(f"pattern {self.pattern} is of sparsity {1 - n / m:g}, not {self.sparsity:g}")
             self._set("sparsity", 1 - n / m)
         self._set("timing", member(Timing, "timing", self.timing))
         if method.trained and self.timing is not Timing.BEFORE:
             raise InputError(f"{self.method} trains to find its mask, and so prunes before the fine-tuning, not after")
         self._set("sparsity", check_sparsity(round(self.sparsity, 6)))
-        rate = round(self.rate, 6) if isinstance(self.rate, (int, float)) else math.nan
-        if not 0 < rate < 1:
-            raise InputError(f"rate {self.rate!r} is not allowed: give a fraction between 0 and 1, such as 0.1")
-        self._set("rate", rate)
+        self._set("rate", round(check_rate(self.rate), 6))
         if method.calibrated and not (self.calibration and isinstance(self.calibration, str)):
             raise InputError(f"method {self.method!r} needs a text: name a corpus as calibration, such as wikipedia")
         for name in ("windows", "length"):
-            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
-                raise InputError(f"{name} {getattr(self, name)!r} is not allowed: give a whole number from 1")
+            self._set(name, check_whole(name, getattr(self, name)))
         if not method.trained:
             self._reset("rate")
         if not method.calibrated:
             self._reset("calibration", "windows", "length")
         if self.sparsity == 0:  # every way to remove nothing is the dense model
             self._reset(*(each.name for each in dataclasses.fields(self) if each.name != "sparsity"))
-
-    def _set(self, name: str, value: object) -> None:
-        object.__setattr__(self, name, value)
 
     def _reset(self, *names: str) -> None:
         """Give these fields, which are of no effect, their defaults, so that they do not count in the id."""
@@ -102,27 +95,27 @@ def lottery_rounds(sparsity: float, rate: float) -> list[float]:
 
     Args:
         sparsity: fraction of the prunable weights that the last round's mask removes, in [0, 1).
-        rate: fraction of the original weights that goes each round; the last round takes what is left to remove.
+        rate: fraction of the original weights that goes each round, from 0.001 to below 1; the last round takes what is
+            left to remove. What rounding alone leaves, as after two rounds of a third, gets no round of its own.
 
     Raises:
-        InputError: the sparsity is not allowed.
+        InputError: the sparsity or the rate is not allowed.
 
-    >>> lottery_rounds(0.25, 0.1)
-    [0.1, 0.2, 0.25]
+    >>> lottery_rounds(0.25, 0.1), lottery_rounds(2 / 3, 1 / 3)
+    ([0.1, 0.2, 0.25], [0.333333333333, 0.666666666667])
     """
-    step, end = Decimal(str(rate)), Decimal(str(check_sparsity(sparsity)))
-    whole = int(end / step)
-    levels = [step * number for number in range(1, whole + 1)]
-    if step * whole < end:
-        levels.append(end)
-    return [float(level) for level in levels]
+    step, end = Decimal(str(check_rate(rate))), Decimal(str(check_sparsity(sparsity)))
+    whole = math.ceil(max(end - _LEFT_BY_ROUNDING, Decimal(0)) / step) or int(end > 0)
+    return [float(step * number) for number in range(1, whole)] + [float(end)] * (whole > 0)
+
+
+#: The lottery's rounds need not remove less than this: a sparsity is kept to six decimals in a trial.
+_LEFT_BY_ROUNDING = Decimal("0.000002")
 
 
 #: The limits of a training, which may be None, and what None stands for.
 _LIMITS = {"max_train": "all", "max_test": "all", "held_out": "the usual number"}
-
-#: The fields of a training that are whole numbers: 3 and 3.0 are written differently, and so have another id.
-_WHOLE = ("epochs", "batch_size", "max_length", *_LIMITS)
+_POSITIVE = "a number above 0, such as 1e-4"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,23 +146,19 @@ class Training(PlainData):
     held_out: int | None = None
 
     def __post_init__(self) -> None:
-        for name in _WHOLE:
-            value = getattr(self, name)
-            if type(value) is not int and not (value is None and name in _LIMITS):
-                raise InputError(f"{name} {value!r} is not allowed: give a whole number")
-        for name in ("learning_rate", "warmup", "weight_decay"):
-            value = getattr(self, name)
-            if type(value) not in (int, float) or not math.isfinite(value):
-                raise InputError(f"{name} {value!r} is not allowed: give a number")
-        for name in ("epochs", "batch_size", "learning_rate"):
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name} {getattr(self, name)!r} is not allowed: it must be above 0")
-        if self.max_length < 0:
-            raise InputError(f"max_length {self.max_length!r} is not allowed: give the tokens of a text, 0 for images")
+        for name in ("epochs", "batch_size"):
+            self._set(name, check_whole(name, getattr(self, name)))
+        self._set("max_length", check_whole("max_length", self.max_length, 0))
         for name, default in _LIMITS.items():
             limit = getattr(self, name)
-            if limit is not None and limit < 1:
-                raise InputError(f"{name} {limit!r} is not allowed: it must be 1 or more, or None for {default}")
+            try:
+                self._set(name, None if limit is None else check_whole(name, limit))
+            except InputError as error:
+                raise InputError(f"{error}, or None for {default}") from None
+        self._set("learning_rate", check_number("learning_rate", self.learning_rate, lambda r: r > 0, _POSITIVE))
+        self._set("warmup", check_number("warmup", self.warmup, lambda w: 0 <= w <= 1, "a fraction of the steps"))
+        decay = check_number("weight_decay", self.weight_decay, lambda d: d >= 0, "a number from 0, such as 0.01")
+        self._set("weight_decay", decay)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,6 +183,9 @@ class Trial(Spec):
     seed: int
     training: Training
     pruning: Pruning = field(default_factory=Pruning)
+
+    def __post_init__(self) -> None:
+        self._set("seed", check_seed(self.seed))
 
     @property
     def file(self) -> str:

@@ -22,7 +22,7 @@ def get(name: str) -> Task:
         InputError: no task has this name.
     """
     if name not in TASKS:
-        raise unknown("task", name, TASKS)
+        raise unknown("task", name, TASKS, listing="python -c 'from essparse_lib import tasks; print(*tasks.TASKS)'")
     return TASKS[name]
 
 

@@ -9,6 +9,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from ..errors import check_seed
 from ..pruning.masks import Mask
 from ..specs.trial import Training
 from .batches import EncodedExamples, shuffled
@@ -46,7 +47,9 @@ def fine_tune(
 
     Raises:
         Diverged: a loss is NaN or infinite.
+        InputError: the seed is no whole number from 0.
     """
+    seed = check_seed(seed)
     steps = training.epochs * -(-len(data) // training.batch_size)
     schedule = Schedule(
         steps=steps,

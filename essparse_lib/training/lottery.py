@@ -8,6 +8,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ..errors import DECIMALS, InputError, check_rate, suggestion
+from ..files import writing
 from ..pruning.magnitude import global_magnitude
 from ..pruning.mask_io import load_mask, save_mask
 from ..pruning.masks import Mask
@@ -35,12 +37,14 @@ def lottery(
         model: the pre-trained model with its head.
         train: trains it in place with a mask held (None in the first round); the same in every round.
         sparsity: fraction of the prunable weights that the mask removes, in [0, 1).
-        rate: fraction of the original weights removed each round; the last round removes what is left to remove.
+        rate: fraction of the original weights removed each round, from 0.001 to below 1; the last round removes what
+            is left to remove.
         folder: where every round's mask is kept; a search that was cut short, or a deeper one, goes on from there.
         start: the values to rewind to, by parameter name, such as of another checkpoint; None: the model's own.
 
     Raises:
-        InputError: the sparsity is not allowed, or the folder holds masks of another model.
+        InputError: the sparsity or the rate is not allowed, the start is of another model, or the folder holds masks of
+            another model or of another rate. Nothing has been trained by then.
 
     Source: Frankle and Carbin 2019, arXiv 1803.03635; Chen et al. 2020 (BERT-Tickets), arXiv 2007.12223.
 
@@ -50,12 +54,14 @@ def lottery(
     >>> lottery(model, lambda model, mask: None, 0.25).pruned  # without training it is one-shot magnitude
     128
     """
+    rounds = lottery_rounds(sparsity, rate)
     before = _clone(model.state_dict())  # cloned: training changes the tensors themselves
-    begin = before if start is None else {**before, **_clone(start)}
+    begin = before if start is None else {**before, **_clone(_checked_start(start, before))}
+    folder = None if folder is None else _folder_of_rate(Path(folder), check_rate(rate))
     try:
         model.load_state_dict(begin)
         original = {name: weight.clone().cpu() for name, weight in prunable_weights(model).items()}
-        mask, levels = _last_kept(lottery_rounds(sparsity, rate), original, folder)
+        mask, levels = _last_kept(rounds, original, folder)
         for level in levels:
             model.load_state_dict(begin)
             train(model, mask)
@@ -93,9 +99,32 @@ def keep_round(trained: nn.Module, original: Mapping[str, torch.Tensor], level: 
         save_mask(global_magnitude(prunable_weights(trained), level), original, path)
 
 
+def _checked_start(start: Mapping[str, torch.Tensor], before: Mapping[str, torch.Tensor]) -> Mapping[str, torch.Tensor]:
+    """Return the values to rewind to, once it is clear that the model has these tensors, in these shapes."""
+    for name, value in start.items():
+        if name not in before:
+            raise InputError(f"the start is of another model, which has {name}{suggestion(name, before)}")
+        if value.shape != before[name].shape:
+            shapes = f"{tuple(value.shape)} there, {tuple(before[name].shape)} here"
+            raise InputError(f"the start is of another model: {name} has shape {shapes}")
+    return start
+
+
+def _folder_of_rate(folder: Path, rate: float) -> Path:
+    """Return the folder that keeps a search's masks, once it is clear that they are of one rate; the folder says it."""
+    note = folder / "rate"
+    if not note.exists():
+        with writing(note) as file:
+            file.write(str(rate).encode())
+    kept = note.read_text(encoding="utf-8", errors="replace").strip()
+    if kept != str(rate):
+        raise InputError(f"{folder} holds the masks of a search of rate {kept}, not {rate}: name another folder")
+    return folder
+
+
 def _path(folder: Path, level: float) -> Path:
     """Return where the mask of a round is kept."""
-    return folder / f"{level:.6f}.safetensors"
+    return folder / f"{level:.{6 if level == round(level, 6) else DECIMALS}f}.safetensors"
 
 
 def _clone(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ..errors import InputError
+from ..errors import InputError, check_whole
 from ..pruning.blocks import evaluating
 
 
@@ -25,7 +25,7 @@ def perplexity(model: nn.Module, tokens: torch.Tensor, batch_size: int = 8) -> f
         vocabulary. Infinite if the value is beyond the range of fp32.
 
     Raises:
-        InputError: there are no windows, or they have fewer than two tokens.
+        InputError: there are no windows, they have fewer than two tokens, or the batch size is no whole number from 1.
 
     Source:
         Jelinek et al. 1977, J. Acoust. Soc. Am. 62, S63; windows that do not overlap, as in the papers of SparseGPT
@@ -38,6 +38,7 @@ def perplexity(model: nn.Module, tokens: torch.Tensor, batch_size: int = 8) -> f
     >>> round(perplexity(model, torch.randint(50, (3, 8))), 3)
     50.0
     """
+    batch_size = check_whole("batch_size", batch_size)
     if tokens.ndim != 2 or tokens.shape[1] < 2 or not len(tokens):
         raise InputError(f"windows of shape {tuple(tokens.shape)} are not allowed: give (windows, length from 2)")
     device = next(model.parameters()).device
