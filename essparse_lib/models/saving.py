@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, one_line
+from ..errors import InputError, not_finite_error, one_line
 from .gaps import block_lists
 from .model_files import ModelFiles
 from .quiet import quiet
@@ -83,4 +83,4 @@ def check_finite(model: PreTrainedModel) -> None:
     starts = tuple(block_lists(model))
     for name, parameter in model.named_parameters():
         if name.startswith(starts) and not parameter.isfinite().all():
-            raise InputError(f"{name} holds NaN or infinite weights: mend or fetch the model anew before it is pruned")
+            raise not_finite_error(name)
