@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from ..errors import InputError, suggestion
-from .absent import absence, check_values
+from .absent import absence, check_values, misfit
 from .layouts import is_linear
 from .masks import Mask
 from .wrapped import Holder, holders, plain_modules, plain_name
@@ -174,12 +174,11 @@ def _holders(model: nn.Module, places: Mapping[str, list[Holder]], name: str, ke
     if any(holder.attribute != holder.plain for holder in own):
         raise InputError(f"{name} is pruned by torch.nn.utils.prune already: make that final with prune.remove first")
     weight = own[0].parameter if own else None
-    complaint = f"the mask is of another model: {name} has shape {tuple(kept.shape)} there"
     if weight is None:
-        raise InputError(f"{complaint}, {absence(model, name)} here{suggestion(name, places)}")
+        raise misfit(name, kept.shape, absence(model, name), suggestion(name, places))
     check_values(name, weight, own[0].module)
     if weight.shape != kept.shape:
-        raise InputError(f"{complaint}, shape {tuple(weight.shape)} here")
+        raise misfit(name, kept.shape, f"shape {tuple(weight.shape)}")
     everywhere = [holder for of_name in places.values() for holder in of_name if holder.parameter is weight]
     return list({(id(holder.module), holder.attribute): holder for holder in [*everywhere, *own]}.values())
 
