@@ -38,7 +38,7 @@ def calibration_windows(
     >>> calibration_windows("a bb ccc " * 5, lengths, sequences=5, length=3).tolist()
     [[1, 2, 3], [1, 2, 3], [1, 2, 3], [1, 2, 3], [1, 2, 3]]
     """
-    check_positive(sequences=sequences, length=length)
+    sequences, length = check_whole("sequences", sequences), check_whole("length", length)
     seed = check_seed(seed)
     tokens = torch.tensor(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"], dtype=torch.int64)
     windows = tokens[: len(tokens) // length * length].view(-1, length)
@@ -68,7 +68,7 @@ def checked_inputs(model: nn.Module, calibration: Calibration, batch_size: int =
             [0., 0.],
             [0., 0.]])}
     """
-    check_positive(batch_size=batch_size)
+    check_whole("batch_size", batch_size)
     accepted = list(inspect.signature(model.forward).parameters)
     config = getattr(model, "config", None)
     main = getattr(model, "main_input_name", accepted[0] if accepted else "input_ids")
@@ -149,17 +149,3 @@ def batches_of(
             name: values.to(first.device, first.dtype if values.is_floating_point() else values.dtype)
             for name, values in zip(inputs, batch, strict=True)
         }
-
-
-def check_positive(**numbers: int) -> None:
-    """Check that these are whole numbers from 1.
-
-    Raises:
-        InputError: one is not; the message has its name.
-
-    >>> check_positive(length=128, sequences=0)
-    Traceback (most recent call last):
-    essparse_lib.errors.InputError: sequences 0 is not allowed: give a whole number from 1
-    """
-    for name, number in numbers.items():
-        check_whole(name, number)
