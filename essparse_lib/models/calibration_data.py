@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError, one_line
-from ..pruning.calibration import calibration_windows, longest_input
+from ..pruning.calibration import calibration_windows, check_longest, longest_input
 from ..tasks.images import pillow
 from . import loading
 
@@ -39,8 +39,8 @@ def text_windows(
         InputError: the model has no tokenizer, takes fewer tokens than ``length``, or the text is too short.
     """
     longest = longest_input(model)
-    if length is not None and longest is not None and length > longest:
-        raise InputError(f"length {length} is not allowed: model {name!r} takes {longest} tokens")
+    if length is not None:
+        check_longest("length", length, longest, f"model {name!r}")
     text = Path(file).read_text(encoding="utf-8", errors="replace")
     tokens = min(LENGTH, longest or LENGTH) if length is None else length
     return calibration_windows(text, loading.tokenizer_of(name), count, tokens, seed)

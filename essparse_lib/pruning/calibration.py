@@ -109,6 +109,24 @@ def longest_input(model: nn.Module) -> int | None:
     return min(limits, default=None)
 
 
+def check_longest(setting: str, tokens: int, longest: int | None, model: str = "the model") -> None:
+    """Check that a model takes texts of so many tokens.
+
+    Args:
+        setting: what the error calls their number.
+        tokens: how many there are.
+        longest: how many the model takes at most, as ``longest_input`` has it; None for any number.
+        model: the model in words.
+
+    Raises:
+        InputError: it takes shorter ones only.
+
+    >>> check_longest("length", 64, longest=None)
+    """
+    if longest is not None and tokens > longest:
+        raise InputError(f"{setting} {tokens} is not allowed: {model} takes at most {longest} tokens")
+
+
 def _check_tokens(tokens: torch.Tensor, model: nn.Module) -> None:
     """Check that these are token numbers that a model can read."""
     if tokens.ndim != 2 or tokens.is_floating_point() or not tokens.numel():
@@ -116,14 +134,13 @@ def _check_tokens(tokens: torch.Tensor, model: nn.Module) -> None:
             f"calibration of shape {tuple(tokens.shape)} and {tokens.dtype} is not allowed: give token numbers of "
             "shape (sequences, length)"
         )
-    vocabulary, longest = getattr(_text_config(model), "vocab_size", None), longest_input(model)
+    vocabulary = getattr(_text_config(model), "vocab_size", None)
     if vocabulary is not None and (tokens.min() < 0 or tokens.max() >= vocabulary):
         raise InputError(
             f"calibration tokens {tokens.min()} to {tokens.max()} are not allowed: the model's vocabulary is 0 to "
             f"{vocabulary - 1}; use its own tokenizer"
         )
-    if longest is not None and tokens.shape[1] > longest:
-        raise InputError(f"calibration length {tokens.shape[1]} is not allowed: the model takes {longest} tokens")
+    check_longest("calibration length", tokens.shape[1], longest_input(model))
 
 
 def _text_config(model: nn.Module) -> Any:
