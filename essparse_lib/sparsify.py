@@ -152,10 +152,10 @@ class Outcome:
         '6 of 8 weights of m are zero (75.0000%), 2 of them by this call, as the others were zero before'
         """
         share = self.zeros / self.weights if self.weights else 0.0
-        said = f"{self.zeros:,} of {self.weights:,} weights of {name} are zero ({share:.4%})"
+        zeros_text = f"{self.zeros:,} of {self.weights:,} weights of {name} are zero ({share:.4%})"
         if self.removed == self.zeros:
-            return said
-        return f"{said}, {self.removed:,} of them by this call, as the others were zero before"
+            return zeros_text
+        return f"{zeros_text}, {self.removed:,} of them by this call, as the others were zero before"
 
 
 def _id_on_hub(name: str) -> str | None:

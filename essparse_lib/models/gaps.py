@@ -130,7 +130,9 @@ def find_gaps(
         stored = tensors.get(key) or tensors.get(bare(key)) or tensors.get(f"{base}.{key}")
         return (stored is None or stored.is_weight) and key.rpartition(".")[2] not in buffer_endings
 
-    mismatched = {key: f"{tuple(there)}, not {tuple(here)}" for key, there, here in loading_info["mismatched_keys"]}
+    mismatched = {
+        key: f"{tuple(stored)}, not {tuple(wanted)}" for key, stored, wanted in loading_info["mismatched_keys"]
+    }
     reported = set(loading_info["missing_keys"])
     missing = {*reported, *mismatched, *filter(in_block, recorded.get("missing", ()))}
     order = {key: place for place, key in enumerate(model.state_dict())}

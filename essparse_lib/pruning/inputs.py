@@ -248,8 +248,8 @@ class InputWatcher(TorchDispatchMode):
             return None
         for watched in self._watched.get(tensor.untyped_storage().data_ptr(), ()):
             weight = watched.entry.weight
-            own = 0 <= tensor.data_ptr() - weight.data_ptr() < weight.numel() * weight.element_size()
-            if own or (watched.copy is not None and _shares_memory(tensor, watched.copy.tensor)):
+            inside = 0 <= tensor.data_ptr() - weight.data_ptr() < weight.numel() * weight.element_size()
+            if inside or (watched.copy is not None and _shares_memory(tensor, watched.copy.tensor)):
                 return watched
         return None
 
@@ -274,8 +274,8 @@ def _first_row(entry: PrunableMatrix, weight: torch.Tensor) -> int | None:
     steps = entry.layout.strides(entry.weight.shape)
     if steps is None or weight.shape[0] != inputs:
         return None
-    own = (weight.stride(1) if weight.shape[1] > 1 else steps[0], weight.stride(0) if inputs > 1 else steps[1])
-    if own != steps:
+    weight_steps = (weight.stride(1) if weight.shape[1] > 1 else steps[0], weight.stride(0) if inputs > 1 else steps[1])
+    if weight_steps != steps:
         return None
     offset = (weight.data_ptr() - entry.weight.data_ptr()) // weight.element_size()
     return entry.layout.first_row(offset, entry.weight.shape)

@@ -230,8 +230,8 @@ def _drop_convolutions_of_others(survey: Survey) -> None:
 def _computed_here(path: str, computed: Mapping[str, str]) -> list[str]:
     """Return the names of a module's own weights that are computed from others."""
     prefix = f"{path}." if path else ""
-    own = (name.removeprefix(prefix) for name in computed if name.startswith(prefix))
-    return [name for name in own if "." not in name]
+    inner_names = (name.removeprefix(prefix) for name in computed if name.startswith(prefix))
+    return [name for name in inner_names if "." not in name]
 
 
 def _is_half_of_computed(name: str, computed: Mapping[str, str]) -> bool:

@@ -170,17 +170,17 @@ def modules_with(model: nn.Module, name: str, kept: torch.Tensor) -> list[tuple[
 
 def _holders(model: nn.Module, places: Mapping[str, list[Holder]], name: str, kept: torch.Tensor) -> list[Holder]:
     """Return the holders of a mask's parameter, each once, under whatever names."""
-    own = places.get(name) or places.get(plain_name(name)) or []
-    if any(holder.attribute != holder.plain for holder in own):
+    of_name = places.get(name) or places.get(plain_name(name)) or []
+    if any(holder.attribute != holder.plain for holder in of_name):
         raise InputError(f"{name} is pruned by torch.nn.utils.prune already: make that final with prune.remove first")
-    weight = own[0].parameter if own else None
+    weight = of_name[0].parameter if of_name else None
     if weight is None:
         raise misfit(name, kept.shape, absence(model, name), suggestion(name, places))
-    check_values(name, weight, own[0].module)
+    check_values(name, weight, of_name[0].module)
     if weight.shape != kept.shape:
         raise misfit(name, kept.shape, f"shape {tuple(weight.shape)}")
-    everywhere = [holder for of_name in places.values() for holder in of_name if holder.parameter is weight]
-    return list({(id(holder.module), holder.attribute): holder for holder in [*everywhere, *own]}.values())
+    everywhere = [holder for each in places.values() for holder in each if holder.parameter is weight]
+    return list({(id(holder.module), holder.attribute): holder for holder in [*everywhere, *of_name]}.values())
 
 
 def _of_model(model: nn.Module) -> Iterator[tuple[str, tuple[torch.Tensor, torch.Tensor]]]:

@@ -111,9 +111,9 @@ class _WholePasses:
             if self._number[name] in after:
                 raise _BlockDone
 
-        own = self._blocks[number].matrices
+        matrices = self._blocks[number].matrices
         others = {name: entry for name, entry in self._entries.items() if self._number[name] in after}
-        with InputWatcher(own, self._moments) as watcher, InputWatcher(others, None, stop):
+        with InputWatcher(matrices, self._moments) as watcher, InputWatcher(others, None, stop):
             for batch in self._batches:
                 try:
                     _forward(self._model, batch)

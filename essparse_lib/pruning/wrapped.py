@@ -230,5 +230,5 @@ def _loaded_wrappers() -> list[tuple[type, str]]:
 def _type(path: str) -> type | None:
     """Return a type by its dotted path if the module that defines it is loaded."""
     module_name, _, type_name = path.rpartition(".")
-    found = getattr(sys.modules.get(module_name), type_name, None)
-    return found if isinstance(found, type) else None
+    kind = getattr(sys.modules.get(module_name), type_name, None)
+    return kind if isinstance(kind, type) else None
