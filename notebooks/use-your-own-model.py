@@ -87,8 +87,8 @@ print(type(network).__name__, f"{network.num_parameters():,} parameters")
 # ## 2. What can be pruned
 #
 # As in the paper, the weight matrices of the transformer blocks; neither embeddings, biases and norms nor heads. They are found by
-# walking the model's modules, under whatever names the architecture gives them. A matrix of a block that cannot be read is an error that
-# names it, and what is left dense by rule (routers, wide convolutions, tables) is said in numbers when the model is saved.
+# walking the model's modules, under whatever names the architecture gives them. A matrix of a block that is stored in a way not known here is an error that
+# names it. What is left dense by rule (routers, wide convolutions, tables) is said in numbers when the model is saved.
 
 # %%
 matrices = prunable_matrices(network)
