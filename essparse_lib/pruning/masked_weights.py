@@ -33,14 +33,14 @@ class _Entry:
         holder: where it is in the model.
         kept: its whole mask.
         part: the mask's part for the values on this device; None until it is needed.
-        layout: how the weight was sharded when the part was cut; None if it was not.
+        sharding: how the weight was sharded when the part was cut; None if it was not.
     """
 
     name: str
     holder: Holder
     kept: torch.Tensor
     part: torch.Tensor | None = None
-    layout: object = None
+    sharding: object = None
 
     def local(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the weight's values on this device and the mask's part for them.
@@ -58,9 +58,9 @@ class _Entry:
         device = values.device
         if device.type == "meta":
             check_values(self.name, weight, self.holder.module)
-        layout = None if type(weight) is nn.Parameter else _layout(weight)
-        if self.part is None or self.part.device != device or self.layout != layout:
-            self.part, self.layout = local_part(self.name, self.kept, weight), layout
+        sharding = None if type(weight) is nn.Parameter else _sharding(weight)
+        if self.part is None or self.part.device != device or self.sharding != sharding:
+            self.part, self.sharding = local_part(self.name, self.kept, weight), sharding
         return values, self.part
 
 
@@ -222,7 +222,7 @@ def _by_own_name(model: nn.Module, name: str) -> Holder | None:
     return Holder(module, attribute, attribute) if module is not None and held else None
 
 
-def _layout(weight: torch.Tensor) -> object:
+def _sharding(weight: torch.Tensor) -> object:
     """Return what tells how a weight is sharded; None if it is not."""
     return getattr(weight, "device_mesh", None), getattr(weight, "placements", None)
 
