@@ -116,6 +116,11 @@ def missing_folder(name: str) -> InputError:
     return InputError(f"no such folder: {name!r}{f'; did you mean {near[0]!r}?' if near else ''}")
 
 
+def not_finite_error(name: str) -> InputError:
+    """Return the error for weights of this name that are NaN or infinite, and so neither ranked nor counted."""
+    return InputError(f"{name} holds NaN or infinite weights: mend these, or fetch the model anew")
+
+
 def one_line(error: BaseException, length: int = 200) -> str:
     """Return an error's message on one line, cut to ``length`` characters; its type's name if it has none."""
     return " ".join(str(error).split())[:length] or type(error).__name__

@@ -6,7 +6,6 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from .models import loading
-from .models.saving import check_finite
 from .sparsify import left_out_text
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def print_statistics(name: str, exclude: tuple[str, ...] = ()) -> None:
     """
     from rich.console import Console
 
-    from .pruning.prunable import prunable_matrices
+    from .pruning.prunable import check_finite, prunable_matrices
     from .pruning.zeros import NOTHING, count_zeros_by_component
 
     loaded = loading.load_and_report(name)
@@ -44,7 +43,7 @@ def print_statistics(name: str, exclude: tuple[str, ...] = ()) -> None:
         f"mean |w| {total.mean:.3g}",
         highlight=False,
     )
-    for note in [*loaded.notes, left_out_text(loaded.model)]:
+    for note in [*loaded.notes, left_out_text(loaded.model, exclude=exclude)]:
         if note:
             console.print(f"{name}: {note}", highlight=False, markup=False)
     blocks = _block_names(matrices)

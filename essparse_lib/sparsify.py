@@ -12,7 +12,7 @@ from .files import writing, writing_folder
 from .models import loading
 from .models.companions import copy_companions
 from .models.model_card import add_section
-from .models.saving import check_finite, save_model
+from .models.saving import save_model
 from .specs.methods import METHODS, Scope, check_method, one_shot_methods
 
 if TYPE_CHECKING:
@@ -61,11 +61,14 @@ class Recipe:
         if given != method.calibrated:
             needs = "needs a text file, or a folder of images" if method.calibrated else "takes no text file or images"
             raise InputError(f"method {self.method!r} {'takes one of text and images' if given > 1 else needs}")
-        for name, number, used in (("windows", self.windows, given), ("length", self.length, self.text is not None)):
-            if number is not None:
-                check_whole(name, number)
-                if not used:
-                    raise InputError(f"{name} {number} goes with calibration on a text, not with what is asked for")
+        if self.windows is not None:
+            check_whole("windows", self.windows)
+            if not given:
+                raise InputError(f"windows {self.windows} goes with a text or images, and neither is given")
+        if self.length is not None:
+            check_whole("length", self.length)
+            if self.text is None:
+                raise InputError(f"length {self.length} goes with a text, and none is given")
         if self.text is not None and not Path(self.text).is_file():
             raise InputError(f"{self.text} is no file: give one of text")
         if self.images is not None and not Path(self.images).is_dir():
@@ -98,7 +101,7 @@ def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
     model = loaded.model
     pruned = prune(model, name, recipe)
     outcome = _applied(model, pruned)
-    left = left_out_text(model)
+    left = left_out_text(model, recipe.include, recipe.exclude)
     source = loading.locate(name)
     with writing_folder(out) as made:  # the whole model or nothing
         save_model(loaded, source, made)
@@ -108,7 +111,7 @@ def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
         done = {
             "model": name,
             "weights_sha256": source.weights,
-            **{key: str(value) for key, value in vars(recipe).items() if value not in (None, ())},
+            **_settings(recipe),
             "pruned": pruned.mask.pruned,
             "prunable": pruned.mask.size,
             **vars(outcome),
@@ -149,10 +152,10 @@ class Outcome:
         '6 of 8 weights of m are zero (75.0000%), 2 of them by this call, as the others were zero before'
         """
         share = self.zeros / self.weights if self.weights else 0.0
-        said = f"{self.zeros:,} of {self.weights:,} weights of {name} are zero ({share:.4%})"
+        zeros_text = f"{self.zeros:,} of {self.weights:,} weights of {name} are zero ({share:.4%})"
         if self.removed == self.zeros:
-            return said
-        return f"{said}, {self.removed:,} of them by this call, as the others were zero before"
+            return zeros_text
+        return f"{zeros_text}, {self.removed:,} of them by this call, as the others were zero before"
 
 
 def _id_on_hub(name: str) -> str | None:
@@ -175,16 +178,29 @@ def _applied(model: PreTrainedModel, pruned: Pruned) -> Outcome:
 
 def _card_sentences(name: str, recipe: Recipe, outcome: Outcome, changed: bool) -> list[str]:
     """Return what a model card says of the pruning."""
-    amount = f"pattern {recipe.pattern}" if recipe.pattern else f"sparsity {recipe.sparsity}"
-    scope = "" if recipe.scope == Scope.GLOBAL else f", scope {recipe.scope}"
-    text = "" if recipe.text is None else f", calibrated on `{Path(recipe.text).name}`"
+    settings = [f"method {recipe.method}"]
+    settings.append(f"pattern {recipe.pattern}" if recipe.pattern else f"sparsity {recipe.sparsity}")
+    if recipe.scope != Scope.GLOBAL:
+        settings.append(f"scope {recipe.scope}")
+    calibrated_on = recipe.text or recipe.images
+    if calibrated_on is not None:
+        settings.append(f"calibrated on `{Path(calibrated_on).name}`")
+    for option, patterns in (("include", recipe.include), ("exclude", recipe.exclude)):
+        settings += [f"{option} `{pattern}`" for pattern in patterns]
+    part = " that these patterns choose" if recipe.include or recipe.exclude else ""
     kept = "The weights that stay in these matrices have new values that make up for the others" if changed else ""
     return [
-        f"These weights were made from `{name}` by `essparse prune`: method {recipe.method}, {amount}{scope}{text}. "
-        f"In the matrices of the transformer blocks {outcome.text('the model')}.",
+        f"These weights were made from `{name}` by `essparse prune`: {', '.join(settings)}. "
+        f"In the matrices of the transformer blocks{part} {outcome.text('the model')}.",
         f"{kept or 'The weights that stay have their values'}; all others are unchanged, and nothing was trained "
         "afterwards. `essparse.json` says more.",
     ]
+
+
+def _settings(recipe: Recipe) -> dict[str, str | list[str]]:
+    """Return the settings of a recipe that are given, as JSON has them: patterns as lists, all others as texts."""
+    given = {key: value for key, value in vars(recipe).items() if value not in (None, ())}
+    return {key: list(value) if isinstance(value, tuple) else str(value) for key, value in given.items()}
 
 
 def prune(model: PreTrainedModel, name: str, recipe: Recipe) -> Pruned:
@@ -200,6 +216,7 @@ def prune(model: PreTrainedModel, name: str, recipe: Recipe) -> Pruned:
     """
     from .pruning import registry
     from .pruning.method import Request
+    from .pruning.prunable import check_finite
 
     check_finite(model)
     request = Request(
@@ -225,15 +242,17 @@ def _calibration(model: PreTrainedModel, name: str, recipe: Recipe) -> Calibrati
     return calibration_data.text_windows(model, name, recipe.text, count, recipe.length, recipe.seed)
 
 
-def left_out_text(model: PreTrainedModel) -> str:
-    """Return how many weights of a model's blocks are never pruned, and why, as a clause; empty if there are none.
+def left_out_text(model: PreTrainedModel, include: tuple[str, ...] = (), exclude: tuple[str, ...] = ()) -> str:
+    """Return how many weights of a model's blocks are not pruned, and why, as a clause; empty if there are none.
 
     Args:
         model: the model.
+        include: patterns of the parameters to prune; () for all.
+        exclude: patterns of the parameters to leave dense.
     """
     from .pruning.prunable import left_out
 
-    counts = left_out(model)
+    counts = left_out(model, include, exclude)
     parts = [f"{count:,} in {reason}" for reason, count in counts.items()]
     return f"left dense in its blocks: {', '.join(parts)}" if parts else ""
 

@@ -370,7 +370,7 @@ def test_wrong_parameters_are_refused_before_the_model_is_run(method, wanted, me
         ({"pixel_values": torch.zeros(0, 3, 8, 8)}, "must hold one number of sequences, at least one"),
         (TOKENS + 30, r"calibration tokens 3\d to 6\d are not allowed: the model's vocabulary is 0 to 39"),
         (TOKENS - 9, r"calibration tokens -\d to \d+ are not allowed"),
-        (TOKENS.repeat(1, 3), "calibration length 36 is not allowed: the model takes 24 tokens"),
+        (TOKENS.repeat(1, 3), "calibration length 36 is not allowed: the model takes at most 24 tokens"),
     ],
 )
 def test_wrong_calibrations_are_refused(data, message):

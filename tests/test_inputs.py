@@ -225,7 +225,7 @@ def test_inputs_that_a_model_cannot_read_are_told_in_a_line():
     with pytest.raises(InputError, match=r"^SwinModel cannot read the calibration \(pixel_values of shape"):
         wanda(model, torch.zeros(2, 3, 2), sparsity=0.5)
     roberta = T.RobertaModel(T.RobertaConfig(**TWO, max_position_embeddings=12))
-    with pytest.raises(InputError, match="calibration length 12 is not allowed: the model takes 11 tokens"):
+    with pytest.raises(InputError, match="calibration length 12 is not allowed: the model takes at most 11 tokens"):
         wanda(roberta, torch.full((2, 12), 5), sparsity=0.5)
 
 

@@ -260,6 +260,10 @@ def test_matrices_that_are_not_known_are_an_error_that_names_them_in_numbers():
         prunable_matrices(model)
     assert list(prunable_matrices(model, exclude=["layers.*.kernel"])) == [f"layers.{k}.fc1.weight" for k in range(3)]
     assert list(prunable_matrices(model, include=["*.fc1.weight"])) == [f"layers.{k}.fc1.weight" for k in range(3)]
+    with pytest.raises(InputError, match=r"layers\.0\.kernel"):
+        prunable_matrices(model, include=["layers.0.*"])
+    unpruned = {"matrices that the patterns leave out": 3 * 48 + 16}
+    assert left_out(model, include=["*.fc1.weight"], exclude=["layers.1.*"]) == unpruned
 
 
 @pytest.mark.parametrize("normalise", [nn.utils.parametrizations.weight_norm, nn.utils.parametrizations.spectral_norm])

@@ -20,7 +20,7 @@ from torch.distributed.optim import ZeroRedundancyOptimizer
 from torch.distributed.tensor import DTensor
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 from essparse_lib.errors import InputError
-from essparse_lib.pruning.absent import check_whole
+from essparse_lib.pruning.absent import check_complete
 from essparse_lib.pruning.masks import Mask
 
 torch.set_num_threads(1)
@@ -95,7 +95,7 @@ for name, wrap in WAYS.items():
     assert mask.drift(model) == int((~mask.keep["layers.1.0.weight"]).sum()), name
     if "FSDP2" in name:
         try:
-            check_whole("layers.0.0.weight", plain.layers[0][0].weight)
+            check_complete("layers.0.0.weight", plain.layers[0][0].weight)
         except InputError as error:
             assert "is sharded over processes" in str(error)
         else:

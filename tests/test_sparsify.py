@@ -1,12 +1,22 @@
 """Pruning a model for keeps, and describing one."""
 
 import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModel, BertConfig, BertForMaskedLM
+from transformers import (
+    AutoModel,
+    BertConfig,
+    BertForMaskedLM,
+    ViTConfig,
+    ViTForImageClassification,
+    ViTImageProcessor,
+)
 
 from essparse_lib import model_statistics, sparsify
 from essparse_lib.errors import InputError
@@ -82,12 +92,53 @@ def test_every_way_to_prune_leaves_its_share_of_zeros(how, text, tmp_path):
         ({"pattern": "2:4", "scope": "layer"}, "scope 'layer' goes with"),
         ({"sparsity": 0.5, "method": "wanda"}, "method 'wanda' needs a text file"),
         ({"sparsity": 0.5, "text": "here"}, "method 'magnitude' takes no text file"),
+        ({"sparsity": 0.5, "windows": 8}, "windows 8 goes with a text or images"),
+        ({"sparsity": 0.5, "length": 8}, "length 8 goes with a text"),
         ({"sparsity": 0.5, "method": "wanda", "text": "absent.txt"}, "absent.txt is no file"),
     ],
 )
 def test_ways_that_make_no_sense_are_refused(how, message):
     with pytest.raises(InputError, match=message):
         Recipe(**{**how, **({"text": Path(how["text"])} if "text" in how else {})})
+
+
+def test_a_part_of_a_model_is_pruned_and_the_rest_is_said(tmp_path):
+    out = tmp_path / "out"
+    said = sparsify.save_pruned("tiny-bert", Recipe(sparsity=0.5, include=("*.attention.*",), exclude=("*.0.*",)), out)
+    weights = prunable_weights(AutoModel.from_pretrained(out))
+    chosen = {name for name in weights if ".attention." in name and ".0." not in name}
+    assert {name for name, weight in weights.items() if (weight == 0).any()} <= chosen
+    rest = sum(weight.numel() for name, weight in weights.items() if name not in chosen)
+    done = json.loads((out / "essparse.json").read_text())
+    assert done["include"] == ["*.attention.*"] and done["exclude"] == ["*.0.*"]
+    assert f"{rest:,} in matrices that the patterns leave out" in said and done["left_dense"] in said
+    card = (out / "README.md").read_text()
+    assert "include `*.attention.*`, exclude `*.0.*`. In the matrices of the transformer blocks that these" in card
+
+
+def test_a_model_of_images_is_calibrated_on_a_folder_of_them(tmp_path):
+    image = pytest.importorskip("PIL.Image")
+    model, images, out = tmp_path / "model", tmp_path / "images", tmp_path / "out"
+    shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
+    ViTForImageClassification(ViTConfig(image_size=16, patch_size=4, **shape)).save_pretrained(model)
+    ViTImageProcessor(size={"height": 16, "width": 16}).save_pretrained(model)
+    images.mkdir()
+    for seed in range(4):
+        pixels = np.random.default_rng(seed).integers(0, 256, (20, 24, 3), dtype=np.uint8)
+        image.fromarray(pixels).save(images / f"{seed}.png")
+    recipe = Recipe(sparsity=0.5, method="wanda", images=images, windows=4)
+    sparsify.save_pruned(str(model), recipe, out)
+    weights = prunable_weights(loading.load_model(str(out)))
+    assert all(((weight == 0).sum(1) == weight.shape[1] // 2).all() for weight in weights.values())
+    assert "calibrated on `images`" in (out / "README.md").read_text()
+    with pytest.raises(InputError, match="has 4 images, fewer than 5"):
+        sparsify.save_pruned(str(model), replace(recipe, windows=5), tmp_path / "more")
+
+
+def test_images_without_what_decodes_them_are_refused(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(InputError, match=r"Pillow, which is missing: pip install 'essparse\[images\]'"):
+        sparsify.save_pruned("tiny-vit", Recipe(sparsity=0.5, method="wanda", images=tmp_path), tmp_path / "out")
 
 
 def test_a_text_too_short_is_refused_and_nothing_written(tmp_path, text):

@@ -17,7 +17,7 @@ from essparse_lib.errors import InputError
 from essparse_lib.pruning.absent import check_values, computed_weights
 from essparse_lib.pruning.masks import Mask
 from essparse_lib.pruning.method import Pruned
-from essparse_lib.pruning.wrapped import is_adapter_module, plain_modules, plain_name, plain_parameters, unwrapped
+from essparse_lib.pruning.wrapped import plain_modules, plain_name, plain_parameters, unwrapped
 
 
 class Block(nn.Module):
@@ -263,15 +263,13 @@ def test_a_module_that_peft_trains_whole_is_masked_where_it_is_used_and_where_it
     assert not original[~mask.keep[name]].any()
 
 
-def test_adapters_in_transformers_own_way_and_which_modules_are_theirs():
+def test_adapters_in_transformers_own_way_leave_the_names_as_they_were():
     peft = pytest.importorskip("peft")
     base = llama()
     names = set(dict(base.named_parameters()))
     base.add_adapter(peft.LoraConfig(r=4, target_modules=["q_proj"]))
     assert set(plain_parameters(base)) == names
-    theirs = {name for name, module in base.named_modules() if is_adapter_module(base, module)}
-    assert {name.rsplit("q_proj.", 1)[1].split(".")[0] for name in theirs} >= {"lora_A", "lora_B"}
-    assert all("lora_" in name for name in theirs)
+    assert any("lora_" in name for name, _ in base.named_parameters())
 
 
 @old_names

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import InputError, one_line
-from ..pruning.calibration import calibration_windows, longest_input
+from ..pruning.calibration import calibration_windows, check_longest, longest_input
+from ..tasks.images import pillow
 from . import loading
 
 if TYPE_CHECKING:
@@ -38,8 +39,8 @@ def text_windows(
         InputError: the model has no tokenizer, takes fewer tokens than ``length``, or the text is too short.
     """
     longest = longest_input(model)
-    if length is not None and longest is not None and length > longest:
-        raise InputError(f"length {length} is not allowed: model {name!r} takes {longest} tokens")
+    if length is not None:
+        check_longest("length", length, longest, f"model {name!r}")
     text = Path(file).read_text(encoding="utf-8", errors="replace")
     tokens = min(LENGTH, longest or LENGTH) if length is None else length
     return calibration_windows(text, loading.tokenizer_of(name), count, tokens, seed)
@@ -55,11 +56,12 @@ def images(name: str, folder: Path, count: int = COUNT, seed: int = 0) -> dict[s
         seed: of which images are drawn.
 
     Raises:
-        InputError: the model has no image processor, or the folder has too few images or one that cannot be read.
+        InputError: Pillow is not installed, the model has no image processor, or the folder has too few images or one
+            that cannot be read.
     """
-    from PIL import Image, UnidentifiedImageError
     from transformers import AutoImageProcessor
 
+    image_module = pillow()
     files = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in _IMAGES and path.is_file())
     if len(files) < count:
         raise InputError(f"{folder} has {len(files)} images, fewer than {count}: give more, or ask for fewer (windows)")
@@ -71,7 +73,8 @@ def images(name: str, folder: Path, count: int = COUNT, seed: int = 0) -> dict[s
     pictures = []
     for path in random.Random(seed).sample(files, count):
         try:
-            pictures.append(Image.open(path).convert("RGB"))
-        except (OSError, UnidentifiedImageError) as error:
+            with image_module.open(path) as image:
+                pictures.append(image.convert("RGB"))
+        except Exception as error:  # Pillow's own, its codecs' and the system's
             raise InputError(f"{path} cannot be read as an image: {one_line(error)}") from error
     return dict(processor(images=pictures, return_tensors="pt"))

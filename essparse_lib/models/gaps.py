@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ..pruning.block_lists import ModuleTree, find_blocks
+from ..pruning.block_lists import block_prefixes
 from .weight_files import StoredTensor, renaming_program, wrapping
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def find_gaps(
     """
     base = model.base_model_prefix
     separate = bool(base) and hasattr(model, base)
-    lists = block_lists(model)
+    prefixes = block_prefixes(model)
     embeddings = {f"{name}." for name, module in model.named_modules() if type(module).__name__.endswith("Embedding")}
     buffers = dict(model.named_buffers())
     buffer_endings = {name.rpartition(".")[2] for name in buffers} - {"weight", "bias"}
@@ -116,7 +116,7 @@ def find_gaps(
         return key.removeprefix(f"{base}.") if base else key
 
     def in_block(key: str) -> bool:
-        return any(re.match(rf"{re.escape(bare(start))}\d+\.", bare(key)) for start in lists)
+        return any(re.match(rf"{re.escape(bare(prefix))}\d+\.", bare(key)) for prefix in prefixes)
 
     def in_body(key: str) -> bool:
         if separate:
@@ -130,7 +130,9 @@ def find_gaps(
         stored = tensors.get(key) or tensors.get(bare(key)) or tensors.get(f"{base}.{key}")
         return (stored is None or stored.is_weight) and key.rpartition(".")[2] not in buffer_endings
 
-    mismatched = {key: f"{tuple(there)}, not {tuple(here)}" for key, there, here in loading_info["mismatched_keys"]}
+    mismatched = {
+        key: f"{tuple(stored)}, not {tuple(wanted)}" for key, stored, wanted in loading_info["mismatched_keys"]
+    }
     reported = set(loading_info["missing_keys"])
     missing = {*reported, *mismatched, *filter(in_block, recorded.get("missing", ()))}
     order = {key: place for place, key in enumerate(model.state_dict())}
@@ -173,19 +175,6 @@ def find_gaps(
 def is_pooler(key: str) -> bool:
     """Return whether a weight is a pooler's, from its name."""
     return any("pooler" in part for part in key.split("."))
-
-
-def block_lists(model: PreTrainedModel) -> list[str]:
-    """Return what the names of the weights in a model's blocks begin with, up to the number of the block.
-
-    The list is empty for a model without blocks.
-
-    >>> from transformers import BertConfig, BertModel
-    >>> block_lists(BertModel(BertConfig(vocab_size=8, hidden_size=8, num_hidden_layers=2, num_attention_heads=1)))
-    ['encoder.layer.']
-    """
-    stacks = dict.fromkeys(place.stack for place in find_blocks(ModuleTree(model)).places.values())
-    return [f"{stack}." if stack else "" for stack in stacks]
 
 
 def refusal(gaps: Gaps, model: PreTrainedModel, tensors: Collection[str], new_head: bool = False) -> str | None:

@@ -138,9 +138,9 @@ def check_length(name: str, setting: str, tokens: int) -> None:
     Raises:
         InputError: it takes shorter ones only.
     """
-    positions = _longest_input_of(name)
-    if positions is not None and tokens > positions:
-        raise InputError(f"{setting} {tokens} is not allowed: model {name!r} takes at most {positions} tokens")
+    from ..pruning.calibration import check_longest
+
+    check_longest(setting, tokens, _longest_input_of(name), f"model {name!r}")
 
 
 @cache

@@ -195,16 +195,16 @@ def _best(classes: Iterable[Any], source: ModelFiles, tensors: dict[str, StoredT
 def _with_class(reason: str, model: PreTrainedModel, names: list[str]) -> str:
     if type(model).__name__ in names:
         return reason
-    said = f"config.json names {', '.join(names)}" if names else "config.json names no class (architectures)"
-    return f"{said}, and {type(model).__name__} is the nearest that transformers has: {reason}"
+    config_text = f"config.json names {', '.join(names)}" if names else "config.json names no class (architectures)"
+    return f"{config_text}, and {type(model).__name__} is the nearest that transformers has: {reason}"
 
 
 def _notes(model: PreTrainedModel, gaps: Gaps, names: list[str], source: ModelFiles) -> Iterator[str]:
     """Yield what a person must be told about a model that was loaded."""
     kind = type(model).__name__
     if names[:1] != [kind] and not source.gguf:
-        said = f"config.json names {' and '.join(names)}" if names else "config.json names no class"
-        yield f"read as {kind} ({said})"
+        config_text = f"config.json names {' and '.join(names)}" if names else "config.json names no class"
+        yield f"read as {kind} ({config_text})"
     if not source.gguf and not any(source.folder.glob("*.safetensors")):
         yield "read from pickled files with weights_only=True, so that no code in them was run"
     if gaps.unused_others:

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import InputError, one_line
-from .gaps import block_lists
 from .model_files import ModelFiles
 from .quiet import quiet
 from .reading import Loaded
 from .weight_files import dtypes, restore_precision
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
 
 
 def save_model(loaded: Loaded, source: ModelFiles, folder: Path) -> None:
@@ -69,18 +65,3 @@ def _restore_dtype(source: Path, folder: Path) -> None:
     config = {key: value for key, value in json.loads(path.read_bytes()).items() if key != "dtype"}
     named = before.get("dtype") or before.get("torch_dtype")
     path.write_text(json.dumps({**config, **({"dtype": named} if named else {})}, indent=2) + "\n")
-
-
-def check_finite(model: PreTrainedModel) -> None:
-    """Check that all weights in the blocks of a model are numbers.
-
-    Args:
-        model: the model.
-
-    Raises:
-        InputError: a weight is NaN or infinite; the message names the parameter.
-    """
-    starts = tuple(block_lists(model))
-    for name, parameter in model.named_parameters():
-        if name.startswith(starts) and not parameter.isfinite().all():
-            raise InputError(f"{name} holds NaN or infinite weights: mend or fetch the model anew before it is pruned")

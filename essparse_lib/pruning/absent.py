@@ -77,7 +77,7 @@ def check_values(name: str, weight: torch.Tensor, module: nn.Module | None = Non
     )
 
 
-def check_whole(name: str, weight: torch.Tensor, module: nn.Module | None = None) -> None:
+def check_complete(name: str, weight: torch.Tensor, module: nn.Module | None = None) -> None:
     """Check that all values of a weight are here, so that a mask can be chosen by them.
 
     Args:
@@ -94,6 +94,23 @@ def check_whole(name: str, weight: torch.Tensor, module: nn.Module | None = None
             f"{name} is sharded over processes (FSDP2 or tensor parallelism): choose the mask before the model is "
             "sharded; Mask.apply and Mask.held then work on the shards"
         )
+
+
+def misfit(name: str, shape: torch.Size, here: str, hint: str = "", complaint: str = "") -> InputError:
+    """Return the error for a mask that does not fit a model or its weights.
+
+    Args:
+        name: the parameter's name.
+        shape: its shape in the mask.
+        here: in a few words, what there is in place of it.
+        hint: what ends the line, such as the nearest names.
+        complaint: what the line begins with; by default, that the mask is of another model.
+
+    >>> str(misfit("w", torch.Size([2]), "shape (3,)"))
+    'the mask is of another model: w has shape (2,) there, shape (3,) here'
+    """
+    begins = complaint or "the mask is of another model"
+    return InputError(f"{begins}: {name} has shape {tuple(shape)} there, {here} here{hint}")
 
 
 def absence(model: nn.Module, name: str) -> str:

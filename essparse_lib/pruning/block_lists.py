@@ -75,6 +75,22 @@ def find_blocks(tree: ModuleTree) -> BlockMap:
     return BlockMap(places)
 
 
+def block_prefixes(model: nn.Module) -> list[str]:
+    """Return what the names of the weights in a model's blocks begin with, up to the number of the block.
+
+    The list is empty for a model without blocks.
+
+    Args:
+        model: any PyTorch model.
+
+    >>> from transformers import BertConfig, BertModel
+    >>> block_prefixes(BertModel(BertConfig(vocab_size=8, hidden_size=8, num_hidden_layers=2, num_attention_heads=1)))
+    ['encoder.layer.']
+    """
+    stacks = dict.fromkeys(place.stack for place in find_blocks(ModuleTree(model)).places.values())
+    return [f"{stack}." if stack else "" for stack in stacks]
+
+
 class ModuleTree:
     """The modules of a model by their plain names, in the model's order: every module before those inside it.
 

@@ -46,9 +46,8 @@ def transformer_blocks(model: nn.Module, include: Iterable[str] = (), exclude: I
     entries = prunable_matrices(model, include, exclude)
     tree = ModuleTree(model)
     places = find_blocks(tree).places
-    names = {
-        place.depth: name for name, place in reversed(list(places.items()))
-    }  # of a stage and its last block, the block
+    # A stage has the depth of its last block and is listed after it: read backwards, the block's name is the one kept.
+    names = {place.depth: name for name, place in reversed(list(places.items()))}
     by_depth: dict[int, dict[str, PrunableMatrix]] = {depth: {} for depth in sorted(names)}
     for name, entry in entries.items():
         by_depth[entry.depth][name] = entry

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from ..errors import InputError, check_pattern, check_sparsity
+from ..errors import InputError, check_pattern, check_sparsity, not_finite_error
 from .allocation import pruned_count
 from .blocks import evaluating, transformer_blocks
 from .calibration import batches_of, checked_inputs
@@ -136,7 +136,7 @@ def layer_by_layer(
         if entry.torch_mask is not None:
             raise InputError(f"{name} is pruned by torch.nn.utils.prune: call its remove(module, 'weight') first")
         if not torch.isfinite(entry.values).all():
-            raise InputError(f"{name} holds NaN or infinite weights: they cannot be ranked")
+            raise not_finite_error(name)
     pruned = _Pruning(method, dtype)
     with evaluating(model), plain_products(model), pruned.undone():
         batches = list(batches_of(model, inputs, batch_size))

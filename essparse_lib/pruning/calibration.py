@@ -38,7 +38,7 @@ def calibration_windows(
     >>> calibration_windows("a bb ccc " * 5, lengths, sequences=5, length=3).tolist()
     [[1, 2, 3], [1, 2, 3], [1, 2, 3], [1, 2, 3], [1, 2, 3]]
     """
-    check_positive(sequences=sequences, length=length)
+    sequences, length = check_whole("sequences", sequences), check_whole("length", length)
     seed = check_seed(seed)
     tokens = torch.tensor(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"], dtype=torch.int64)
     windows = tokens[: len(tokens) // length * length].view(-1, length)
@@ -68,7 +68,7 @@ def checked_inputs(model: nn.Module, calibration: Calibration, batch_size: int =
             [0., 0.],
             [0., 0.]])}
     """
-    check_positive(batch_size=batch_size)
+    check_whole("batch_size", batch_size)
     accepted = list(inspect.signature(model.forward).parameters)
     config = getattr(model, "config", None)
     main = getattr(model, "main_input_name", accepted[0] if accepted else "input_ids")
@@ -109,6 +109,24 @@ def longest_input(model: nn.Module) -> int | None:
     return min(limits, default=None)
 
 
+def check_longest(setting: str, tokens: int, longest: int | None, model: str = "the model") -> None:
+    """Check that a model takes texts of so many tokens.
+
+    Args:
+        setting: what the error calls their number.
+        tokens: how many there are.
+        longest: how many the model takes at most, as ``longest_input`` has it; None for any number.
+        model: the model in words.
+
+    Raises:
+        InputError: it takes shorter ones only.
+
+    >>> check_longest("length", 64, longest=None)
+    """
+    if longest is not None and tokens > longest:
+        raise InputError(f"{setting} {tokens} is not allowed: {model} takes at most {longest} tokens")
+
+
 def _check_tokens(tokens: torch.Tensor, model: nn.Module) -> None:
     """Check that these are token numbers that a model can read."""
     if tokens.ndim != 2 or tokens.is_floating_point() or not tokens.numel():
@@ -116,14 +134,13 @@ def _check_tokens(tokens: torch.Tensor, model: nn.Module) -> None:
             f"calibration of shape {tuple(tokens.shape)} and {tokens.dtype} is not allowed: give token numbers of "
             "shape (sequences, length)"
         )
-    vocabulary, longest = getattr(_text_config(model), "vocab_size", None), longest_input(model)
+    vocabulary = getattr(_text_config(model), "vocab_size", None)
     if vocabulary is not None and (tokens.min() < 0 or tokens.max() >= vocabulary):
         raise InputError(
             f"calibration tokens {tokens.min()} to {tokens.max()} are not allowed: the model's vocabulary is 0 to "
             f"{vocabulary - 1}; use its own tokenizer"
         )
-    if longest is not None and tokens.shape[1] > longest:
-        raise InputError(f"calibration length {tokens.shape[1]} is not allowed: the model takes {longest} tokens")
+    check_longest("calibration length", tokens.shape[1], longest_input(model))
 
 
 def _text_config(model: nn.Module) -> Any:
@@ -149,17 +166,3 @@ def batches_of(
             name: values.to(first.device, first.dtype if values.is_floating_point() else values.dtype)
             for name, values in zip(inputs, batch, strict=True)
         }
-
-
-def check_positive(**numbers: int) -> None:
-    """Check that these are whole numbers from 1.
-
-    Raises:
-        InputError: one is not; the message has its name.
-
-    >>> check_positive(length=128, sequences=0)
-    Traceback (most recent call last):
-    essparse_lib.errors.InputError: sequences 0 is not allowed: give a whole number from 1
-    """
-    for name, number in numbers.items():
-        check_whole(name, number)

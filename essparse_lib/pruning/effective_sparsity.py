@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import torch
 
-from ..errors import check_number
-from .zeros import not_finite_error
+from ..errors import check_number, not_finite_error
 
 _CHUNK = 1 << 16  # weights that are brought to fp64 at a time
 

@@ -7,7 +7,7 @@ watched: whatever is multiplied by memory that belongs to a parameter is an inpu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,6 +49,13 @@ class _Watched:
     entry: PrunableMatrix
     totals: dict[tuple[int, int], torch.Tensor] = field(default_factory=dict)
     copy: _Copy | None = None
+
+    def totals_of_matrices(self) -> Iterator[list[torch.Tensor]]:
+        """Yield, for each matrix in the parameter, the statistics of the products that it took part in."""
+        rows = self.entry.layout.rows(self.entry.weight.detach())
+        for part in self.entry.layout.matrices(len(rows)):
+            first, last = _ends(part)
+            yield [total for (row, count), total in self.totals.items() if row <= first and last < row + count]
 
 
 @dataclass(frozen=True)
@@ -126,19 +133,10 @@ class InputWatcher(TorchDispatchMode):
         Raises:
             InputError: no inputs reached a matrix that is no expert's, or they are NaN or infinite.
         """
-        return [total for total, _ in self._statistics(name)]
-
-    def without_inputs(self, name: str) -> int:
-        """Return how many of the matrices in a parameter no input reached."""
-        return sum(alone for _, alone in self._statistics(name))
-
-    def _statistics(self, name: str) -> list[tuple[torch.Tensor, bool]]:
         watched = self._by_name[name]
         rows = watched.entry.layout.rows(watched.entry.weight.detach())
-        gathered = []
-        for part in watched.entry.layout.matrices(len(rows)):
-            first, last = _ends(part)
-            totals = [total for (row, count), total in watched.totals.items() if row <= first and last < row + count]
+        statistics = []
+        for totals in watched.totals_of_matrices():
             if not totals and not _is_expert(watched.entry):
                 raise InputError(
                     f"no inputs reached {name} in calibration, so it cannot be pruned by them: leave it out "
@@ -146,15 +144,19 @@ class InputWatcher(TorchDispatchMode):
                 )
             if not totals:
                 assert self._moments is not None
-                gathered.append((self._moments(torch.eye(rows.shape[1], dtype=rows.dtype, device=rows.device)), True))
+                statistics.append(self._moments(torch.eye(rows.shape[1], dtype=rows.dtype, device=rows.device)))
                 continue
             total = totals[0] if len(totals) == 1 else torch.stack(totals).sum(0)
             if not torch.isfinite(total).all():
                 raise InputError(
                     f"inputs of {name} are NaN or infinite in calibration: run the model in a wider precision"
                 )
-            gathered.append((total, False))
-        return gathered
+            statistics.append(total)
+        return statistics
+
+    def without_inputs(self, name: str) -> int:
+        """Return how many of the matrices in a parameter no input reached."""
+        return sum(not totals for totals in self._by_name[name].totals_of_matrices())
 
     def _look_at_product(self, left: torch.Tensor, right: torch.Tensor) -> None:
         """Look at a product of two matrices, or of two stacks of matrices."""
@@ -246,8 +248,8 @@ class InputWatcher(TorchDispatchMode):
             return None
         for watched in self._watched.get(tensor.untyped_storage().data_ptr(), ()):
             weight = watched.entry.weight
-            own = 0 <= tensor.data_ptr() - weight.data_ptr() < weight.numel() * weight.element_size()
-            if own or (watched.copy is not None and _shares_memory(tensor, watched.copy.tensor)):
+            inside = 0 <= tensor.data_ptr() - weight.data_ptr() < weight.numel() * weight.element_size()
+            if inside or (watched.copy is not None and _shares_memory(tensor, watched.copy.tensor)):
                 return watched
         return None
 
@@ -272,8 +274,8 @@ def _first_row(entry: PrunableMatrix, weight: torch.Tensor) -> int | None:
     steps = entry.layout.strides(entry.weight.shape)
     if steps is None or weight.shape[0] != inputs:
         return None
-    own = (weight.stride(1) if weight.shape[1] > 1 else steps[0], weight.stride(0) if inputs > 1 else steps[1])
-    if own != steps:
+    weight_steps = (weight.stride(1) if weight.shape[1] > 1 else steps[0], weight.stride(0) if inputs > 1 else steps[1])
+    if weight_steps != steps:
         return None
     offset = (weight.data_ptr() - entry.weight.data_ptr()) // weight.element_size()
     return entry.layout.first_row(offset, entry.weight.shape)

@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 from ..errors import InputError, one_line, suggestion
 from ..files import writing
+from .absent import misfit
 from .masks import Mask
 
 #: The one metadata entry of a mask's file (a single one, since safetensors writes several in no fixed order).
@@ -141,11 +142,9 @@ def _check(name: str, kept: torch.Tensor, weights: Mapping[str, torch.Tensor], c
     """Check that a weight exists and has the shape of its mask."""
     weight = weights.get(name)
     if weight is None:
-        raise InputError(
-            f"{complaint}: {name} has shape {tuple(kept.shape)} there, no such weight here{suggestion(name, weights)}"
-        )
+        raise misfit(name, kept.shape, "no such weight", suggestion(name, weights), complaint)
     if weight.shape != kept.shape:
-        raise InputError(f"{complaint}: {name} has shape {tuple(kept.shape)} there, shape {tuple(weight.shape)} here")
+        raise misfit(name, kept.shape, f"shape {tuple(weight.shape)}", complaint=complaint)
 
 
 def _checksum(shapes: list[list], packed: Mapping[str, torch.Tensor]) -> str:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ..errors import InputError, one_line, suggestion
-from .absent import absence, check_values, computed_weights
+from .absent import absence, check_values, computed_weights, misfit
 from .wrapped import Holder, holders, is_a, plain_name
 
 #: Integers as wide as floating-point numbers. Times a mask, their bits become 0 exactly, also those of NaN and −0.
@@ -24,15 +24,23 @@ _INTEGERS = {
 }
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Entry:
-    """A weight of the mask: where it is, its mask, and the mask's part for the values on this device."""
+    """A weight of the mask.
+
+    Attributes:
+        name: its name in the mask.
+        holder: where it is in the model.
+        kept: its whole mask.
+        part: the mask's part for the values on this device; None until it is needed.
+        sharding: how the weight was sharded when the part was cut; None if it was not.
+    """
 
     name: str
     holder: Holder
     kept: torch.Tensor
     part: torch.Tensor | None = None
-    layout: object = None
+    sharding: object = None
 
     def local(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the weight's values on this device and the mask's part for them.
@@ -45,14 +53,14 @@ class _Entry:
             if weight is not None:
                 check_values(self.name, weight, self.holder.module)
             shape = "no such weight" if weight is None else f"shape {tuple(weight.shape)}"
-            raise _other_model(self.name, self.kept, shape)
+            raise misfit(self.name, self.kept.shape, shape)
         values = local_values(weight)
         device = values.device
         if device.type == "meta":
             check_values(self.name, weight, self.holder.module)
-        layout = None if type(weight) is nn.Parameter else _layout(weight)
-        if self.part is None or self.part.device != device or self.layout != layout:
-            self.part, self.layout = local_part(self.name, self.kept, weight), layout
+        sharding = None if type(weight) is nn.Parameter else _sharding(weight)
+        if self.part is None or self.part.device != device or self.sharding != sharding:
+            self.part, self.sharding = local_part(self.name, self.kept, weight), sharding
         return values, self.part
 
 
@@ -134,7 +142,9 @@ class MaskedWeights:
             module.reshard()
         places = holders(self._model)
         self._entries = [
-            _Entry(name, holder, kept) for name, kept in self._keep.items() for holder in self._holders(name, places)
+            _Entry(name=name, holder=holder, kept=kept)
+            for name, kept in self._keep.items()
+            for holder in self._holders(name, places)
         ]
         for entry in self._entries:
             entry.local()
@@ -161,7 +171,7 @@ class MaskedWeights:
             check_values(name, parameter, places[plain][0].module)
         shape = absence(self._model, plain) if parameter is None else f"shape {tuple(parameter.shape)}"
         near = suggestion(name, places) if parameter is None else ""
-        raise _other_model(name, kept, shape, near)
+        raise misfit(name, kept.shape, shape, near)
 
 
 def local_values(weight: torch.Tensor) -> torch.Tensor:
@@ -212,7 +222,7 @@ def _by_own_name(model: nn.Module, name: str) -> Holder | None:
     return Holder(module, attribute, attribute) if module is not None and held else None
 
 
-def _layout(weight: torch.Tensor) -> object:
+def _sharding(weight: torch.Tensor) -> object:
     """Return what tells how a weight is sharded; None if it is not."""
     return getattr(weight, "device_mesh", None), getattr(weight, "placements", None)
 
@@ -233,8 +243,3 @@ def _renew_torch_pruned(holder: Holder) -> None:
     if holder.torch_mask is not None and holder.parameter is not None:
         product = holder.torch_mask.to(holder.parameter.dtype) * holder.parameter.detach()
         setattr(holder.module, holder.plain, product)  # without a history, with which it could not be copied
-
-
-def _other_model(name: str, kept: torch.Tensor, shape: str, near: str = "") -> InputError:
-    """Return the error for a model that the mask does not fit."""
-    return InputError(f"the mask is of another model: {name} has shape {tuple(kept.shape)} there, {shape} here{near}")

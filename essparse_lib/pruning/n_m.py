@@ -6,9 +6,8 @@ from collections.abc import Collection, Mapping
 
 import torch
 
-from ..errors import InputError, check_pattern
+from ..errors import InputError, check_pattern, not_finite_error
 from .masks import Mask
-from .radix_select import not_finite_error
 
 #: Rows at a time: sorting their groups takes several times their memory.
 _ROWS_WEIGHTS = 1 << 22

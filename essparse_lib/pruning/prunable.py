@@ -13,7 +13,8 @@ from fnmatch import fnmatchcase
 import torch
 from torch import nn
 
-from ..errors import InputError
+from ..errors import InputError, not_finite_error
+from .block_lists import block_prefixes
 from .survey import PrunableMatrix, Survey, survey_blocks
 
 
@@ -35,7 +36,7 @@ def prunable_matrices(
 
     Raises:
         InputError: the model has no such blocks; or its blocks have other matrices that are not known here, and that
-            ``exclude`` does not name; or a pattern fits nothing.
+            the patterns do not leave out; or a pattern fits nothing.
 
     >>> from transformers import BertConfig, BertModel
     >>> model = BertModel(BertConfig(vocab_size=8, hidden_size=8, num_hidden_layers=2, num_attention_heads=1))
@@ -50,13 +51,8 @@ def prunable_matrices(
     for pattern in (*include, *exclude):
         if not any(fnmatchcase(name, pattern) for name in names):
             raise InputError(f"pattern {pattern!r} fits no weight of the blocks: they are called such as {names[0]}")
-    if not include:
-        _check_all_known(model, survey, exclude)
-    chosen = {
-        name: entry
-        for name, entry in survey.matrices.items()
-        if (not include or _fits(name, include)) and not _fits(name, exclude)
-    }
+    _check_all_known(model, survey, include, exclude)
+    chosen = {name: entry for name, entry in survey.matrices.items() if _is_chosen(name, include, exclude)}
     if not chosen:
         raise InputError("include and exclude leave no weight of the blocks to prune")
     return chosen
@@ -83,19 +79,43 @@ def prunable_weights(
     return {name: entry.values for name, entry in prunable_matrices(model, include, exclude).items()}
 
 
-def left_out(model: nn.Module) -> dict[str, int]:
-    """Return how many weights of a model's blocks are never pruned, by the reason, most first.
+def left_out(model: nn.Module, include: Iterable[str] = (), exclude: Iterable[str] = ()) -> dict[str, int]:
+    """Return how many weights of a model's blocks are not pruned, by the reason, most first.
 
     Biases, norms and other vectors are not counted: they are no matrices.
 
     Args:
         model: any PyTorch model made of transformer blocks.
+        include: patterns of names, as for ``prunable_matrices``.
+        exclude: patterns of names, as for ``prunable_matrices``.
 
-    >>> left_out(nn.Sequential(*(nn.TransformerEncoderLayer(4, 1, 8) for _ in range(2))))
-    {}
+    >>> model = nn.Sequential(*(nn.TransformerEncoderLayer(4, 1, 8) for _ in range(2)))
+    >>> left_out(model), left_out(model, exclude=["*.linear?.weight"])
+    ({}, {'matrices that the patterns leave out': 128})
     """
-    counts = survey_blocks(model).left_out
+    survey = survey_blocks(model)
+    include, exclude = _patterns(include), _patterns(exclude)
+    sizes = {**{name: entry.weight.numel() for name, entry in survey.matrices.items()}, **survey.unknown}
+    by_patterns = sum(size for name, size in sizes.items() if not _is_chosen(name, include, exclude))
+    counts = {**survey.left_out, **({"matrices that the patterns leave out": by_patterns} if by_patterns else {})}
     return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
+
+
+def check_finite(model: nn.Module) -> None:
+    """Check that all weights in the blocks of a model are numbers, also those that are never pruned.
+
+    Args:
+        model: any PyTorch model, not wrapped, with its values.
+
+    Raises:
+        InputError: a weight is NaN or infinite; the message names the parameter.
+
+    >>> check_finite(nn.Sequential(*(nn.TransformerEncoderLayer(4, 1, 8) for _ in range(2))))
+    """
+    prefixes = tuple(block_prefixes(model))
+    for name, parameter in model.named_parameters():
+        if name.startswith(prefixes) and not parameter.isfinite().all():
+            raise not_finite_error(name)
 
 
 def transposed_names(model: nn.Module) -> set[str]:
@@ -114,9 +134,9 @@ def transposed_names(model: nn.Module) -> set[str]:
     return {name for name, entry in prunable_matrices(model).items() if entry.transposed}
 
 
-def _check_all_known(model: nn.Module, survey: Survey, exclude: tuple[str, ...]) -> None:
-    """Raise an error if blocks have matrices that are not known and not excluded."""
-    unknown = {name: size for name, size in survey.unknown.items() if not _fits(name, exclude)}
+def _check_all_known(model: nn.Module, survey: Survey, include: tuple[str, ...], exclude: tuple[str, ...]) -> None:
+    """Raise an error if blocks have matrices that are not known and that no pattern leaves out."""
+    unknown = {name: size for name, size in survey.unknown.items() if _is_chosen(name, include, exclude)}
     if not unknown:
         return
     known = sum(entry.weight.numel() for entry in survey.matrices.values())
@@ -140,5 +160,10 @@ def _patterns(patterns: Iterable[str]) -> tuple[str, ...]:
     return (patterns,) if isinstance(patterns, str) else tuple(patterns)
 
 
-def _fits(name: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
+def _is_chosen(name: str, include: tuple[str, ...], exclude: tuple[str, ...]) -> bool:
+    """Return whether a parameter fits a pattern of ``include``, if there are any, and none of ``exclude``."""
+
+    def fits(patterns: tuple[str, ...]) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+    return (not include or fits(include)) and not fits(exclude)

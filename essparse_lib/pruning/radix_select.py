@@ -15,7 +15,7 @@ from itertools import accumulate, groupby
 import numpy as np
 import torch
 
-from ..errors import InputError, check_whole
+from ..errors import InputError, check_whole, not_finite_error
 
 #: The most ranks of one call. Levels and groups of undecided weights share the values of one byte.
 MOST_RANKS = 127
@@ -187,11 +187,6 @@ def _count_buckets(weights: Mapping[str, torch.Tensor], tensors: list[torch.Tens
             raise not_finite_error(name)
         total += counts
     return total
-
-
-def not_finite_error(name: str) -> InputError:
-    """Return the error for weights of this name that are NaN or infinite, and so cannot be ranked."""
-    return InputError(f"{name} holds NaN or infinite weights: magnitudes cannot be ranked")
 
 
 def _upper(flat: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor]]:

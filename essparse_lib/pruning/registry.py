@@ -6,11 +6,10 @@ from importlib import import_module
 
 from torch import nn
 
-from ..errors import InputError
+from ..errors import InputError, not_finite_error
 from ..specs.methods import check_method, one_shot_methods
 from .method import Pruned, Request
 from .prunable import prunable_weights
-from .radix_select import not_finite_error
 
 
 def prune(model: nn.Module, method: str, request: Request) -> Pruned:

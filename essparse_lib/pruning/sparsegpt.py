@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import nn
 
-from ..errors import InputError, check_number
+from ..errors import InputError, check_number, check_whole
 from .allocation import pruned_count
 from .calibrated import Amount, amount, keep_within_rows, layer_by_layer
-from .calibration import check_positive
 from .method import Calibration, Pruned, Request
 from .n_m import largest
 
@@ -69,7 +68,7 @@ def sparsegpt(
     0
     """
     checked = amount(sparsity, pattern)
-    check_positive(block_size=block_size)
+    block_size = check_whole("block_size", block_size)
     damping = check_number("damping", damping, lambda d: d >= 0, "a number from 0, such as 0.01")
 
     last: list[tuple[torch.Tensor, torch.Tensor]] = []  # queries, keys and values have one Hessian: factor it once

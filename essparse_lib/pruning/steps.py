@@ -107,14 +107,14 @@ def _after_steps_of(optimizer: Any, act: Callable[[], None]) -> Iterator[None]:
             act()
         return result
 
-    own = vars(optimizer).get("step")
+    instance_step = vars(optimizer).get("step")  # None where the class alone has one
     optimizer.step = step_and_act
     try:
         yield
     finally:
         holding = False  # a scheduler may have wrapped the step since, and keeps ours inside
         if vars(optimizer).get("step") is step_and_act:
-            if own is None:
+            if instance_step is None:
                 del optimizer.step
             else:
-                optimizer.step = own
+                optimizer.step = instance_step

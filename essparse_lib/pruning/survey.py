@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 import torch
 from torch import nn
 
 from ..errors import InputError
-from .absent import check_whole, computed_weights
+from .absent import check_complete, computed_weights
 from .block_lists import ModuleTree, Place, find_blocks
 from .components import ATTENTION, component_of
 from .layouts import PLAIN, TRANSPOSED, Layout, fused_parts, is_linear, layout_of
-from .wrapped import Holder
+from .wrapped import Holder, holder_of
 
 #: Names of parameters that nothing is multiplied by as a matrix, whatever their shape.
 _NO_MATRIX = re.compile(
@@ -57,9 +57,9 @@ class PrunableMatrix:
         """The weights as the model uses them, of the parameter's shape: a detached view, unless torch has pruned it.
 
         Raises:
-            InputError: the values are not in the model: it is on the device ``meta``, offloaded or partitioned.
+            InputError: not all values are here: they are on the device ``meta``, offloaded, quantised, or sharded.
         """
-        check_whole(self.name, self.weight, self.holder.module if self.holder else None)
+        check_complete(self.name, self.weight, self.holder.module if self.holder else None)
         weight, removed = self.weight.detach(), self.torch_mask
         return weight if removed is None else weight * removed
 
@@ -68,7 +68,7 @@ class PrunableMatrix:
         """The mask by which ``torch.nn.utils.prune`` multiplies the parameter; None if torch has not pruned it."""
         return self.holder.torch_mask if self.holder else None
 
-    def components(self) -> Iterable[tuple[str, torch.Tensor]]:
+    def components(self) -> Iterator[tuple[str, torch.Tensor]]:
         """Yield the role of each matrix in the parameter, with its weights of shape (outputs, inputs).
 
         Experts, and other matrices of one role, come as one.
@@ -123,7 +123,7 @@ def survey_blocks(model: nn.Module) -> Survey:
             survey.unknown[name] = getattr(module, attribute).numel()
             survey.remedies[name] = computed[name]
         for attribute, tensor in _tensors(module):
-            holder = _holder(module, attribute)
+            holder = holder_of(module, attribute)
             name = _join(path, holder.plain)
             if id(tensor) in seen or tensor.dim() < 2 or not tensor.numel() or _is_half_of_computed(name, computed):
                 continue
@@ -183,12 +183,6 @@ def _tensors(module: nn.Module) -> list[tuple[str, torch.Tensor]]:
     return [*parameters, *packed]
 
 
-def _holder(module: nn.Module, attribute: str) -> Holder:
-    """Return a module's parameter with its plain name: ``weight`` of what torch's pruning calls ``weight_orig``."""
-    stem = attribute.removesuffix("_orig")
-    return Holder(module, attribute, stem if f"{stem}_mask" in module._buffers else attribute)
-
-
 def _reason_to_leave(
     tree: ModuleTree, path: str, inner: str, attribute: str, tensor: torch.Tensor, layout: Layout | None
 ) -> str | None:
@@ -236,8 +230,8 @@ def _drop_convolutions_of_others(survey: Survey) -> None:
 def _computed_here(path: str, computed: Mapping[str, str]) -> list[str]:
     """Return the names of a module's own weights that are computed from others."""
     prefix = f"{path}." if path else ""
-    own = (name.removeprefix(prefix) for name in computed if name.startswith(prefix))
-    return [name for name in own if "." not in name]
+    inner_names = (name.removeprefix(prefix) for name in computed if name.startswith(prefix))
+    return [name for name in inner_names if "." not in name]
 
 
 def _is_half_of_computed(name: str, computed: Mapping[str, str]) -> bool:

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils import prune
 
 from ..errors import InputError, suggestion
-from .absent import absence, check_values
+from .absent import absence, check_values, misfit
 from .layouts import is_linear
 from .masks import Mask
 from .wrapped import Holder, holders, plain_modules, plain_name
@@ -170,18 +170,17 @@ def modules_with(model: nn.Module, name: str, kept: torch.Tensor) -> list[tuple[
 
 def _holders(model: nn.Module, places: Mapping[str, list[Holder]], name: str, kept: torch.Tensor) -> list[Holder]:
     """Return the holders of a mask's parameter, each once, under whatever names."""
-    own = places.get(name) or places.get(plain_name(name)) or []
-    if any(holder.attribute != holder.plain for holder in own):
+    of_name = places.get(name) or places.get(plain_name(name)) or []
+    if any(holder.attribute != holder.plain for holder in of_name):
         raise InputError(f"{name} is pruned by torch.nn.utils.prune already: make that final with prune.remove first")
-    weight = own[0].parameter if own else None
-    complaint = f"the mask is of another model: {name} has shape {tuple(kept.shape)} there"
+    weight = of_name[0].parameter if of_name else None
     if weight is None:
-        raise InputError(f"{complaint}, {absence(model, name)} here{suggestion(name, places)}")
-    check_values(name, weight, own[0].module)
+        raise misfit(name, kept.shape, absence(model, name), suggestion(name, places))
+    check_values(name, weight, of_name[0].module)
     if weight.shape != kept.shape:
-        raise InputError(f"{complaint}, shape {tuple(weight.shape)} here")
-    everywhere = [holder for of_name in places.values() for holder in of_name if holder.parameter is weight]
-    return list({(id(holder.module), holder.attribute): holder for holder in [*everywhere, *own]}.values())
+        raise misfit(name, kept.shape, f"shape {tuple(weight.shape)}")
+    everywhere = [holder for each in places.values() for holder in each if holder.parameter is weight]
+    return list({(id(holder.module), holder.attribute): holder for holder in [*everywhere, *of_name]}.values())
 
 
 def _of_model(model: nn.Module) -> Iterator[tuple[str, tuple[torch.Tensor, torch.Tensor]]]:

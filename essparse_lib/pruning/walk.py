@@ -53,11 +53,12 @@ def walk(model: nn.Module, blocks: Sequence[Block], batches: Sequence[Batch], mo
     trunk = _trunk(model, blocks, batches[0])
     chain = _chain(trunk, blocks, batches)
     if chain is not None:
-        return _Chain(blocks, *chain, moments), False
+        states, runs = chain
+        return _Chain(blocks=blocks, states=states, runs=runs, moments=moments), False
     return _WholePasses(trunk, blocks, batches, moments), True
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Chain:
     """Blocks that are run one at a time on what the one before put out.
 
@@ -110,9 +111,9 @@ class _WholePasses:
             if self._number[name] in after:
                 raise _BlockDone
 
-        own = self._blocks[number].matrices
+        matrices = self._blocks[number].matrices
         others = {name: entry for name, entry in self._entries.items() if self._number[name] in after}
-        with InputWatcher(own, self._moments) as watcher, InputWatcher(others, None, stop):
+        with InputWatcher(matrices, self._moments) as watcher, InputWatcher(others, None, stop):
             for batch in self._batches:
                 try:
                     _forward(self._model, batch)

@@ -133,28 +133,23 @@ def holders(model: nn.Module) -> dict[str, list[Holder]]:
         for attribute, parameter in module._parameters.items():
             if parameter is None:
                 continue
-            stem = attribute.removesuffix("_orig")
-            plain = stem if f"{stem}_mask" in module._buffers else attribute
-            places.setdefault(f"{path}.{plain}" if path else plain, []).append(Holder(module, attribute, plain))
+            holder = holder_of(module, attribute)
+            places.setdefault(f"{path}.{holder.plain}" if path else holder.plain, []).append(holder)
     return places
 
 
-def is_adapter_module(model: nn.Module, module: nn.Module) -> bool:
-    """Return whether a module of a model belongs to an adapter (PEFT), and not to the plain model or its wrappers.
-
-    To leave adapters out of a walk, walk over ``plain_modules``.
+def holder_of(module: nn.Module, attribute: str) -> Holder:
+    """Return a module as the holder of its own parameter, with the parameter's plain name.
 
     Args:
-        model: the model.
-        module: one of its modules.
+        module: the module, not wrapped.
+        attribute: the parameter's name in it, such as ``weight``; ``weight_orig`` where torch has pruned it.
 
-    >>> model = nn.Sequential(nn.Tanh())
-    >>> is_adapter_module(model, model[0])
-    False
+    >>> holder_of(nn.Linear(2, 1), "bias").plain
+    'bias'
     """
-    wrappers = _loaded_wrappers()
-    plain = {id(part) for _, part in plain_modules(model, copies=True)}
-    return id(module) not in plain and _wrapped(module, wrappers) is None
+    stem = attribute.removesuffix("_orig")
+    return Holder(module, attribute, stem if f"{stem}_mask" in module._buffers else attribute)
 
 
 def is_a(thing: object, path: str) -> bool:
@@ -235,5 +230,5 @@ def _loaded_wrappers() -> list[tuple[type, str]]:
 def _type(path: str) -> type | None:
     """Return a type by its dotted path if the module that defines it is loaded."""
     module_name, _, type_name = path.rpartition(".")
-    found = getattr(sys.modules.get(module_name), type_name, None)
-    return found if isinstance(found, type) else None
+    kind = getattr(sys.modules.get(module_name), type_name, None)
+    return kind if isinstance(kind, type) else None

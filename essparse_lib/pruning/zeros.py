@@ -27,7 +27,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from ..errors import InputError, check_number, shown
+from ..errors import InputError, check_number, not_finite_error, shown
 from .survey import PrunableMatrix
 
 #: The thresholds τ at which weights are counted by default, a decade apart.
@@ -262,8 +262,3 @@ def _add_counts(one: Mapping[float, int], other: Mapping[float, int]) -> Mapping
     if one and other and one.keys() != other.keys():
         raise ValueError(f"counts below {list(one)} and below {list(other)} do not add up")
     return {threshold: one.get(threshold, 0) + other.get(threshold, 0) for threshold in (one or other)}
-
-
-def not_finite_error(name: str) -> InputError:
-    """Return the error for weights of this name that are NaN or infinite."""
-    return InputError(f"{name} holds NaN or infinite weights: counting their zeros makes no sense")

@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -74,6 +75,19 @@ class Images:
         return f"labels {out_of_range}; they must lie in 0 to {classes - 1}" if out_of_range else ""
 
 
+def pillow() -> Any:
+    """Return Pillow's module ``Image``, which decodes images.
+
+    Raises:
+        InputError: Pillow is not installed.
+    """
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise InputError("images are decoded by Pillow, which is missing: pip install 'essparse[images]'") from error
+    return Image
+
+
 def decode_images(
     files: Sequence[bytes | None], mode: str, name: Callable[[int], str], converted: str = ""
 ) -> np.ndarray:
@@ -91,16 +105,13 @@ def decode_images(
     Raises:
         InputError: there are no files, one cannot be decoded, or has another size or mode.
     """
-    try:
-        from PIL import Image
-    except ImportError as error:
-        raise InputError("images are decoded by Pillow, which is missing: pip install 'essparse[images]'") from error
+    image_module = pillow()
     if not files:
         raise InputError(f"no images where {name(0)} should be: the source is not the one that is named")
     pixels: np.ndarray | None = None
     for position, data in enumerate(files):
         try:
-            with Image.open(io.BytesIO(data or b"")) as image:
+            with image_module.open(io.BytesIO(data or b"")) as image:
                 image.load()
                 decoded = image.convert(mode) if image.mode == converted else image
                 values = np.asarray(decoded)
