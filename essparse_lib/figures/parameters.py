@@ -30,7 +30,7 @@ def listed(parameter: Any) -> list[str] | None:
 def check_names() -> None:
     """Check that the notebook which calls this has every parameter that papermill passed to it.
 
-    papermill puts what it is passed into a cell of its own, which begins with ``# Parameters``, after the cell in which
+    papermill puts what it is passed into a cell of its own, which begins with a comment, after the cell in which
     the notebook declares its parameters with their types. Where there is no such cell, as in Jupyter or Colab, there is
     nothing to check.
 
