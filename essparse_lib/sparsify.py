@@ -108,7 +108,8 @@ def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
         done = {
             "model": name,
             "weights_sha256": source.weights,
-            **{key: str(value) for key, value in vars(recipe).items() if value not in (None, ())},
+            **{key: value for key, value in vars(recipe).items() if value not in (None, ())},
+            **({} if recipe.pattern else {"sparsity": check_sparsity(recipe.sparsity)}),
             "pruned": pruned.mask.pruned,
             "prunable": pruned.mask.size,
             **vars(outcome),
@@ -121,11 +122,12 @@ def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
             "left_out_files": copied.left_out,
         }
         with writing(made / "essparse.json") as file:
-            file.write(json.dumps(done, indent=1).encode())
+            file.write((json.dumps(done, indent=1, default=str) + "\n").encode())
         add_section(made, out.name, _card_sentences(name, recipe, outcome, bool(pruned.values)), base=_id_on_hub(name))
         if out.exists():
             out.rmdir()
-    return "; ".join([f"{out}: {outcome.text(name)}", *([left] if left else []), *loaded.notes])
+    subject = f"the chosen matrices of {name}" if recipe.include or recipe.exclude else name
+    return "; ".join([f"{out}: {outcome.text(subject)}", *([left] if left else []), *loaded.notes])
 
 
 @dataclass(frozen=True)
@@ -177,11 +179,17 @@ def _card_sentences(name: str, recipe: Recipe, outcome: Outcome, changed: bool) 
     """Return what a model card says of the pruning."""
     amount = f"pattern {recipe.pattern}" if recipe.pattern else f"sparsity {recipe.sparsity}"
     scope = "" if recipe.scope == Scope.GLOBAL else f", scope {recipe.scope}"
-    text = "" if recipe.text is None else f", calibrated on `{Path(recipe.text).name}`"
+    source = recipe.text or recipe.images
+    read = "" if source is None else f", calibrated on `{Path(source).name}`"
+    parts = [("only", recipe.include), ("without", recipe.exclude)]
+    part = "".join(
+        f", {word} {', '.join(f'`{pattern}`' for pattern in patterns)}" for word, patterns in parts if patterns
+    )
+    where = "In the matrices of the transformer blocks" + (" that were chosen" if part else "")
     kept = "The weights that stay in these matrices have new values that make up for the others" if changed else ""
     return [
-        f"These weights were made from `{name}` by `essparse prune`: method {recipe.method}, {amount}{scope}{text}. "
-        f"In the matrices of the transformer blocks {outcome.text('the model')}.",
+        f"These weights were made from `{name}` by `essparse prune`: method {recipe.method}, {amount}{scope}{part}"
+        f"{read}. {where} {outcome.text('the model')}.",
         f"{kept or 'The weights that stay have their values'}; all others are unchanged, and nothing was trained "
         "afterwards. `essparse.json` says more.",
     ]
