@@ -101,7 +101,9 @@ def status(
     `essparse run all` runs them.
     """
     from .book import status
+    from .specs.study import check_scale
 
+    check_scale(scale)
     status.print_table()
     status.print_blocks(scale, None if every else status.SHOWN)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .errors import InputError, check_sparsity, check_whole
 from .files import writing, writing_folder
@@ -124,11 +124,12 @@ def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
             "left_out_files": copied.left_out,
         }
         with writing(made / "essparse.json") as file:
-            file.write(json.dumps(done, indent=1).encode())
+            file.write((json.dumps(done, indent=1) + "\n").encode())
         add_section(made, out.name, _card_sentences(name, recipe, outcome, bool(pruned.values)), base=_id_on_hub(name))
         if out.exists():
             out.rmdir()
-    return "; ".join([f"{out}: {outcome.text(name)}", *([left] if left else []), *loaded.notes])
+    subject = f"the chosen matrices of {name}" if recipe.include or recipe.exclude else name
+    return "; ".join([f"{out}: {outcome.text(subject)}", *([left] if left else []), *loaded.notes])
 
 
 @dataclass(frozen=True)
@@ -182,12 +183,13 @@ def _card_sentences(name: str, recipe: Recipe, outcome: Outcome, changed: bool) 
     settings.append(f"pattern {recipe.pattern}" if recipe.pattern else f"sparsity {recipe.sparsity}")
     if recipe.scope != Scope.GLOBAL:
         settings.append(f"scope {recipe.scope}")
+    for word, patterns in (("only", recipe.include), ("without", recipe.exclude)):
+        if patterns:
+            settings.append(f"{word} {', '.join(f'`{pattern}`' for pattern in patterns)}")
     calibrated_on = recipe.text or recipe.images
     if calibrated_on is not None:
         settings.append(f"calibrated on `{Path(calibrated_on).name}`")
-    for option, patterns in (("include", recipe.include), ("exclude", recipe.exclude)):
-        settings += [f"{option} `{pattern}`" for pattern in patterns]
-    part = " that these patterns choose" if recipe.include or recipe.exclude else ""
+    part = " that were chosen" if recipe.include or recipe.exclude else ""
     kept = "The weights that stay in these matrices have new values that make up for the others" if changed else ""
     return [
         f"These weights were made from `{name}` by `essparse prune`: {', '.join(settings)}. "
@@ -197,10 +199,12 @@ def _card_sentences(name: str, recipe: Recipe, outcome: Outcome, changed: bool) 
     ]
 
 
-def _settings(recipe: Recipe) -> dict[str, str | list[str]]:
-    """Return the settings of a recipe that are given, as JSON has them: patterns as lists, all others as texts."""
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    """Return the settings of a recipe that are given, as JSON has them."""
     given = {key: value for key, value in vars(recipe).items() if value not in (None, ())}
-    return {key: list(value) if isinstance(value, tuple) else str(value) for key, value in given.items()}
+    if not recipe.pattern:
+        given["sparsity"] = check_sparsity(recipe.sparsity)
+    return {key: str(value) if isinstance(value, Path) else value for key, value in given.items()}
 
 
 def prune(model: PreTrainedModel, name: str, recipe: Recipe) -> Pruned:

@@ -447,7 +447,7 @@ def test_a_text_that_is_too_short_is_refused_in_numbers():
         calibration_windows("a" * 2047, letters, sequences=16, length=128)
     assert str(caught.value) == (
         "the calibration text has 2,047 tokens, but 16 sequences of 128 need 2,048: give a longer text, "
-        "or ask for fewer or shorter sequences"
+        "or ask for fewer or shorter sequences (windows, length)"
     )
     assert calibration_windows("a" * 2048, letters, sequences=16, length=128).shape == (16, 128)
 

@@ -6,7 +6,16 @@ import shutil
 
 import pytest
 import torch
-from transformers import BioGptConfig, BioGptModel, ViTConfig, ViTModel
+from transformers import (
+    BertConfig,
+    BioGptConfig,
+    BioGptModel,
+    CanineConfig,
+    GPT2Config,
+    T5Config,
+    ViTConfig,
+    ViTModel,
+)
 
 from essparse_lib.errors import InputError
 from essparse_lib.files import sha256
@@ -264,6 +273,20 @@ def test_a_configuration_of_no_known_architecture_is_refused(copied):
 def test_a_model_without_a_tokenizer_is_refused(vision):
     with pytest.raises(InputError, match="has no tokenizer that can be read"):
         loading.tokenizer_of(vision)
+
+
+@pytest.mark.parametrize("config", [BertConfig(), GPT2Config(), T5Config()], ids=lambda config: config.model_type)
+def test_a_tokenizer_that_transformers_makes_up_is_refused(config, tmp_path):
+    config.save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(InputError, match="has no tokenizer that can be read"):
+        loading.tokenizer_of(str(tmp_path))
+
+
+def test_a_tokenizer_of_bytes_needs_no_file(tmp_path):
+    CanineConfig().save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    assert len(loading.tokenizer_of(str(tmp_path))("film", add_special_tokens=False)["input_ids"]) == 4
 
 
 @pytest.fixture

@@ -80,6 +80,21 @@ def test_every_way_to_prune_leaves_its_share_of_zeros(how, text, tmp_path):
     assert done["pruned"] == zeros and done["method"] == how.get("method", "magnitude")
 
 
+def test_what_is_written_says_which_part_was_pruned_and_how(text, tmp_path):
+    recipe = Recipe(
+        sparsity="0.25", method="wanda", text=text, windows=4, length=16, include=("*fc1*", "*fc2*"), exclude=("*.0.*",)
+    )
+    said = sparsify.save_pruned("tiny-opt", recipe, tmp_path / "out")
+    assert "weights of the chosen matrices of tiny-opt are zero" in said
+    written = (tmp_path / "out" / "essparse.json").read_text()
+    done = json.loads(written)
+    assert (done["windows"], done["length"], done["sparsity"], done["seed"]) == (4, 16, 0.25, 0)
+    assert (done["include"], done["exclude"]) == (["*fc1*", "*fc2*"], ["*.0.*"]) and written.endswith("}\n")
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "sparsity 0.25, only `*fc1*`, `*fc2*`, without `*.0.*`, calibrated on `text.txt`." in card
+    assert "In the matrices of the transformer blocks that were chosen " in card
+
+
 @pytest.mark.parametrize(
     ("how", "message"),
     [
@@ -113,7 +128,7 @@ def test_a_part_of_a_model_is_pruned_and_the_rest_is_said(tmp_path):
     assert done["include"] == ["*.attention.*"] and done["exclude"] == ["*.0.*"]
     assert f"{rest:,} in matrices that the patterns leave out" in said and done["left_dense"] in said
     card = (out / "README.md").read_text()
-    assert "include `*.attention.*`, exclude `*.0.*`. In the matrices of the transformer blocks that these" in card
+    assert "only `*.attention.*`, without `*.0.*`. In the matrices of the transformer blocks that were" in card
 
 
 def test_a_model_of_images_is_calibrated_on_a_folder_of_them(tmp_path):

@@ -203,6 +203,8 @@ def print_blocks(scale: str, most: int | None) -> None:
         return
     columns = ("model", "task", "seed", "missing", "expected time", "figures", "would decide")
     printed = Table(*columns, box=None, title=f"Missing at {scale} scale, in the order of a run", title_justify="left")
+    for column in printed.columns[:2]:
+        column.overflow = "fold"  # names differ in their last letters
     for block in shown:
         printed.add_row(
             block.model,

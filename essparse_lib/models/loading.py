@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 #: What prints the names of all models.
 _LISTING = "python -c 'from essparse_lib.models.loading import MODELS, SCALE_OF; print(*MODELS, *SCALE_OF)'"
 
+#: Files that any tokenizer may be read from, beside those that its class names.
+_TOKENIZER_FILES = {"tokenizer.json", "tekken.json"}
+
 
 @cache
 def locate(name: str) -> ModelFiles:
@@ -100,6 +103,10 @@ def tokenizer_of(name: str) -> PreTrainedTokenizerBase:
         tokenizer = AutoTokenizer.from_pretrained(**source.options)
     except (OSError, ValueError) as error:
         raise InputError(f"model {name!r} has no tokenizer that can be read in {source.folder}") from error
+    files = set(tokenizer.vocab_files_names.values())  # none for those that read bytes
+    if files and not source.gguf and not any((source.folder / file).exists() for file in files | _TOKENIZER_FILES):
+        # transformers has made one up, which knows no word
+        raise InputError(f"model {name!r} has no tokenizer that can be read in {source.folder}")
     if tokenizer.pad_token_id is None:  # as in GPT-2; padding is masked, so any token serves
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer

@@ -45,7 +45,7 @@ def calibration_windows(
     if len(windows) < sequences:
         raise InputError(
             f"the calibration text has {len(tokens):,} tokens, but {sequences} sequences of {length} need "
-            f"{sequences * length:,}: give a longer text, or ask for fewer or shorter sequences"
+            f"{sequences * length:,}: give a longer text, or ask for fewer or shorter sequences (windows, length)"
         )
     return windows[torch.randperm(len(windows), generator=torch.Generator().manual_seed(seed))[:sequences]]
 
