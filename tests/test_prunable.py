@@ -356,3 +356,9 @@ def test_experts_of_blocks_that_are_in_no_list_are_no_blocks():
     model.one, model.two = SendsToExperts(), SendsToExperts()
     with pytest.raises(InputError, match="no transformer blocks"):
         prunable_matrices(model)
+
+
+@pytest.mark.parametrize("model", ["bert-base", None, {}])
+def test_what_is_no_model_is_refused(model):
+    with pytest.raises(InputError, match="load_model"):
+        prunable_matrices(model)
