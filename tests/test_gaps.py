@@ -224,6 +224,11 @@ def test_the_class_is_found_from_the_weights_where_none_is_named(kind, named, fo
     assert again.keys() == stored.keys() and all(torch.equal(stored[name], again[name]) for name in stored)
 
 
+def test_one_class_may_be_named_without_a_list(folder):
+    configure(write("llama", folder), architectures="LlamaForCausalLM")
+    assert type(load(folder)).__name__ == "LlamaForCausalLM" and not notes(folder)
+
+
 def test_of_two_classes_that_use_all_the_second_is_not_looked_at(folder):
     configure(write("llama", folder), architectures=["LlamaForCausalLM", "LlamaForSequenceClassification"])
     assert type(load(folder)).__name__ == "LlamaForCausalLM"

@@ -6,11 +6,11 @@ import transformers as T
 from torch import nn
 
 from essparse_lib.errors import InputError
+from essparse_lib.pruning.blocks import plain_products
 from essparse_lib.pruning.calibrated import layer_by_layer
 from essparse_lib.pruning.inputs import InputWatcher
 from essparse_lib.pruning.prunable import prunable_matrices, prunable_weights
 from essparse_lib.pruning.sparsegpt import sparsegpt
-from essparse_lib.pruning.walk import plain_products
 from essparse_lib.pruning.wanda import wanda
 from tests.test_layouts import ENDS, WIDE, Encoder
 

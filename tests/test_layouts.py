@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from essparse_lib.pruning.blocks import plain_products
 from essparse_lib.pruning.layouts import PLAIN, TRANSPOSED, Layout, layout_of
 from essparse_lib.pruning.prunable import prunable_matrices
-from essparse_lib.pruning.walk import plain_products
 
 SMALL = {"vocab_size": 40, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 4, "pad_token_id": 0}
 WIDE = {**SMALL, "intermediate_size": 24}

@@ -311,3 +311,58 @@ def test_weights_that_torch_has_pruned_are_found_as_the_model_uses_them():
     torch_prune.l1_unstructured(module, "weight", 0.5)
     assert next(iter(prunable_matrices(model))) == name
     assert torch.equal(prunable_weights(model)[name], module.weight_orig * module.weight_mask)
+
+
+class Attends(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.q_proj, self.fc1, self.fc2 = nn.Linear(4, 4), nn.Linear(4, 8), nn.Linear(8, 4)
+
+
+class AttendsToo(Attends):
+    pass
+
+
+class SendsToExperts(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.q_proj = nn.Linear(4, 4)
+        self.experts = nn.ModuleList(nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 4)) for _ in range(2))
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"first": Attends(), "rest": nn.ModuleList([Attends(), Attends()])},
+        {"rest": nn.ModuleList([Attends()]), "last": AttendsToo()},
+        {"encoder": nn.ModuleList([Attends()]), "decoder": nn.ModuleDict({"a": Attends(), "b": Attends()})},
+        {"encoder": nn.ModuleList([Attends()]), "decoder": nn.Sequential(Attends(), AttendsToo())},
+        {"blocks": nn.ModuleDict({"a": SendsToExperts(), "b": SendsToExperts()})},
+        {"all": nn.ModuleDict({"embedding": nn.Embedding(4, 4), "h": nn.ModuleList([Attends(), Attends()])})},
+    ],
+    ids=["one before the list", "one after it", "dictionary", "classes of one kind", "experts", "named parts"],
+)
+def test_blocks_outside_of_a_list_are_found_in_the_models_order(parts):
+    model = nn.Module()
+    for name, part in parts.items():
+        model.add_module(name, part)
+    entries = prunable_matrices(model)
+    wanted = [name for name, weight in model.named_parameters() if weight.dim() > 1 and "embedding" not in name]
+    assert sorted(entries) == sorted(wanted)
+    blocks = {name.rpartition(".q_proj")[0]: entry.depth for name, entry in entries.items() if "q_proj" in name}
+    in_order = [name for name, module in model.named_modules() if name in blocks]
+    assert [blocks[name] for name in in_order] == list(range(len(blocks)))
+    assert {entry.stack for name, entry in entries.items() if ".h." in name} <= {"all.h"}
+
+
+def test_experts_of_blocks_that_are_in_no_list_are_no_blocks():
+    model = nn.Module()
+    model.one, model.two = SendsToExperts(), SendsToExperts()
+    with pytest.raises(InputError, match="no transformer blocks"):
+        prunable_matrices(model)
+
+
+@pytest.mark.parametrize("model", ["bert-base", None, {}])
+def test_what_is_no_model_is_refused(model):
+    with pytest.raises(InputError, match="load_model"):
+        prunable_matrices(model)

@@ -54,7 +54,8 @@ def read(source: ModelFiles) -> Loaded:
     config = read_config(source)
     tensors = {} if source.gguf else stored_tensors(source.folder)
     dtype = torch.float32 if source.gguf else widest_dtype(tensors.values()) or "auto"
-    names = list(getattr(config, "architectures", None) or [])
+    named_classes = getattr(config, "architectures", None) or []
+    names = [named_classes] if isinstance(named_classes, str) else list(named_classes)
     listed = [architecture for name in names if (architecture := _class_named(name, config))]
     first: tuple[PreTrainedModel, Gaps] | None = None
     if listed or source.gguf:

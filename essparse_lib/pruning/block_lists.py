@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import nn
 
@@ -54,10 +54,11 @@ class BlockMap:
 def find_blocks(tree: ModuleTree) -> BlockMap:
     """Return where the transformer blocks of a model are.
 
-    A block is an element of a list: of an ``nn.ModuleList``, or of an ``nn.Sequential`` whose elements with matrices
-    are all of one class. It is made of several modules, matrices among them. Of lists inside one another the outermost
-    counts, since a block may have lists of its own (experts, sublayers). But where the elements of the inner list are
-    blocks themselves, as in the stages of a Swin transformer, these count.
+    A block is an element of a list: of an ``nn.ModuleList``, or of an ``nn.Sequential`` or an ``nn.ModuleDict`` whose
+    elements with matrices are all of one class. It is made of several modules, matrices among them. Of lists inside one
+    another the outermost counts, since a block may have lists of its own (experts, sublayers). But where the elements
+    of the inner list are blocks themselves, as in the stages of a Swin transformer, these count. A module of a block's
+    class outside of all lists, as Perceiver's first, is a block, too.
 
     Args:
         tree: the model's modules.
@@ -72,7 +73,7 @@ def find_blocks(tree: ModuleTree) -> BlockMap:
                 depth += 1
             if inner:
                 places[element] = Place(stack, element, depth - 1)
-    return BlockMap(places)
+    return BlockMap(_with_single_blocks(tree, places))
 
 
 def block_prefixes(model: nn.Module) -> list[str]:
@@ -133,23 +134,45 @@ def _lists(tree: ModuleTree, root: str) -> list[tuple[str, list[str]]]:
         if lists and name.startswith(f"{lists[-1][0]}." if lists[-1][0] else ""):
             continue
         elements = _elements(tree, name)
-        if elements:
+        experts = not root and "expert" in name.rpartition(".")[2].lower()  # parts of a block, wherever it is
+        if elements and not experts:
             lists.append((name, elements))
     return lists
+
+
+def _with_single_blocks(tree: ModuleTree, places: dict[str, Place]) -> dict[str, Place]:
+    """Return the places of blocks with those outside of all lists, numbered anew in the model's order."""
+    found, containers = BlockMap(places), (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+    kinds = tuple({type(tree.modules[place.block]) for place in places.values()}.difference(containers))
+    single: dict[str, Place] = {}
+    for name, module in tree.modules.items():
+        outside = found.place_of(name) is None and BlockMap(single).place_of(name) is None
+        around = isinstance(module, kinds) and any(below in places for below in tree.below(name))
+        if outside and isinstance(module, kinds) and not around and _attends_inside(tree, name):
+            single[name] = Place(name.rpartition(".")[0], name, -1)
+    if not single:
+        return places
+    block_at = {place.depth: name for name, place in reversed(list(places.items()))}  # of a stage, its last block
+    order = [name for name in tree.modules if name in single or name in block_at.values()]
+    number = {depth: order.index(name) for depth, name in block_at.items()}
+    return {
+        **{name: replace(place, depth=order.index(name)) for name, place in single.items()},
+        **{name: replace(place, depth=number[place.depth]) for name, place in places.items()},
+    }
 
 
 def _elements(tree: ModuleTree, name: str) -> list[str]:
     """Return the names of a list's elements that are blocks or stages; [] if the module is no such list."""
     module = tree.modules[name]
-    if not isinstance(module, (nn.ModuleList, nn.Sequential)):
+    if not isinstance(module, (nn.ModuleList, nn.Sequential, nn.ModuleDict)):
         return []
     children = [f"{name}.{key}" if name else key for key in module._modules]
     elements = [child for child in children if child in tree.modules and _is_composite(tree, child)]
     if any(_is_model(tree.modules[child]) for child in elements):
         return []
-    if isinstance(module, nn.Sequential):
+    if not isinstance(module, nn.ModuleList):
         kinds = {type(tree.modules[child]) for child in elements}
-        if len(kinds) != 1 or (len(elements) == 1 and _lists(tree, elements[0])):
+        if len(kinds) != 1 or kinds == {nn.ModuleList} or (len(elements) == 1 and _lists(tree, elements[0])):
             return []
     return elements
 
@@ -164,7 +187,7 @@ def _stage_blocks(tree: ModuleTree, element: str) -> list[str]:
     for name, inner in lists:
         if "expert" in name.lower():
             continue
-        attend = all(any(_attends(tree, name, block) for name in [block, *tree.below(block)]) for block in inner)
+        attend = all(_attends_inside(tree, block) for block in inner)
         if len({type(tree.modules[block]) for block in inner}) == 1 and (attend or not attends_itself):
             for block in inner:
                 blocks += (_stage_blocks(tree, block) if attend else []) or [block]
@@ -191,6 +214,10 @@ def _attends(tree: ModuleTree, path: str, block: str) -> bool:
     inner = path.removeprefix(block).removeprefix(".")
     names = [inner if attribute.startswith("weight") else f"{inner}.{attribute}" for attribute in module._parameters]
     return holds_matrix(module) and any(component_of(name) in ATTENTION for name in [inner, *names])
+
+
+def _attends_inside(tree: ModuleTree, block: str) -> bool:
+    return any(_attends(tree, name, block) for name in [block, *tree.below(block)])
 
 
 def _is_matrix(module: nn.Module, attribute: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -78,6 +79,38 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
+
+
+@contextmanager
+def plain_products(model: nn.Module) -> Iterator[None]:
+    """Let a model make its products one by one, where it has faster ways that hide them, and keep no keys and values.
+
+    A cache of keys and values would grow every time that a block is run.
+
+    Args:
+        model: any PyTorch model; afterwards it computes as before.
+
+    >>> with plain_products(nn.Linear(1, 1)):
+    ...     torch.backends.mha.get_fastpath_enabled()
+    False
+    """
+    fast = torch.backends.mha.get_fastpath_enabled()
+    configs: dict[int, Any] = {id(part.config): part.config for part in model.modules() if hasattr(part, "config")}
+    changed = [
+        (config, name, vars(config)[name], value)
+        for config in configs.values()
+        for name, value in (("use_cache", False), ("_experts_implementation_internal", "eager"))
+        if vars(config).get(name) is not None
+    ]
+    torch.backends.mha.set_fastpath_enabled(False)
+    for config, name, _, value in changed:
+        setattr(config, name, value)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+        for config, name, before, _ in changed:
+            setattr(config, name, before)
 
 
 @contextmanager

@@ -15,14 +15,14 @@ from torch import nn
 
 from ..errors import InputError, check_pattern, check_sparsity, not_finite_error
 from .allocation import pruned_count
-from .blocks import evaluating, transformer_blocks
+from .blocks import evaluating, plain_products, transformer_blocks
 from .calibration import batches_of, checked_inputs
 from .inputs import Moments
 from .masks import Mask
 from .method import Calibration
 from .n_m import largest
 from .survey import PrunableMatrix
-from .walk import plain_products, walk
+from .walk import walk
 from .wrapped import unwrapped
 
 #: A sparsity in [0, 1), or a pattern (n, m) that keeps n of every m.

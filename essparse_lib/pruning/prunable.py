@@ -23,11 +23,11 @@ def prunable_matrices(
 ) -> dict[str, PrunableMatrix]:
     """Return the matrices of a model's transformer blocks, by parameter name, in the model's order.
 
-    A block is an element of a ``ModuleList`` or a uniform ``nn.Sequential`` that is made of several modules, matrices
-    among them. Linear layers, fused projections, experts in one tensor and convolutions of one position are found.
-    Embeddings, biases, norms, poolers and heads lie outside of blocks or are no matrices; routers, wider convolutions
-    and adapters are left alone (``left_out`` counts them). A weight that several modules share is listed once (paper,
-    §3: six matrices a block, 84,934,656 weights in bert-base).
+    A block is an element of a ``ModuleList``, or of an ``nn.Sequential`` or ``nn.ModuleDict`` of one class, that is
+    made of several modules, matrices among them. Linear layers, fused projections, experts in one tensor and
+    convolutions of one position are found. Embeddings, biases, norms, poolers and heads lie outside of blocks or are no
+    matrices; routers, wider convolutions and adapters are left alone (``left_out`` counts them). A weight that several
+    modules share is listed once (paper, §3: six matrices a block, 84,934,656 weights in bert-base).
 
     Args:
         model: any PyTorch model, wrapped or not; not changed.

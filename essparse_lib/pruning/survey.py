@@ -104,12 +104,14 @@ def survey_blocks(model: nn.Module) -> Survey:
         model: any PyTorch model, wrapped or not.
 
     Raises:
-        InputError: the model has no transformer blocks.
+        InputError: it is no model, or has no transformer blocks.
 
     >>> block = nn.TransformerEncoderLayer(4, 1, 8)
     >>> [entry.component for entry in survey_blocks(nn.Sequential(block, block)).matrices.values()]
     ['query, key, value', 'attention output', 'intermediate', 'output']
     """
+    if not isinstance(model, nn.Module):
+        raise InputError(f"a {type(model).__name__} is no PyTorch model: load it first, as with load_model")
     tree = ModuleTree(model)
     blocks, computed = find_blocks(tree), computed_weights(model)
     survey = Survey()
