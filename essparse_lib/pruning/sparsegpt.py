@@ -173,28 +173,29 @@ def inverse_factor(hessian: torch.Tensor, damping: float) -> torch.Tensor:
     dead = hessian.diagonal() == 0
     damped = hessian.flip(0, 1)
     damped.diagonal().add_((dead + damping * hessian.diagonal().mean()).flip(0))
-    lower, failed = torch.linalg.cholesky_ex(damped)
-    if failed:
+    factors = torch.linalg.cholesky_ex(damped)
+    if factors.info:
         raise InputError(
             f"a Hessian of {len(hessian)} inputs is not positive definite with damping {damping!r}: raise the damping, "
             "or calibrate on more tokens"
         )
-    del damped
-    return _lower_inverse(lower).flip(0, 1)
+    del damped  # one of the largest tensors here
+    _invert_lower(factors.L)
+    return factors.L.flip(0, 1)
 
 
-def _lower_inverse(lower: torch.Tensor, base: int = 256) -> torch.Tensor:
-    """Return the inverse of a lower triangular matrix, by halves: a third of the work of a solve for the identity."""
+def _invert_lower(lower: torch.Tensor, base: int = 256) -> None:
+    """Invert a lower triangular matrix in place, by halves: a third of the work of a solve for the identity."""
     size = len(lower)
     if size <= base:
         identity = torch.eye(size, dtype=lower.dtype, device=lower.device)
-        return torch.linalg.solve_triangular(lower, identity, upper=False)
+        lower.copy_(torch.linalg.solve_triangular(lower, identity, upper=False))
+        return
     half = size // 2
-    inverse = torch.zeros_like(lower)
-    inverse[:half, :half] = _lower_inverse(lower[:half, :half], base)
-    inverse[half:, half:] = _lower_inverse(lower[half:, half:], base)
-    inverse[half:, :half] = inverse[half:, half:] @ (lower[half:, :half] @ inverse[:half, :half]).neg_()
-    return inverse
+    first, last, between = lower[:half, :half], lower[half:, half:], lower[half:, :half]
+    _invert_lower(first, base)
+    _invert_lower(last, base)
+    between.copy_(last @ (between @ first).neg_())
 
 
 def _choice(amount: Amount, block_size: int) -> tuple[Choice, int]:
