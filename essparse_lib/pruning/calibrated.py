@@ -189,13 +189,12 @@ class _Pruning:
 
     def undo(self) -> None:
         """Put the model's own values back, and keep the changed ones."""
-        for name, (entry, before) in self._before.items():
+        while self._before:  # one by one, so that each copy goes before the next matrix is copied
+            name, (entry, before) = self._before.popitem()
             weight = entry.weight.detach()
             if name in self.changed:
                 self.changed[name] = weight.clone()
             weight.copy_(before)
-            self._before[name] = (entry, weight)  # lets the copy go
-        self._before.clear()
 
     @contextmanager
     def undone(self) -> Iterator[None]:
