@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
-from ..errors import check_seed
+from ..errors import check_seed, not_finite_error
 from .levels import Levels, rank_levels
 from .masks import Mask
 from .method import Pruned, Request
@@ -27,6 +27,9 @@ def prune(model: nn.Module, request: Request) -> Pruned:
     """
     assert request.sparsity is not None  # patterns do not go with it
     weights = prunable_weights(model, request.include, request.exclude)
+    for name, weight in weights.items():  # methods that rank by the weights see it themselves
+        if not weight.isfinite().all():
+            raise not_finite_error(name)
     return Pruned(random_mask(weights, request.sparsity, request.seed, request.scope))
 
 

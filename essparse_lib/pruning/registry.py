@@ -6,10 +6,9 @@ from importlib import import_module
 
 from torch import nn
 
-from ..errors import InputError, not_finite_error
+from ..errors import InputError
 from ..specs.methods import check_method, one_shot_methods
 from .method import Pruned, Request
-from .prunable import prunable_weights
 
 
 def prune(model: nn.Module, method: str, request: Request) -> Pruned:
@@ -32,8 +31,5 @@ def prune(model: nn.Module, method: str, request: Request) -> Pruned:
     row = check_method(method, request.scope, request.pattern, one_shot_methods())
     if row.calibrated != (request.calibration is not None):
         raise InputError(f"method {method!r} {'needs' if row.calibrated else 'takes no'} calibration data")
-    for name, weights in prunable_weights(model, request.include, request.exclude).items():
-        if not weights.isfinite().all():
-            raise not_finite_error(name)
     pruned: Pruned = import_module(f".{method}", __package__).prune(model, request)
     return pruned
