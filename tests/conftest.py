@@ -29,7 +29,9 @@ for _name in ("ESSPARSE_MIRROR", "ESSPARSE_RESULTS", "HF_HUB_CACHE", "HF_DATASET
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 
-hypothesis.settings.register_profile("tests", deadline=None, database=None)  # a busy machine is no failure
+# A busy machine is no failure, and what passes here passes elsewhere: ``--hypothesis-profile search`` looks further.
+hypothesis.settings.register_profile("tests", deadline=None, database=None, derandomize=True)
+hypothesis.settings.register_profile("search", deadline=None, database=None)
 hypothesis.settings.load_profile("tests")
 
 

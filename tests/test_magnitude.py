@@ -34,7 +34,8 @@ def flat(tensors):
 @pytest.mark.parametrize(
     ("sparsity", "size", "count"),
     [(0.29, 100, 29), (0.57, 100, 57), (0.1, 10, 1), (0.7, 10, 7), (0.999999, 10, 9), (0.5, 7, 3), (0.3, 0, 0),
-     (0, 5, 0), (1e-6, 10**6, 1), (1e-7, 10**7, 1), (0.9, 84_934_656, 76_441_190), ("0.29", 100, 29)],
+     (0, 5, 0), (1e-6, 10**6, 1), (1e-7, 10**7, 1), (0.9, 84_934_656, 76_441_190), ("0.29", 100, 29),
+     (1e-6, 15_624_984_376, 15_624), (1 / 3, 3 * 10**9, 10**9), (2 / 3, 3 * 10**9, 2 * 10**9)],
 )  # fmt: skip
 def test_the_count_reads_the_decimal_number_that_was_written(sparsity, size, count):
     assert pruned_count(sparsity, size) == count

@@ -14,7 +14,8 @@ from ..specs.methods import Scope
 def pruned_count(sparsity: float | str, size: int) -> int:
     """Return ⌊sparsity · size⌋, computed with the decimal number as it is written.
 
-    A product that is whole but for the rounding of the sparsity is whole: k / n of n weights are k.
+    A sparsity of up to six decimals is exact. One of more may be a fraction k / n whose decimals were rounded: where
+    its product is whole but for that rounding it is whole, so that k / n of n weights are k.
 
     Args:
         sparsity: fraction of the weights to remove.
@@ -26,9 +27,11 @@ def pruned_count(sparsity: float | str, size: int) -> int:
     >>> pruned_count(0.29, 100)
     29
     """
-    product = Decimal(str(check_sparsity(sparsity))) * size
+    decimal = Decimal(str(check_sparsity(sparsity)))
+    product = decimal * size
     whole = product.to_integral_value()
-    return int(whole if abs(whole - product) <= size * Decimal(f"1e-{DECIMALS}") else product)
+    exact = decimal == round(decimal, 6)
+    return int(product if exact or abs(whole - product) > size * Decimal(f"1e-{DECIMALS}") else whole)
 
 
 def removed_per_layer(shapes: Mapping[str, Sequence[int]], total: int, scope: str) -> dict[str, int]:
