@@ -1,3 +1,5 @@
 """x"""
+
+
 def attempts():
     return iter(())

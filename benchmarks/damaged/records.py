@@ -86,7 +86,9 @@ _TRIAL: dict[str, Callable[[_Plain], None]] = {
     "predictions that are no digits": lambda plain: _set("predictions", to="é" * len(plain["labels"]))(plain),
     "labels of another length": _set("labels", to="01"),
     "labels that are an object": _set("labels", to={"0": 1}),
-    "half a surrogate pair in predictions": lambda plain: _set("predictions", to="\ud800" * len(plain["labels"]))(plain),
+    "half a surrogate pair in predictions": lambda plain: _set("predictions", to="\ud800" * len(plain["labels"]))(
+        plain
+    ),
     "provenance that is text": _set("provenance", to="here"),
     "provenance that is a list": _set("provenance", to=["here"]),
     "seconds that are text": _set("provenance", "seconds", to="9.4 s"),
@@ -244,7 +246,9 @@ def _elsewhere(prepare: Work) -> Work:
 def attempts() -> Iterator[Attempt]:
     """Yield every damage to records, each with every reader."""
     signed = {
-        f"{kind}: {name}": _changed(kind, change) for kind, changes in _CHANGES.items() for name, change in changes.items()
+        f"{kind}: {name}": _changed(kind, change)
+        for kind, changes in _CHANGES.items()
+        for name, change in changes.items()
     }
     kinds = {name: name.partition(":")[0] for name in signed}
     spoilt = {name: change(_base("trial")) for name, change in _BYTES.items()}
