@@ -28,6 +28,7 @@ for _name in ("ESSPARSE_MIRROR", "ESSPARSE_RESULTS", "HF_HUB_CACHE", "HF_DATASET
 
 import hypothesis  # noqa: E402
 import pytest  # noqa: E402
+from listening import Watch  # noqa: E402
 
 # A busy machine is no failure, and what passes here passes elsewhere: ``--hypothesis-profile search`` looks further.
 hypothesis.settings.register_profile("tests", deadline=None, database=None, derandomize=True)
@@ -47,6 +48,15 @@ def pytest_collection_modifyitems(items):
 def pytest_unconfigure():
     if _OWNER:
         shutil.rmtree(_HOME, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_reachable():
+    """Let nothing that tests start listen on an address that other machines reach."""
+    watch = Watch()
+    watch.start()
+    yield
+    assert not watch.end(), f"reachable from other machines: {watch.reachable}"
 
 
 @pytest.fixture

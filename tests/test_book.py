@@ -45,6 +45,24 @@ def test_every_page_is_there(built, pages):
     assert "book/index.html" in (built / "index.html").read_text()
 
 
+def test_pages_take_nothing_from_other_hosts(built):
+    loaded = re.compile(
+        r"""<(?:script|img|iframe|source|video|audio|embed|object|input)\b[^>]*?\s(?:src|srcset|data|poster)\s*=\s*["']?\s*(?:https?:)?//"""
+        r"""|<link\b(?=[^>]*\brel\s*=\s*["']?(?:stylesheet|preload|prefetch|preconnect|dns-prefetch|icon|modulepreload|manifest))"""
+        r"""[^>]*?\shref\s*=\s*["']?\s*(?:https?:)?//"""
+        r"""|<(?:form|base)\b[^>]*?\s(?:action|href)\s*=\s*["']?\s*(?:https?:)?//"""
+        r"""|(?:url\(|@import)\s*["']?\s*(?:https?:)?//""",
+        re.IGNORECASE,
+    )
+    found = {}
+    for path in (path for ending in ("html", "css") for path in built.rglob(f"*.{ending}")):
+        hits = loaded.findall(path.read_text(encoding="utf-8"))
+        if hits:
+            found[str(path.relative_to(built))] = hits
+    assert not found
+    assert loaded.search("<script async src=https://cdn.example/x.js>") and loaded.search("url(//example.org/x.woff)")
+
+
 def test_links_images_and_anchors_resolve(built):
     parsed = {path: Page(path) for path in built.rglob("*.html") if "_static" not in path.parts}
     for path, page in parsed.items():

@@ -75,18 +75,32 @@ print(f"left {len(first)} {len(rest)}, told {len(told)}", flush=True)
 """
 
 
+#: Joins the processes over a file: the store of ``torchrun``, which ``accelerate launch`` calls, listens everywhere.
+JOIN = """
+import os, torch.distributed
+if "STORE" in os.environ:
+    torch.distributed.init_process_group("gloo", f"file://{os.environ['STORE']}", rank=int(os.environ["RANK"]),
+                                         world_size=int(os.environ["WORLD_SIZE"]))
+"""
+
+
 def launch(tmp_path, script, processes):
-    """Run a script in so many processes on this machine; what they print."""
-    file = tmp_path / "script.py"
-    file.write_text(script)
-    command = [sys.executable]
-    if processes > 1:  # what `accelerate launch` calls for GPUs; for CPUs it wants MPI
-        command += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    """Run a script in so many processes on this machine, with the variables of ``torchrun``; what they print."""
+    file, store = tmp_path / "script.py", tmp_path / f"store-{processes}"
+    file.write_text(JOIN + script)
+    store.unlink(missing_ok=True)
     cpu = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "ACCELERATE_USE_CPU": "true", "GLOO_SOCKET_IFNAME": "lo"}
-    command += [str(file), str(tmp_path)]
-    ended = subprocess.run(command, env={**os.environ, **cpu}, capture_output=True, text=True, timeout=240)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    return ended.stdout
+    together = {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes), "STORE": str(store),
+                "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}  # fmt: skip
+    running = []
+    for rank in map(str, range(processes)):
+        numbered = {**together, "RANK": rank, "LOCAL_RANK": rank} if processes > 1 else {}
+        command, environment = [sys.executable, str(file), str(tmp_path)], {**os.environ, **cpu, **numbered}
+        output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        running.append(subprocess.Popen(command, env=environment, **output))
+    printed = [process.communicate(timeout=240)[0] for process in running]
+    assert not any(process.returncode for process in running), printed
+    return "".join(printed)
 
 
 @pytest.fixture(scope="module")

@@ -362,3 +362,15 @@ def test_the_methods_page_states_the_settings():
     lengths = {task: lab.trial(lab.models[0], task, 0.0, 0).training.max_length for task in texts}
     assert {task for task, length in lengths.items() if length == 32} == {"bbc-news", "wiki-topics"}
     assert set(lengths.values()) == {32, 64} and "| tokens | 64; 32 for BBC news and Wikipedia topics |" in text
+
+
+def test_what_other_machines_reach_is_seen():
+    import socket
+
+    from listening import Watch
+
+    for address, seen in (("127.0.0.1", False), ("0.0.0.0", True)):
+        with socket.create_server((address, 0)):
+            watch = Watch()
+            watch.look()
+        assert bool(watch.reachable) == seen, watch.reachable

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
 from essparse_lib.errors import InputError
@@ -79,6 +80,20 @@ def command(*arguments: str) -> Work:
         cli.main()
 
     return run
+
+
+@cache
+def written_once(write: Work) -> Path:
+    """Return a folder that a function has filled in a process of its own, and that is there until this process ends."""
+    _kept.append(tempfile.TemporaryDirectory())
+    folder = Path(_kept[-1].name)
+    code, _, _, printed = _in_process(write, folder, 120)
+    if code:
+        raise RuntimeError(printed)
+    return folder
+
+
+_kept: list[tempfile.TemporaryDirectory[str]] = []
 
 
 def tried(attempt: Attempt, idle: int) -> Outcome:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from .attempt import Attempt, Work, command
+from .attempt import Attempt, Work, command, written_once
 
 _CALLS = {
     "essparse stats": ("stats", "./model"),
@@ -21,8 +21,8 @@ _DEEP = "[" * 10_000 + "]" * 10_000
 _Header = dict[str, Any]
 
 
-def _whole(folder: Path) -> Path:
-    """Write a small BERT with its tokenizer, and return its folder."""
+def write_bert(folder: Path) -> None:
+    """Write a small BERT with its tokenizer into the folder ``model``."""
     import torch
     from transformers import BertConfig, BertModel
 
@@ -33,15 +33,13 @@ def _whole(folder: Path) -> Path:
     model = folder / "model"
     BertModel(BertConfig(**shape, vocab_size=60, max_position_embeddings=32)).save_pretrained(model)
     make_tokenizer("<s> $A </s> $B:1 </s>:1").save_pretrained(model)
-    return model
 
 
-def _vit(folder: Path) -> Path:
-    """Write a small vision transformer with its preprocessor, and return its folder."""
+def write_vit(folder: Path) -> None:
+    """Write a small vision transformer with its preprocessor into the folder ``model``."""
     from essparse_lib.sources import tiny_models
 
     tiny_models.write_vit(folder / "model")
-    return folder / "model"
 
 
 def _configured(**changes: Any) -> Callable[[Path], object]:
@@ -302,28 +300,42 @@ _PREPROCESSORS: dict[str, Callable[[Path], object]] = {
 }  # fmt: skip
 
 
-def _prepared(write: Callable[[Path], Path], damage: Callable[[Path], object]) -> Work:
+def write_beside(folder: Path) -> None:
+    """Write a text and images that whole models can calibrate on."""
+    from PIL import Image
+
+    (folder / "text.txt").write_text("a good film and a bad day " * 200)
+    (folder / "images").mkdir()
+    for number in range(4):
+        Image.new("RGB", (16, 16), (number * 50, 100, 50)).save(folder / "images" / f"{number}.png")
+
+
+def copied(*writes: Work) -> Work:
+    """Return a preparation that copies what these functions write, which is written once."""
+
     def prepare(folder: Path) -> None:
-        damage(write(folder))
-        (folder / "text.txt").write_text("a good film and a bad day " * 200)
-        (folder / "images").mkdir()
-        from PIL import Image
+        for write in writes:
+            shutil.copytree(written_once(write), folder, dirs_exist_ok=True)
 
-        for number in range(4):
-            Image.new("RGB", (16, 16), (number * 50, 100, 50)).save(folder / "images" / f"{number}.png")
-
+    for write in writes:
+        written_once(write)  # here, so that all preparations share it
     return prepare
+
+
+def _damaged(write: Work, damage: Callable[[Path], object]) -> Work:
+    prepare = copied(write, write_beside)
+    return lambda folder: (prepare(folder), damage(folder / "model"))
 
 
 def attempts() -> Iterator[Attempt]:
     """Yield every damage to a model's folder, with what reads it."""
     for damage, make in _DAMAGES.items():
         for reader, arguments in _CALLS.items():
-            yield _attempt(reader, damage, _prepared(_whole, make), arguments)
+            yield _attempt(reader, damage, _damaged(write_bert, make), arguments)
     for damage, make in _TOKENIZERS.items():
-        yield _attempt("essparse prune --text", damage, _prepared(_whole, make), _WANDA)
+        yield _attempt("essparse prune --text", damage, _damaged(write_bert, make), _WANDA)
     for damage, make in _PREPROCESSORS.items():
-        yield _attempt("essparse prune --images", damage, _prepared(_vit, make), _IMAGES)
+        yield _attempt("essparse prune --images", damage, _damaged(write_vit, make), _IMAGES)
 
 
 def _attempt(reader: str, damage: str, prepare: Work, arguments: tuple[str, ...]) -> Attempt:
