@@ -66,7 +66,7 @@ def _download_from(index: str, package: str, file: Path, size: int, sha256: str)
         address = client.get_project_url(package)
         page = _answer(client.s, address, {"Accept": ACCEPT_HTML_ONLY})
         content = b"".join(_body(page, _MOST_PAGE, _SECONDS))
-        links = [url for name, url in _links(package, content, page.url) if name == file.name]
+        links = [url for name, url in _links(content, page.url) if name == file.name]
         if not links:
             raise LookupError(f"{index} does not list it under {package}")
         digest = hashlib.sha256()
@@ -170,12 +170,12 @@ def _body(response: requests.Response, most: int, seconds: float) -> Iterator[by
             yield piece
 
 
-def _links(package: str, page: bytes, url: str) -> list[tuple[str, str]]:
+def _links(page: bytes, url: str) -> list[tuple[str, str]]:
     """Return the files that an index's page lists: their names and addresses."""
-    from pypi_simple import ProjectPage
+    from pypi_simple import parse_links_stream
 
-    try:
-        return [(each.filename, each.url) for each in ProjectPage.from_html(package, page, url).packages]
+    try:  # without a tree of the page, which takes time and memory without bounds
+        return [(each.text, each.url) for each in parse_links_stream([page.decode(errors="replace")], url)]
     except Exception as error:  # whatever the parsers make of what is no page
         raise LookupError(f"{url} is no page of a package index ({one_line(error)})") from error
 

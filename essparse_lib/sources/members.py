@@ -46,12 +46,13 @@ def members(reading: Reading) -> Iterator[Iterator[tuple[str, IO[bytes]]]]:
         InputError: the archive cannot be opened, is damaged, holds more than it may, or a member's name is refused. A
             member that is encrypted, a link or compressed in a way that is not read here is refused when it is read.
     """
+    zipped = reading.path.suffix in (".whl", ".zip")
     try:
-        file = reading.path.open("rb")
+        file = _Listed(io.FileIO(reading.path)) if zipped else reading.path.open("rb")
     except OSError as error:
         raise reading.refusal(f"cannot be read ({error.strerror})") from error
     with file:
-        if reading.path.suffix in (".whl", ".zip"):
+        if zipped:
             yield _zip_members(file, reading)
         elif reading.path.suffix == ".deb":
             yield tar_members(_debian_data(file, reading), reading)
@@ -70,7 +71,7 @@ class _Listed(io.BufferedReader):
 
 def _zip_members(file: IO[bytes], reading: Reading) -> Iterator[tuple[str, IO[bytes]]]:
     with reading.foreign():
-        archive = zipfile.ZipFile(_Listed(cast(io.RawIOBase, file)))
+        archive = zipfile.ZipFile(file)
     names = Names(reading)
     for info in archive.infolist():
         folder = info.orig_filename.endswith("/")

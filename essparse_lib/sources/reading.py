@@ -157,7 +157,7 @@ class Refused(io.RawIOBase):
 
 def decompressed(file: IO[bytes], reading: Reading) -> IO[bytes]:
     """Return a stream of a file's bytes, decompressed as its first bytes say."""
-    packed = io.BufferedReader(cast(io.RawIOBase, file))
+    packed = file if isinstance(file, io.BufferedReader) else io.BufferedReader(cast(io.RawIOBase, file))
     with reading.foreign():
         start = packed.peek(8)
     if start.startswith(b"\x28\xb5\x2f\xfd"):
