@@ -547,3 +547,17 @@ def test_a_large_file_is_joined_from_the_pieces_in_several_packages(empty_cache,
     archive.path.unlink()
     with pytest.raises(InputError, match="pkg_1-1.0"):
         read(wrong, "pkg/data/a.txt")
+
+
+def test_every_archive_that_is_named_states_its_sizes():
+    from essparse_lib.corpora import packaged as corpora
+    from essparse_lib.models.catalogue import MODELS
+    from essparse_lib.tasks import bigbench, packaged, vision
+
+    named = [each for module in (bigbench, corpora, packaged, vision) for each in vars(module).values()]
+    named += [model.archive[0] for model in MODELS.values() if model.archive]
+    named += [part for each in named if isinstance(each, Archive) for part in each.parts]
+    stated = {each.filename: (each.size, each.unpacked) for each in named if isinstance(each, Archive)}
+    assert len(stated) >= 17
+    general = Archive(package="", filename="", sha256="")
+    assert [name for name, sizes in stated.items() if general.size in sizes] == []
