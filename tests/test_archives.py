@@ -3,18 +3,25 @@
 import gzip
 import hashlib
 import io
+import itertools
 import os
 import random
+import socket
+import struct
 import tarfile
 import threading
+import time
+import zipfile
+from dataclasses import replace
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
 
 import pytest
 
-from essparse_lib.errors import InputError
-from essparse_lib.sources import archives
-from essparse_lib.sources.archives import Archive, extract, fetch, read, read_all, read_tar
+from essparse_lib.errors import InputError, shown
+from essparse_lib.sources import archives, downloads, reading
+from essparse_lib.sources.archives import Archive, extract, fetch, read, read_all
 
 MEMBERS = {"pkg/data/a.txt": b"alpha", "pkg/data/deep/b.txt": b"beta" * 500, "pkg/other.txt": b"no"}
 NOISE = random.Random(0).randbytes(5000)
@@ -90,9 +97,89 @@ def test_fetched_from_the_index_in_pips_file(serve, pack, tmp_path, monkeypatch)
 def test_a_served_file_with_another_hash_is_not_kept(serve, pack, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", serve("pkg", {KINDS[0]: pack(KINDS[0], MEMBERS)}))
     archive = Archive(package="pkg", filename=KINDS[0], sha256="0" * 64)
-    with pytest.raises(InputError, match="must have " + "0" * 64):
+    with pytest.raises(InputError, match="another file.*sha256 " + "0" * 64):
         fetch(archive)
     assert not archive.path.exists()
+
+
+class _Hostile(BaseHTTPRequestHandler):
+    """A package index whose page lists one file; what ``answers`` has for a path comes instead."""
+
+    answers: ClassVar = {}
+
+    def do_GET(self):
+        page = f'<a href="/files/{KINDS[0]}">{KINDS[0]}</a>'.encode()
+        status, headers, body = self.answers.get(self.path, (200, {}, [page]))
+        try:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            for piece in body:
+                self.wfile.write(piece)
+        except OSError:  # the other side has had enough
+            pass
+
+    def log_message(self, *_):
+        pass
+
+
+def _trickle():
+    while True:
+        time.sleep(0.1)
+        yield b"x"
+
+
+PAGE, FILE, ELSEWHERE = "/simple/pkg/", f"/files/{KINDS[0]}", "http://192.0.2.1/file"
+HOSTILE = {
+    "a page without end": ({PAGE: (200, {}, itertools.repeat(b"x" * 2**16))}, "sends more than 524,288 bytes"),
+    "a page of nothing": ({PAGE: (200, {}, [b"\x00\xff" * 999])}, "does not list it"),
+    "a page of 40,000 tags": ({PAGE: (200, {}, [b"<a><div>" * 40_000])}, "does not list it"),
+    "a page that is not there": ({PAGE: (500, {}, [b"no"])}, "500 Server Error"),
+    "a page that comes too slowly": ({PAGE: (200, {}, _trickle())}, "too slowly"),
+    "a page that redirects to itself": ({PAGE: (302, {"Location": PAGE}, [])}, "redirects"),
+    "a redirection without end": ({PAGE: (302, {"Location": "/else"}, itertools.repeat(b"x" * 2**16))}, "another file"),
+    "a page that is packed": ({PAGE: (200, {"Content-Encoding": "gzip"}, [gzip.compress(b"x")])}, "not list it"),
+    "a file without end": ({FILE: (200, {}, itertools.repeat(b"x" * 2**16))}, "sends more than 1,048,576 bytes"),
+    "a file of another size": ({FILE: (200, {"Content-Length": "99"}, [b"x"])}, "breaks off"),
+    "HTML in a file's place": ({FILE: (200, {"Content-Type": "text/html"}, [b"<html>"])}, "another file, of sha256"),
+    "a file on the disk": ({FILE: (302, {"Location": "file:///etc/hostname"}, [])}, "No connection adapters"),
+    "a file that comes in the clear": ({FILE: (302, {"Location": ELSEWHERE}, [])}, "not reached by https"),
+    "a link to the disk": ({PAGE: (200, {}, [f'<a href="file:///etc/{KINDS[0]}">{KINDS[0]}</a>'.encode()])}, "No conn"),
+    "a link in the clear": ({PAGE: (200, {}, [f'<a href="{ELSEWHERE}">{KINDS[0]}</a>'.encode()])}, "by https"),
+    "a link to nowhere": ({PAGE: (200, {}, [f'<a href="http://[">{KINDS[0]}</a>'.encode()])}, "Invalid"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_what_a_hostile_index_sends_is_refused_and_not_kept(what, serve, monkeypatch, empty_cache):
+    answers, cause = HOSTILE[what]
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Hostile,), {"answers": answers}))
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    monkeypatch.setattr(downloads, "_indexes", lambda: [f"http://127.0.0.1:{server.server_port}/simple/"])
+    if "slowly" in what:
+        monkeypatch.setattr(downloads, "_SECONDS", 1)
+    archive = Archive(package="pkg", filename=KINDS[0], sha256="0" * 64, size=2**20)
+    try:
+        _refused(lambda: fetch(archive), f"cannot fetch {KINDS[0]}", cause, "0" * 64, str(archive.path))
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert [entry.name for entry in archive.path.parent.iterdir()] == [f".{KINDS[0]}.lock"]
+
+
+def test_an_index_that_is_not_reached_by_tls_is_not_asked(serve, monkeypatch):
+    monkeypatch.setattr(downloads, "_indexes", lambda: ["http://somebody:secret@192.0.2.1/simple/"])
+    line = _refused(lambda: fetch(Archive(package="pkg", filename=KINDS[0], sha256="0" * 64)), "not reached by https")
+    assert "secret" not in line
+
+
+def test_an_index_that_never_answers_is_given_up(serve, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:  # takes connections, and says nothing
+        monkeypatch.setattr(downloads, "_indexes", lambda: [f"http://127.0.0.1:{server.getsockname()[1]}/simple/"])
+        monkeypatch.setattr(downloads, "_SECONDS", 0.5)
+        _refused(lambda: fetch(Archive(package="pkg", filename=KINDS[0], sha256="0" * 64)), "cannot fetch")
 
 
 @pytest.mark.parametrize("filename", KINDS)
@@ -120,9 +207,9 @@ def test_members_of_every_kind_of_archive(filename, cached):
 
 def test_a_member_of_a_tar_file_within(cached, pack):
     archive = cached("pkg-1.0.tar.gz", {"pkg-1.0/inner.tar.gz": pack("inner.tar.gz", {"in/x.txt": b"deep"})})
-    assert read_tar(read(archive, "pkg-1.0/inner.tar.gz"), "in/x.txt") == b"deep"
-    with pytest.raises(InputError, match=r"in/y\.txt"):
-        read_tar(read(archive, "pkg-1.0/inner.tar.gz"), "in/y.txt")
+    assert read(archive, "pkg-1.0/inner.tar.gz", inner="in/x.txt") == b"deep"
+    with pytest.raises(InputError, match=r"inner\.tar\.gz: in/y\.txt"):
+        read(archive, "pkg-1.0/inner.tar.gz", inner="in/y.txt")
 
 
 @pytest.mark.parametrize("call", [read, read_all, extract])
@@ -191,6 +278,189 @@ def test_a_damaged_archive_of_the_right_hash_is_reported(call, damage, cached, p
     assert list((empty_cache / "extracted").glob("[!.]*")) == []
 
 
+def _refused(call, *parts):
+    """Give the line with which a call is refused; it names all parts."""
+    with pytest.raises(InputError) as caught:
+        call()
+    line = str(caught.value)
+    assert "\n" not in line
+    assert all(part in line for part in parts), line
+    return line
+
+
+def _within(header, start, value):
+    return header[:start] + value + header[start + len(value) :]
+
+
+def _tar(*members, end=bytes(1024)):
+    """A tar file of (header's fields, content); ``raw`` are bytes of the header by their place."""
+    out = b""
+    for fields, content in members:
+        info = tarfile.TarInfo(fields.get("name", "pkg/a.txt"))
+        info.size, info.type = fields.get("size", len(content)), fields.get("type", tarfile.REGTYPE)
+        header = info.tobuf(tarfile.USTAR_FORMAT)
+        for start, value in fields.get("raw", {}).items():
+            header = _within(header, start, value)
+        header = _within(header, 148, b" " * 8)
+        out += _within(header, 148, b"%06o\0 " % sum(header)) + content + bytes(-len(content) % 512)
+    return out + end
+
+
+def _deb(size=b"0", name=b"data.tar", data=b""):
+    return b"!<arch>\n" + name.ljust(48) + size.ljust(10) + b"`\n" + data
+
+
+def _zip_with(place, value, record=b"PK\x01\x02"):
+    """A function that gives a zip file with other bytes at a place of its first record of a kind."""
+    return lambda pack: (
+        (whole := pack(KINDS[0], {"pkg/a.txt": b"alpha"})) and _within(whole, whole.index(record) + place, value)
+    )
+
+
+A_TAR, A_DEB, A_WHEEL = "a.tar.gz", "a_1_all.deb", "a.whl"
+NEVER_READ = {
+    "encrypted": (A_WHEEL, _zip_with(8, b"\x01\x00"), "'pkg/a.txt', is encrypted"),
+    "of an unknown compression": (A_WHEEL, _zip_with(10, b"\x61\x00"), "'pkg/a.txt', has compression 97"),
+    "a link in a zip": (A_WHEEL, _zip_with(38, struct.pack("<I", 0o120777 << 16)), "'pkg/a.txt', is a link"),
+    "a list of four gigabytes": (A_WHEEL, _zip_with(12, b"\xf0\xff\xff\xff", b"PK\x05\x06"), "damaged"),
+    "without a name in a zip": (A_WHEEL, lambda pack: pack(A_WHEEL, {".": b"x"}), "no name"),
+    "cut at a zero byte": (A_WHEEL, _zip_with(50, b"\x00"), "'pkg/\\x00.txt', has a name of characters"),
+    "without a name": (A_TAR, lambda _: _tar(({"name": ""}, b"x")), "no name"),
+    "of a negative size": (A_TAR, lambda _: _tar(({"raw": {124: b"\xff" * 12}}, b"")), "a size of -1"),
+    "of a size in letters": (A_TAR, lambda _: _tar(({"raw": {124: b"abcdefghijk"}}, b"")), "damaged"),
+    "larger than the file": (A_TAR, lambda _: _tar(({"size": 8**11 - 1}, b"x")), "bytes too early"),
+    "a header in the middle that is none": (A_TAR, lambda _: _tar(({}, b"x"), end=b"x" * 1024), "damaged"),
+    "no end": (A_TAR, lambda _: _tar(({}, b"x"), end=b""), "ends too early"),
+    "sparse": (A_TAR, lambda _: _tar(({"type": tarfile.GNUTYPE_SPARSE}, b"")), "sparse"),
+    "sparse in a record": (A_TAR, lambda _: _tar(({"type": b"x"}, b"22 GNU.sparse.major=1\n"), ({}, b"")), "sparse"),
+    "of a negative size in a record": (A_TAR, lambda _: _tar(({"type": b"x"}, b"11 size=-9\n"), ({}, b"")), "of -9"),
+    "named by a record of eight gigabytes": (A_TAR, lambda _: _tar(({"type": b"x", "size": 8**11 - 1}, b"")), "a size"),
+    "leaving by a record": (A_TAR, lambda _: _tar(({"type": b"x"}, b"13 path=../x\n"), ({}, b"")), "leave its folder"),
+    "damaged by a record": (A_TAR, lambda _: _tar(({"type": b"x"}, b"99 path=pkg/x\n"), ({}, b"")), "a record"),
+    "a deb of letters": (A_DEB, lambda _: _deb(b"abc"), "not an ar header"),
+    "a deb of a negative size": (A_DEB, lambda _: _deb(b"-60", b"control.tar"), "not an ar header"),
+    "a deb of zstd": (A_DEB, lambda _: _deb(b"9", data=b"\x28\xb5\x2f\xfdxxxxx"), "zstd"),
+    "a deb of unknown data": (A_DEB, lambda _: _deb(b"600", data=b"?" * 600), "damaged"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", NEVER_READ)
+def test_a_hostile_archive_is_refused_by_file_and_member(what, cached, pack, empty_cache):
+    filename, make, cause = NEVER_READ[what]
+    archive = cached(filename, make(pack))
+    for call in (read_all, extract):
+        _refused(lambda call=call: call(archive, "pkg/"), str(archive.path), cause)
+    assert list((empty_cache / "extracted").glob("[!.]*")) == []
+
+
+CLASHES = {
+    "file and folder": ("pkg/x", "pkg/x/y"),
+    "folder and file": ("pkg/x/y", "pkg/x"),
+    "the same": ("pkg/x", "pkg/x"),
+    "the same in other words": ("pkg/x", "pkg/./x"),
+    "case": ("pkg/Name", "pkg/name"),
+    "a folder's case": ("pkg/A/x", "pkg/a/y"),
+    "Unicode form": ("pkg/\u00e9", "pkg/e\u0301"),
+}
+
+
+@pytest.mark.parametrize("clash", CLASHES)
+@pytest.mark.parametrize("filename", [A_TAR, A_WHEEL])
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_members_that_would_overwrite_each_other_are_refused(filename, clash, cached, empty_cache):
+    buffer = io.BytesIO()
+    if filename == A_WHEEL:
+        with zipfile.ZipFile(buffer, "w") as archive:
+            for name in CLASHES[clash]:
+                archive.writestr(name, b"x")
+    else:
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            for name in CLASHES[clash]:
+                archive.addfile(tarfile.TarInfo(name), io.BytesIO())
+    archive = cached(filename, buffer.getvalue())
+    _refused(lambda: extract(archive, "pkg/"), filename, shown(CLASHES[clash][1]))
+    assert list((empty_cache / "extracted").glob("[!.]*")) == []
+
+
+@pytest.mark.parametrize("name", ["x" * 256, "\u00e9" * 128, "/".join(["x"] * 40), "/".join(["y" * 200] * 6), "a\nb"])
+@pytest.mark.parametrize("filename", KINDS)
+def test_a_name_that_fits_no_file_system_is_refused(filename, name, cached, empty_cache):
+    archive = cached(filename, {f"pkg/{name}": b"x"})
+    _refused(lambda: extract(archive, "pkg/"), filename, "name")
+    assert list((empty_cache / "extracted").glob("[!.]*")) == []
+
+
+@pytest.mark.parametrize("filename", [*KINDS, "a.tar.xz"])
+def test_more_than_an_archive_should_unpack_to_is_refused_while_it_is_read(filename, cached, pack, empty_cache):
+    whole = replace(cached(filename, {"pkg/zeros": bytes(3 * 2**20)}), unpacked=2**22)
+    assert len(read(whole, "pkg/zeros")) == 3 * 2**20  # as much as it may
+    bomb = replace(whole, unpacked=2**20)
+    for call in (partial(read, bomb, "pkg/zeros"), partial(read_all, bomb, "pkg/"), partial(extract, bomb, "pkg/")):
+        _refused(call, filename, "'pkg/zeros'" if filename != KINDS[2] else "zeros", "more than the 1,048,576 bytes")
+    assert list((empty_cache / "extracted").glob("[!.]*")) == []
+
+
+def test_what_is_within_members_counts_too(cached, pack):
+    members = {
+        "pkg/in.tar.gz": pack("in.tar.gz", {"in/zeros": bytes(2**20)}),
+        "pkg/zeros.gz": gzip.compress(bytes(2**20)),
+        "pkg/zeros-2.gz": gzip.compress(bytes(2**20)),
+    }
+    whole = cached(KINDS[0], members)
+    assert read(whole, "pkg/zeros.gz", gunzip=True) == bytes(2**20)
+    assert read_all(whole, "pkg/zeros", gunzip=True) == {".gz": bytes(2**20), "-2.gz": bytes(2**20)}
+    less = replace(whole, unpacked=2**20)
+    _refused(lambda: read(less, "pkg/in.tar.gz", inner="in/zeros"), "pkg/in.tar.gz: in/zeros", "more than")
+    _refused(lambda: read(less, "pkg/zeros.gz", gunzip=True), "pkg/zeros.gz", "more than")
+    _refused(lambda: read_all(replace(whole, unpacked=2**21), "pkg/zeros", gunzip=True), "zeros-2.gz", "more than")
+
+
+@pytest.mark.parametrize("content", [NOISE, b"", b"\x1f\x8b\x08\x00", bytes(100)])
+def test_a_member_that_is_no_tar_or_gzip_file_is_named(content, cached):
+    archive = cached(KINDS[1], {"pkg/in.gz": content})
+    _refused(lambda: read(archive, "pkg/in.gz", inner="x"), KINDS[1], "pkg/in.gz")
+    if content:  # an empty gzip file is what Python takes nothing at all for
+        _refused(lambda: read(archive, "pkg/in.gz", gunzip=True), KINDS[1], "pkg/in.gz")
+
+
+def test_too_many_members_are_refused(cached, monkeypatch):
+    monkeypatch.setattr(reading, "_MOST_MEMBERS", 2)
+    for filename in KINDS:
+        _refused(lambda: read(cached(filename, MEMBERS), "absent"), filename, "more than 2")  # noqa: B023
+
+
+def _no_file(kind, path):
+    path.unlink()
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "loop":
+        path.symlink_to(path)
+    elif kind == "link to nothing":
+        path.symlink_to(path.with_name("nothing"))
+    elif kind == "unreadable device":
+        path.symlink_to("/proc/self/mem")
+    else:
+        with path.open("wb") as file:
+            file.truncate(2**40)  # takes no space, and hours to read
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "loop", "link to nothing", "unreadable device", "terabyte"])
+def test_what_lies_in_an_archives_place_and_is_no_archive_is_named(kind, cached):
+    archive = cached(KINDS[0], MEMBERS)
+    _no_file(kind, archive.path)
+    for call in (lambda: read(archive, "pkg/data/a.txt"), lambda: extract(archive, "pkg/")):
+        _refused(call, str(archive.path), "delete it and run again")
+
+
+def test_an_archive_that_goes_while_it_is_read_is_named(cached, monkeypatch):
+    archive = cached(KINDS[0], MEMBERS)
+    path = fetch(archive)
+    monkeypatch.setattr(archives, "fetch", lambda _: path.unlink(missing_ok=True) or path)
+    _refused(lambda: read(archive, "pkg/data/a.txt"), str(path), "No such file")
+
+
 LEAVING = ("../evil.txt", "pkg/../../evil.txt", "pkg\\evil.txt", "/tmp/evil.txt")
 
 
@@ -205,14 +475,23 @@ def test_a_member_that_leaves_its_folder_is_refused(filename, name, cached, empt
     assert [p for p in empty_cache.parent.rglob("*") if p.name in ("evil.txt", "a.txt", "pkg\\evil.txt")] == []
 
 
-def test_links_in_a_tar_file_are_passed_over(cached):
-    links = {}
-    for name, kind in (("pkg/soft", tarfile.SYMTYPE), ("pkg/hard", tarfile.LNKTYPE)):
-        links[name] = tarfile.TarInfo(name)
-        links[name].type, links[name].linkname = kind, "/etc/hostname"
-    archive = cached("pkg-1.0.tar.gz", {**links, "pkg/a.txt": b"alpha"})
-    assert [p.name for p in extract(archive, "pkg/").iterdir()] == ["a.txt"]
-    assert read_all(archive, "pkg/") == {"a.txt": b"alpha"}
+def _tar_member(name, kind, **attributes):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, "/etc/hostname"
+    for attribute, value in attributes.items():
+        setattr(info, attribute, value)
+    return info
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.GNUTYPE_SPARSE, b"?"])
+def test_links_and_devices_are_passed_over_but_never_taken_for_files(kind, cached, empty_cache):
+    members = {"other/first": _tar_member("other/first", kind), "pkg/a.txt": b"alpha"}
+    assert read_all(cached("pkg-1.0.tar.gz", members), "pkg/") == {"a.txt": b"alpha"}
+    archive = cached("pkg-1.0.tar.gz", members | {"pkg/link": _tar_member("pkg/link", kind)})
+    for call in (read_all, extract):
+        with pytest.raises(InputError, match=r"pkg-1\.0\.tar\.gz, member 'pkg/link', is a link, a device"):
+            call(archive, "pkg/")
+    assert list((empty_cache / "extracted").glob("[!.]*")) == []
 
 
 def test_a_cache_that_cannot_be_written_is_named(cached, empty_cache, monkeypatch):
@@ -268,3 +547,17 @@ def test_a_large_file_is_joined_from_the_pieces_in_several_packages(empty_cache,
     archive.path.unlink()
     with pytest.raises(InputError, match="pkg_1-1.0"):
         read(wrong, "pkg/data/a.txt")
+
+
+def test_every_archive_that_is_named_states_its_sizes():
+    from essparse_lib.corpora import packaged as corpora
+    from essparse_lib.models.catalogue import MODELS
+    from essparse_lib.tasks import bigbench, packaged, vision
+
+    named = [each for module in (bigbench, corpora, packaged, vision) for each in vars(module).values()]
+    named += [model.archive[0] for model in MODELS.values() if model.archive]
+    named += [part for each in named if isinstance(each, Archive) for part in each.parts]
+    stated = {each.filename: (each.size, each.unpacked) for each in named if isinstance(each, Archive)}
+    assert len(stated) >= 17
+    general = Archive(package="", filename="", sha256="")
+    assert [name for name, sizes in stated.items() if general.size in sizes] == []

