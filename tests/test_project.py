@@ -36,7 +36,10 @@ REPOSITORY = PROJECT["urls"]["Repository"]
 
 #: The rooms from the ground up: none imports a room above its own, nor, of those on one floor, another.
 FLOORS = [
-    {"errors", "openmp"},
+    {"openmp", "texts"},
+    {"errors"},
+    {"paths"},
+    {"environment"},
     {"files", "wording"},
     {"sources", "specs"},
     {"records", "tasks", "pruning"},
@@ -46,6 +49,7 @@ FLOORS = [
     {"book", "runner"},
     {"sparsify"},
     {"model_statistics", "widgets"},
+    {"options"},
     {"cli", "__init__"},
 ]
 BENCH = {"pruning", "sources", "tasks", "corpora", "models", "training"}
