@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from .texts import number_of_text, printable, whole_of_text
@@ -190,6 +190,31 @@ def check_whole(name: str, value: Any, least: int = 1, most: int | None = None) 
         end = "" if most is None else f" to {most}"
         raise InputError(f"{name} {shown(value)} is not allowed: give a whole number from {least}{end}")
     return number
+
+
+def check_list(what: str, values: object, example: str) -> list[Any]:
+    """Return what somebody lists; a text, a mapping and what cannot be gone through are no list.
+
+    Args:
+        what: what is listed, for the message.
+        values: a list, or what else can be gone through.
+        example: a list that is allowed, for the message.
+
+    Raises:
+        InputError: it is no list.
+    """
+    no_list = isinstance(values, (str, bytes, bytearray, Mapping)) or getattr(values, "ndim", 1) != 1
+    if no_list or not isinstance(values, Iterable):
+        raise InputError(f"{what} {shown(values)} are not allowed: give a list, such as {example}")
+    return list(values)
+
+
+def check_texts(what: str, values: object, example: str) -> tuple[str, ...]:
+    """Return a list of texts, none of them empty; arguments and errors as of ``check_list``."""
+    texts = check_list(what, values, example)
+    if not all(isinstance(text, str) and text for text in texts):
+        raise InputError(f"{what} {shown(values)} are not allowed: give a list of texts, such as {example}")
+    return tuple(texts)
 
 
 def check_sparsity(sparsity: object) -> float:

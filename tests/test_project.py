@@ -313,7 +313,7 @@ def test_every_notebook_refuses_a_parameter_that_it_does_not_have(monkeypatch):
             notebook = parameterize_notebook(load_notebook_node(str(path)), {name: "tiny"})
             sources = [cell["source"] for cell in notebook.cells if cell["cell_type"] == "code"]
             injected = next(number for number, source in enumerate(sources) if source.startswith("# Parameters"))
-            first = "parameters.check_names()"
+            first = "parameters.check(globals())"
             statements = [ast.unparse(each) for each in ast.parse(sources[injected + 1]).body]
             work = [each for each in statements if not each.startswith(("from ", "import "))]
             if work[0] != first:

@@ -13,6 +13,9 @@ from pkgutil import iter_modules
 from ..errors import InputError, check_known
 from ..specs.study import Study, check_scale
 
+#: Whose weights Figure 8 watches: those of models trained here, at the scale, or of MultiBERTs, which are on the hub.
+CHECKPOINTS = ("trained", "multiberts")
+
 
 def _studies() -> dict[str, dict[str, Study]]:
     """Return the studies of each figure's module by scale, in the order of the figures' numbers."""
@@ -23,9 +26,6 @@ def _studies() -> dict[str, dict[str, Study]]:
 
 #: By figure and scale, the study.
 STUDIES: dict[str, dict[str, Study]] = _studies()
-
-#: Whose weights Figure 8 watches: those of models trained here, at the scale, or of MultiBERTs, which are on the hub.
-CHECKPOINTS = ("trained", "multiberts")
 
 
 def study(figure: str, scale: str) -> Study:

@@ -35,7 +35,6 @@ _LONGEST_ID = 200
 _TOKENIZER_FILES = {"tokenizer.json", "tekken.json"}
 
 
-@cache
 def locate(name: str) -> ModelFiles:
     """Return a model's files, which are fetched if needed.
 
@@ -45,6 +44,12 @@ def locate(name: str) -> ModelFiles:
     Raises:
         InputError: the name is unknown, the model cannot be had, or its weights are not the named ones.
     """
+    check_name(name)
+    return _located(name)
+
+
+@cache
+def _located(name: str) -> ModelFiles:
     model = MODELS.get(name)
     if name in SCALE_OF:
         folder, origin = trained_here(name)
@@ -60,7 +65,6 @@ def locate(name: str) -> ModelFiles:
 
 def _from_hub_or_folder(name: str) -> tuple[Path, str]:
     """Return folder and origin of a model that is named by its local folder or by its id on the hub."""
-    check_name(name)
     if is_folder(name):
         path = check_folder("model", name)
         check_kind(path)
@@ -121,7 +125,7 @@ def tokenizer_of(name: str) -> PreTrainedTokenizerBase:
 
 def forget() -> None:
     """Forget where models were found and their tokenizers, so that both are looked for again."""
-    locate.cache_clear()
+    _located.cache_clear()
     tokenizer_of.cache_clear()
     _longest_input_of.cache_clear()
 

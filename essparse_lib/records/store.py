@@ -12,7 +12,7 @@ from .. import environment
 from ..errors import InputError
 from ..files import cache_folder, locked, writing
 from ..specs.spec import Spec
-from ..specs.study import Scale, Study
+from ..specs.study import Scale, Study, check_scale
 from .record import Record, UnknownRecord
 from .record import Status as Status  # beside Record and Store, for those who read records
 
@@ -154,7 +154,11 @@ def results_folder(scale: str) -> Path:
 
     ``$ESSPARSE_RESULTS/<scale>``, else ``results/<scale>`` of the checkout that this is called in or that the
     package lies in, else of the current folder. Records at tiny scale are for tests: they go into the cache.
+
+    Raises:
+        InputError: there is no such scale, or the variable names no folder.
     """
+    scale = check_scale(scale)
     override = environment.folder("ESSPARSE_RESULTS")
     if override:
         return override / scale
