@@ -114,8 +114,14 @@ PLAIN = [
 ]
 
 
+@pytest.fixture(scope="module")
+def loaded():
+    """The libraries below are loaded before a call is timed."""
+    essparse_lib.load_with_head(**CALLS["load_with_head"]())
+
+
 @pytest.fixture
-def in_a_folder(tmp_path, monkeypatch):
+def in_a_folder(loaded, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, unknown
+from ..errors import InputError, check_known, check_seed, check_whole, unknown
 from ..paths import check_folder, is_folder, is_path, missing_folder
 from ..records.pretrained import SCALE_OF
 from ..sources.hub import Repository, model_folder
@@ -29,7 +29,7 @@ _LISTING = "python -c 'from essparse_lib.models.loading import MODELS, SCALE_OF;
 
 #: An id on the hub, which may name a revision: no part of it leads to a folder above.
 _ID = re.compile(r"[\w-][\w.-]*/(?!\.)[\w.-]+(@(?!.*\.\.)[\w./-]+)?", re.ASCII)
-_LONGEST_ID = 200
+_LONGEST_ID, _MOST_CLASSES = 200, 100_000
 
 #: Files that any tokenizer may be read from, beside those that its class names.
 _TOKENIZER_FILES = {"tokenizer.json", "tekken.json"}
@@ -221,6 +221,8 @@ def load_with_head(name: str, head: str, classes: int, seed: int) -> PreTrainedM
     """
     import torch
 
+    check_known("head", head, tasks.Head)
+    classes, seed = check_whole("classes", classes, 0, _MOST_CLASSES), check_seed(seed)
     source = locate(name)
     tensors = {} if source.gguf else stored_tensors(source.folder)
     torch.manual_seed(seed)
