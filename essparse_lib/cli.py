@@ -6,27 +6,30 @@ import io
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from .errors import InputError, unknown
+from . import environment, options
+from .errors import InputError, printable
 from .specs.methods import Scope, methods_text, one_shot_methods
-
-if TYPE_CHECKING:
-    from .specs.study import Study
 
 app = typer.Typer(
     help="Companion to 'The Emergence of Essential Sparsity': run its figures, prune models, build its book.",
+    cls=options.OneLineGroup,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
-_Scale = Annotated[str, typer.Option(help="tiny (a test), lab (small real models) or paper (the original ones).")]
-_Model = Annotated[str, typer.Argument(help="A model's name, its id on the hub, or its local folder.")]
-_Jobs = Annotated[int, typer.Option(min=1, help="Trials at a time, sharing the cores and GPUs.")]
-_Budget = Annotated[str | None, typer.Option(help="Stop in time: seconds, or such as 90m or 8h.")]
+_Scale = Annotated[
+    str, options.text("scale").option("tiny (a test), lab (small real models) or paper (the original ones).")
+]
+_Model = Annotated[
+    str, options.text("model").argument("MODEL", "A model's name, its id on the hub, or its local folder.")
+]
+_Jobs = Annotated[int, options.JOBS.option("Trials at a time, sharing the cores and GPUs.")]
+_Budget = Annotated[float | None, options.DURATION.option("Stop in time: seconds, or such as 90m or 8h.")]
 
 _ONE_SHOT = one_shot_methods()
 _METHOD_HELP = "; ".join(f"{method.name} removes {method.summary}" for method in _ONE_SHOT.values()) + "."
@@ -41,15 +44,21 @@ _TEXT_HELP = f"A text file, which {methods_text(_ONE_SHOT, lambda m: m.calibrate
 _SEED_HELP = f"Of what {methods_text(_ONE_SHOT, lambda m: m.seeded)} draw."
 
 
+@app.callback()
+def _before_any_command() -> None:
+    environment.check()
+
+
 @app.command()
 def run(
-    names: Annotated[list[str], typer.Argument(metavar="FIGURE...", help="Such as fig2, or several, or all.")],
+    names: Annotated[list[str], options.text("figure").argument("FIGURE...", "Such as fig2, or several, or all.")],
     scale: _Scale = "lab",
     jobs: _Jobs = 1,
     budget: _Budget = None,
     retry: Annotated[bool, typer.Option("--retry", help="Run failed trials again.")] = False,
     checkpoints: Annotated[
-        str, typer.Option(help="Of fig8: trained here, at the scale, or multiberts, which are on the hub.")
+        str,
+        options.text("checkpoints").option("Of fig8: trained here, at the scale, or multiberts, which are on the hub."),
     ] = "trained",
 ) -> None:
     """Run what figures miss. Stopped at any moment, it goes on where it was.
@@ -61,15 +70,16 @@ def run(
 
     What cannot be had, such as a model of the hub without a network, is left out and counted; exit code 1 says so.
     """
+    from . import figures
     from .records.store import results
     from .runner import progress, queue
 
-    studies = _studies(names, scale, checkpoints)
+    studies = figures.studies(names, scale, checkpoints)
     specs = list({spec.id: spec for study in studies for spec in study.specs()}.values())
     at_scale = studies[0].scale
-    store, seconds = results(at_scale), duration(budget)
+    store = results(at_scale)
     with progress.bar(f"{', '.join(names)}, {at_scale} scale", specs, store, jobs) as report:
-        rest = queue.run(studies, store, jobs, seconds, retry, report, progress.refusals())
+        rest = queue.run(studies, store, jobs, budget, retry, report, progress.refusals())
     if rest.left:
         typer.echo(f"{len(rest.left)} of {len(specs)} trials have no record yet: run the same command to go on")
     if rest.with_pretraining:
@@ -81,13 +91,15 @@ def run(
 
 @app.command()
 def pretrain(
-    model: Annotated[str, typer.Argument(help="Such as bert-2x128-100-0: one that figures train from scratch.")],
+    model: Annotated[
+        str, options.text("model").argument("MODEL", "Such as bert-2x128-100-0: one that figures train from scratch.")
+    ],
     budget: _Budget = None,
 ) -> None:
     """Train a model from random weights. Stopped at any moment, it goes on where it was a minute before."""
     from .runner import pretraining
 
-    typer.echo(pretraining.build(model, duration(budget)))
+    _say(pretraining.build(model, budget))
 
 
 @app.command()
@@ -122,11 +134,12 @@ def claims(
 @app.command()
 def verify(
     figure: Annotated[
-        str | None, typer.Argument(help="Draw from this figure's records, such as fig2; else all.")
+        str | None,
+        options.text("figure").argument("[FIGURE]", "Draw from this figure's records, such as fig2; else all."),
     ] = None,
-    sample: Annotated[int, typer.Option(min=1, help="Records to run again.")] = 3,
+    sample: Annotated[int, options.SAMPLE.option("Records to run again.")] = 3,
     scale: _Scale = "lab",
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the draw; else another one each time.")] = None,
+    seed: Annotated[int | None, options.SEED.option("Of the draw; else another one each time.")] = None,
     with_pretraining: Annotated[
         bool, typer.Option("--with-pretraining", help="Train models whose weights are not there, which takes hours.")
     ] = False,
@@ -141,7 +154,7 @@ def verify(
     from .runner import verify
 
     try:
-        repetitions = verify.verify(figure, scale, sample, seed, with_pretraining, typer.echo)
+        repetitions = verify.verify(figure, scale, sample, seed, with_pretraining, _say)
     except DamagedRecord as error:
         typer.echo(f"essparse: {error}", err=True)
         raise typer.Exit(1) from error
@@ -152,30 +165,31 @@ def verify(
 @app.command()
 def prune(
     model: _Model,
-    out: Annotated[Path, typer.Option(help="Folder to save to; it must not exist yet, or be empty.")],
+    out: Annotated[Path, options.path("out").option("Folder to save to; it must not exist yet, or be empty.")],
     sparsity: Annotated[
-        str | None, typer.Option(help="Fraction of the block matrices to remove, from 0 to below 1.")
+        str | None, options.text("sparsity").option("Fraction of the block matrices to remove, from 0 to below 1.")
     ] = None,
-    pattern: Annotated[str | None, typer.Option(help=_PATTERN_HELP)] = None,
-    method: Annotated[str, typer.Option(help=_METHOD_HELP)] = "magnitude",
-    scope: Annotated[str, typer.Option(help=_SCOPE_HELP)] = Scope.GLOBAL.value,
-    text: Annotated[Path | None, typer.Option(help=_TEXT_HELP)] = None,
+    pattern: Annotated[str | None, options.text("pattern").option(_PATTERN_HELP)] = None,
+    method: Annotated[str, options.text("method").option(_METHOD_HELP)] = "magnitude",
+    scope: Annotated[str, options.text("scope").option(_SCOPE_HELP)] = Scope.GLOBAL.value,
+    text: Annotated[Path | None, options.path("text").option(_TEXT_HELP)] = None,
     images: Annotated[
-        Path | None, typer.Option(help="Instead: a folder of images, for models that read these.")
+        Path | None, options.path("images").option("Instead: a folder of images, for models that read these.")
     ] = None,
     windows: Annotated[
-        int | None, typer.Option(min=1, help="Windows of the text, or images, to calibrate on (128).")
+        int | None, options.WINDOWS.option("Windows of the text, or images, to calibrate on (128).")
     ] = None,
     length: Annotated[
-        int | None, typer.Option(min=1, help="Tokens in a window (256, or as many as the model takes).")
+        int | None, options.LENGTH.option("Tokens in a window (256, or as many as the model takes).")
     ] = None,
     include: Annotated[
-        list[str] | None, typer.Option(help="Prune only the parameters of such names, as '*.mlp.*'; may be repeated.")
+        list[str] | None,
+        options.text("include").option("Prune only the parameters of such names, as '*.mlp.*'; may be repeated."),
     ] = None,
     exclude: Annotated[
-        list[str] | None, typer.Option(help="Leave the parameters of such names dense; may be repeated.")
+        list[str] | None, options.text("exclude").option("Leave the parameters of such names dense; may be repeated.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help=_SEED_HELP)] = 0,
+    seed: Annotated[int, options.SEED.option(_SEED_HELP)] = 0,
 ) -> None:
     """Remove a model's least important weights at once and save it as from_pretrained loads it."""
     from . import sparsify
@@ -193,14 +207,14 @@ def prune(
         exclude=tuple(exclude or ()),
         seed=seed,
     )
-    typer.echo(sparsify.save_pruned(model, recipe, out))
+    _say(sparsify.save_pruned(model, recipe, out))
 
 
 @app.command()
 def stats(
     model: _Model,
     exclude: Annotated[
-        list[str] | None, typer.Option(help="Leave the parameters of such names out; may be repeated.")
+        list[str] | None, options.text("exclude").option("Leave the parameters of such names out; may be repeated.")
     ] = None,
 ) -> None:
     """Show a model's zeros and magnitudes per component and block."""
@@ -210,19 +224,25 @@ def stats(
 
 
 @app.command()
-def mend(folder: Annotated[Path, typer.Argument(help="The folder that the error names, such as results/lab.")]) -> None:
+def mend(
+    folder: Annotated[
+        Path,
+        options.folder("folder", "records").argument("FOLDER", "The folder that the error names, such as results/lab."),
+    ],
+) -> None:
     """Set damaged lines of records aside, each into <file>.damaged next to its file."""
     from .records.store import Store
 
-    if not folder.is_dir():
-        raise InputError(f"{folder} is no folder: give the one that the error about the record names")
-    mended = Store(folder).mend()
-    typer.echo("\n".join(f"mended {path}" for path in mended) or "no record is damaged")
+    mended = [f"mended {path}" for path in Store(folder).mend()]
+    for line in mended or ["no record is damaged"]:
+        _say(line)
 
 
 @app.command()
 def merge(
-    folder: Annotated[Path, typer.Argument(help="Where ESSPARSE_RESULTS pointed to on the other machine.")],
+    folder: Annotated[
+        Path, options.path("folder").argument("FOLDER", "Where ESSPARSE_RESULTS pointed to on the other machine.")
+    ],
     scale: _Scale = "lab",
 ) -> None:
     """Add the records that were made elsewhere; those of trials that have one here are left out."""
@@ -233,48 +253,22 @@ def merge(
     if not other.is_dir():
         raise InputError(f"{folder} holds no folder {scale}: name the one that ESSPARSE_RESULTS pointed to")
     target = results(scale)
-    typer.echo(f"{target.merge(Store(other).records().values())} records added to {target.folder}")
+    _say(f"{target.merge(Store(other).records().values())} records added to {target.folder}")
 
 
 @app.command()
 def book(
-    out: Annotated[Path, typer.Option(help="Where the built pages go.")] = Path("_build"),
+    out: Annotated[Path, options.path("out").option("Where the built pages go.")] = Path("_build"),
 ) -> None:
     """Execute the notebooks and build the book; prints where to open it."""
     from .book.build import build
 
-    typer.echo(f"open {build(out)}")
+    _say(f"open {build(out)}")
 
 
-def _studies(names: list[str], scale: str, checkpoints: str) -> list[Study]:
-    """Return the studies of figures at a scale, ``all`` for every figure's, or that of published checkpoints."""
-    from . import figures
-
-    chosen = list(figures.STUDIES) if "all" in names else list(dict.fromkeys(names))
-    studies = [figures.study(figure, scale) for figure in chosen]
-    if checkpoints not in ("trained", "multiberts"):
-        raise unknown("checkpoints", checkpoints, ("trained", "multiberts"))
-    if checkpoints == "trained":
-        return studies
-    if chosen != ["fig8"]:
-        raise InputError(f"checkpoints 'multiberts' are not allowed for {', '.join(names)}: they are fig8's")
-    from .figures import fig8
-
-    return [fig8.MULTIBERTS]
-
-
-def duration(text: str | None) -> float | None:
-    """Return the seconds of a duration such as ``90``, ``90s``, ``15m`` or ``8h``."""
-    if text is None:
-        return None
-    number, unit = (text[:-1], text[-1]) if text[-1:] in ("s", "m", "h") else (text, "s")
-    try:
-        seconds = float(number) * {"s": 1, "m": 60, "h": 3600}[unit]
-    except ValueError:
-        seconds = -1.0
-    if not seconds > 0:
-        raise InputError(f"budget {text!r} is not allowed: give seconds, or such as 90m or 8h")
-    return seconds
+def _say(text: str) -> None:
+    """Print a line in which names of files and models cannot act on the terminal."""
+    typer.echo(printable(text, None))
 
 
 def main() -> None:
@@ -283,7 +277,7 @@ def main() -> None:
     Signs that the output cannot take, such as a minus sign on many a Windows, are written as their code. A warning is
     one line.
     """
-    warnings.showwarning = lambda message, *_, **__: typer.echo(f"essparse: {message}", err=True)
+    warnings.showwarning = lambda message, *_, **__: typer.echo(f"essparse: {printable(str(message))}", err=True)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import difflib
 import operator
-from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+
+from .texts import number_of_text, printable, whole_of_text
+from .texts import one_line as one_line  # beside InputError, for those who raise it
+from .texts import shown as shown
 
 #: Up to so many names are listed in full where a name is unknown; of more, the nearest ones.
 _LISTED = 10
@@ -14,16 +17,26 @@ _LISTED = 10
 _SUGGESTED = 3
 #: Significant decimal digits that a number has in a precision lower than Python's.
 _DIGITS = {"float32": 6, "float16": 3, "bfloat16": 2}
+#: Types of arrays that Python reads a number from and that hold none.
+_NO_NUMBERS = ("bool", "object")
 #: Decimals to which a sparsity is kept: what differs by rounding alone, as 0.1 * 3 and 0.3 do, is the same sparsity.
 DECIMALS = 12
+#: The longest name that is compared with others.
+_LONGEST_NAME = 200
+#: The largest whole number where nothing else is said, and the largest M of a pattern.
+_LARGEST, _LARGEST_GROUP = 2**63 - 1, 1024
 
 
 class InputError(ValueError):
     """An error that the person who gave the input can mend.
 
     The message is one line that names the value, what is allowed and what to do. The command line
-    prints it and exits with code 2; nothing has been written by then.
+    prints it and exits with code 2; nothing has been written by then. What of it a terminal would
+    act on is written as its code.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
     def _render_traceback_(self) -> list[str]:
         """In a notebook, too, the line alone is shown (IPython's protocol)."""
@@ -53,6 +66,25 @@ def unknown(kind: str, name: object, allowed: Iterable[str], hint: str = "", lis
     )
 
 
+def check_known(kind: str, name: object, allowed: Iterable[str], hint: str = "", listing: str = "") -> str:
+    """Return a name that is among the allowed ones.
+
+    Args:
+        kind: what the name is of, such as ``task``.
+        name: the name.
+        allowed: the known names.
+        hint: what else is allowed, in words.
+        listing: what prints all names, where they are many.
+
+    Raises:
+        InputError: it is not, or is no text.
+    """
+    names = list(allowed)
+    if not isinstance(name, str) or name not in names:
+        raise unknown(kind, name, names, hint, listing)
+    return name
+
+
 def nearest(name: object, names: Iterable[str]) -> list[str]:
     """Return at most three names that are like a mistyped one, the likest first.
 
@@ -64,7 +96,7 @@ def nearest(name: object, names: Iterable[str]) -> list[str]:
     (['rte'], ['bert-base-uncased'])
     """
     by_small = {each.casefold(): each for each in names}
-    small = str(name).casefold()
+    small = name[:_LONGEST_NAME].casefold() if isinstance(name, str) else ""
     prefixed = [each for each in by_small if each.endswith(f".{small}") or small.endswith(f".{each}")]
     near = prefixed + difflib.get_close_matches(small, by_small, n=_SUGGESTED)
     if not near and len(small) > 2:  # a part of a long name is not alike as a whole
@@ -83,53 +115,9 @@ def suggestion(name: object, names: Iterable[str], most: int = _SUGGESTED) -> st
     return f"; did you mean {listed}?" if listed else ""
 
 
-def is_path(name: str) -> bool:
-    """Return whether a name is that of a folder rather than an id of the hub, by how it is written.
-
-    It begins as paths do, has more parts than an id, or begins with a folder that exists.
-
-    >>> is_path("./my-model"), is_path("a/b/c"), is_path("google/vit-base"), is_path("bert")
-    (True, True, False, False)
-    """
-    parts = name.partition("@")[0].replace("\\", "/").split("/")  # an id may name a revision, which may have parts
-    return name.startswith((".", "~", "/", "\\")) or len(parts) > 2 or (len(parts) == 2 and Path(parts[0]).is_dir())
-
-
-def missing_folder(name: str) -> InputError:
-    """Return the error for the path of a folder that is not there, with the nearest names beside it.
-
-    Args:
-        name: the path.
-
-    >>> str(missing_folder("./essparse-nowhere"))
-    "no such folder: './essparse-nowhere'"
-    """
-    path = Path(name).expanduser()
-    above = path.parent
-    while not above.is_dir() and above != above.parent:
-        path, above = above, above.parent
-    try:
-        beside = [entry.name for entry in above.iterdir() if entry.is_dir()]
-    except OSError:  # it must not be read
-        beside = []
-    near = [str(above / each) for each in nearest(path.name, beside)]
-    return InputError(f"no such folder: {name!r}{f'; did you mean {near[0]!r}?' if near else ''}")
-
-
 def not_finite_error(name: str) -> InputError:
     """Return the error for weights of this name that are NaN or infinite, and so neither ranked nor counted."""
     return InputError(f"{name} holds NaN or infinite weights: mend these, or fetch the model anew")
-
-
-def one_line(error: BaseException, length: int = 200) -> str:
-    """Return an error's message on one line, cut to ``length`` characters; its type's name if it has none."""
-    return " ".join(str(error).split())[:length] or type(error).__name__
-
-
-def shown(value: object, length: int = 80) -> str:
-    """Return a value as code on one line, cut to ``length`` characters: an array has many lines."""
-    text = " ".join(repr(value).split())
-    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 def as_number(value: Any) -> float:
@@ -145,7 +133,9 @@ def as_number(value: Any) -> float:
     (0.25, 0.4, nan, nan)
     """
     kind = str(getattr(value, "dtype", "")).removeprefix("torch.")
-    if isinstance(value, bool) or kind == "bool" or getattr(value, "ndim", None):
+    if isinstance(value, str):
+        return number_of_text(value)
+    if isinstance(value, (bool, bytes, bytearray)) or kind in _NO_NUMBERS or getattr(value, "ndim", None):
         return float("nan")
     try:
         return float(f"{float(value):.{_DIGITS.get(kind, 17)}g}")
@@ -182,7 +172,7 @@ def check_whole(name: str, value: Any, least: int = 1, most: int | None = None) 
         name: what the number is, for the message.
         value: the number; a text, a truth value and 3.0 are none.
         least: the smallest that is allowed.
-        most: the largest that is allowed; None for any.
+        most: the largest that is allowed; None for any below 2⁶³.
 
     Raises:
         InputError: it is no whole number, or out of this range.
@@ -196,10 +186,35 @@ def check_whole(name: str, value: Any, least: int = 1, most: int | None = None) 
         number = None if boolean or getattr(value, "ndim", None) else operator.index(value)
     except (RuntimeError, TypeError):  # a tensor without a value raises torch's RuntimeError
         number = None
-    if number is None or number < least or (most is not None and number > most):
+    if number is None or not least <= number <= (_LARGEST if most is None else most):
         end = "" if most is None else f" to {most}"
         raise InputError(f"{name} {shown(value)} is not allowed: give a whole number from {least}{end}")
     return number
+
+
+def check_list(what: str, values: object, example: str) -> list[Any]:
+    """Return what somebody lists; a text, a mapping and what cannot be gone through are no list.
+
+    Args:
+        what: what is listed, for the message.
+        values: a list, or what else can be gone through.
+        example: a list that is allowed, for the message.
+
+    Raises:
+        InputError: it is no list.
+    """
+    no_list = isinstance(values, (str, bytes, bytearray, Mapping)) or getattr(values, "ndim", 1) != 1
+    if no_list or not isinstance(values, Iterable):
+        raise InputError(f"{what} {shown(values)} are not allowed: give a list, such as {example}")
+    return list(values)
+
+
+def check_texts(what: str, values: object, example: str) -> tuple[str, ...]:
+    """Return a list of texts, none of them empty; arguments and errors as of ``check_list``."""
+    texts = check_list(what, values, example)
+    if not all(isinstance(text, str) and text for text in texts):
+        raise InputError(f"{what} {shown(values)} are not allowed: give a list of texts, such as {example}")
+    return tuple(texts)
 
 
 def check_sparsity(sparsity: object) -> float:
@@ -246,15 +261,20 @@ def check_pattern(pattern: str | tuple[int, int]) -> tuple[int, int]:
     """Return an N:M pattern, at most N non-zero of each M weights, as two numbers.
 
     Raises:
-        InputError: it is no pattern with 1 ≤ N ≤ M.
+        InputError: it is no pattern with 1 ≤ N ≤ M ≤ 1,024.
     """
     parts: Sequence[object] = ()
     if isinstance(pattern, str):
-        parts = pattern.split(":")
+        parts = [whole_of_text(part) for part in pattern[:_LONGEST_NAME].split(":")]
     elif isinstance(pattern, (tuple, list)):
         parts = pattern
-    numbers = [int(str(part)) if str(part).isdecimal() else 0 for part in parts]
-    n, m = numbers if len(numbers) == 2 else (0, 0)
+    try:
+        n, m = (check_whole("pattern", part, 1, _LARGEST_GROUP) for part in parts)
+    except ValueError:  # not two, or InputError
+        n, m = 0, 0
     if not 1 <= n <= m:
-        raise InputError(f"pattern {shown(pattern)} is not allowed: give N:M with N from 1 to M, such as 2:4")
+        raise InputError(
+            f"pattern {shown(pattern)} is not allowed: give N:M with N from 1 to M, such as 2:4, and M up to "
+            f"{_LARGEST_GROUP:,}"
+        )
     return n, m

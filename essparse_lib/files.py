@@ -13,14 +13,15 @@ from typing import IO
 
 from filelock import FileLock
 
+from . import environment
 from .errors import InputError
 
 
 def cache_folder() -> Path:
     """Return the cache folder: ``$ESSPARSE_CACHE``, else the platform's (``~/.cache/essparse`` on Linux)."""
-    override = os.environ.get("ESSPARSE_CACHE")
+    override = environment.folder("ESSPARSE_CACHE")
     if override:
-        return Path(override).expanduser()
+        return override
     import platformdirs  # not on every compute node, where the variable is set
 
     return Path(platformdirs.user_cache_dir("essparse"))

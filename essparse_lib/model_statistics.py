@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from .errors import printable
 from .models import loading
 from .sparsify import left_out_text
 
@@ -37,15 +38,16 @@ def print_statistics(name: str, exclude: tuple[str, ...] = ()) -> None:
     matrices = prunable_matrices(loaded.model, exclude=exclude).values()
     by_place = count_zeros_by_component(matrices, thresholds=(), deviations=())
     total = sum(by_place.values(), NOTHING)
-    console = Console()
+    console, title = Console(), printable(name)
     console.print(
-        f"{name}: {total.weights:,} prunable weights, {total.exact:,} of them zero ({total.sparsity:.2%}), "
+        f"{title}: {total.weights:,} prunable weights, {total.exact:,} of them zero ({total.sparsity:.2%}), "
         f"mean |w| {total.mean:.3g}",
         highlight=False,
+        markup=False,
     )
     for note in [*loaded.notes, left_out_text(loaded.model, exclude=exclude)]:
         if note:
-            console.print(f"{name}: {note}", highlight=False, markup=False)
+            console.print(f"{title}: {printable(note, None)}", highlight=False, markup=False)
     blocks = _block_names(matrices)
     console.print(_table("zeros, %", blocks, {place: f"{100 * s.sparsity:.2f}" for place, s in by_place.items()}))
     console.print(_table("mean |w|", blocks, {place: f"{s.mean:.4f}" for place, s in by_place.items()}))

@@ -7,18 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import InputError, check_sparsity, check_whole
+from .errors import InputError, check_seed, check_sparsity, check_texts, check_whole
 from .files import writing, writing_folder
 from .models import loading
 from .models.companions import copy_companions
 from .models.model_card import add_section
 from .models.saving import save_model
+from .paths import check_file, check_folder, check_new_folder, is_folder
 from .specs.methods import METHODS, Scope, check_method, one_shot_methods
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
     from .pruning.method import Calibration, Pruned
+
+
+#: The most windows, or tokens in one; and the most tokens that a tokenizer makes of a byte.
+_MOST, _TOKENS_PER_BYTE = 1_000_000, 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,26 +58,40 @@ class Recipe:
 
     def __post_init__(self) -> None:
         method = check_method(self.method, self.scope, self.pattern, one_shot_methods())
-        if (self.sparsity is None) == (not self.pattern):
+        if (self.sparsity is None) == (self.pattern is None):
             raise InputError("give either a sparsity, such as 0.4, or a pattern, such as 2:4")
-        if not self.pattern:
+        if self.pattern is None:
             check_sparsity(self.sparsity)
         given = (self.text is not None) + (self.images is not None)
         if given != method.calibrated:
             needs = "needs a text file, or a folder of images" if method.calibrated else "takes no text file or images"
             raise InputError(f"method {self.method!r} {'takes one of text and images' if given > 1 else needs}")
         if self.windows is not None:
-            check_whole("windows", self.windows)
+            check_whole("windows", self.windows, most=_MOST)
             if not given:
                 raise InputError(f"windows {self.windows} goes with a text or images, and neither is given")
         if self.length is not None:
-            check_whole("length", self.length)
+            check_whole("length", self.length, most=_MOST)
             if self.text is None:
                 raise InputError(f"length {self.length} goes with a text, and none is given")
-        if self.text is not None and not Path(self.text).is_file():
-            raise InputError(f"{self.text} is no file: give one of text")
-        if self.images is not None and not Path(self.images).is_dir():
-            raise InputError(f"{self.images} is no folder: give one of images")
+        if self.text is not None:
+            self._check_text()
+        if self.images is not None:
+            object.__setattr__(self, "images", check_folder("images", self.images, "images"))
+        check_seed(self.seed)
+        for name in ("include", "exclude"):
+            object.__setattr__(self, name, check_texts(name, getattr(self, name), "['*.mlp.*']"))
+
+    def _check_text(self) -> None:
+        """Check that there is a text, and that it can be as long as is asked for."""
+        text = check_file("text", self.text, "text")
+        object.__setattr__(self, "text", text)
+        tokens, size = (self.windows or 1) * (self.length or 1), text.stat().st_size
+        if tokens > _TOKENS_PER_BYTE * size:
+            raise InputError(
+                f"{text} has {size:,} bytes, too few for {tokens:,} tokens: give a longer text, or ask for fewer or "
+                "shorter sequences (windows, length)"
+            )
 
 
 def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
@@ -95,8 +114,7 @@ def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
         InputError: the folder is not empty, the model cannot be had or pruned so, its files do not hold all its weights
             or hold NaN or infinite ones; nothing has been written then.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out} is there already and not empty: name a new folder")
+    out = check_new_folder("out", out)
     loaded = loading.load_and_report(name)
     model = loaded.model
     pruned = prune(model, name, recipe)
@@ -161,7 +179,7 @@ class Outcome:
 
 def _id_on_hub(name: str) -> str | None:
     """Return the id on the hub that a model was named by, without the revision; None for a folder and a name here."""
-    local = "/" not in name or Path(name).expanduser().is_dir()
+    local = "/" not in name or is_folder(name)
     return None if local else name.partition("@")[0]
 
 

@@ -33,10 +33,12 @@ from IPython.display import Markdown
 
 from essparse_lib import figures, widgets
 from essparse_lib.figures import panel_chart, panels, parameters
+from essparse_lib.models import loading
 from essparse_lib.records import store
 
-parameters.check_names()
+parameters.check(globals())
 study = figures.study(figure, scale)
+loading.check_name(model)
 
 # %% [markdown]
 # ## The curves of a figure

@@ -49,9 +49,9 @@ from essparse_lib.specs.trial import Pruning
 from essparse_lib.claims import c02_free_weights
 from essparse_lib.claims.pools import deciding
 
-parameters.check_names()
+parameters.check(globals())
 style.apply()
-study = interactive.checked_study(parameters.narrowed(figures.study("fig1", scale), model, tasks, seeds))
+study = interactive.checked_study(parameters.narrowed(figures.study("fig1", scale), model, tasks, seeds, live=False))
 measurement = Measurement(kind="pruned-share", model=study.models[0], sparsity=check_sparsity(sparsity))
 
 # %% [markdown]

@@ -44,10 +44,10 @@ from essparse_lib.figures import fig10, fig10_tables, panel_chart, parameters, s
 from essparse_lib.records import cost, store, summary
 from essparse_lib.claims import c11_similar_masks
 
-parameters.check_names()
+parameters.check(globals())
 style.apply()
 sparsity = check_sparsity(sparsity)
-study = interactive.checked_study(parameters.narrowed(figures.study("fig10", scale), model, "all", seeds))
+study = interactive.checked_study(parameters.narrowed(figures.study("fig10", scale), model, "all", seeds, live=False))
 
 # %% [markdown]
 # The records of this study are read.

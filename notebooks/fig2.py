@@ -54,17 +54,18 @@ from essparse_lib.specs.trial import Pruning
 from essparse_lib.claims import c01_essential_sparsity, c03_task_not_size
 from essparse_lib.claims.pools import deciding
 
-parameters.check_names()
+parameters.check(globals())
 style.apply()
 sparsity = check_sparsity(sparsity)
 study = interactive.checked_study(parameters.narrowed(figures.study("fig2", scale), model, tasks, seeds))
+tasks_to_run = parameters.live_tasks(study, live_tasks)
 
 # %% [markdown]
 # The records of this study are read. If the point asked for has none, it is run now, of each model on one task and with one seed.
 
 # %%
 records = store.results(scale).records_of_studies(study)
-fresh = interactive.run(interactive.unrecorded(study, records, [Pruning(sparsity=sparsity)], parameters.live_tasks(study, live_tasks)), scale)
+fresh = interactive.run(interactive.unrecorded(study, records, [Pruning(sparsity=sparsity)], tasks_to_run), scale)
 records |= fresh
 all_curves = curves.curves(study, records)
 asked_points = points.at_sparsity(study, records, sparsity, live=fresh)

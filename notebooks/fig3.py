@@ -51,17 +51,18 @@ from essparse_lib.analysis import curves, turns
 from essparse_lib.claims import c01_essential_sparsity, c04_sharper_in_vision
 from essparse_lib.specs.trial import Pruning
 
-parameters.check_names()
+parameters.check(globals())
 style.apply()
 sparsity = check_sparsity(sparsity)
 study = interactive.checked_study(parameters.narrowed(figures.study("fig3", scale), model, tasks, seeds))
+tasks_to_run = parameters.live_tasks(study, live_tasks)
 
 # %% [markdown]
 # The records of this study are read, and at the same scale those of the studies of language and of vision models that were trained for longer.
 
 # %%
 records = store.results(scale).records_of_studies(study, *fig3.compared_with(study))
-fresh = interactive.run(interactive.unrecorded(study, records, [Pruning(sparsity=sparsity)], parameters.live_tasks(study, live_tasks)), scale)
+fresh = interactive.run(interactive.unrecorded(study, records, [Pruning(sparsity=sparsity)], tasks_to_run), scale)
 records |= fresh
 all_curves = curves.curves(study, records)
 asked_points = points.at_sparsity(study, records, sparsity, live=fresh)

@@ -48,18 +48,19 @@ from essparse_lib.specs.trial import Pruning
 from essparse_lib.claims import c06_n_m_patterns
 from essparse_lib.claims.pools import deciding
 
-parameters.check_names()
+parameters.check(globals())
 style.apply()
 patterned = Pruning(pattern=pattern)
 unstructured = Pruning(sparsity=patterned.sparsity)
 study = interactive.checked_study(parameters.narrowed(figures.study("fig5", scale), model, tasks, seeds))
+tasks_to_run = parameters.live_tasks(study, live_tasks)
 
 # %% [markdown]
 # The records of this study are read. If the pattern asked for has none, it is run now, of each model on one task and with one seed.
 
 # %%
 records = store.results(scale).records_of_studies(study)
-records |= interactive.run(interactive.unrecorded(study, records, [patterned, unstructured], parameters.live_tasks(study, live_tasks)), scale)
+records |= interactive.run(interactive.unrecorded(study, records, [patterned, unstructured], tasks_to_run), scale)
 pairs = [(p, Pruning(sparsity=p.sparsity)) for variant in (fig5.M4, fig5.M8) for p in study.variants[variant]]
 asked_pairs = [(patterned, Pruning()), (patterned, unstructured)]
 all_contrasts = contrasts.contrasts(study, records, [*pairs, *asked_pairs])  # one estimate of the noise for all

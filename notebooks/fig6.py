@@ -46,10 +46,10 @@ from essparse_lib.records import cost, store, summary
 from essparse_lib.analysis import curves, prunability
 from essparse_lib.claims import c07_self_supervision, prunability_clauses
 
-parameters.check_names()
+parameters.check(globals())
 style.apply()
 sparsity = check_sparsity(sparsity)
-study = interactive.checked_study(parameters.narrowed(figures.study("fig6", scale), "all", tasks, seeds))
+study = interactive.checked_study(parameters.narrowed(figures.study("fig6", scale), "all", tasks, seeds, live=False))
 
 # %% [markdown]
 # The records of this study are read.

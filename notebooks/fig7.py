@@ -39,7 +39,7 @@ from essparse_lib.runner import interactive
 from essparse_lib.figures import fig7, parameters, style
 from essparse_lib.records import store, summary
 
-parameters.check_names()
+parameters.check(globals())
 style.apply()
 study = interactive.checked_study(fig7.narrowed(figures.study("fig7", scale), models))
 

@@ -42,18 +42,16 @@ from IPython.display import Markdown
 
 from essparse_lib import figures
 from essparse_lib.runner import interactive
-from essparse_lib.errors import check_sparsity, unknown
+from essparse_lib.errors import check_sparsity
 from essparse_lib.figures import fig8, fig8_rates, fig8_tables, panel_chart, panels, parameters, prunability_plots, style
 from essparse_lib.records import cost, store, summary
 from essparse_lib.analysis import curves, prunability, series, text_effects
 from essparse_lib.claims import c08_zeros_jump, c09_more_text, prunability_clauses
 
-parameters.check_names()
+parameters.check(globals())
 style.apply()
 sparsity = check_sparsity(sparsity)
-study = interactive.checked_study(parameters.narrowed(figures.study("fig8", scale), "all", tasks, seeds))
-if checkpoints not in ("trained", "multiberts"):
-    raise unknown("checkpoints", checkpoints, ("trained", "multiberts"))
+study = interactive.checked_study(parameters.narrowed(figures.study("fig8", scale), "all", tasks, seeds, live=False))
 
 # %% [markdown]
 # The records of this study are read.

@@ -49,18 +49,19 @@ from essparse_lib.specs.trial import Pruning
 from essparse_lib.claims import c10_tickets_like_one_shot
 from essparse_lib.claims.pools import deciding
 
-parameters.check_names()
+parameters.check(globals())
 style.apply()
 sparsity = check_sparsity(sparsity)
 asked_pair = [Pruning(sparsity=sparsity, method="lottery"), Pruning(sparsity=sparsity)]
 study = interactive.checked_study(parameters.narrowed(figures.study("fig9", scale), model, tasks, seeds))
+tasks_to_run = parameters.live_tasks(study, live_tasks)
 
 # %% [markdown]
 # The records of this study are read. If the point asked for has none, it is run now, on one task and with one seed.
 
 # %%
 records = store.results(scale).records_of_studies(study)
-records |= interactive.run(interactive.unrecorded(study, records, asked_pair, parameters.live_tasks(study, live_tasks)), scale)
+records |= interactive.run(interactive.unrecorded(study, records, asked_pair, tasks_to_run), scale)
 pairs = [(ticket, Pruning(sparsity=ticket.sparsity)) for ticket in study.variants[fig9.LOTTERY]]
 all_contrasts = contrasts.contrasts(study, records, [*pairs, tuple(asked_pair)])  # one estimate of the noise for all
 differences = [c for c in all_contrasts if (c.pruning, c.baseline) in pairs]

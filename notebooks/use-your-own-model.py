@@ -57,13 +57,14 @@ from essparse_lib.figures import curve_plots, fig1, parameters, points, style
 from essparse_lib.records import cost, summary
 from essparse_lib.runner import interactive
 
-parameters.check_names()
+parameters.check(globals())
 style.apply()
 sparsity = check_sparsity(sparsity)
 recipe = Recipe(sparsity=sparsity, method=method, text=Path(text) if text else None)
 # whose settings and records serve this model: Figure 8 has those that were trained from scratch
 home = "fig8" if model in figures.study("fig8", scale).models else "fig2"
 study = interactive.checked_study(figures.study(home, scale).narrowed(models=[model], tasks=[task]))
+tasks_to_run = parameters.live_tasks(study, live_tasks)
 # what a method that needs a text reads in step 7: a corpus that a record can name (other methods ignore it)
 corpora = {
     "tiny": {"calibration": "tiny-corpus", "windows": 16, "length": 32},
@@ -208,7 +209,7 @@ print(f"{gone.pruned:,} weights were gone before; {gone.drift(classifier)} have 
 # %%
 records = results(scale).records_of_studies(study, figures.study("fig2", scale).narrowed(tasks=[task]))
 needed = [*study.variants[study.main], point]
-fresh = interactive.run(interactive.unrecorded(study, records, needed, parameters.live_tasks(study, live_tasks)), scale)
+fresh = interactive.run(interactive.unrecorded(study, records, needed, tasks_to_run), scale)
 records |= fresh
 curves_of_model = curves(study, records)
 asked_points = points.at_pruning(study, records, point, live=fresh)

@@ -15,11 +15,11 @@ from essparse_lib.errors import (
     check_seed,
     check_sparsity,
     check_whole,
-    missing_folder,
     nearest,
     unknown,
 )
 from essparse_lib.models import loading
+from essparse_lib.paths import missing_folder
 
 MANY = [f"model-{letter * 3}" for letter in "abcdefghijklmnopqrst"]
 

@@ -49,6 +49,18 @@ def monotone(drops: np.ndarray) -> np.ndarray:
     return np.reshape(fitted, drops.shape)
 
 
+def check_epsilon(epsilon: object) -> float:
+    """Return a tolerance in points or in percent as a number.
+
+    Raises:
+        InputError: it is no number above 0 and at most 100.
+
+    >>> check_epsilon(0.5)
+    0.5
+    """
+    return check_number("epsilon", epsilon, lambda e: 0 < e <= 100, "a number above 0 and at most 100, such as 1.0")
+
+
 def essential_sparsity(curve: Curve, epsilon: float = EPSILON, relative: bool = False) -> Estimate:
     """Return the largest sparsity up to which the model stays within ε of its dense score (paper, §3).
 
@@ -63,7 +75,7 @@ def essential_sparsity(curve: Curve, epsilon: float = EPSILON, relative: bool = 
         relative: whether the tolerance is in percent of the dense score.
 
     Raises:
-        InputError: ε is not above 0.
+        InputError: ε is not above 0, or above 100.
     """
     value, resampled = resampled_essential_sparsity(curve, epsilon, relative)
     return percentile_interval(value, resampled)
@@ -85,7 +97,7 @@ def resampled_essential_sparsity(
     Raises:
         InputError: ε is not above 0.
     """
-    epsilon = check_number("epsilon", epsilon, lambda e: e > 0, "a number above 0, such as 1.0")
+    epsilon = check_epsilon(epsilon)
     key = ("essential sparsity", epsilon, relative)
     if key not in curve.computed:
         curve.computed[key] = _resampled_essential(curve, epsilon, relative)

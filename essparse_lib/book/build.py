@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
+from .. import environment
 from ..errors import InputError
 from ..figures import panel_chart
 from ..files import locked, sha256, writable, writing
@@ -46,8 +47,8 @@ def build(out: Path) -> Path:
     """
     root = checkout()
     for name in ("ESSPARSE_RESULTS", "ESSPARSE_CACHE"):
-        if os.environ.get(name):  # the notebooks run in another folder
-            os.environ[name] = str(Path(os.environ[name]).expanduser().absolute())
+        if folder := environment.folder(name):  # the notebooks run in another folder
+            os.environ[name] = str(folder.absolute())
     mathjax, vega = _mathjax(), _vega()
     out = out.absolute()
     with writable(out), locked(out / ".locks" / "book"), tempfile.TemporaryDirectory(prefix="stage-", dir=out) as name:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import unknown
+from ..errors import check_known
 from . import hub, packaged
 from .corpus import Corpus
 
@@ -21,8 +21,7 @@ def get(name: str) -> Corpus:
     >>> get("wikipedia").source
     'English Wikipedia of 1 November 2023, wikimedia/wikipedia, CC BY-SA 3.0 and GFDL'
     """
-    if name not in CORPORA:
-        raise unknown("corpus", name, CORPORA)
+    check_known("corpus", name, CORPORA)
     return CORPORA[name]
 
 

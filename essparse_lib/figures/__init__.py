@@ -6,11 +6,15 @@ A module ``fig<number>.py`` with ``STUDIES``, a study for each scale, is a figur
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from importlib import import_module
 from pkgutil import iter_modules
 
-from ..errors import unknown
+from ..errors import InputError, check_known
 from ..specs.study import Study, check_scale
+
+#: Whose weights Figure 8 watches: those of models trained here, at the scale, or of MultiBERTs, which are on the hub.
+CHECKPOINTS = ("trained", "multiberts")
 
 
 def _studies() -> dict[str, dict[str, Study]]:
@@ -34,6 +38,25 @@ def study(figure: str, scale: str) -> Study:
     Raises:
         InputError: there is no such figure or scale.
     """
-    if figure not in STUDIES:
-        raise unknown("figure", figure, STUDIES)
-    return STUDIES[figure][check_scale(scale)]
+    return STUDIES[check_known("figure", figure, STUDIES)][check_scale(scale)]
+
+
+def studies(names: Sequence[str], scale: str, checkpoints: str = CHECKPOINTS[0]) -> list[Study]:
+    """Return the studies of several figures at a scale.
+
+    Args:
+        names: the figures' names, ``all`` for every figure's.
+        scale: ``tiny``, ``lab`` or ``paper``.
+        checkpoints: of Figure 8, those that are ``trained`` here, or ``multiberts``, which are on the hub.
+
+    Raises:
+        InputError: there is no such figure or scale, or no such checkpoints of it.
+    """
+    by_name = {figure: study(figure, scale) for figure in names if figure != "all"}
+    chosen = list(STUDIES if "all" in names else by_name)
+    check_known("checkpoints", checkpoints, CHECKPOINTS)
+    if checkpoints == CHECKPOINTS[0]:
+        return [study(figure, scale) for figure in chosen]
+    if chosen != ["fig8"]:
+        raise InputError(f"checkpoints {checkpoints!r} are not allowed for {', '.join(names)}: they are fig8's")
+    return [import_module(".fig8", __name__).MULTIBERTS]

@@ -4,27 +4,62 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
+from ..analysis.essential import check_epsilon
 from ..claims.verdict import Verdict
-from ..errors import InputError, unknown
-from ..specs.study import Scale, Study
+from ..errors import InputError, check_known, check_pattern, check_sparsity, check_whole, shown, unknown
+from ..paths import check_file, check_new_folder
+from ..specs.study import Scale, Study, check_scale
+from ..texts import whole_of_text
+from . import CHECKPOINTS
 
 #: How the cell begins that papermill adds to a notebook.
 _INJECTED = "# Parameters\n"
 
 
-def listed(parameter: Any) -> list[str] | None:
+def listed(parameter: Any, what: str = "names") -> list[str] | None:
     """Return a parameter as a list of names, or None for ``all``.
+
+    Args:
+        parameter: names with commas between them, a list of names, or one number.
+        what: what is named, for the message.
+
+    Raises:
+        InputError: it is nothing of the kind, or names nothing.
 
     >>> listed("rte, sst2"), listed(["rte"]), listed(1), listed("all")
     (['rte', 'sst2'], ['rte'], ['1'], None)
     """
-    if parameter is None or parameter == "all":
+    if isinstance(parameter, str) and parameter == "all":
         return None
-    parts = parameter if isinstance(parameter, (list, tuple)) else str(parameter).split(",")
-    return [str(part).strip() for part in parts if str(part).strip()]
+    parts = parameter.split(",") if isinstance(parameter, str) else parameter
+    entries = list(parts) if isinstance(parts, (list, tuple)) else [parts]
+    if not all(isinstance(entry, (str, int)) and not isinstance(entry, bool) for entry in entries):
+        raise InputError(f"{what} {shown(parameter)} are not allowed: give names with commas between them, or all")
+    names = [shown(entry) if isinstance(entry, int) else entry.strip() for entry in entries]
+    if not any(names):
+        raise InputError(f"no {what} are named: give at least one")
+    return list(filter(None, names))
+
+
+def check(names: Mapping[str, Any]) -> None:
+    """Check all parameters of the notebook that calls this, before any work.
+
+    Whether a model, a task or a seed exists is seen when the study is made, which needs no work either.
+
+    Args:
+        names: the notebook's global names: a parameter is one that the notebook declares with its type.
+
+    Raises:
+        InputError: a parameter cannot be what the notebook takes, or is not one of the notebook's.
+    """
+    check_names()
+    for name in names.get("__annotations__", {}):
+        if name in CHECKS:
+            CHECKS[name](names[name])
 
 
 def check_names() -> None:
@@ -56,13 +91,24 @@ def _names(cell: str, kind: type[ast.AnnAssign | ast.Assign]) -> list[str]:
     return [target.id for of_one in targets for target in of_one if isinstance(target, ast.Name)]
 
 
-def narrowed(study: Study, model: Any, tasks: Any, seeds: Any) -> Study:
+def narrowed(study: Study, model: Any, tasks: Any, seeds: Any, live: bool = True) -> Study:
     """Return the study on the named models, tasks and seeds; ``all`` keeps those of the study.
 
+    Args:
+        study: the study of a figure.
+        model: the models' names.
+        tasks: the tasks' names.
+        seeds: the seeds.
+        live: whether the notebook runs what has no record; else only the study's own seeds have any.
+
     Raises:
-        InputError: a list is empty, or a seed is not a whole number from 0 on.
+        InputError: a list is empty, or a seed is not a whole number from 0 on, or not one of the study's.
     """
-    return study.narrowed(listed(model), listed(tasks), listed(seeds))  # type: ignore[arg-type]
+    chosen = listed(seeds, "seeds")
+    small = study.narrowed(listed(model, "models"), listed(tasks, "tasks"), chosen)  # type: ignore[arg-type]
+    for seed in small.seeds if chosen and not live else ():
+        check_known("seed", str(seed), map(str, study.all_seeds))
+    return small
 
 
 def live_tasks(study: Study, parameter: Any) -> list[str]:
@@ -78,15 +124,11 @@ def live_tasks(study: Study, parameter: Any) -> list[str]:
     """
     if parameter == "first":
         return [] if study.scale == Scale.PAPER else [study.tasks[0]]
-    if parameter in ("none", ""):
+    if parameter == "none":
         return []
-    tasks = listed(parameter)
-    if tasks is None:
-        return list(study.tasks)
-    for task in tasks:
-        if task not in study.tasks:
-            raise unknown("live task", task, study.tasks, " (the tasks of this figure), or first, all, none")
-    return tasks
+    hint = " (the tasks of this figure), or first, all, none"
+    tasks = listed(parameter, "live tasks")
+    return [check_known("live task", task, study.tasks, hint) for task in (study.tasks if tasks is None else tasks)]
 
 
 def glue(name: str, value: object) -> None:
@@ -115,6 +157,54 @@ def block(matrices: Sequence[Mapping[str, Any]], parameter: Any) -> int:
         InputError: the model has no such block.
     """
     depths = sorted({matrix["depth"] for matrix in matrices})
-    if not str(parameter).isdigit() or int(parameter) - 1 not in depths:
-        raise InputError(f"block {parameter!r} is not allowed: the model has blocks 1 to {len(depths)}")
-    return int(parameter) - 1
+    number = _block(parameter)
+    if number - 1 not in depths:
+        raise InputError(f"block {number} is not allowed: the model has blocks 1 to {len(depths)}")
+    return number - 1
+
+
+def _block(parameter: Any) -> int:
+    """Return the number of a block, from 1, which may be written as a text."""
+    number = whole_of_text(parameter) if isinstance(parameter, str) else None
+    return check_whole("block", parameter if number is None else number)
+
+
+def _name(what: str) -> Callable[[Any], None]:
+    """Return the check of a parameter that is one name."""
+
+    def check(parameter: Any) -> None:
+        if not isinstance(parameter, str) or not parameter.strip():
+            raise InputError(f"{what} {shown(parameter)} is not allowed: give a name")
+
+    return check
+
+
+def _optional(check: Callable[[str, Any], Any], what: str) -> Callable[[Any], None]:
+    """Return the check of a parameter that is a path, or empty for none."""
+
+    def check_given(parameter: Any) -> None:
+        if parameter != "":
+            check(what, parameter)
+
+    return check_given
+
+
+#: By the name of a notebook's parameter, what checks it before any work.
+CHECKS: Mapping[str, Callable[[Any], object]] = {
+    "sparsity": check_sparsity,
+    "epsilon": check_epsilon,
+    "pattern": check_pattern,
+    "block": _block,
+    "scale": check_scale,
+    "figure": _name("figure"),
+    "model": partial(listed, what="models"),
+    "models": partial(listed, what="models"),
+    "tasks": partial(listed, what="tasks"),
+    "task": _name("task"),
+    "seeds": partial(listed, what="seeds"),
+    "live_tasks": partial(listed, what="live tasks"),
+    "checkpoints": lambda parameter: check_known("checkpoints", parameter, CHECKPOINTS),
+    "method": _name("method"),
+    "text": _optional(check_file, "text"),
+    "out": _optional(check_new_folder, "out"),
+}

@@ -9,7 +9,7 @@ from ..analysis.curves import curves
 from ..analysis.turns import turns
 from ..claims.registry import CLAIMS
 from ..claims.verdict import Verdict, not_judged
-from ..errors import unknown
+from ..errors import check_known
 from ..records.store import Record
 from ..specs.study import Study, check_scale
 from . import fig3, fig6, study
@@ -26,8 +26,7 @@ def verdict(claim: str, scale: str, records: Mapping[str, Record]) -> Verdict:
     Raises:
         InputError: there is no such claim or scale.
     """
-    if claim not in CLAIMS:
-        raise unknown("claim", claim, CLAIMS)
+    check_known("claim", claim, CLAIMS)
     check_scale(scale)
     figure, judge = CLAIMS[claim].figure, CLAIMS[claim].judge
     if figure is None or judge is None:

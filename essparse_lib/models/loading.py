@@ -8,7 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, is_path, missing_folder, unknown
+from ..errors import InputError, check_known, check_seed, check_whole, unknown
+from ..paths import check_folder, is_folder, is_path, missing_folder
 from ..records.pretrained import SCALE_OF
 from ..sources.hub import Repository, model_folder
 from ..specs import models, tasks
@@ -26,11 +27,14 @@ if TYPE_CHECKING:
 #: What prints the names of all models.
 _LISTING = "python -c 'from essparse_lib.models.loading import MODELS, SCALE_OF; print(*MODELS, *SCALE_OF)'"
 
+#: An id on the hub, which may name a revision: no part of it leads to a folder above.
+_ID = re.compile(r"[\w-][\w.-]*/(?!\.)[\w.-]+(@(?!.*\.\.)[\w./-]+)?", re.ASCII)
+_LONGEST_ID, _MOST_CLASSES = 200, 100_000
+
 #: Files that any tokenizer may be read from, beside those that its class names.
 _TOKENIZER_FILES = {"tokenizer.json", "tekken.json"}
 
 
-@cache
 def locate(name: str) -> ModelFiles:
     """Return a model's files, which are fetched if needed.
 
@@ -40,6 +44,12 @@ def locate(name: str) -> ModelFiles:
     Raises:
         InputError: the name is unknown, the model cannot be had, or its weights are not the named ones.
     """
+    check_name(name)
+    return _located(name)
+
+
+@cache
+def _located(name: str) -> ModelFiles:
     model = MODELS.get(name)
     if name in SCALE_OF:
         folder, origin = trained_here(name)
@@ -55,9 +65,8 @@ def locate(name: str) -> ModelFiles:
 
 def _from_hub_or_folder(name: str) -> tuple[Path, str]:
     """Return folder and origin of a model that is named by its local folder or by its id on the hub."""
-    check_name(name)
-    path = Path(name).expanduser()
-    if path.is_dir():
+    if is_folder(name):
+        path = check_folder("model", name)
         check_kind(path)
         if not (path / "config.json").exists():
             raise InputError(f"{path} holds no config.json: name a folder that save_pretrained wrote")
@@ -75,13 +84,15 @@ def check_name(name: str) -> None:
     Raises:
         InputError: it is no name known here, no id on the hub, and no folder.
     """
-    on_hub = re.fullmatch(r"[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?", name)
-    known = name in MODELS or name in SCALE_OF
-    if known or (name and Path(name).expanduser().is_dir()):
+    text = name if isinstance(name, str) else ""
+    if text in MODELS or text in SCALE_OF:
         return
-    if is_path(name):
-        raise missing_folder(name)
-    if not on_hub:
+    if is_folder(text):
+        check_folder("model", text)
+        return
+    if is_path(text):
+        raise missing_folder(text)
+    if len(text) > _LONGEST_ID or not _ID.fullmatch(text):
         hint = ", an id on the hub (owner/name or owner/name@revision), or a folder"
         raise unknown("model", name, [*MODELS, *SCALE_OF], hint, _LISTING)
 
@@ -114,7 +125,7 @@ def tokenizer_of(name: str) -> PreTrainedTokenizerBase:
 
 def forget() -> None:
     """Forget where models were found and their tokenizers, so that both are looked for again."""
-    locate.cache_clear()
+    _located.cache_clear()
     tokenizer_of.cache_clear()
     _longest_input_of.cache_clear()
 
@@ -210,6 +221,8 @@ def load_with_head(name: str, head: str, classes: int, seed: int) -> PreTrainedM
     """
     import torch
 
+    check_known("head", head, tasks.Head)
+    classes, seed = check_whole("classes", classes, 0, _MOST_CLASSES), check_seed(seed)
     source = locate(name)
     tensors = {} if source.gguf else stored_tensors(source.folder)
     torch.manual_seed(seed)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import torch
 from torch import nn
 
-from ..errors import InputError, check_pattern, check_sparsity, not_finite_error
+from ..errors import InputError, check_pattern, check_sparsity, not_finite_error, shown
 from .allocation import pruned_count
 from .blocks import evaluating, plain_products, transformer_blocks
 from .calibration import batches_of, checked_inputs
@@ -52,7 +52,7 @@ def amount(sparsity: float | None, pattern: str | tuple[int, int] | None) -> Amo
     essparse_lib.errors.InputError: neither given: give either a sparsity, such as 0.5, or a pattern, such as 2:4
     """
     if (sparsity is None) == (pattern is None):
-        both = "neither" if pattern is None else f"sparsity {sparsity!r} and pattern {pattern!r}"
+        both = "neither" if pattern is None else f"sparsity {shown(sparsity)} and pattern {shown(pattern)}"
         raise InputError(f"{both} given: give either a sparsity, such as 0.5, or a pattern, such as 2:4")
     return check_sparsity(sparsity) if pattern is None else check_pattern(pattern)
 

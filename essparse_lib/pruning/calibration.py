@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..errors import InputError, check_seed, check_whole
+from ..errors import InputError, check_seed, check_whole, shown
 from .method import Calibration
 
 
@@ -38,6 +38,8 @@ def calibration_windows(
     >>> calibration_windows("a bb ccc " * 5, lengths, sequences=5, length=3).tolist()
     [[1, 2, 3], [1, 2, 3], [1, 2, 3], [1, 2, 3], [1, 2, 3]]
     """
+    if not isinstance(text, str):
+        raise InputError(f"text {shown(text)} is not allowed: give one of letters")
     sequences, length = check_whole("sequences", sequences), check_whole("length", length)
     seed = check_seed(seed)
     tokens = torch.tensor(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"], dtype=torch.int64)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ..errors import InputError, check_sparsity, shown
+from ..errors import InputError, check_list, check_sparsity
 from ..specs.methods import Scope
 from . import radix_select
 from .allocation import pruned_count, removed_per_layer
@@ -107,8 +107,7 @@ def rank_levels(scores: Mapping[str, torch.Tensor], sparsities: Sequence[float |
 
 def _ascending(sparsities: Iterable[float | str]) -> tuple[float, ...]:
     """Return the sparsities of a sweep as numbers, once it is clear that they ascend."""
-    if isinstance(sparsities, str) or not isinstance(sparsities, Iterable) or getattr(sparsities, "ndim", 1) != 1:
-        raise InputError(f"sparsities {shown(sparsities)} are not allowed: give a list, such as [0.1, 0.2]")
+    sparsities = check_list("sparsities", sparsities, "[0.1, 0.2]")
     fractions = tuple(check_sparsity(sparsity) for sparsity in sparsities)
     if list(fractions) != sorted(set(fractions)) or len(fractions) > radix_select.MOST_RANKS:
         raise InputError(f"sparsities {list(fractions)} are not allowed: they must ascend, and be at most 127")

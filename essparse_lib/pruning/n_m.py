@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 import torch
 
-from ..errors import InputError, check_pattern, not_finite_error
+from ..errors import InputError, check_pattern, check_texts, not_finite_error
 from .masks import Mask
 
 #: Rows at a time: sorting their groups takes several times their memory.
@@ -40,6 +40,7 @@ def n_m(
     tensor([[False,  True, False,  True,  True,  True]])
     """
     n, m = check_pattern(pattern)
+    transposed = check_texts("transposed", list(transposed) if isinstance(transposed, Mapping) else transposed, "['w']")
     keep = {}
     for name, weight in weights.items():
         if weight.dim() != 2:

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 import torch
 from torch import nn
 
-from ..errors import InputError, not_finite_error
+from ..errors import InputError, check_texts, not_finite_error
 from .block_lists import block_prefixes
 from .survey import PrunableMatrix, Survey, survey_blocks
 
@@ -157,7 +157,7 @@ def _suggested(names: list[str]) -> list[str]:
 
 
 def _patterns(patterns: Iterable[str]) -> tuple[str, ...]:
-    return (patterns,) if isinstance(patterns, str) else tuple(patterns)
+    return check_texts("patterns", [patterns] if isinstance(patterns, str) else patterns, "['*.mlp.*']")
 
 
 def _is_chosen(name: str, include: tuple[str, ...], exclude: tuple[str, ...]) -> bool:

@@ -15,7 +15,7 @@ from itertools import accumulate, groupby
 import numpy as np
 import torch
 
-from ..errors import InputError, check_whole, not_finite_error
+from ..errors import InputError, check_list, check_whole, not_finite_error
 
 #: The most ranks of one call. Levels and groups of undecided weights share the values of one byte.
 MOST_RANKS = 127
@@ -116,7 +116,7 @@ def removal_levels(weights: Mapping[str, torch.Tensor], ranks: Sequence[int]) ->
 
 def _check(ranks: Sequence[int], weights: Mapping[str, torch.Tensor], least: int) -> None:
     size = sum(w.numel() for w in weights.values())
-    whole = [check_whole("rank", rank, -size) for rank in ranks]
+    whole = [check_whole("rank", rank, -size) for rank in check_list("ranks", ranks, "[1, 2]")]
     if whole != sorted(whole) or len(whole) > MOST_RANKS or any(not least <= rank <= size for rank in whole):
         raise InputError(f"ranks {whole} must ascend from {least} to {size}, and be at most {MOST_RANKS}")
 

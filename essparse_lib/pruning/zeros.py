@@ -27,7 +27,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from ..errors import InputError, check_number, not_finite_error, shown
+from ..errors import InputError, check_list, check_number, not_finite_error
 from .survey import PrunableMatrix
 
 #: The thresholds τ at which weights are counted by default, a decade apart.
@@ -253,9 +253,8 @@ def _bits(value: float, dtype: torch.dtype) -> int:
 
 def _check_positive(thresholds: Iterable[float]) -> tuple[float, ...]:
     wanted = "a positive number, such as 1e-6"
-    if not isinstance(thresholds, Iterable):
-        raise InputError(f"thresholds {shown(thresholds)} are not allowed: give a list, such as [1e-6]")
-    return tuple(check_number("threshold", threshold, lambda t: t > 0, wanted) for threshold in thresholds)
+    listed = check_list("thresholds", thresholds, "[1e-6]")
+    return tuple(check_number("threshold", threshold, lambda t: t > 0, wanted) for threshold in listed)
 
 
 def _add_counts(one: Mapping[float, int], other: Mapping[float, int]) -> Mapping[float, int]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from itertools import compress
 from pathlib import Path
 
+from .. import environment
 from ..errors import InputError
 from ..files import cache_folder, locked, writing
 from ..specs.spec import Spec
-from ..specs.study import Scale, Study
+from ..specs.study import Scale, Study, check_scale
 from .record import Record, UnknownRecord
 from .record import Status as Status  # beside Record and Store, for those who read records
 
@@ -154,10 +154,14 @@ def results_folder(scale: str) -> Path:
 
     ``$ESSPARSE_RESULTS/<scale>``, else ``results/<scale>`` of the checkout that this is called in or that the
     package lies in, else of the current folder. Records at tiny scale are for tests: they go into the cache.
+
+    Raises:
+        InputError: there is no such scale, or the variable names no folder.
     """
-    override = os.environ.get("ESSPARSE_RESULTS")
+    scale = check_scale(scale)
+    override = environment.folder("ESSPARSE_RESULTS")
     if override:
-        return Path(override).expanduser() / scale
+        return override / scale
     if scale == Scale.TINY:
         return cache_folder() / "results" / scale
     for folder in (Path.cwd(), *Path.cwd().parents, *Path(__file__).parents):
@@ -168,7 +172,7 @@ def results_folder(scale: str) -> Path:
 
 def results(scale: str) -> Store:
     """Return the store of a scale: the records in its folder, and those that an installed package brought."""
-    return Store(results_folder(scale), None if "ESSPARSE_RESULTS" in os.environ else _INSTALLED / scale)
+    return Store(results_folder(scale), None if environment.folder("ESSPARSE_RESULTS") else _INSTALLED / scale)
 
 
 def _read(paths: Iterable[Path]) -> dict[str, Record]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .. import environment
 from ..errors import InputError
 from ..files import cache_folder, locked, sha256_of_files, writing
 from ..specs.spec import digest
@@ -54,19 +54,12 @@ def room() -> int:
     Raises:
         InputError: ``ESSPARSE_DENSE_GB`` is no number of 0 or more.
     """
-    text = os.environ.get("ESSPARSE_DENSE_GB") or str(ROOM)
-    try:
-        gigabytes = float(text)
-    except ValueError:
-        gigabytes = -1.0
-    if not 0 <= gigabytes < math.inf:
-        raise InputError(f"ESSPARSE_DENSE_GB {text!r} is not allowed: give gigabytes, or 0 to keep none")
-    return int(1e9 * gigabytes)
+    return int(1e9 * environment.gigabytes("ESSPARSE_DENSE_GB", ROOM))
 
 
 def are_exact(device: torch.device) -> bool:
     """Return whether a training on this device, by this one process, repeats to the last bit."""
-    return device.type == "cpu" and os.environ.get("WORLD_SIZE", "1") == "1"
+    return device.type == "cpu" and environment.processes() == 1
 
 
 def shared(trial: Trial, data: str, device: torch.device, tune: Callable[[], Tuned]) -> Tuned:

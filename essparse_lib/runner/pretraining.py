@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, unknown
+from ..errors import InputError, check_known
 from ..files import cache_folder, sha256, writing, writing_folder
 from ..records.pretrained import PRETRAINED, SCALE_OF, folder_of, store_of
 from ..records.store import Record, Status, Store
@@ -107,8 +107,7 @@ def build(name: str, budget: float | None = None) -> str:
     from ..training import device
     from ..training.checkpoints import read_notes
 
-    if name not in SCALE_OF:
-        raise unknown("model to train", name, SCALE_OF)
+    check_known("model to train", name, SCALE_OF)
     spec, store = PRETRAINED[SCALE_OF[name]][name], store_of(name)
     record = store.records_of(spec).get(spec.id)
     if record is None or (record.status == Status.OK and folder_of(name) is None):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from ..errors import printable
 from ..records.cost import expected_seconds
 from ..records.store import Status, Store
 from ..specs.spec import Spec
@@ -35,9 +36,10 @@ def bar(title: str, specs: Sequence[Spec], store: Store, jobs: int) -> Iterator[
             if record is not None:
                 records[record.spec.id] = record
                 if record.status != Status.OK:
-                    console.print(f"{record.spec}: {record.status}, {record.reason}")
+                    console.print(printable(f"{record.spec}: {record.status}, {record.reason}"), markup=False)
                 elif not console.is_terminal:
-                    console.print(f"{record.spec}: {record.metrics}, {progress.left} left", highlight=False)
+                    line = printable(f"{record.spec}: {record.metrics}, {progress.left} left", None)
+                    console.print(line, markup=False, highlight=False)
             seconds = expected_seconds(specs, records)
             left = f"about {duration_text(seconds / jobs)} left" if seconds else ""
             shown.update(task, completed=len(specs) - progress.left, left=left)
@@ -53,6 +55,7 @@ def refusals() -> Callable[[Refusal], None]:
     def report(refusal: Refusal) -> None:
         if refusal.reason not in told:
             told.add(refusal.reason)
-            console.print(f"left out: {refusal.spec}: {refusal.reason}", markup=False, highlight=False)
+            line = printable(f"left out: {refusal.spec}: {refusal.reason}")
+            console.print(line, markup=False, highlight=False)
 
     return report

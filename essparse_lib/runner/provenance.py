@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import subprocess
 import time
@@ -11,6 +10,8 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from .. import environment
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +30,7 @@ def code_revision() -> str:
         revision = _git(folder, "rev-parse", "--short=12", "HEAD")
         if revision:
             return revision + ("+changes" if _git(folder, "status", "--porcelain", "--", ".") else "")
-    if told := os.environ.get("ESSPARSE_REVISION"):
+    if told := environment.revision():
         return told
     try:
         distribution = metadata.distribution("essparse")

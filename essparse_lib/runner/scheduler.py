@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Protocol, TypeVar
 
+from .. import environment
 from ..errors import InputError, one_line
 from ..records.pretrained import folder_of
 from ..records.store import Record, Status, Store
@@ -103,7 +103,7 @@ def run(
         InputError: something cannot be had or written; with ``refuse``, nothing at all can be had. Checked before the
             first spec is run; what is done with models that are yet to be trained, once they are.
     """
-    if jobs > 1 and _processes() > 1:
+    if jobs > 1 and environment.processes() > 1:
         raise InputError(f"{jobs} jobs are not allowed under accelerate launch, which shares each trial: give 1")
     deadline = time.time() + budget if budget is not None else None
     waiting = _agreed(missing(specs, store.records_of(*specs), retry))
@@ -208,8 +208,8 @@ def _outcomes(
     import joblib
 
     workers = max(1, min(jobs, len(specs)))
-    threads = max(1, _cores() // (workers * _processes()))
-    tolerant = tolerant and _processes() == 1
+    threads = max(1, _cores() // (workers * environment.processes()))
+    tolerant = tolerant and environment.processes() == 1
     calls = (
         joblib.delayed(_work)(spec, store, threads, workers, retry, deadline, tolerant)
         for spec in _until(deadline, specs, workers)
@@ -256,7 +256,7 @@ def _work(
             return Refusal(spec, _reason(error))
         if record is not None and _is_main():
             store.append(record)
-    if record is not None and record.status == Status.FAILED and _processes() > 1:
+    if record is not None and record.status == Status.FAILED and environment.processes() > 1:
         raise RuntimeError(f"{spec} failed ({record.reason}): others may be waiting for this process, so all end")
     return record
 
@@ -270,24 +270,18 @@ def _cores() -> int:
     """Return how many cores this process may use: as OMP_NUM_THREADS says, or else all that the system gives it."""
     import joblib
 
-    limit = os.environ.get("OMP_NUM_THREADS", "")
-    available = joblib.cpu_count()  # knows of affinities and of containers' quotas
-    return min(int(limit), available) if limit.isdigit() and int(limit) else available
-
-
-def _processes() -> int:
-    """Return how many processes an ``accelerate launch`` (or ``torchrun``) has started to work together; else 1."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
+    available: int = joblib.cpu_count()  # knows of affinities and of containers' quotas
+    return min(environment.threads() or available, available)
 
 
 def _is_main() -> bool:
     """Return whether this process decides and writes."""
-    return os.environ.get("RANK", "0") == "0"
+    return environment.count("RANK", 0) == 0
 
 
 def _agreed(value: _T) -> _T:
     """Return the main process's value, in all of them."""
-    if _processes() == 1:
+    if environment.processes() == 1:
         return value
     from ..training import device
 

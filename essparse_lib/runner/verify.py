@@ -26,7 +26,7 @@ from ..records.metrics import MEANS
 from ..records.pretrained import PRETRAINED, SCALE_OF, folder_of, store_of
 from ..records.store import Record, Status, Store, results
 from ..specs.measurement import Measurement
-from ..specs.study import Study, check_scale
+from ..specs.study import Study
 from ..specs.trial import Trial
 from ..wording import listing, signed
 from . import pretraining
@@ -158,8 +158,8 @@ def verify(
         InputError: there is no such figure or scale, there are no such records, or none of those that were drawn can be
             run again.
     """
-    by_scale = [figures.study(figure, scale)] if figure else [s[check_scale(scale)] for s in figures.STUDIES.values()]
-    studies = [part for study in by_scale for part in (study, *study.controls)]
+    by_name = figures.studies(["all" if figure is None else figure], scale)
+    studies = [part for study in by_name for part in (study, *study.controls)]
     store = results(scale)
     records = store.records_of_studies(*studies)
     drawable = _drawable(studies, records)

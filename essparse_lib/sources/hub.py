@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from .. import environment
 from ..errors import InputError, one_line
 from ..files import disk_refuses
 from . import tiny
@@ -40,12 +40,7 @@ def mirror_folders() -> list[Path]:
     Raises:
         InputError: the variable names something that is no folder.
     """
-    paths = os.environ.get("ESSPARSE_MIRROR", "").split(os.pathsep)
-    folders = [Path(path).expanduser() for path in paths if path]
-    for folder in folders:
-        if not folder.is_dir():
-            raise InputError(f"ESSPARSE_MIRROR names {folder}, which is no folder: correct it or unset it")
-    return folders
+    return environment.mirrors()
 
 
 def repository_folder(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ..errors import InputError, check_pattern, unknown
+from ..errors import InputError, check_known, check_pattern
 from ..wording import listing
 
 
@@ -110,12 +110,10 @@ def check_method(name: str, scope: str, pattern: str | None, methods: Iterable[s
     essparse_lib.errors.InputError: a pattern goes with magnitude, wanda and sparsegpt, not with random
     """
     names = list(METHODS if methods is None else methods)
-    if name not in names:
-        raise unknown("method", name, names)
-    if scope not in list(Scope):
-        raise unknown("scope", scope, Scope)
+    check_known("method", name, names)
+    check_known("scope", scope, Scope)
     method = METHODS[name]
-    if pattern:
+    if pattern is not None and pattern != "":
         check_pattern(pattern)
         if not method.patterns:
             raise InputError(f"a pattern goes with {methods_text(names, lambda m: m.patterns)}, not with {name}")

@@ -128,4 +128,4 @@ def member(kind: type[E], what: str, value: object) -> E:
     try:
         return kind(value)
     except ValueError:
-        raise unknown(what, str(value), [each.value for each in kind]) from None
+        raise unknown(what, value, [each.value for each in kind]) from None

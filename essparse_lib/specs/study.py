@@ -8,7 +8,8 @@ from enum import StrEnum
 from functools import cached_property, partial
 from typing import TypeVar
 
-from ..errors import InputError, check_seed, unknown
+from ..errors import InputError, check_list, check_seed, check_texts, unknown
+from ..texts import whole_of_text
 from .measurement import Measurement, MeasurementKind
 from .methods import Scope
 from .override import Override
@@ -35,7 +36,8 @@ def at_sparsities(
     sparsities: Iterable[float], method: str = "magnitude", scope: str = Scope.GLOBAL, timing: str = Timing.BEFORE
 ) -> tuple[Pruning, ...]:
     """Return one variant: the same pruning at several sparsities, without the dense model, which all variants share."""
-    variant = (Pruning(sparsity=each, method=method, scope=scope, timing=timing) for each in sparsities)
+    listed = check_list("sparsities", sparsities, "[0.1, 0.2]")
+    variant = (Pruning(sparsity=each, method=method, scope=scope, timing=timing) for each in listed)
     return tuple(pruning for pruning in variant if pruning.sparsity)
 
 
@@ -78,6 +80,10 @@ class Study:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "scale", member(Scale, "scale", self.scale))
+        for name in ("models", "tasks"):
+            object.__setattr__(self, name, _names(name, getattr(self, name)))
+        seeds = tuple(check_seed(seed) for seed in check_list("seeds", self.seeds, "[0, 1]"))
+        object.__setattr__(self, "seeds", seeds)
 
     @property
     def main(self) -> str:
@@ -211,8 +217,8 @@ class Study:
             controls = ()
         narrowed = replace(
             self,
-            models=self.models if models is None else tuple(dict.fromkeys(models)),
-            tasks=self.tasks if tasks is None else tuple(dict.fromkeys(tasks)),
+            models=self.models if models is None else _names("models", models),
+            tasks=self.tasks if tasks is None else _names("tasks", tasks),
             seeds=chosen_seeds,
             task_seeds=self.task_seeds if seeds is None else {},
             overrides=overrides,
@@ -285,4 +291,10 @@ def check_scale(scale: str) -> Scale:
 
 def _seed(seed: object) -> int:
     """Return a seed that may be written as a text, such as a notebook's parameter is."""
-    return check_seed(int(seed) if isinstance(seed, str) and seed.isdecimal() else seed)
+    number = whole_of_text(seed) if isinstance(seed, str) else None
+    return check_seed(seed if number is None else number)
+
+
+def _names(what: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Return names, each once, or raise InputError if they are no list of texts."""
+    return tuple(dict.fromkeys(check_texts(what, names, "['one', 'another']")))

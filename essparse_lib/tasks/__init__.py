@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import unknown
+from ..errors import check_known
 from . import glue, packaged, squad, vision
 from .images import Images
 from .questions import Answer, Question, Questions
@@ -21,9 +21,8 @@ def get(name: str) -> Task:
     Raises:
         InputError: no task has this name.
     """
-    if name not in TASKS:
-        raise unknown("task", name, TASKS, listing="python -c 'from essparse_lib import tasks; print(*tasks.TASKS)'")
-    return TASKS[name]
+    listing = "python -c 'from essparse_lib import tasks; print(*tasks.TASKS)'"
+    return TASKS[check_known("task", name, TASKS, listing=listing)]
 
 
 __all__ = [

@@ -19,6 +19,8 @@ from accelerate.utils import broadcast_object_list
 from filelock import FileLock
 from torch import nn
 
+from .. import environment
+
 
 def has_bf16() -> bool:
     """Return whether the device multiplies bf16 matrices in hardware, so that bf16 is faster than fp32."""
@@ -122,7 +124,7 @@ def description(device: torch.device) -> dict[str, str | int]:
         "device": name,
         "precision": "bf16" if has_bf16() else "fp32",
         "threads": torch.get_num_threads(),
-        "processes": int(os.environ.get("WORLD_SIZE", "1")),
+        "processes": environment.processes(),
     }
 
 

@@ -10,6 +10,7 @@ from torch import nn
 
 from ..errors import DECIMALS, InputError, check_rate, suggestion
 from ..files import writing
+from ..paths import check_path
 from ..pruning.magnitude import global_magnitude
 from ..pruning.mask_io import load_mask, save_mask
 from ..pruning.masks import Mask
@@ -57,7 +58,7 @@ def lottery(
     rounds = lottery_rounds(sparsity, rate)
     before = _clone(model.state_dict())  # cloned: training changes the tensors themselves
     begin = before if start is None else {**before, **_clone(_checked_start(start, before))}
-    folder = None if folder is None else _folder_of_rate(Path(folder), check_rate(rate))
+    folder = None if folder is None else _folder_of_rate(check_path("folder", folder), check_rate(rate))
     try:
         model.load_state_dict(begin)
         original = {name: weight.clone().cpu() for name, weight in prunable_weights(model).items()}
