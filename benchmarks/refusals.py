@@ -4,10 +4,10 @@
     python benchmarks/refusals.py records archives   # these kinds
     python benchmarks/refusals.py --each             # with a line for each
 
-Each input is given to what reads it in a process of its own. Where this is the command line, it must end with exit code
-2 and one line; where it is a function, with an ``InputError`` of one line. What passes for whole, ends with a traceback,
-prints several lines, takes more than 10 seconds or 500 MiB beyond what the process had, or leaves something behind, is
-printed and ends the script with exit code 1. At the end: a table of kinds of input, readers and outcomes.
+Each input is given to what reads it in a process of its own. Where this is the command line, it must end with exit
+code 2 and one line; where it is a function, with an ``InputError`` of one line. What passes for whole, ends with a
+traceback, prints several lines, takes more than 10 seconds or 500 MiB beyond what the process had, or leaves something
+behind, is printed and ends the script with exit code 1. At the end: a table of kinds of input, readers and outcomes.
 """
 
 from __future__ import annotations

@@ -59,6 +59,11 @@ def _file(name: str, content: bytes | str) -> Callable[[Path], object]:
     return lambda model: (model / name).write_bytes(data)
 
 
+def _preprocessor(**settings: Any) -> Callable[[Path], object]:
+    """Return a damage that replaces the image processor's configuration."""
+    return _file("preprocessor_config.json", json.dumps({"image_processor_type": "ViTImageProcessor"} | settings))
+
+
 def _weights(change: Callable[[bytes], bytes]) -> Callable[[Path], object]:
     """Return a damage to the bytes of the weights."""
 
@@ -230,7 +235,7 @@ _DAMAGES: dict[str, Callable[[Path], object]] = {
     "weights: another shape": _header(lambda header: _first(header).update(shape=[8, 32])),
     "weights: a shape that is text": _header(lambda header: _first(header).update(shape="16x16")),
     "weights: bytes that overlap": _header(lambda header: _first(header).update(data_offsets=[0, 1024])),
-    "weights: bytes beyond the end": _header(lambda header: _first(header).update(data_offsets=[10**12, 10**12 + 1024])),
+    "weights: bytes beyond the end": _header(lambda header: _first(header).update(data_offsets=[10**12, 10**12 + 9])),
     "weights: bytes backwards": _header(lambda header: _first(header).update(data_offsets=[1024, 0])),
     "weights: an entry without its bytes": _header(lambda header: _first(header).pop("data_offsets")),
     "weights: a matrix missing": _header(lambda header: header.pop("encoder.layer.0.attention.self.query.weight")),
@@ -251,7 +256,7 @@ _DAMAGES: dict[str, Callable[[Path], object]] = {
     "index: empty": _sharded({}),
     "index: a map that is a list": _sharded({"weight_map": ["x"]}),
     "index: a map of numbers": _sharded({"weight_map": {"pooler.dense.weight": 5}}),
-    "index: a shard that is missing": _sharded({"metadata": {}, "weight_map": {"pooler.dense.weight": "no.safetensors"}}),
+    "index: a shard that is missing": _sharded({"metadata": {}, "weight_map": {"x": "no.safetensors"}}),
     "index: a shard above the folder": _sharded({"metadata": {}, "weight_map": {"x": "../../x.safetensors"}}),
     "index: a shard by its full path": _sharded({"metadata": {}, "weight_map": {"x": "/etc/passwd"}}),
     # folders
@@ -292,12 +297,12 @@ _PREPROCESSORS: dict[str, Callable[[Path], object]] = {
     "preprocessor: empty": _file("preprocessor_config.json", ""),
     "preprocessor: a list": _file("preprocessor_config.json", "[]"),
     "preprocessor: missing": lambda model: (model / "preprocessor_config.json").unlink(),
-    "preprocessor: a size of 10^9": _file("preprocessor_config.json", '{"image_processor_type": "ViTImageProcessor", "size": 1000000000}'),
-    "preprocessor: a size below 0": _file("preprocessor_config.json", '{"image_processor_type": "ViTImageProcessor", "size": -5}'),
-    "preprocessor: a mean of texts": _file("preprocessor_config.json", '{"image_processor_type": "ViTImageProcessor", "image_mean": ["x"], "size": 16}'),
-    "preprocessor: an unknown type": _file("preprocessor_config.json", '{"image_processor_type": "Splendid"}'),
+    "preprocessor: a size of 10^9": _preprocessor(size=10**9),
+    "preprocessor: a size below 0": _preprocessor(size=-5),
+    "preprocessor: a mean of texts": _preprocessor(image_mean=["x"], size=16),
+    "preprocessor: an unknown type": _preprocessor(image_processor_type="Splendid"),
     "preprocessor: 10,000 nested lists": _file("preprocessor_config.json", _DEEP),
-}  # fmt: skip
+}
 
 
 def write_beside(folder: Path) -> None:

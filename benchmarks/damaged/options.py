@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-
 from .attempt import Attempt, Work, command
 from .models import copied, write_bert
 
@@ -125,7 +124,7 @@ def _executed(notebook: str, parameter: str, value: Any) -> Work:
         with mock.patch("IPython.get_ipython", lambda: mock.MagicMock()):
             for cell in cells:
                 if cell["cell_type"] == "code":
-                    exec("".join(cell["source"]), names)  # noqa: S102
+                    exec("".join(cell["source"]), names)
                     if "parameters" in cell["metadata"].get("tags", ()):
                         names[parameter] = value
 
