@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError, check_sparsity, check_whole
-from .files import writing, writing_folder
+from .files import check_folder, writing, writing_folder
 from .models import loading
 from .models.companions import copy_companions
 from .models.model_card import add_section
@@ -92,11 +92,10 @@ def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
         A line that says what was done, and what of the files was not used.
 
     Raises:
-        InputError: the folder is not empty, the model cannot be had or pruned so, its files do not hold all its weights
-            or hold NaN or infinite ones; nothing has been written then.
+        InputError: the folder is not empty, a link or the current one, the model cannot be had or pruned so, its files
+            do not hold all its weights or hold NaN or infinite ones; nothing has been written then.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out} is there already and not empty: name a new folder")
+    check_folder(out)
     loaded = loading.load_and_report(name)
     model = loaded.model
     pruned = prune(model, name, recipe)
@@ -126,8 +125,6 @@ def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
         with writing(made / "essparse.json") as file:
             file.write((json.dumps(done, indent=1) + "\n").encode())
         add_section(made, out.name, _card_sentences(name, recipe, outcome, bool(pruned.values)), base=_id_on_hub(name))
-        if out.exists():
-            out.rmdir()
     subject = f"the chosen matrices of {name}" if recipe.include or recipe.exclude else name
     return "; ".join([f"{out}: {outcome.text(subject)}", *([left] if left else []), *loaded.notes])
 

@@ -12,7 +12,6 @@ import lzma
 import shutil
 import subprocess
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from typing import IO
 
 from ..errors import InputError, one_line
 from ..files import built, cache_folder, disk_refuses, locked, sha256, writable
+from ..temporaries import temporary_folder
 from .downloads import download_from_python_indexes, download_with_apt
 
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError)
@@ -70,14 +70,14 @@ def fetch(archive: Archive) -> Path:
 
 
 def _download(archive: Archive) -> None:
-    with writable(archive.path), tempfile.TemporaryDirectory(dir=archive.path.parent) as folder:
+    with writable(archive.path), temporary_folder(archive.path.parent) as folder:
         try:
             if archive.parts:
-                file = _join_parts(archive, Path(folder))
+                file = _join_parts(archive, folder)
             elif archive.filename.endswith(".deb"):
-                file = download_with_apt(archive.package, archive.filename, Path(folder))
+                file = download_with_apt(archive.package, archive.filename, folder)
             else:
-                file = download_from_python_indexes(archive.package, archive.filename, Path(folder))
+                file = download_from_python_indexes(archive.package, archive.filename, folder)
         except (OSError, LookupError, subprocess.SubprocessError) as error:
             if disk_refuses(error):
                 raise
