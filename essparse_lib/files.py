@@ -159,7 +159,7 @@ def locked(path: Path, wait: bool = True) -> Iterator[bool]:
     """
     with writable(path):
         make_folder(path.parent)
-        lock = FileLock(path, mode=0o666 & path.parent.stat().st_mode)
+        lock = FileLock(path, mode=0o600 | 0o666 & path.parent.stat().st_mode)
         try:
             lock.acquire(timeout=-1 if wait else 0)
         except TimeoutError:

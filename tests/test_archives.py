@@ -221,7 +221,7 @@ def test_a_cache_that_cannot_be_written_is_named(cached, empty_cache, monkeypatc
     def refuse(*_, **__):
         raise OSError(30, "Read-only file system", str(empty_cache))
 
-    monkeypatch.setattr(archives.tempfile, "TemporaryDirectory", refuse)
+    monkeypatch.setattr(archives, "temporary_folder", refuse)
     with pytest.raises(InputError, match=f"cannot write {empty_cache}.*Read-only file system"):
         extract(archive, "pkg/data/")
     archive.path.unlink()
