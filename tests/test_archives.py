@@ -12,6 +12,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from essparse_lib import files
 from essparse_lib.errors import InputError
 from essparse_lib.sources import archives
 from essparse_lib.sources.archives import Archive, extract, fetch, read, read_all, read_tar
@@ -221,7 +222,8 @@ def test_a_cache_that_cannot_be_written_is_named(cached, empty_cache, monkeypatc
     def refuse(*_, **__):
         raise OSError(30, "Read-only file system", str(empty_cache))
 
-    monkeypatch.setattr(archives, "temporary_folder", refuse)
+    for module in (archives, files):
+        monkeypatch.setattr(module, "temporary_folder", refuse)
     with pytest.raises(InputError, match=f"cannot write {empty_cache}.*Read-only file system"):
         extract(archive, "pkg/data/")
     archive.path.unlink()
