@@ -258,7 +258,7 @@ def merge(
 
 @app.command()
 def book(
-    out: Annotated[Path, options.path("out").option("Where the built pages go.")] = Path("_build"),
+    out: Annotated[Path, options.path("out").option("A new folder, or one built in before.")] = Path("_build"),
 ) -> None:
     """Execute the notebooks and build the book; prints where to open it."""
     from .book.build import build

@@ -85,25 +85,6 @@ def check_folder(what: str, value: object, of: str = "") -> Path:
     return path
 
 
-def check_new_folder(what: str, value: object) -> Path:
-    """Return the path of a folder that does not exist yet, or is empty, as ``check_path`` does.
-
-    Args:
-        what: what the path is of, for the message.
-        value: a text or a path.
-
-    Raises:
-        InputError: it is no path, or there is something.
-    """
-    path = check_path(what, value)
-    if path.exists():
-        if not path.is_dir():
-            raise InputError(f"{path} is there already and no folder: name a new folder")
-        if any(check_folder(what, path).iterdir()):
-            raise InputError(f"{path} is there already and not empty: name a new folder")
-    return path
-
-
 def is_folder(name: str) -> bool:
     """Return whether there is a folder of this name, whatever the name is."""
     return os.path.isdir(os.path.expanduser(name))

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError, check_seed, check_sparsity, check_texts, check_whole
-from .files import writing, writing_folder
+from .files import check_new_folder, writing, writing_folder
 from .models import loading
 from .models.companions import copy_companions
 from .models.model_card import add_section
 from .models.saving import save_model
-from .paths import check_file, check_folder, check_new_folder, is_folder
+from .paths import check_file, check_folder, check_path, is_folder
 from .specs.methods import METHODS, Scope, check_method, one_shot_methods
 
 if TYPE_CHECKING:
@@ -111,10 +111,11 @@ def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
         A line that says what was done, and what of the files was not used.
 
     Raises:
-        InputError: the folder is not empty, the model cannot be had or pruned so, its files do not hold all its weights
-            or hold NaN or infinite ones; nothing has been written then.
+        InputError: the folder is not empty, a link or the current one, the model cannot be had or pruned so, its files
+            do not hold all its weights or hold NaN or infinite ones; nothing has been written then.
     """
-    out = check_new_folder("out", out)
+    out = check_path("out", out)
+    check_new_folder(out)
     loaded = loading.load_and_report(name)
     model = loaded.model
     pruned = prune(model, name, recipe)
@@ -144,8 +145,6 @@ def save_pruned(name: str, recipe: Recipe, out: Path) -> str:
         with writing(made / "essparse.json") as file:
             file.write((json.dumps(done, indent=1) + "\n").encode())
         add_section(made, out.name, _card_sentences(name, recipe, outcome, bool(pruned.values)), base=_id_on_hub(name))
-        if out.exists():
-            out.rmdir()
     subject = f"the chosen matrices of {name}" if recipe.include or recipe.exclude else name
     return "; ".join([f"{out}: {outcome.text(subject)}", *([left] if left else []), *loaded.notes])
 

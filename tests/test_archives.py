@@ -19,6 +19,7 @@ from typing import ClassVar
 
 import pytest
 
+from essparse_lib import files
 from essparse_lib.errors import InputError, shown
 from essparse_lib.sources import archives, downloads, reading
 from essparse_lib.sources.archives import Archive, extract, fetch, read, read_all
@@ -500,7 +501,8 @@ def test_a_cache_that_cannot_be_written_is_named(cached, empty_cache, monkeypatc
     def refuse(*_, **__):
         raise OSError(30, "Read-only file system", str(empty_cache))
 
-    monkeypatch.setattr(archives.tempfile, "TemporaryDirectory", refuse)
+    for module in (archives, files):
+        monkeypatch.setattr(module, "temporary_folder", refuse)
     with pytest.raises(InputError, match=f"cannot write {empty_cache}.*Read-only file system"):
         extract(archive, "pkg/data/")
     archive.path.unlink()

@@ -2,6 +2,7 @@
 
 import html.parser
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -194,13 +195,146 @@ def test_a_broken_notebook_is_one_clear_line(small, tmp_path):
 @pytest.mark.slow
 def test_a_warning_is_one_clear_line_and_leaves_the_last_book_alone(small, tmp_path):
     out = tmp_path / "out"
-    (out / "html").mkdir(parents=True)
-    (out / "html/index.html").write_text("the last one")
+    assert build.build(out) == out / "html/index.html"
+    (out / "html/index.html").unlink()
+    with pytest.raises(InputError, match=r"html was made: move it away|whole"):
+        (out / "html/mine").write_text("mine")
+        build.build(out)
+    (out / "html/mine").unlink()
     (small / "book/index.md").write_text("# A page\n\n[a link](nowhere.md) and {cite:p}`nobody2020`\n")
+    before = tree(out)
     with pytest.raises(InputError, match=r"^the book has warnings: .*book/index\.md:3: WARNING.*nobody2020") as error:
         build.build(out)
     assert "nowhere.md" in str(error.value) and "\n" not in str(error.value)
-    assert (out / "html/index.html").read_text() == "the last one"
+    assert tree(out) == before
+    (small / "book/index.md").write_text("# Another page\n")
+    (out / "mine").write_text("mine")
+    build.build(out)
+    assert "Another page" in (out / "html/book/index.html").read_text()
+    assert set(tree(out)) >= set(before) | {"mine"} and {path.name for path in out.iterdir()} == {
+        *(".essparse-book", ".locks", "html", "mine", "notebooks")
+    }
+
+
+def tree(folder):
+    """Every path in a folder, with the bytes of files and the targets of links."""
+    return {
+        str(path.relative_to(folder)): os.readlink(path) if path.is_symlink() else path.is_file() and path.read_bytes()
+        for path in folder.rglob("*")
+    }
+
+
+@pytest.fixture
+def in_clone(small, monkeypatch):
+    """A clone with a notebook; nothing is executed in this test, and nothing may be."""
+    (small / "notebooks/mine.ipynb").write_text(notebook("1 / 0"))
+    (small / "full").mkdir()
+    (small / "full/mine").write_text("mine")
+    (small / "file").write_text("mine")
+    (small / "link").symlink_to("full")
+    (small / "nowhere").symlink_to("missing")
+    (small / "of-an-earlier-version/html").mkdir(parents=True)
+    (small / "of-an-earlier-version/notebooks").mkdir()
+    for name in ("html", "notebooks", ".locks", "html-file", "html-others"):
+        folder = small / f"marked-{name}"
+        folder.mkdir()
+        (folder / build.MARK).write_text("")
+        if name == "html-others":
+            (folder / "html").mkdir()
+            (folder / "html/mine").write_text("mine")
+        elif name == "html-file":
+            (folder / "html").write_text("mine")
+        else:
+            (folder / name).symlink_to(small / "full")
+    monkeypatch.setattr(build, "_executed", lambda *_: pytest.fail("a notebook was to be executed"))
+    return small
+
+
+NOT_EMPTY = "is not empty and not a book's: name a new folder"
+OUTS = {
+    ".": NOT_EMPTY,
+    "": NOT_EMPTY,
+    "..": NOT_EMPTY,
+    "full": NOT_EMPTY,
+    "of-an-earlier-version": f"{NOT_EMPTY}; if an earlier version of the book made it, delete it",
+    "file": "is there already and no folder",
+    "file/new": "Not a directory",
+    "link": "is a link",
+    "nowhere": "is a link",
+    "notebooks": "among its sources: name a folder elsewhere",
+    "book/new": "among its sources",
+    "full/../book/new/deep": "among its sources",
+    "results/lab": "among its sources",
+    "x" * 300: "File name too long",
+    "marked-html": "is a link",
+    "marked-html-file": "is there already and no folder",
+    "marked-html-others": "was not made by this version of essparse: move it away",
+    "marked-notebooks": "is no folder of the book; move it away",
+    "marked-.locks": "is no folder of the book; move it away",
+}
+
+
+@pytest.mark.parametrize("out", OUTS)
+def test_no_folder_but_a_new_one_or_the_books_own_is_built_in(in_clone, out):
+    before = tree(in_clone)
+    with pytest.raises(InputError, match=re.escape(OUTS[out])) as error:
+        build.build(Path(out))
+    assert "\n" not in str(error.value)
+    assert tree(in_clone) == before
+
+
+def test_the_current_folder_is_not_built_in_even_if_it_is_empty(in_clone, tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    monkeypatch.setattr(build, "checkout", lambda: in_clone)
+    with pytest.raises(InputError, match="is the current folder"):
+        build.build(Path(""))
+    assert not list((tmp_path / "empty").iterdir())
+
+
+@pytest.mark.parametrize("before", ["nothing", "an empty folder", "what a killed build left", "a book"])
+def test_a_folder_that_may_be_built_in_is_marked(in_clone, tmp_path, monkeypatch, before):
+    out = tmp_path / "out"
+    if before != "nothing":
+        out.mkdir()
+    if before == "what a killed build left":
+        (out / ".essparse-temporary-00000000-1.tmp").write_text("")
+    if before == "a book":
+        (out / build.MARK).write_text("")
+    monkeypatch.setattr(build, "_executed", lambda *_: (_ for _ in ()).throw(InputError("so far")))
+    with pytest.raises(InputError, match="so far"):
+        build.build(out)
+    assert {path.name for path in out.iterdir()} - {".essparse-temporary-00000000-1.tmp"} == {build.MARK, ".locks"}
+
+
+@pytest.mark.notebook
+def test_only_notebooks_that_were_executed_for_the_book_are_deleted(small, tmp_path):
+    kept = tmp_path / "kept"
+    (small / "notebooks/one.ipynb").write_text(notebook("print('here')"))
+    (first,) = build._executed(small, kept).values()
+    data = first.read_bytes()
+    foreign = {
+        "mine.ipynb": notebook("print('mine')").encode(),
+        first.name.replace("one-", "two-"): data,  # a copy under another name is somebody's
+        "one-0123456789abcdef.ipynb": notebook().encode(),
+        "nested.ipynb": b"[" * 100_000,
+        "list.ipynb": b"[]",
+        "garbage.ipynb": b"\xff",
+        "other.txt": b"x",
+    }
+    for name, content in foreign.items():
+        (kept / name).write_bytes(content)
+    (kept / "link.ipynb").symlink_to(first.name)
+    (kept / "folder.ipynb").mkdir()
+    (small / "notebooks/one.ipynb").write_text(notebook("print('there')"))
+    (second,) = build._executed(small, kept).values()
+    assert second != first and not first.exists()
+    assert {name: (kept / name).read_bytes() for name in foreign} == foreign
+    assert (kept / "link.ipynb").is_symlink() and (kept / "folder.ipynb").is_dir()
+    second.write_text(second.read_text().replace("there", "changed by hand"))
+    (small / "notebooks/one.ipynb").unlink()
+    assert build._executed(small, kept) == {}
+    assert "changed by hand" in second.read_text()
 
 
 def test_outside_a_checkout_the_error_says_what_to_do(tmp_path, monkeypatch):

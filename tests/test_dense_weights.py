@@ -167,3 +167,11 @@ def test_a_training_that_diverges_keeps_nothing(tmp_path, trainings):
     ((status, *_),) = outcomes(Store(tmp_path / "one"), [diverging])
     assert status == "diverged"
     assert not [*dense_weights.folder().glob("*.safetensors")]
+
+
+def test_no_file_of_somebody_elses_makes_room(tmp_path):
+    ours, others = f"{'0' * 16}-{'a' * 16}.safetensors", ["model.safetensors", f"x{'0' * 16}-{'a' * 16}.safetensors"]
+    for name in (ours, *others):
+        (tmp_path / name).write_bytes(b"x" * 100)
+    dense_weights._make_room(tmp_path, 10)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(others)

@@ -5,12 +5,11 @@ import torch
 from essparse_lib.training import device
 
 
-def test_workers_spread_over_the_gpus(tmp_path, monkeypatch):
+def test_workers_spread_over_the_gpus(empty_cache, monkeypatch):
     chosen = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
-    monkeypatch.setattr(device.tempfile, "gettempdir", lambda: str(tmp_path))
     locks_of_workers = [[] for _ in range(5)]  # all in this process, in which a lock is still taken only once
     for locks in locks_of_workers:
         monkeypatch.setattr(device, "_gpu_locks", locks)

@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -309,6 +311,67 @@ def test_a_model_is_trained_recorded_saved_and_then_pruned(home):
     )
     assert len(AutoModelForSequenceClassification.from_pretrained(folder).bert.encoder.layer) == TINY.layers
     assert AutoModel.from_pretrained(folder).config.vocab_size == TINY.vocabulary
+
+
+class Kill(BaseException):
+    """The end of a process, which no handler stops."""
+
+
+def kill(*_, **__):
+    raise Kill
+
+
+def test_a_checkpoint_goes_once_its_training_is_recorded_wherever_the_process_was_killed(home, monkeypatch):
+    checkpoint = pretraining.checkpoint_of(TINY)
+
+    def train_a_part():
+        assert pretraining.pretrain(TINY, home.pretrained(TINY.model), deadline=0.0) is None
+        assert checkpoint.exists()
+
+    train_a_part()
+    with monkeypatch.context() as patch:  # killed when the weights are there and the record is not
+        patch.setattr(Store, "append", kill)
+        with pytest.raises(Kill):
+            pretraining.build(TINY.model)
+    assert home.pretrained(TINY.model).is_dir() and checkpoint.exists() and home.records() == {}
+    with monkeypatch.context() as patch:  # killed when the record is there and so is the checkpoint
+        patch.setattr(pretraining, "forget", kill)
+        with pytest.raises(Kill):
+            pretraining.build(TINY.model)
+    assert home.records()[TINY.id].status == "ok" and checkpoint.exists()
+    run([TINY], home)
+    assert not checkpoint.exists()
+    shutil.rmtree(home.pretrained(TINY.model))
+    train_a_part()
+    run([TINY], home)  # the weights are to be made again, and that may be gone on with
+    assert checkpoint.exists()
+    pretraining.build(TINY.model)
+    assert not checkpoint.exists()
+    train_a_part()  # for other records, say
+    later = home.pretrained(TINY.model).joinpath("model.safetensors").stat().st_mtime + 1
+    os.utime(checkpoint, (later, later))
+    pretraining.build(TINY.model)
+    assert checkpoint.exists()
+    os.utime(checkpoint, (later - 2, later - 2))
+    pretraining.build(TINY.model)
+    assert not checkpoint.exists()
+
+
+@pytest.mark.parametrize("content", ["somebody's", "changed since"])
+def test_a_folder_of_weights_that_no_training_made_is_left_alone(home, monkeypatch, content):
+    folder = home.pretrained(TINY.model)
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "append", kill)
+        with pytest.raises(Kill):
+            pretraining.build(TINY.model)
+    if content == "somebody's":
+        shutil.rmtree(folder)
+        folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    monkeypatch.setattr(pretraining, "prepare", lambda _: pytest.fail("it was to be trained"))
+    with pytest.raises(InputError, match="move it away"):
+        pretraining.build(TINY.model)
+    assert (folder / "config.json").read_text() == "{}"
 
 
 @pytest.mark.slow

@@ -36,7 +36,7 @@ REPOSITORY = PROJECT["urls"]["Repository"]
 
 #: The rooms from the ground up: none imports a room above its own, nor, of those on one floor, another.
 FLOORS = [
-    {"openmp", "texts"},
+    {"openmp", "temporaries", "texts"},
     {"errors"},
     {"paths"},
     {"environment"},

@@ -1,7 +1,9 @@
 """Building the book: copies of the notebooks are executed, put into one folder with the pages, and built there.
 
 The checkout is only read. Everything that is made lies in the output folder: the book in ``html``, the executed
-notebooks in ``notebooks``, and during the build a temporary folder, the stage.
+notebooks in ``notebooks``, and during the build a temporary folder, the stage. The output folder is a new one, or one
+that bears the book's mark. What else lies in it is left alone: only what bears the signs of an earlier build, as that
+left it, is replaced or deleted.
 """
 
 from __future__ import annotations
@@ -21,11 +23,18 @@ from pathlib import Path
 from .. import environment
 from ..errors import InputError
 from ..figures import panel_chart
-from ..files import locked, sha256, writable, writing
+from ..files import check_new_folder, locked, sha256, writable, writing, writing_folder
 from ..records.store import results_folder
+from ..temporaries import TEMPORARY, make_folder, temporary_folder
 from . import fragments
 
 _NEEDED = ("_config.yml", "_toc.yml", "book", "notebooks")
+#: The file that marks an output folder as the book's.
+MARK = ".essparse-book"
+_MARK_TEXT = "essparse book replaces html and the notebooks that it executed here; anything else is left alone.\n"
+_OF_EARLIER = {"html", "notebooks", ".locks"}
+#: What a notebook's metadata call the hash by which its name and content are known as the build's.
+_SIGNATURE = "essparse"
 _TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -36,23 +45,27 @@ def build(out: Path) -> Path:
     changed since the last build into ``out``.
 
     Args:
-        out: folder for everything that is made; it may exist.
+        out: folder for everything that is made: a new or an empty one, or that of an earlier build.
 
     Returns:
         The built book's ``index.html``.
 
     Raises:
-        InputError: there is no checkout, the book's tools are missing, ``out`` cannot be written, a notebook fails,
-            or a page has a warning (the message names it).
+        InputError: there is no checkout, the book's tools are missing, ``out`` is another folder or cannot be
+            written, a notebook fails, or a page has a warning (the message names it).
     """
     root = checkout()
     for name in ("ESSPARSE_RESULTS", "ESSPARSE_CACHE"):
         if folder := environment.folder(name):  # the notebooks run in another folder
             os.environ[name] = str(folder.absolute())
+    _check_out(out, root)
     mathjax, vega = _mathjax(), _vega()
     out = out.absolute()
-    with writable(out), locked(out / ".locks" / "book"), tempfile.TemporaryDirectory(prefix="stage-", dir=out) as name:
-        stage = Path(name)
+    html = out / "html"
+    if not (out / MARK).exists():
+        with writing(out / MARK) as file:
+            file.write(_MARK_TEXT.encode())
+    with writable(out), locked(out / ".locks" / "book"), temporary_folder(out) as stage:
         executed = _executed(root, out / "notebooks")
         for name in ("_config.yml", "_toc.yml"):
             shutil.copyfile(root / name, stage / name)
@@ -66,11 +79,34 @@ def build(out: Path) -> Path:
         for name, notebook in executed.items():
             shutil.copyfile(notebook, stage / "notebooks" / name)
         _sphinx(stage)
-        html = out / "html"
-        if html.exists():
-            html.rename(stage / "before")  # the old book is deleted with the stage
-        (stage / "_build" / "html").rename(html)
+        with writing_folder(html, replaces=True) as made:
+            made.rmdir()
+            (stage / "_build" / "html").rename(made)
     return html / "index.html"
+
+
+def _check_out(out: Path, root: Path) -> None:
+    """Check that the output folder is a new or empty one outside the sources, or bears the mark of an earlier build.
+
+    A folder of a version without marks is refused: nothing tells it from somebody's own ``html`` and ``notebooks``.
+    """
+    refused = f"the book cannot be built in {str(out)!r}"
+    sources = [root / name for name in ("book", "notebooks", "essparse_lib", "results")]
+    if any(out.resolve().is_relative_to(folder.resolve()) for folder in sources):
+        raise InputError(f"{refused}, among its sources: name a folder elsewhere")
+    with writable(out):
+        entries = {path.name for path in out.iterdir()} if out.is_dir() and not out.is_symlink() else set()
+    others = {name for name in entries if not name.startswith(TEMPORARY)}
+    if MARK in others:
+        for folder in (out / "notebooks", out / ".locks"):
+            if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+                raise InputError(f"{refused}: {folder} is no folder of the book; move it away")
+        check_new_folder(out / "html", replaces=True)
+    elif others:
+        earlier = "; if an earlier version of the book made it, delete it" if others <= _OF_EARLIER else ""
+        raise InputError(f"{refused}, which is not empty and not a book's: name a new folder{earlier}")
+    elif not entries:  # else a build was killed before it wrote the mark
+        check_new_folder(out)
 
 
 def checkout() -> Path:
@@ -117,7 +153,7 @@ def _executed(root: Path, folder: Path) -> dict[str, Path]:
         root: the checkout.
         folder: where executed notebooks are kept. The name of each holds a hash of all that its outputs depend on.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     state = _state()
     targets = {}
     for source in sorted((root / "notebooks").glob("*.ipynb")):
@@ -131,8 +167,9 @@ def _executed(root: Path, folder: Path) -> dict[str, Path]:
         failures = [message for message in joblib.Parallel(n_jobs=workers)(calls) if message]
         if failures:
             raise InputError("; ".join(failures))
-    for outdated in set(folder.glob("*.ipynb")) - set(targets.values()):
-        outdated.unlink()
+    for path in set(folder.glob("*.ipynb")) - set(targets.values()):
+        if _is_executed(path):
+            path.unlink()
     return {source.name: target for source, target in targets.items()}
 
 
@@ -147,8 +184,8 @@ def _execute(source: Path, target: Path, root: Path) -> str:
 
     os.environ["PYTHONPATH"] = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])])
     parameters = {"live_tasks": "none"} if "live_tasks" in papermill.inspect_notebook(str(source)) else {}
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / source.name
+    with temporary_folder(Path(tempfile.gettempdir())) as folder:
+        copy = folder / source.name
         shutil.copyfile(source, copy)
         # Two kernels that start at the same time may get the same port, and one then fails. So each gets a socket file.
         sockets = {"transport": "ipc", "connection_file": f"{folder}/kernel.json"} if os.name == "posix" else {}
@@ -174,9 +211,20 @@ def _execute(source: Path, target: Path, root: Path) -> str:
     for output in (output for cell in notebook["cells"] for output in cell.get("outputs", ())):
         if panel_chart.MIME in output.get("data", {}):  # the book has controls of its own, which need no kernel
             output["data"] = {"text/html": panel_chart.book_html(output["data"][panel_chart.MIME])}
+    notebook["metadata"][_SIGNATURE] = _digest(target.name, json.dumps(notebook))
     with writing(target) as file:
         file.write(json.dumps(notebook).encode())
     return ""
+
+
+def _is_executed(path: Path) -> bool:
+    """Return whether a notebook is one that was executed for the book, under this name and unchanged since."""
+    try:
+        notebook = json.loads(path.read_bytes())
+        signature = notebook["metadata"].pop(_SIGNATURE)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return False  # somebody else's
+    return not path.is_symlink() and signature == _digest(path.name, json.dumps(notebook))
 
 
 def _state() -> str:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,19 +172,20 @@ def _cut(stream: np.ndarray, blocks: int, length: int, cls: int, target: Path) -
     is_held_out = np.zeros(len(order), dtype=bool)
     is_held_out[order[len(order) - _held_out(len(order)) :]] = True
     sizes = np.diff(np.minimum(np.arange(len(order) + 1) * size, blocks))  # the last chunk may have fewer blocks
-    files, filled = {}, {"train": 0, "held_out": 0}
-    for name, chunks in (("train", ~is_held_out), ("held_out", is_held_out)):
-        shape = (int(sizes[chunks].sum()), length)
-        files[name] = np.lib.format.open_memmap(target / f"{name}.npy", mode="w+", dtype=np.uint16, shape=shape)
-    for chunk, held_out in enumerate(is_held_out.tolist()):
-        name = "held_out" if held_out else "train"
-        start, count = chunk * size, int(sizes[chunk])
-        rows = files[name][filled[name] : filled[name] + count]
-        rows[:, 0] = cls
-        rows[:, 1:] = stream[start * (length - 1) : (start + count) * (length - 1)].reshape(count, length - 1)
-        filled[name] += count
-    for file in files.values():
-        file.flush()
+    with ExitStack() as stack:
+        files = {}
+        for name, chunks in (("train", ~is_held_out), ("held_out", is_held_out)):
+            # written, not mapped: a full disk is an error then, and the end of the process where a file is mapped
+            files[name] = stack.enter_context((target / f"{name}.npy").open("wb"))
+            shape = (int(sizes[chunks].sum()), length)
+            header = {"descr": "<u2", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(files[name], header)
+        for chunk, held_out in enumerate(is_held_out.tolist()):
+            start, count = chunk * size, int(sizes[chunk])
+            rows = np.empty((count, length), dtype="<u2")
+            rows[:, 0] = cls
+            rows[:, 1:] = stream[start * (length - 1) : (start + count) * (length - 1)].reshape(count, length - 1)
+            files["held_out" if held_out else "train"].write(rows.tobytes())
 
 
 def _chunks(blocks: int) -> tuple[int, np.ndarray]:

@@ -11,7 +11,8 @@ from typing import Any
 from ..analysis.essential import check_epsilon
 from ..claims.verdict import Verdict
 from ..errors import InputError, check_known, check_pattern, check_sparsity, check_whole, shown, unknown
-from ..paths import check_file, check_new_folder
+from ..files import check_new_folder
+from ..paths import check_file, check_path
 from ..specs.study import Scale, Study, check_scale
 from ..texts import whole_of_text
 from . import CHECKPOINTS
@@ -189,6 +190,11 @@ def _optional(check: Callable[[str, Any], Any], what: str) -> Callable[[Any], No
     return check_given
 
 
+def _new_folder(what: str, parameter: Any) -> None:
+    """Check a folder that a notebook is to write."""
+    check_new_folder(check_path(what, parameter))
+
+
 #: By the name of a notebook's parameter, what checks it before any work.
 CHECKS: Mapping[str, Callable[[Any], object]] = {
     "sparsity": check_sparsity,
@@ -206,5 +212,5 @@ CHECKS: Mapping[str, Callable[[Any], object]] = {
     "checkpoints": lambda parameter: check_known("checkpoints", parameter, CHECKPOINTS),
     "method": _name("method"),
     "text": _optional(check_file, "text"),
-    "out": _optional(check_new_folder, "out"),
+    "out": _optional(_new_folder, "out"),
 }

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: How many gigabytes of the cache the weights take at most, unless ``ESSPARSE_DENSE_GB`` says another number.
 ROOM = 4.0
+#: The names of the files: of a trial's identity and a hash of what else decides. No other file is removed.
+_NAMES = f"{16 * '[0-9a-f]'}-{16 * '[0-9a-f]'}.safetensors"
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,7 @@ def _keep(tuned: Tuned, path: Path) -> None:
 def _make_room(folder: Path, allowed: int) -> None:
     """Remove the weights that were not used for longest, until the others take no more than the bytes allowed."""
     kept = []
-    for path in folder.glob("*.safetensors"):
+    for path in folder.glob(_NAMES):
         try:
             kept.append((path.stat().st_mtime, path.stat().st_size, path))
         except OSError:  # another process has removed it

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, check_known
-from ..files import cache_folder, sha256, writing, writing_folder
+from ..files import cache_folder, check_new_folder, sha256, writing, writing_folder
 from ..records.pretrained import PRETRAINED, SCALE_OF, folder_of, store_of
 from ..records.store import Record, Status, Store
 from ..specs.pretraining import ImagePretraining, Pretraining, TextPretraining
+from ..specs.spec import Spec
 from .provenance import finished, made_with
 
 if TYPE_CHECKING:
@@ -54,10 +54,12 @@ def pretrain(spec: Pretraining, folder: Path, deadline: float | None = None) -> 
         Its record, also where the loss became NaN; None if the deadline came first.
 
     Raises:
-        InputError: the corpus cannot be had, or what the cache keeps of the training is damaged or of another one.
+        InputError: the corpus cannot be had, what the cache keeps of the training is damaged or of another one, or the
+            folder holds what no earlier call made.
     """
     from ..training import device, pretrain
 
+    check_new_folder(folder, replaces=True)  # there is one where a run was killed before it wrote its record
     started = time.perf_counter()
     devices = device.accelerator()
     objective = prepare(spec)
@@ -110,6 +112,7 @@ def build(name: str, budget: float | None = None) -> str:
     check_known("model to train", name, SCALE_OF)
     spec, store = PRETRAINED[SCALE_OF[name]][name], store_of(name)
     record = store.records_of(spec).get(spec.id)
+    forget_ended([spec], store)
     if record is None or (record.status == Status.OK and folder_of(name) is None):
         store.check_writable()
         device.use_threads(os.cpu_count() or 1)
@@ -126,6 +129,7 @@ def build(name: str, budget: float | None = None) -> str:
                 record = new
             elif new.status != Status.OK:
                 raise InputError(f"{new.spec}: {new.status} this time ({new.reason}), unlike its record")
+            forget(spec)
     if record.status != Status.OK:
         return f"{name}: {record.status}, {record.reason}"
     folder = folder_of(name)
@@ -139,6 +143,29 @@ def build(name: str, budget: float | None = None) -> str:
 def checkpoint_of(spec: Pretraining) -> Path:
     """Return where a pre-training that is not done is kept."""
     return cache_folder() / "pretraining" / f"{spec.id}.safetensors"
+
+
+def forget(spec: Pretraining) -> None:
+    """Remove the checkpoint of a pre-training that has ended, once its record and its model are kept."""
+    checkpoint_of(spec).unlink(missing_ok=True)
+
+
+def forget_ended(specs: Iterable[Spec], store: Store) -> None:
+    """Remove the checkpoints that pre-trainings left which were killed after their record was written.
+
+    Args:
+        specs: the specs, of which some may be pre-trainings.
+        store: where their records are.
+    """
+    for spec in specs:
+        if isinstance(spec, Pretraining) and checkpoint_of(spec).exists():
+            record = store.records_of(spec).get(spec.id)
+            home = store_of(spec.model) if spec.model in SCALE_OF else store
+            ok = record is not None and record.status == Status.OK
+            end = home.pretrained(spec.model) / "model.safetensors" if ok else store.path(spec)
+            # A later checkpoint is one of a training of this spec that has begun since, for other records.
+            if record is not None and end.exists() and end.stat().st_mtime >= checkpoint_of(spec).stat().st_mtime:
+                forget(spec)
 
 
 def prepare(spec: Pretraining) -> Objective:
@@ -179,10 +206,9 @@ def _save(objective: Objective, trained: TrainingResult, folder: Path) -> None:
     """Save the model and, beside it, its losses after pruning, whole or not at all."""
     from ..models.quiet import quiet
 
-    with writing_folder(folder) as made:
+    with writing_folder(folder, replaces=True) as made:
         with quiet():
             objective.save(trained.module, made)
         weights = sha256(made / "model.safetensors")[:16]
         with writing(made / PRUNED_LOSSES) as file:
             file.write(json.dumps({"weights": weights, **trained.pruned.plain()}).encode())
-        shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed before it wrote its record

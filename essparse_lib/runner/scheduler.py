@@ -117,6 +117,8 @@ def run(
     left = len(waiting)
     if waiting:
         store.check_writable()
+    if _is_main():
+        pretraining.forget_ended(specs, store)
 
     def tell(outcome: Record | Refusal | None) -> None:
         nonlocal left
@@ -256,6 +258,8 @@ def _work(
             return Refusal(spec, _reason(error))
         if record is not None and _is_main():
             store.append(record)
+            if isinstance(spec, Pretraining):
+                pretraining.forget(spec)
     if record is not None and record.status == Status.FAILED and environment.processes() > 1:
         raise RuntimeError(f"{spec} failed ({record.reason}): others may be waiting for this process, so all end")
     return record

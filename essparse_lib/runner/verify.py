@@ -239,7 +239,9 @@ def _repeated(record: Record, store: Store) -> Record:
     spec = record.spec
     if spec.model in SCALE_OF and folder_of(spec.model) is None:
         folder = store_of(spec.model).pretrained(spec.model)
-        pretraining.pretrain(PRETRAINED[SCALE_OF[spec.model]][spec.model], folder)
+        trained = PRETRAINED[SCALE_OF[spec.model]][spec.model]
+        pretraining.pretrain(trained, folder)
+        pretraining.forget(trained)
     if "threads" in record.provenance:
         device.use_threads(record.provenance["threads"])
     repeated = RUNNERS[type(spec)].run(spec, store, None)

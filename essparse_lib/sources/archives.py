@@ -10,13 +10,13 @@ import os
 import shutil
 import stat
 import subprocess
-import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 
 from ..errors import InputError, one_line
 from ..files import built, cache_folder, disk_refuses, locked, sha256, writable
+from ..temporaries import temporary_folder
 from .downloads import download_from_python_indexes, download_with_apt
 from .members import members, tar_members
 from .reading import Reading, gunzipped
@@ -71,8 +71,8 @@ def fetch(archive: Archive) -> Path:
 
 
 def _download(archive: Archive) -> None:
-    with writable(archive.path), tempfile.TemporaryDirectory(dir=archive.path.parent) as folder:
-        file = Path(folder) / archive.filename
+    with writable(archive.path), temporary_folder(archive.path.parent) as folder:
+        file = folder / archive.filename
         try:
             if archive.parts:
                 _join_parts(archive, file)

@@ -8,9 +8,7 @@ import os
 import platform
 import resource
 import sys
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,6 +18,8 @@ from filelock import FileLock
 from torch import nn
 
 from .. import environment
+from ..files import cache_folder
+from ..temporaries import make_folder
 
 
 def has_bf16() -> bool:
@@ -50,11 +50,11 @@ _gpu_locks: list[FileLock] = []
 
 
 def take_gpu() -> None:
-    """Choose the GPU that the fewest other workers use, and keep it until this process ends."""
+    """Choose the GPU that the fewest other workers of this user use, and keep it until this process ends."""
     if _gpu_locks or not torch.cuda.is_available():
         return
-    folder = Path(tempfile.gettempdir()) / "essparse-gpus"
-    folder.mkdir(exist_ok=True)
+    folder = cache_folder() / "gpus" / platform.node()
+    make_folder(folder)
     for slot, gpu in _slots(torch.cuda.device_count()):
         lock = FileLock(folder / f"{gpu}-{slot}.lock")
         try:
