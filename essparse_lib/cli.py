@@ -12,6 +12,7 @@ import typer
 
 from .errors import InputError, unknown
 from .specs.methods import Scope, methods_text, one_shot_methods
+from .stopping import stoppable
 
 if TYPE_CHECKING:
     from .specs.study import Study
@@ -278,17 +279,18 @@ def duration(text: str | None) -> float | None:
 
 
 def main() -> None:
-    """Run the command line; an input error ends it with one line and exit code 2.
+    """Run the command line; an input error ends it with one line and exit code 2, a stop as ``stoppable`` says.
 
-    Signs that the output cannot take, such as a minus sign on many a Windows, are written as their code. A warning is
-    one line.
+    Signs that the output cannot take, as a minus on many a Windows, are written as their code. A warning is one line.
     """
     warnings.showwarning = lambda message, *_, **__: typer.echo(f"essparse: {message}", err=True)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    again = "go on" if {*sys.argv[1:2]} & {"run", "pretrain", "merge", "book"} else "begin again"
     try:
-        app()
+        with stoppable(f"essparse: stopped; run the same command to {again}"):
+            app()
     except InputError as error:
         typer.echo(f"essparse: {error}", err=True)
         sys.exit(2)

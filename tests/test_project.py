@@ -36,7 +36,7 @@ REPOSITORY = PROJECT["urls"]["Repository"]
 
 #: The rooms from the ground up: none imports a room above its own, nor, of those on one floor, another.
 FLOORS = [
-    {"errors", "openmp"},
+    {"errors", "openmp", "stopping"},
     {"files", "wording"},
     {"sources", "specs"},
     {"records", "tasks", "pruning"},
@@ -47,6 +47,7 @@ FLOORS = [
     {"sparsify"},
     {"model_statistics", "widgets"},
     {"cli", "__init__"},
+    {"__main__"},
 ]
 BENCH = {"pruning", "sources", "tasks", "corpora", "models", "training"}
 NOTEBOOK_WING = {"analysis", "claims", "figures", "book"}
