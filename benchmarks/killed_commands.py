@@ -88,12 +88,14 @@ class Command:
         prepare: puts into an empty folder what it reads.
         made: returns what it has made in a folder, as plain data.
         share: its share of the kills.
+        once: whether it refuses to do again what is done, as a folder that is not empty.
     """
 
     arguments: tuple[str, ...]
     prepare: Callable[[Path], None] = lambda _: None
     made: Callable[[Path], Mapping[str, object]]
     share: float
+    once: bool = False
 
 
 COMMANDS = {
@@ -103,6 +105,7 @@ COMMANDS = {
         arguments=("prune", "tiny-bert", "--sparsity", "0.5", "--out", "out"),
         made=lambda folder: files(folder / "out"),
         share=0.15,
+        once=True,
     ),
     "merge": Command(arguments=("merge", "source"), prepare=make_source, made=records, share=0.2),
     "book": Command(arguments=("book", "--out", "out"), prepare=make_checkout, made=pages, share=0.1),
