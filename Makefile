@@ -38,7 +38,7 @@ test-all: test test-slow
 clean:
 	rm -rf .pytest_cache .mypy_cache .ruff_cache
 	@if [ -f _build/.essparse-book ] && [ ! -L _build ]; then \
-		rm -rf _build/html _build/.locks _build/.essparse-book _build/.essparse-temporary-*; \
+		rm -rf _build/html _build/.locks _build/.essparse-book _build/.essparse-tmp-*; \
 		rm -f _build/notebooks/*-$(HASH).ipynb; \
 		rmdir _build/notebooks _build 2>/dev/null || true; \
 	fi

@@ -13,6 +13,7 @@ import typer
 from . import environment, options
 from .errors import InputError, printable
 from .specs.methods import Scope, methods_text, one_shot_methods
+from .stopping import stoppable
 
 app = typer.Typer(
     help="Companion to 'The Emergence of Essential Sparsity': run its figures, prune models, build its book.",
@@ -272,17 +273,18 @@ def _say(text: str) -> None:
 
 
 def main() -> None:
-    """Run the command line; an input error ends it with one line and exit code 2.
+    """Run the command line; an input error ends it with one line and exit code 2, a stop as ``stoppable`` says.
 
-    Signs that the output cannot take, such as a minus sign on many a Windows, are written as their code. A warning is
-    one line.
+    Signs that the output cannot take, as a minus on many a Windows, are written as their code. A warning is one line.
     """
     warnings.showwarning = lambda message, *_, **__: typer.echo(f"essparse: {printable(str(message))}", err=True)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    again = "go on" if {*sys.argv[1:2]} & {"run", "pretrain", "merge", "book"} else "begin again"
     try:
-        app()
+        with stoppable(f"essparse: stopped; run the same command to {again}"):
+            app()
     except InputError as error:
         typer.echo(f"essparse: {error}", err=True)
         sys.exit(2)

@@ -1,6 +1,6 @@
 """Temporary files and folders next to what they become; what a killed process leaves is cleared by the next one.
 
-Each has a name of its own, ``.essparse-temporary-…``. Its writer holds a lock on it, so that what a killed process left
+Each has a name of its own, ``.essparse-tmp-…``. Its writer holds a lock on it, so that what a killed process left
 is told from what a living one writes.
 """
 
@@ -24,7 +24,7 @@ except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 #: How the names of files and folders begin that have another name once they are whole.
-TEMPORARY = ".essparse-temporary-"
+TEMPORARY = ".essparse-tmp-"
 #: Seconds after which what another machine left is taken for abandoned: a lock may not be seen from one to the other.
 _ABANDONED = 86_400
 
@@ -74,7 +74,7 @@ def temporary_folder(parent: Path) -> Iterator[Path]:
 
 def _new_locked_file(folder: Path) -> tuple[Path, IO[bytes]]:
     while True:
-        path = folder / f"{TEMPORARY}{_machine()}-{secrets.token_hex(8)}.tmp"
+        path = folder / f"{TEMPORARY}{_machine()}-{secrets.token_hex(4)}.tmp"
         file = path.open("xb")  # its mode is as the umask, or the folder's access list, says
         try:
             _lock(file)

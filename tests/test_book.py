@@ -298,13 +298,13 @@ def test_a_folder_that_may_be_built_in_is_marked(in_clone, tmp_path, monkeypatch
     if before != "nothing":
         out.mkdir()
     if before == "what a killed build left":
-        (out / ".essparse-temporary-00000000-1.tmp").write_text("")
+        (out / ".essparse-tmp-00000000-1.tmp").write_text("")
     if before == "a book":
         (out / build.MARK).write_text("")
     monkeypatch.setattr(build, "_executed", lambda *_: (_ for _ in ()).throw(InputError("so far")))
     with pytest.raises(InputError, match="so far"):
         build.build(out)
-    assert {path.name for path in out.iterdir()} - {".essparse-temporary-00000000-1.tmp"} == {build.MARK, ".locks"}
+    assert {path.name for path in out.iterdir()} - {".essparse-tmp-00000000-1.tmp"} == {build.MARK, ".locks"}
 
 
 @pytest.mark.notebook

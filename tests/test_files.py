@@ -236,23 +236,23 @@ def test_what_a_killed_process_leaves_is_cleared_by_the_next_and_a_living_ones_i
 def test_only_our_own_leftovers_are_cleared(tmp_path):
     machine = temporaries._machine()
     names = {
-        "of another machine": f".essparse-temporary-{'0' * 8}-1.tmp",
-        "old, of another machine": f".essparse-temporary-{'0' * 8}-2.tmp",
-        "of here": f".essparse-temporary-{machine}-3.tmp",
-        "other ending": f".essparse-temporary-{machine}-4",
+        "of another machine": f".essparse-tmp-{'0' * 8}-1.tmp",
+        "old, of another machine": f".essparse-tmp-{'0' * 8}-2.tmp",
+        "of here": f".essparse-tmp-{machine}-3.tmp",
+        "other ending": f".essparse-tmp-{machine}-4",
         "other name": ".file.abc.tmp",
     }
     for name in names.values():
         (tmp_path / name).write_text("x")
-    (tmp_path / f".essparse-temporary-{machine}-5.tmp").symlink_to(names["other name"])
-    os.mkfifo(tmp_path / f".essparse-temporary-{machine}-6.tmp")
+    (tmp_path / f".essparse-tmp-{machine}-5.tmp").symlink_to(names["other name"])
+    os.mkfifo(tmp_path / f".essparse-tmp-{machine}-6.tmp")
     old = time.time() - 2 * 86_400
     os.utime(tmp_path / names["old, of another machine"], (old, old))
     outside = tmp_path / "mine"
     outside.mkdir()
     (outside / "mine").write_text("mine")
-    (tmp_path / f".essparse-temporary-{machine}-7.tmp").write_text("")
-    (tmp_path / f".essparse-temporary-{machine}-7").symlink_to(outside)
+    (tmp_path / f".essparse-tmp-{machine}-7.tmp").write_text("")
+    (tmp_path / f".essparse-tmp-{machine}-7").symlink_to(outside)
     with writing(tmp_path / "file") as file:
         file.write(b"x")
     assert {path.name for path in tmp_path.iterdir()} == {
@@ -261,7 +261,7 @@ def test_only_our_own_leftovers_are_cleared(tmp_path):
         names["of another machine"],
         names["other ending"],
         names["other name"],
-        *(f".essparse-temporary-{machine}-{rest}" for rest in ("5.tmp", "6.tmp", "7.tmp", "7")),
+        *(f".essparse-tmp-{machine}-{rest}" for rest in ("5.tmp", "6.tmp", "7.tmp", "7")),
     }
     assert (outside / "mine").read_text() == "mine"
 

@@ -85,7 +85,7 @@ def at_each_point(disk, work, kept=None, most=15):
             assert "No space left" in str(error), error
             after = tree(disk)
             assert after == before if kept is None else kept(after), pages
-            assert not [path for path in disk.rglob("*") if ".essparse-temporary" in path.name]
+            assert not [path for path in disk.rglob("*") if ".essparse-tmp" in path.name]
             refusals += 1
         else:
             break
@@ -192,7 +192,7 @@ def test_weights_that_are_kept_for_others_are_left_out(disk, monkeypatch):
         fill(disk, pages)
         dense(disk)
         assert all(path.stat().st_size > 80_000 for path in disk.rglob("*.safetensors"))
-        assert not list(disk.rglob(".essparse-temporary*"))
+        assert not list(disk.rglob(".essparse-tmp*"))
 
 
 def test_an_archive(disk, pack, tmp_path, monkeypatch):

@@ -36,7 +36,7 @@ REPOSITORY = PROJECT["urls"]["Repository"]
 
 #: The rooms from the ground up: none imports a room above its own, nor, of those on one floor, another.
 FLOORS = [
-    {"openmp", "temporaries", "texts"},
+    {"openmp", "stopping", "temporaries", "texts"},
     {"errors"},
     {"paths"},
     {"environment"},
@@ -51,6 +51,7 @@ FLOORS = [
     {"model_statistics", "widgets"},
     {"options"},
     {"cli", "__init__"},
+    {"__main__"},
 ]
 BENCH = {"pruning", "sources", "tasks", "corpora", "models", "training"}
 NOTEBOOK_WING = {"analysis", "claims", "figures", "book"}

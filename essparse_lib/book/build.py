@@ -25,6 +25,7 @@ from ..errors import InputError
 from ..figures import panel_chart
 from ..files import check_new_folder, locked, sha256, writable, writing, writing_folder
 from ..records.store import results_folder
+from ..stopping import bound, in_workers
 from ..temporaries import TEMPORARY, make_folder, temporary_folder
 from . import fragments
 
@@ -162,9 +163,16 @@ def _executed(root: Path, folder: Path) -> dict[str, Path]:
     if changed:
         import joblib
 
-        workers = min(len(changed), os.cpu_count() or 1)
-        calls = [joblib.delayed(_execute)(source, target, root) for source, target in changed.items()]
-        failures = [message for message in joblib.Parallel(n_jobs=workers)(calls) if message]
+        # A worker of its own also for one notebook: this process must be free for Ctrl-C, which nbclient would take.
+        workers = max(2, min(len(changed), os.cpu_count() or 1))
+        with temporary_folder(
+            Path(tempfile.gettempdir())
+        ) as temporary:  # not the workers', which may end at any moment
+            calls = [
+                joblib.delayed(_execute)(*pair, root, temporary / str(number))  # short: it holds names of sockets
+                for number, pair in enumerate(changed.items())
+            ]
+            failures = sorted(message for message in in_workers(calls, workers) if message)
         if failures:
             raise InputError("; ".join(failures))
     for path in set(folder.glob("*.ipynb")) - set(targets.values()):
@@ -173,36 +181,44 @@ def _executed(root: Path, folder: Path) -> dict[str, Path]:
     return {source.name: target for source, target in targets.items()}
 
 
-def _execute(source: Path, target: Path, root: Path) -> str:
+def _execute(source: Path, target: Path, root: Path, folder: Path) -> str:
     """Execute a copy of a notebook and write it to ``target``; return a message if it fails, else an empty text.
 
-    Points that have no record are not run: the book shows records alone.
+    Points that have no record are not run: the book shows records alone. The copy is made in ``folder``, which is new.
     """
     import papermill
+    from jupyter_client.manager import AsyncKernelManager
     from papermill.exceptions import PapermillException
     from traitlets.config import Config
 
+    class BoundKernel(AsyncKernelManager):
+        """Starts a kernel that ends with this process."""
+
+        def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
+            return bound(super().format_kernel_cmd(extra_arguments))
+
     os.environ["PYTHONPATH"] = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])])
     parameters = {"live_tasks": "none"} if "live_tasks" in papermill.inspect_notebook(str(source)) else {}
-    with temporary_folder(Path(tempfile.gettempdir())) as folder:
-        copy = folder / source.name
-        shutil.copyfile(source, copy)
-        # Two kernels that start at the same time may get the same port, and one then fails. So each gets a socket file.
-        sockets = {"transport": "ipc", "connection_file": f"{folder}/kernel.json"} if os.name == "posix" else {}
-        try:
-            papermill.execute_notebook(
-                str(copy),
-                str(copy),
-                parameters,
-                cwd=str(source.parent),
-                kernel_name="python3",
-                progress_bar=False,
-                config=Config(KernelManager=sockets),
-                extra_arguments=["--log-level=CRITICAL"],  # a kernel told to end reports that as an error
-            )
-        except PapermillException as error:
-            return f"notebook {source.relative_to(root)} fails: {_last_line(str(error))}"
-        notebook = json.loads(copy.read_text(encoding="utf-8"))
+    folder.mkdir()
+    copy = folder / source.name
+    shutil.copyfile(source, copy)
+    # Two kernels that start at the same time may get the same port, and one then fails. So each gets a socket file.
+    sockets = {"transport": "ipc", "connection_file": f"{folder}/kernel.json"} if os.name == "posix" else {}
+    try:
+        papermill.execute_notebook(
+            str(copy),
+            str(copy),
+            parameters,
+            cwd=str(source.parent),
+            kernel_name="python3",
+            progress_bar=False,
+            config=Config(KernelManager=sockets),
+            kernel_manager_class=BoundKernel,
+            extra_arguments=["--log-level=CRITICAL"],  # a kernel told to end reports that as an error
+        )
+    except PapermillException as error:
+        return f"notebook {source.relative_to(root)} fails: {_last_line(str(error))}"
+    notebook = json.loads(copy.read_text(encoding="utf-8"))
     # The reader need not see what papermill adds: its own cell, and when and where each cell ran.
     notebook["cells"] = [c for c in notebook["cells"] if "injected-parameters" not in c["metadata"].get("tags", [])]
     for part in (notebook, *notebook["cells"]):
@@ -242,11 +258,9 @@ def _digest(*parts: str) -> str:
 
 def _sphinx(stage: Path) -> None:
     """Build the stage with Jupyter Book; every warning is an error."""
-    command = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
-    options = ("build", ".", "-W", "-n", "--keep-going")
-    done = subprocess.run(
-        [sys.executable, "-c", command, *options], cwd=stage, capture_output=True, text=True, stdin=subprocess.DEVNULL
-    )
+    code = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
+    command = bound([sys.executable, "-c", code, "build", ".", "-W", "-n", "--keep-going"])
+    done = subprocess.run(command, cwd=stage, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode or not (stage / "_build" / "html" / "index.html").exists():
         raise InputError(f"the book has warnings: {_complaints(stage, (done.stdout + done.stderr).splitlines())}")
 

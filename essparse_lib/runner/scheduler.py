@@ -17,6 +17,7 @@ from ..specs.measurement import Measurement
 from ..specs.pretraining import ImagePretraining, Pretraining, TextPretraining
 from ..specs.spec import Spec
 from ..specs.trial import Trial
+from ..stopping import in_workers
 from . import measurement, pretraining, trial, workbench
 
 _T = TypeVar("_T")
@@ -216,8 +217,7 @@ def _outcomes(
         joblib.delayed(_work)(spec, store, threads, workers, retry, deadline, tolerant)
         for spec in _until(deadline, specs, workers)
     )
-    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", pre_dispatch=workers, batch_size=1)
-    yield from parallel(calls)
+    yield from in_workers(calls, workers)
 
 
 def _until(deadline: float | None, specs: Sequence[Spec], workers: int) -> Iterator[Spec]:
