@@ -18,12 +18,11 @@ its tasks must not enter training corpora.
 
 from __future__ import annotations
 
-import gzip
-import json
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from ..sources.archives import Archive, read, read_all
+from ..sources.foreign import decode, gunzip
 from ..tasks import Examples
 from ..tasks import packaged as tasks
 from . import dictionary, markdown
@@ -44,6 +43,8 @@ _WORDNET = Archive(
     filename="wordnet-base_1%3a3.0-37_all.deb",
     sha256="61060d960f9ada8fa120872312eccd3ecebfbab8c4579e4f5a74e1cf67620752",
 )
+#: The most bytes that a file of a source unpacks to: GCIDE's has 42 million.
+_MOST = 64 * 2**20
 _CLEANING = 1  # raised when the cleaning of any document changes
 #: Pages of the FAQ that are lists. So are the sections' contents, whose names end in ``con``.
 _LISTS = {"alinks", "append1", "append13", "append3", "append4", "arlinks", "biblio", "new", "quotes"}
@@ -52,8 +53,8 @@ _LISTS = {"alinks", "append1", "append13", "append3", "append4", "arlinks", "bib
 def entries() -> Iterator[str]:
     """Yield GCIDE's entries, in the dictionary's order."""
     # a gzip file with an index in its header (dictd's .dz); three of its bytes are in the character set of Windows
-    text = gzip.decompress(read(_GCIDE, "usr/share/dictd/gcide.dict.dz")).decode("cp1252", errors="replace")
-    yield from dictionary.entries(text)
+    data = gunzip(read(_GCIDE, "usr/share/dictd/gcide.dict.dz"), _MOST, f"gcide.dict.dz in {_GCIDE.filename}")
+    yield from dictionary.entries(data.decode("cp1252", errors="replace"))
 
 
 def essays() -> Iterator[str]:
@@ -61,14 +62,15 @@ def essays() -> Iterator[str]:
     for name, data in read_all(_FAQ, "usr/share/doc/anarchism/markdown/").items():
         page = name.removesuffix(".md.gz")
         if name.endswith(".md.gz") and page not in _LISTS and not page.endswith("con"):
-            yield from markdown.sections(gzip.decompress(data).decode("utf-8"))
+            source = f"{name} in {_FAQ.filename}"
+            yield from markdown.sections(decode(gunzip(data, _MOST, source), source))
 
 
 def glosses() -> Iterator[str]:
     """Yield WordNet's glosses: adjectives, adverbs, nouns, verbs."""
     for name, data in read_all(_WORDNET, "usr/share/wordnet/").items():
         if PurePosixPath(name).stem == "data":
-            yield from dictionary.glosses(data.decode("utf-8"))
+            yield from dictionary.glosses(decode(data, f"{name} in {_WORDNET.filename}"))
 
 
 def articles() -> Iterator[str]:
@@ -77,9 +79,9 @@ def articles() -> Iterator[str]:
     test = task.load().test
     assert isinstance(test, Examples)
     test_texts = {text for (text,) in test.texts}
-    for article in json.loads(read(tasks.WIKI, tasks.WIKI_SUMMARIES)).values():
-        if article["extract"].strip() not in test_texts:
-            yield dictionary.tidy(article["extract"])
+    for _, text in tasks.wiki_articles():
+        if text.strip() not in test_texts:
+            yield dictionary.tidy(text)
 
 
 def documents() -> Iterator[str]:

@@ -23,8 +23,9 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from ..errors import InputError, one_line
-from ..files import built, cache_folder, disk_refuses, locked, sha256, writable
+from ..files import cache_folder, disk_refuses, locked, sha256, writable
 from .downloads import download_from_python_indexes, download_with_apt
+from .sealed import sealed
 
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError)
 
@@ -195,7 +196,7 @@ def extract(archive: Archive, prefix: str) -> Path:
         if not any(target.iterdir()):
             raise InputError(f"{archive.filename} has nothing under {prefix!r}")
 
-    return built(folder, unpack)
+    return sealed(folder, unpack)
 
 
 def _members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
