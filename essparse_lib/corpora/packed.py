@@ -123,7 +123,8 @@ def pack(corpus: Corpus, vocabulary: int, length: int) -> Packed:
     name = fingerprint(corpus, vocabulary, length, FORMAT, _FORMAT)
     folder = sealed(cache_folder() / "corpora" / name, lambda target: _pack(corpus, vocabulary, length, target))
     facts = json.loads((folder / "facts.json").read_text())
-    train, held_out = (np.load(folder / f"{part}.npy", mmap_mode="r") for part in ("train", "held_out"))
+    # not np.load, which can read pickles
+    train, held_out = (np.lib.format.open_memmap(folder / f"{part}.npy", mode="r") for part in ("train", "held_out"))
     return Packed(tokenizer_folder=folder / "tokenizer", train=train, held_out=held_out, fingerprint=name, **facts)
 
 

@@ -7,15 +7,15 @@ beside the weights (``pretraining.PRUNED_LOSSES``). Weights that an earlier vers
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Hashable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, one_line
+from ..errors import InputError
 from ..models import loading
 from ..records.pretrained import PRETRAINED, SCALE_OF
+from ..sources.foreign import entry, parse_json, printable, read_bytes
 from ..specs.measurement import Measurement, MeasurementKind
 from ..specs.pretraining import Pretraining, TextPretraining
 from ..specs.tasks import Head
@@ -24,6 +24,8 @@ from . import pretraining, workbench
 if TYPE_CHECKING:
     from ..training.pictures import EncodedImages
 
+#: The most bytes of a file of losses that are read.
+_MOST = 2**20
 #: At most so many training and so many test images: as many as fine-tunings at lab scale have.
 _IMAGES = 2000
 
@@ -138,15 +140,17 @@ def _losses_beside(model: str) -> dict[str, Any]:
     """
     source = loading.locate(model)
     path = source.folder / pretraining.PRUNED_LOSSES
-    try:
-        losses = json.loads(path.read_bytes())
-        if losses["weights"] != source.weights:
-            raise ValueError("it was measured with other weights")
-        return {name: losses[name] for name in ("sparsities", "at", "losses")}
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except (KeyError, OSError, TypeError, ValueError) as error:
-        raise InputError(f"{path} cannot be used ({one_line(error)}): remove it") from error
+    beside = parse_json(read_bytes(path, _MOST), path, dict)
+    sparsities, at, losses = (entry(beside, name, list, path) for name in ("sparsities", "at", "losses"))
+    rows = [row for row in losses if isinstance(row, list) and len(row) == len(sparsities)]
+    numbers = [*sparsities, *(loss for row in rows for loss in row)]
+    fits = len(rows) == len(losses) == len(at) and all(type(number) in (int, float) for number in numbers)
+    if entry(beside, "weights", str, path) != source.weights or not fits:
+        reason = "it was measured with other weights" if fits else "it holds no loss at each sparsity"
+        raise InputError(f"{printable(path)} cannot be used ({reason}): remove it")
+    return {"sparsities": sparsities, "at": at, "losses": losses}
 
 
 def _losses_of_weights(model: str) -> dict[str, Any]:
