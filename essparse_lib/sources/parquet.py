@@ -162,7 +162,6 @@ def _fits(kind: Any, content: Content) -> bool:
     """Return whether a type of Arrow's is that of a content."""
     from pyarrow import types
 
-    kind = kind.value_type if types.is_dictionary(kind) else kind
     if content is Content.TEXT:
         return types.is_string(kind) or types.is_large_string(kind)
     if content is Content.LABEL:
@@ -201,8 +200,6 @@ def _check_values(array: Any, column: str, content: Content, rows: int, nulls: b
         if part.null_count and not nulls and content is not Content.IMAGE:
             where = f"row {rows + part.is_null().index(True).as_py()}" if len(part) == len(array) else "a row"
             raise InputError(f"{column} has a null in {where}, but must hold {content}: fetch it anew")
-        if types.is_dictionary(part.type):
-            part = part.dictionary
         if len(part) and not types.is_integer(part.type) and not types.is_nested(part.type):
             longest = compute.max(compute.binary_length(part)).as_py()
             if (longest or 0) > MOST_OF_A_VALUE:

@@ -160,8 +160,10 @@ def _rows(table: bytes) -> tuple[list[str], list[float]]:
             with reading(f"labels.csv in {_ELPV.filename}"):
                 names.append(name)
                 probabilities.append(float(probability))
-            if not 0 <= probabilities[-1] <= 1:
+            if not 0 <= probabilities[-1] <= 1:  # nor NaN
                 raise InputError(f"labels.csv in {_ELPV.filename} has probability {shown(probability)}: fetch it anew")
+    if not names:
+        raise InputError(f"labels.csv in {_ELPV.filename} names no images: fetch it anew")
     return names, probabilities
 
 
