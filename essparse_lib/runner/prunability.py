@@ -7,6 +7,7 @@ beside the weights (``pretraining.PRUNED_LOSSES``). Weights that an earlier vers
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Hashable
 from functools import partial
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 from ..models import loading
 from ..records.pretrained import PRETRAINED, SCALE_OF
-from ..sources.foreign import entry, parse_json, printable, read_bytes
+from ..sources.foreign import printable, read_bytes, reading
 from ..specs.measurement import Measurement, MeasurementKind
 from ..specs.pretraining import Pretraining, TextPretraining
 from ..specs.tasks import Head
@@ -142,12 +143,14 @@ def _losses_beside(model: str) -> dict[str, Any]:
     path = source.folder / pretraining.PRUNED_LOSSES
     if not path.exists():
         return {}
-    beside = parse_json(read_bytes(path, _MOST), path, dict)
-    sparsities, at, losses = (entry(beside, name, list, path) for name in ("sparsities", "at", "losses"))
-    rows = [row for row in losses if isinstance(row, list) and len(row) == len(sparsities)]
-    numbers = [*sparsities, *(loss for row in rows for loss in row)]
-    fits = len(rows) == len(losses) == len(at) and all(type(number) in (int, float) for number in numbers)
-    if entry(beside, "weights", str, path) != source.weights or not fits:
+    with reading(path, "remove it"):
+        beside = json.loads(read_bytes(path, _MOST))
+        weights, sparsities, at, losses = (beside[name] for name in ("weights", "sparsities", "at", "losses"))
+    lists = all(isinstance(values, list) for values in (sparsities, at, losses))
+    rows = [row for row in losses if isinstance(row, list) and len(row) == len(sparsities)] if lists else []
+    numbers = [*sparsities, *(loss for row in rows for loss in row)] if lists else []
+    fits = lists and len(rows) == len(losses) == len(at) and all(type(number) in (int, float) for number in numbers)
+    if weights != source.weights or not fits:
         reason = "it was measured with other weights" if fits else "it holds no loss at each sparsity"
         raise InputError(f"{printable(path)} cannot be used ({reason}): remove it")
     return {"sparsities": sparsities, "at": at, "losses": losses}
