@@ -95,8 +95,8 @@ def feature_accuracy(measurement: Measurement) -> dict[str, Any]:
     for mask in levels.masks():
         mask.apply(model)  # what went at the sparsity before goes at this one, too
         features, test_features = (last_states(model, part.pixels, train.prepared)[0] for part in (train, test))
-        for reading, accuracy in (("knn", neighbours_accuracy), ("linear_probe", linear_accuracy)):
-            accuracies[reading].append(round(accuracy(features, classes, test_features, test_classes), 2))
+        for readout, accuracy in (("knn", neighbours_accuracy), ("linear_probe", linear_accuracy)):
+            accuracies[readout].append(round(accuracy(features, classes, test_features, test_classes), 2))
     commonest = Counter(test_classes.tolist()).most_common(1)[0][1]
     return {
         "sparsities": list(_SPARSITIES),
