@@ -12,7 +12,8 @@ import torch
 from essparse_lib import tasks
 from essparse_lib.errors import InputError
 from essparse_lib.sources import tiny
-from essparse_lib.sources.hub import Repository, mirror_folders, model_folder, read_columns, repository_folder
+from essparse_lib.sources.hub import Repository, mirror_folders, model_folder, repository_folder
+from essparse_lib.sources.parquet import Content, read_columns
 from essparse_lib.training import pictures
 from essparse_lib.training.texts import encode
 
@@ -27,6 +28,10 @@ def populate(hub, repository, source, kind="model"):
     (place / "refs").mkdir()
     (place / "refs" / "main").write_text(REVISION)
     return place / "snapshots" / REVISION
+
+
+IMAGES = {"image": Content.IMAGE, "label": Content.LABEL}
+PAIRS = {"sentence1": Content.TEXT, "sentence2": Content.TEXT, "label": Content.LABEL}
 
 
 @pytest.fixture
@@ -89,26 +94,20 @@ def test_a_populated_hub_cache_gives_a_model_that_reads_images(kind, hub, fresh_
     assert output.loss.isfinite()
 
 
-@pytest.mark.parametrize("without", [(), ("datasets",)])
-def test_images_come_as_the_bytes_of_their_files(without, hub, monkeypatch):
+def test_images_come_as_the_bytes_of_their_files(hub):
     populate(hub, "someone/images", tiny.folder(tiny.IMAGES), "dataset")
-    for name in without:
-        monkeypatch.setitem(sys.modules, name, None)
-    table, _ = read_columns(Repository("someone/images", REVISION, "dataset"), "colour", "test")
+    table, _ = read_columns(Repository("someone/images", REVISION, "dataset"), "colour", "test", IMAGES)
     assert {type(image) for image in table["image"]} == {bytes}
     assert all(image.startswith(b"\x89PNG") for image in table["image"])
     assert len(table["image"]) == len(table["label"]) == 128
     assert {type(label) for label in table["label"]} == {int}
 
 
-@pytest.mark.parametrize("without", [(), ("datasets",)])
-def test_a_damaged_file_of_rows_is_named(without, mirror, monkeypatch):
-    for name in without:
-        monkeypatch.setitem(sys.modules, name, None)
+def test_a_damaged_file_of_rows_is_named(mirror):
     (mirror / "someone/images/colour").mkdir(parents=True)
     (mirror / "someone/images/colour/test-00000-of-00001.parquet").write_bytes(b"PAR1 no more")
-    with pytest.raises(InputError, match="someone/images/colour/test cannot be read"):
-        read_columns(Repository("someone/images", REVISION, "dataset"), "colour", "test")
+    with pytest.raises(InputError, match=r"someone/images/colour/test-00000-of-00001\.parquet cannot be read"):
+        read_columns(Repository("someone/images", REVISION, "dataset"), "colour", "test", IMAGES)
 
 
 def test_a_pinned_revision_is_found_in_the_hub_cache(hub):
@@ -134,24 +133,13 @@ def test_the_variables_of_the_hub_alone_suffice(tmp_path):
 
 def test_a_populated_hub_cache_gives_the_rows_of_a_data_set(hub):
     populate(hub, "someone/glue", tiny.folder(tiny.DATASET), "dataset")
-    made_here, _ = read_columns(Repository(tiny.DATASET, tiny.REVISION, "dataset"), "rte", "validation")
-    table, origin = read_columns(Repository("someone/glue", REVISION, "dataset"), "rte", "validation")
+    made_here, _ = read_columns(Repository(tiny.DATASET, tiny.REVISION, "dataset"), "rte", "validation", PAIRS)
+    table, origin = read_columns(Repository("someone/glue", REVISION, "dataset"), "rte", "validation", PAIRS)
     assert table == made_here
     assert origin == f"hub someone/glue@{REVISION}"
 
 
-@pytest.mark.parametrize("config", ["sst2", "rte"])
-def test_rows_are_the_same_without_the_datasets_library(config, monkeypatch):
-    repository = Repository(tiny.DATASET, tiny.REVISION, "dataset")
-    table, _ = read_columns(repository, config, "train")
-    monkeypatch.setitem(sys.modules, "datasets", None)
-    plain, _ = read_columns(repository, config, "train")
-    assert plain == table
-    assert len(table["label"]) == 512
-    assert {type(label) for label in plain["label"]} == {int}
-
-
-def test_rows_in_several_files_are_joined_in_order(mirror, monkeypatch):
+def test_rows_in_several_files_are_joined_in_order(mirror):
     from pyarrow import parquet
 
     whole = parquet.read_table(tiny.folder(tiny.DATASET) / "sst2" / "train-00000-of-00001.parquet")
@@ -160,9 +148,8 @@ def test_rows_in_several_files_are_joined_in_order(mirror, monkeypatch):
         target = mirror / f"someone/glue/sst2/train-0000{part}-of-00002.parquet"
         parquet.write_table(whole.slice(start, stop - start), target)
     repository = Repository("someone/glue", REVISION, "dataset")
-    assert read_columns(repository, "sst2", "train")[0] == whole.to_pydict()
-    monkeypatch.setitem(sys.modules, "datasets", None)
-    assert read_columns(repository, "sst2", "train")[0] == whole.to_pydict()
+    columns = {"sentence": Content.TEXT, "label": Content.LABEL, "idx": Content.LABEL}
+    assert read_columns(repository, "sst2", "train", columns)[0] == whole.to_pydict()
 
 
 def test_a_mirror_is_tried_before_the_hub(mirror, hub, fresh_models):
@@ -203,7 +190,7 @@ def test_a_mirror_without_the_split_is_named(mirror):
     (mirror / "someone/glue/rte").mkdir(parents=True)
     (mirror / "someone/glue/README.md").write_text("glue")
     with pytest.raises(InputError, match=r"rte/validation-\*\.parquet"):
-        read_columns(Repository("someone/glue", REVISION, "dataset"), "rte", "validation")
+        read_columns(Repository("someone/glue", REVISION, "dataset"), "rte", "validation", PAIRS)
 
 
 @pytest.mark.parametrize("kind", ["model", "dataset"])

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import re
 import string
-import sys
 from collections import Counter
 
 import pyarrow as pa
@@ -140,7 +139,7 @@ def test_questions_that_cannot_be_answered_are_refused(change):
             source="",
             head="question-answering",
         )
-        with pytest.raises(InputError, match="'made' has 1 questions without a text, a context or an answer"):
+        with pytest.raises(InputError, match="'made' from .* has 1 questions without a text, a context or an answer"):
             task.splits()
 
 
@@ -244,10 +243,7 @@ def hub(tmp_path, monkeypatch):
     parquet.write_table(table.slice(1), place / "validation-00000-of-00001.parquet")
 
 
-@pytest.mark.parametrize("library", ["datasets", "pandas"])
-def test_squad_from_a_mirror_in_the_hubs_layout(library, hub, monkeypatch):
-    if library == "pandas":
-        monkeypatch.setitem(sys.modules, "datasets", None)
+def test_squad_from_a_mirror_in_the_hubs_layout(hub):
     splits = uncounted("squad-v1.1")
     rome = Question(
         id="b", question="Where?", context="Rome, on the Tiber", answers=(Answer("Tiber", 13), Answer("the Tiber", 9))

@@ -103,7 +103,7 @@ def test_labels_that_are_no_class_and_no_images_at_all_are_refused(train, fault)
         source="",
         head="",
     )
-    with pytest.raises(InputError, match=f"task 'made' has {fault}"):
+    with pytest.raises(InputError, match=f"task 'made' from a test has {fault}"):
         task.splits()
 
 
@@ -146,11 +146,8 @@ HUB = {
 }
 
 
-@pytest.mark.parametrize("without", [(), ("datasets",)])
 @pytest.mark.parametrize("name", HUB)
-def test_tasks_from_a_mirror_in_the_hubs_layout(name, without, mirror, monkeypatch):
-    for library in without:  # a bare GPU node
-        monkeypatch.setitem(sys.modules, library, None)
+def test_tasks_from_a_mirror_in_the_hubs_layout(name, mirror, monkeypatch):
     monkeypatch.setattr(
         vision, "_FASHION_DEB", Archive(package="absent", filename="absent_1.0_all.deb", sha256="0" * 64)
     )
@@ -229,20 +226,24 @@ def test_images_are_decoded_once_and_anew_when_the_source_changes(mirror, monkey
     assert len(list((empty_cache / "images").glob("cifar10-plain_text-train-*"))) == 2
 
 
-def test_a_damaged_cache_is_named(empty_cache):
+@pytest.mark.parametrize("damage", ["cut", "flip", "gone", "another"])
+def test_a_damaged_cache_is_made_anew(damage, empty_cache):
     content = "ab" * 32
     images = cached_images("made", content, some)
-    assert images.fingerprint() == some().fingerprint()
     file = empty_cache / "images" / "made-abababababababab" / "images.safetensors"
     assert file.stat().st_mode & 0o777 == 0o644
-    file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(InputError, match=r"images\.safetensors cannot be read .*: remove .*made-ab.* and run again"):
-        cached_images("made", content, some)
+    data = file.read_bytes()
+    if damage == "gone":
+        file.unlink()
+    else:
+        file.write_bytes({"cut": data[:100], "flip": data[:-1] + bytes([data[-1] ^ 1]), "another": b""}[damage])
+    assert cached_images("made", content, some).fingerprint() == images.fingerprint()
+    assert file.read_bytes() == data
 
 
 def test_an_empty_split_is_refused(mirror):
     cifar(mirror, [])
-    with pytest.raises(InputError, match="no images where image 0 of uoft-cs/cifar10|plain_text/train cannot be read"):
+    with pytest.raises(InputError, match=r"plain_text/train-00000-of-00001\.parquet has no rows"):
         uncounted("cifar10")
     with pytest.raises(InputError, match="no images where image 0 should be"):
         decode_images([], "RGB", lambda i: f"image {i}")

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
-from ..errors import InputError, one_line
+from ..errors import InputError
 from ..sources import tiny
 from ..sources.hub import Repository, repository_folder
+from ..sources.parquet import Content, batches, count_rows, texts
 from .corpus import Corpus
 
 
@@ -51,44 +51,24 @@ class Parquet:
         paths = sorted(local.glob(self.files))
         if not paths:
             raise InputError(f"{local} holds no {self.files}: complete the folder or remove it")
-        parquet = _reader()
-        try:
-            rows = sum(parquet.read_metadata(path).num_rows for path in paths)
-        except (OSError, ValueError) as error:  # Arrow's errors are of these types
-            raise _unreadable(local, self.files, error) from error
+        rows = sum(count_rows(path) for path in paths)
         if self.rows not in (None, rows):
             raise InputError(f"{self.files} from {origin} has {rows:,} rows, but must have {self.rows:,}: complete it")
-        documents = (" ".join(texts).strip() for texts in _runs(_texts(parquet, paths), self.joined))
+        documents = (" ".join(run).strip() for run in _runs(_texts(paths), self.joined))
         return (document for document in documents if document)
 
 
-def _texts(parquet: Any, paths: list[Path]) -> Iterator[str]:
+def _texts(paths: list[Path]) -> Iterator[str]:
     """Yield the rows of parquet files, a part of a row group at a time."""
     for path in paths:
-        try:
-            for batch in parquet.ParquetFile(path).iter_batches(batch_size=1024, columns=["text"]):
-                yield from (text or "" for text in batch.column(0).to_pylist())
-        except (OSError, ValueError, IndexError) as error:
-            raise _unreadable(path.parent, path.name, error) from error
+        for batch in batches(path, {"text": Content.TEXT}, nulls=True):
+            yield from (text or "" for text in texts(batch, "text", path))
 
 
 def _runs(texts: Iterator[str], length: int) -> Iterator[list[str]]:
     """Yield consecutive texts, ``length`` at a time."""
     while run := list(islice(texts, length)):
         yield run
-
-
-def _reader() -> Any:
-    """Return the library that reads parquet."""
-    try:
-        from pyarrow import parquet
-    except ImportError as missing:
-        raise InputError("this corpus is kept as parquet: pip install pyarrow") from missing
-    return parquet
-
-
-def _unreadable(folder: Path, name: str, error: Exception) -> InputError:
-    return InputError(f"{folder}/{name} cannot be read ({type(error).__name__}: {one_line(error)}): fetch it anew")
 
 
 _BOOKS = Parquet(

@@ -18,11 +18,11 @@ its tasks must not enter training corpora.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from ..sources.archives import Archive, read, read_all
+from ..sources.foreign import decode
 from ..tasks import Examples
 from ..tasks import packaged as tasks
 from . import dictionary, markdown
@@ -66,14 +66,14 @@ def essays() -> Iterator[str]:
     for name, data in read_all(_FAQ, "usr/share/doc/anarchism/markdown/", gunzip=True).items():
         page = name.removesuffix(".md.gz")
         if name.endswith(".md.gz") and page not in _LISTS and not page.endswith("con"):
-            yield from markdown.sections(data.decode("utf-8"))
+            yield from markdown.sections(decode(data, f"{name} in {_FAQ.filename}"))
 
 
 def glosses() -> Iterator[str]:
     """Yield WordNet's glosses: adjectives, adverbs, nouns, verbs."""
     for name, data in read_all(_WORDNET, "usr/share/wordnet/").items():
         if PurePosixPath(name).stem == "data":
-            yield from dictionary.glosses(data.decode("utf-8"))
+            yield from dictionary.glosses(decode(data, f"{name} in {_WORDNET.filename}"))
 
 
 def articles() -> Iterator[str]:
@@ -82,9 +82,9 @@ def articles() -> Iterator[str]:
     test = task.load().test
     assert isinstance(test, Examples)
     test_texts = {text for (text,) in test.texts}
-    for article in json.loads(read(tasks.WIKI, tasks.WIKI_SUMMARIES)).values():
-        if article["extract"].strip() not in test_texts:
-            yield dictionary.tidy(article["extract"])
+    for _, text in tasks.wiki_articles():
+        if text.strip() not in test_texts:
+            yield dictionary.tidy(text)
 
 
 def documents() -> Iterator[str]:

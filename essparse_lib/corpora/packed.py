@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from ..files import built, cache_folder
+from ..files import cache_folder
+from ..sources.sealed import sealed
 from .corpus import Corpus, fingerprint
 from .tokenizer import FORMAT, batches, tokenizer_folder
 
@@ -121,9 +122,10 @@ def pack(corpus: Corpus, vocabulary: int, length: int) -> Packed:
     if not isinstance(length, int) or length < 2:
         raise InputError(f"length {length!r} is not allowed: give a whole number from 2, such as 128")
     name = fingerprint(corpus, vocabulary, length, FORMAT, _FORMAT)
-    folder = built(cache_folder() / "corpora" / name, lambda target: _pack(corpus, vocabulary, length, target))
+    folder = sealed(cache_folder() / "corpora" / name, lambda target: _pack(corpus, vocabulary, length, target))
     facts = json.loads((folder / "facts.json").read_text())
-    train, held_out = (np.load(folder / f"{part}.npy", mmap_mode="r") for part in ("train", "held_out"))
+    # not np.load, which can read pickles
+    train, held_out = (np.lib.format.open_memmap(folder / f"{part}.npy", mode="r") for part in ("train", "held_out"))
     return Packed(tokenizer_folder=folder / "tokenizer", train=train, held_out=held_out, fingerprint=name, **facts)
 
 

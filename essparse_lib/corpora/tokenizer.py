@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import InputError
-from ..files import built, cache_folder
+from ..files import cache_folder
+from ..sources.sealed import sealed
 from .corpus import Corpus, fingerprint
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def tokenizer_folder(corpus: Corpus, vocabulary: int) -> Path:
             f"vocabulary {vocabulary!r} is not allowed: give a whole number from {len(SPECIAL) + 1} to {LARGEST:,}"
         )
     name = f"tokenizer-{fingerprint(corpus, vocabulary, FORMAT)}"
-    return built(cache_folder() / "corpora" / name, lambda target: _train(corpus, vocabulary, target))
+    return sealed(cache_folder() / "corpora" / name, lambda target: _train(corpus, vocabulary, target))
 
 
 def _train(corpus: Corpus, vocabulary: int, target: Path) -> None:

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import random
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, one_line
+import torch
+
+from ..errors import InputError, shown
 from ..pruning.calibration import calibration_windows, check_longest, longest_input
-from ..tasks.images import pillow
+from ..sources.foreign import read_bytes, read_text, reading
+from ..tasks.images import open_image, pillow
 from . import loading
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedModel
 
 #: Windows of a text, or images: 128, as in Wanda's and SparseGPT's papers.
 COUNT = 128
 #: Tokens in a window where nothing else is asked for: fewer than in the papers, so that a laptop can.
 LENGTH = 256
+#: The most bytes of a text, of an image's file, and the most pixels of an image that are read.
+MOST_TEXT, MOST_FILE, MOST_PIXELS = 16 * 2**20, 64 * 2**20, 32 * 10**6
+#: The most pixels that an image processor may make a side of an image.
+_LARGEST_SIDE = 4096
 _IMAGES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 
 
@@ -30,20 +38,25 @@ def text_windows(
     Args:
         model: the model that is to read them.
         name: its name here, its id on the hub, or its local folder: it has the tokenizer.
-        file: the text, in UTF-8.
+        file: the text, in UTF-8, of at most ``MOST_TEXT`` bytes: it is read whole.
         count: number of windows.
         length: tokens in each; None for 256, or for as many as the model takes if these are fewer.
         seed: of which windows are drawn.
 
     Raises:
-        InputError: the model has no tokenizer, takes fewer tokens than ``length``, or the text is too short.
+        InputError: the model has no tokenizer, takes fewer tokens than ``length``, or the file is no text, too long or
+            too short.
     """
     longest = longest_input(model)
     if length is not None:
         check_longest("length", length, longest, f"model {name!r}")
-    text = Path(file).read_text(encoding="utf-8", errors="replace")
+    text = read_text(file, MOST_TEXT)
     tokens = min(LENGTH, longest or LENGTH) if length is None else length
-    return calibration_windows(text, loading.tokenizer_of(name), count, tokens, seed)
+    tokenizer = loading.tokenizer_of(name)
+    try:
+        return calibration_windows(text, tokenizer, count, tokens, seed)
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from error
 
 
 def images(name: str, folder: Path, count: int = COUNT, seed: int = 0) -> dict[str, torch.Tensor]:
@@ -56,25 +69,62 @@ def images(name: str, folder: Path, count: int = COUNT, seed: int = 0) -> dict[s
         seed: of which images are drawn.
 
     Raises:
-        InputError: Pillow is not installed, the model has no image processor, or the folder has too few images or one
-            that cannot be read.
+        InputError: Pillow is not installed, the model has no image processor, the folder or one in it cannot be read,
+            or it has too few images or one that cannot be read or has more than ``MOST_PIXELS``.
     """
     from transformers import AutoImageProcessor
 
-    image_module = pillow()
-    files = sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in _IMAGES and path.is_file())
+    pillow()
+    files = _image_files(Path(folder))
     if len(files) < count:
         raise InputError(f"{folder} has {len(files)} images, fewer than {count}: give more, or ask for fewer (windows)")
     source = loading.locate(name)
-    try:
+    with reading(f"the image processor of model {name!r}", "name a model that has one"):
         processor = AutoImageProcessor.from_pretrained(source.folder, trust_remote_code=False)
-    except (OSError, ValueError, ImportError) as error:
-        raise InputError(f"model {name!r} has no image processor that can be read: {one_line(error)}") from error
-    pictures = []
+    _check_sizes(processor, name)
+    inputs: list[dict[str, torch.Tensor]] = []
     for path in random.Random(seed).sample(files, count):
-        try:
-            with image_module.open(path) as image:
-                pictures.append(image.convert("RGB"))
-        except Exception as error:  # Pillow's own, its codecs' and the system's
-            raise InputError(f"{path} cannot be read as an image: {one_line(error)}") from error
-    return dict(processor(images=pictures, return_tensors="pt"))
+        with open_image(read_bytes(path, MOST_FILE), str(path), MOST_PIXELS) as image:
+            picture = image if image.mode == "RGB" else image.convert("RGB")
+            with reading(path, f"the image processor of model {name!r} must be able to"):
+                inputs.append(
+                    dict(processor(images=[picture], return_tensors="pt"))
+                )  # one alone: photographs are large
+        _check_alike(inputs[0], inputs[-1], path)
+    return {key: torch.cat([each[key] for each in inputs]) for key in inputs[0]}
+
+
+def _image_files(folder: Path) -> list[Path]:
+    """Return the image files in a folder and the folders inside it, by their names' ends; pipes and links to none."""
+
+    def refuse(error: OSError) -> None:
+        raise InputError(f"{error.filename} cannot be read ({error.strerror}): name another folder")
+
+    paths = [Path(place) / name for place, _, names in os.walk(folder, onerror=refuse) for name in names]
+    return sorted(path for path in paths if path.suffix.lower() in _IMAGES and path.is_file())
+
+
+def _check_sizes(processor: Any, name: str) -> None:
+    """Check that an image processor makes no pictures that are too large for memory."""
+    sizes = (getattr(processor, setting, None) for setting in ("size", "crop_size", "pad_size"))
+    numbers = [number for size in sizes if size is not None for number in _numbers(size)]
+    if any(not 0 < number <= _LARGEST_SIDE for number in numbers):
+        raise InputError(
+            f"the image processor of model {name!r} makes images of {shown(numbers)} pixels: "
+            f"{_LARGEST_SIDE} are the most that are made"
+        )
+
+
+def _numbers(size: Any) -> list[float]:
+    """Return the numbers in the size that an image processor names, by whatever keys."""
+    values = (
+        size.values() if isinstance(size, Mapping) else vars(size).values() if hasattr(size, "__dict__") else [size]
+    )
+    return [value for value in values if isinstance(value, (int, float))]
+
+
+def _check_alike(first: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Check that what an image became has the shapes of what the first one did."""
+    shapes, others = ({key: tuple(values.shape) for key, values in each.items()} for each in (first, other))
+    if shapes != others:
+        raise InputError(f"{path} becomes {shown(others)}, the first image {shown(shapes)}: give images of one size")

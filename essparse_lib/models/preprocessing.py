@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError, one_line
+from ..errors import InputError, shown
+from ..sources.foreign import parse_json, read_bytes
 from ..wording import times_text
 
 #: Resamplings that torch has, by Pillow's numbers for them, which preprocessor_config.json uses.
 _RESAMPLINGS = {2: "bilinear", 3: "bicubic"}
+
+
+#: The most pixels of a side of an image, the largest number for a channel, and the most bytes of the file.
+_LARGEST_SIDE, _LARGEST_MEAN, _MOST = 4096, 1e6, 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,24 +55,27 @@ def read_preprocessing(config: Any, file: Path) -> Preprocessing:
         InputError: the file is missing or damaged, asks for a step that is not done here, or does not fit the
             configuration.
     """
-    preprocessor = _read_json(file)
+    preprocessor = parse_json(_read(file), file, dict)
     channels, image_size = getattr(config, "num_channels", 3), getattr(config, "image_size", None)
+    if channels not in (1, 3):
+        raise InputError(f"config.json has num_channels {shown(channels)}: only 1 and 3 are done")
     cropped = preprocessor.get("do_center_crop") and "crop_size" in preprocessor
     size = _pair(preprocessor["crop_size"] if cropped else preprocessor.get("size", image_size))
     if size is None:
         raise InputError(
-            f"{file.name} has size {preprocessor.get('size')!r}: give a number of pixels, or height and width"
+            f"{file.name} has size {shown(preprocessor.get('size'))}: give a number of pixels, or height and width, of "
+            f"at most {_LARGEST_SIDE}"
         )
     if image_size is not None and size != _pair(image_size):
         raise InputError(
-            f"{file.name} makes images of {times_text(size)}, but config.json takes {image_size}: correct one of them"
+            f"{file.name} makes images of {times_text(size)}, but config.json takes {shown(image_size)}: "
+            "correct one of them"
         )
-    resampling = _RESAMPLINGS.get(preprocessor.get("resample", 2))
-    if resampling is None:
-        raise InputError(
-            f"{file.name} has resample {preprocessor['resample']!r}: only 2 (bilinear) and 3 (bicubic) are done"
-        )
-    if not preprocessor.get("do_rescale", True) or abs(255 * preprocessor.get("rescale_factor", 1 / 255) - 1) > 1e-6:
+    resample = preprocessor.get("resample", 2)
+    if not _is_number(resample) or resample not in _RESAMPLINGS:
+        raise InputError(f"{file.name} has resample {shown(resample)}: only 2 (bilinear) and 3 (bicubic) are done")
+    factor = preprocessor.get("rescale_factor", 1 / 255)
+    if not (preprocessor.get("do_rescale", True) and _is_number(factor) and abs(255 * factor - 1) <= 1e-6):
         raise InputError(f"{file.name} wants pixels on another scale than 0 to 1, which is not done")
     normalizes = preprocessor.get("do_normalize", True)
     mean = _per_channel(preprocessor.get("image_mean", 0.5) if normalizes else 0.0, channels, "image_mean")
@@ -78,21 +86,15 @@ def read_preprocessing(config: Any, file: Path) -> Preprocessing:
         patch=_pair(getattr(config, "patch_size", None)) or (1, 1),
         mean=mean,
         std=std,
-        resampling=resampling,
+        resampling=_RESAMPLINGS[int(resample)],
     )
 
 
-def _read_json(file: Path) -> dict[str, Any]:
-    """Return the object in a JSON file."""
-    try:
-        content = json.loads(file.read_bytes())
-    except FileNotFoundError as error:
-        raise InputError(f"{file} is missing, which says what the model wants of its pixels") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{file} cannot be read: {one_line(error)}") from error
-    if not isinstance(content, dict):
-        raise InputError(f"{file} cannot be read: it is no JSON object")
-    return content
+def _read(file: Path) -> bytes:
+    """Return the bytes of the file."""
+    if not file.exists():
+        raise InputError(f"{file} is missing, which says what the model wants of its pixels")
+    return read_bytes(file, _MOST)
 
 
 def _pair(size: Any) -> tuple[int, int] | None:
@@ -100,16 +102,26 @@ def _pair(size: Any) -> tuple[int, int] | None:
     if isinstance(size, Mapping):
         size = size.get("shortest_edge") or [size.get("height"), size.get("width")]
     height, width = size if isinstance(size, (list, tuple)) and len(size) == 2 else (size, size)
-    return (height, width) if isinstance(height, int) and isinstance(width, int) and min(height, width) > 0 else None
+    if not (type(height) is int and type(width) is int):
+        return None
+    return (height, width) if min(height, width) > 0 and max(height, width) <= _LARGEST_SIDE else None
+
+
+def _is_number(value: Any) -> bool:
+    """Return whether a value of JSON is a finite number."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < math.inf
 
 
 def _per_channel(values: Any, channels: int, name: str) -> tuple[float, ...]:
     """Return one number a channel, from as many or from one for all."""
-    numbers = tuple(map(float, values if isinstance(values, (list, tuple)) else [values]))
-    if len(numbers) == 1:
-        numbers *= channels
-    if len(numbers) != channels or (name == "image_std" and not min(numbers) > 0):
+    listed = list(values) if isinstance(values, (list, tuple)) else [values]
+    if len(listed) == 1:
+        listed *= channels
+    numbers = [float(value) if _is_number(value) and abs(value) < _LARGEST_MEAN else math.nan for value in listed]
+    if len(numbers) != channels or not all(
+        number > 0 if name == "image_std" else number == number for number in numbers
+    ):
         raise InputError(
-            f"preprocessor_config.json has {name} {values!r}: give {channels} numbers, of image_std above 0"
+            f"preprocessor_config.json has {name} {shown(values)}: give {channels} numbers, of image_std above 0"
         )
-    return numbers
+    return tuple(numbers)

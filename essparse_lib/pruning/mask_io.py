@@ -7,19 +7,23 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
-from ..errors import InputError, one_line, suggestion
+from ..errors import InputError, shown, suggestion
 from ..files import writing
+from ..sources.foreign import reading, regular_file
 from .absent import misfit
 from .masks import Mask
 
 #: The one metadata entry of a mask's file (a single one, since safetensors writes several in no fixed order).
 _ENTRY = "essparse_mask"
+#: Dimensions that a weight may have, and letters of its name that messages show.
+_MOST_DIMENSIONS, _LONGEST_NAME = 16, 200
 
 
 def save_mask(mask: Mask, weights: Mapping[str, torch.Tensor], path: Path) -> None:
@@ -46,7 +50,7 @@ def save_mask(mask: Mask, weights: Mapping[str, torch.Tensor], path: Path) -> No
     """
     shapes, packed = [], {}
     for name, kept in mask.keep.items():
-        _check(name, kept, weights, "the mask is not of these weights")
+        _check(name, kept.shape, weights, "the mask is not of these weights")
         shapes.append([name, list(kept.shape)])
         packed[name] = torch.from_numpy(np.packbits(kept.cpu().flatten().numpy()))
     covered = {name: weights[name] for name in packed}
@@ -79,30 +83,49 @@ def load_mask(path: Path, weights: Mapping[str, torch.Tensor] | None = None) -> 
     >>> trained_since.keep["w"].tolist()
     [False, True]
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = json.loads((file.metadata() or {})[_ENTRY])
-            packed = {name: file.get_tensor(name) for name, _ in metadata["shapes"]}
-        if _checksum(metadata["shapes"], packed) != metadata["mask_sha256"]:
-            raise ValueError("its bits are not those that were written")
-        keep = {name: _unpack(packed[name], shape) for name, shape in metadata["shapes"]}
-        weights_sha256 = metadata["weights_sha256"]
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or one_line(error)}") from error
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise InputError(
-            f"{path} is no mask's file, or a damaged one ({one_line(error)}); save the mask again"
-        ) from error
+    hint = "it is no mask's file, or a damaged one; save the mask again"
+    with reading(path, hint), safe_open(regular_file(path), framework="pt") as file:
+        metadata = json.loads((file.metadata() or {})[_ENTRY])
+        packed = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no dictionary)
+    fault = _fault(metadata, packed)
+    if fault:
+        raise InputError(f"{path} cannot be read ({fault}): {hint}")
+    shapes = {name: torch.Size(shape) for name, shape in metadata["shapes"]}
     if weights is not None:
         complaint = f"the mask in {path} was made for other weights"
-        for name, kept in keep.items():
-            _check(name, kept, weights, complaint)
-        if weights_fingerprint({name: weights[name] for name in keep}) != weights_sha256:
+        for name, shape in shapes.items():
+            _check(name, shape, weights, complaint)
+        if weights_fingerprint({name: weights[name] for name in shapes}) != metadata["weights_sha256"]:
             raise InputError(
                 f"{complaint}: names and shapes are the same, values differ (if they were trained since, load the mask "
                 "without naming weights)"
             )
-    return Mask(keep)
+    return Mask({name: _unpack(packed[name], shape) for name, shape in shapes.items()})
+
+
+def _fault(metadata: Any, packed: Mapping[str, torch.Tensor]) -> str:
+    """Return what is wrong in a mask's file, in words; nothing if its metadata and its bits are those of a mask."""
+    shapes = metadata.get("shapes") if isinstance(metadata, dict) else None
+    if not isinstance(shapes, list) or not all(map(_is_shape, shapes)):
+        return "its metadata have no names and shapes"
+    if sorted(name for name, _ in shapes) != sorted(packed):
+        return "its metadata name other weights than it holds"
+    for name, shape in shapes:
+        size, bits = math.prod(shape), packed[name]
+        if bits.dtype != torch.uint8 or bits.dim() != 1 or len(bits) != -(-size // 8):
+            return f"{bits.numel()} numbers of {bits.dtype} for the {size} bits of {shown(name)}"
+    if _checksum(shapes, packed) != metadata.get("mask_sha256"):
+        return "its bits are not those that were written"
+    return "" if isinstance(metadata.get("weights_sha256"), str) else "it does not say for which weights it was made"
+
+
+def _is_shape(entry: Any) -> bool:
+    """Return whether an entry of a file's metadata is a name with a shape of few dimensions and below 2⁴⁸ numbers."""
+    if not (isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], str) and isinstance(entry[1], list)):
+        return False
+    _, shape = entry
+    sizes_fit = len(shape) <= _MOST_DIMENSIONS and all(type(size) is int and 0 <= size < 2**48 for size in shape)
+    return sizes_fit and math.prod(shape) < 2**48
 
 
 def weights_fingerprint(weights: Mapping[str, torch.Tensor]) -> str:
@@ -138,13 +161,13 @@ def mask_from_zeros(weights: Mapping[str, torch.Tensor]) -> Mask:
     return Mask({name: weight.detach() != 0 for name, weight in weights.items()})
 
 
-def _check(name: str, kept: torch.Tensor, weights: Mapping[str, torch.Tensor], complaint: str) -> None:
+def _check(name: str, shape: torch.Size, weights: Mapping[str, torch.Tensor], complaint: str) -> None:
     """Check that a weight exists and has the shape of its mask."""
-    weight = weights.get(name)
+    weight, shown_name = weights.get(name), name[:_LONGEST_NAME]
     if weight is None:
-        raise misfit(name, kept.shape, "no such weight", suggestion(name, weights), complaint)
-    if weight.shape != kept.shape:
-        raise misfit(name, kept.shape, f"shape {tuple(weight.shape)}", complaint=complaint)
+        raise misfit(shown_name, shape, "no such weight", suggestion(name, weights), complaint)
+    if weight.shape != shape:
+        raise misfit(shown_name, shape, f"shape {tuple(weight.shape)}", complaint=complaint)
 
 
 def _checksum(shapes: list[list], packed: Mapping[str, torch.Tensor]) -> str:
@@ -152,10 +175,7 @@ def _checksum(shapes: list[list], packed: Mapping[str, torch.Tensor]) -> str:
     return hashlib.sha256(json.dumps([shapes, weights_fingerprint(packed)]).encode()).hexdigest()
 
 
-def _unpack(packed: torch.Tensor, shape: list[int]) -> torch.Tensor:
+def _unpack(packed: torch.Tensor, shape: torch.Size) -> torch.Tensor:
     """Return a packed mask as a boolean tensor of a shape."""
-    size = math.prod(shape)
-    if packed.dtype != torch.uint8 or packed.numel() != -(-size // 8):
-        raise ValueError(f"{packed.numel()} numbers of {packed.dtype} for {size} bits")
-    bits = np.unpackbits(packed.numpy(), count=size)
+    bits = np.unpackbits(packed.numpy(), count=shape.numel())
     return torch.from_numpy(bits.view(np.bool_).reshape(shape))

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from .. import environment
 from ..errors import InputError
 from ..files import cache_folder, locked, sha256_of_files, writing
+from ..sources.foreign import reading, regular_file
 from ..specs.spec import digest
 from ..specs.trial import Trial
 from .provenance import made_by
@@ -101,19 +102,19 @@ def _code() -> str:
 
 def _read(path: Path) -> Tuned | None:
     """Return the weights in a file; None if there is none, or a damaged one."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
     try:
-        with safe_open(path, "pt") as file:
-            names = file.keys()
-            state = {name: file.get_tensor(name) for name in names}
-            notes = json.loads(file.metadata()["notes"])
-        if _checksum(state, notes["losses"]) != notes["sha256"]:
-            return None
-        os.utime(path)  # those that were not used for longest go first
-        return Tuned(state, notes["losses"])
-    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        with reading(path), safe_open(regular_file(path), "pt") as file:
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no dictionary)
+            notes = json.loads((file.metadata() or {})["notes"])
+            losses, written = [float(loss) for loss in notes["losses"]], notes["sha256"]
+    except InputError:  # the training is done again
         return None
+    if _checksum(state, losses) != written:
+        return None
+    os.utime(path)  # those that were not used for longest go first
+    return Tuned(state, losses)
 
 
 def _keep(tuned: Tuned, path: Path) -> None:

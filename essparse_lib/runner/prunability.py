@@ -13,9 +13,10 @@ from collections.abc import Callable, Hashable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, one_line
+from ..errors import InputError
 from ..models import loading
 from ..records.pretrained import PRETRAINED, SCALE_OF
+from ..sources.foreign import read_bytes, reading
 from ..specs.measurement import Measurement, MeasurementKind
 from ..specs.pretraining import Pretraining, TextPretraining
 from ..specs.tasks import Head
@@ -24,6 +25,8 @@ from . import pretraining, workbench
 if TYPE_CHECKING:
     from ..training.pictures import EncodedImages
 
+#: The most bytes of a file of losses that are read.
+_MOST = 2**20
 #: At most so many training and so many test images: as many as fine-tunings at lab scale have.
 _IMAGES = 2000
 
@@ -92,8 +95,8 @@ def feature_accuracy(measurement: Measurement) -> dict[str, Any]:
     for mask in levels.masks():
         mask.apply(model)  # what went at the sparsity before goes at this one, too
         features, test_features = (last_states(model, part.pixels, train.prepared)[0] for part in (train, test))
-        for reading, accuracy in (("knn", neighbours_accuracy), ("linear_probe", linear_accuracy)):
-            accuracies[reading].append(round(accuracy(features, classes, test_features, test_classes), 2))
+        for readout, accuracy in (("knn", neighbours_accuracy), ("linear_probe", linear_accuracy)):
+            accuracies[readout].append(round(accuracy(features, classes, test_features, test_classes), 2))
     commonest = Counter(test_classes.tolist()).most_common(1)[0][1]
     return {
         "sparsities": list(_SPARSITIES),
@@ -138,15 +141,19 @@ def _losses_beside(model: str) -> dict[str, Any]:
     """
     source = loading.locate(model)
     path = source.folder / pretraining.PRUNED_LOSSES
-    try:
-        losses = json.loads(path.read_bytes())
-        if losses["weights"] != source.weights:
-            raise ValueError("it was measured with other weights")
-        return {name: losses[name] for name in ("sparsities", "at", "losses")}
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except (KeyError, OSError, TypeError, ValueError) as error:
-        raise InputError(f"{path} cannot be used ({one_line(error)}): remove it") from error
+    with reading(path, "remove it"):
+        beside = json.loads(read_bytes(path, _MOST))
+        weights, sparsities, at, losses = (beside[name] for name in ("weights", "sparsities", "at", "losses"))
+    lists = all(isinstance(values, list) for values in (sparsities, at, losses))
+    rows = [row for row in losses if isinstance(row, list) and len(row) == len(sparsities)] if lists else []
+    numbers = [*sparsities, *(loss for row in rows for loss in row)] if lists else []
+    fits = lists and len(rows) == len(losses) == len(at) and all(type(number) in (int, float) for number in numbers)
+    if weights != source.weights or not fits:
+        reason = "it was measured with other weights" if fits else "it holds no loss at each sparsity"
+        raise InputError(f"{path} cannot be used ({reason}): remove it")
+    return {"sparsities": sparsities, "at": at, "losses": losses}
 
 
 def _losses_of_weights(model: str) -> dict[str, Any]:

@@ -15,11 +15,12 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 
 from ..errors import InputError, one_line
-from ..files import built, cache_folder, disk_refuses, locked, sha256, writable
+from ..files import cache_folder, disk_refuses, locked, sha256, writable
 from ..temporaries import temporary_folder
 from .downloads import download_from_python_indexes, download_with_apt
 from .members import members, tar_members
 from .reading import Reading, gunzipped
+from .sealed import sealed
 
 #: The most bytes that an archive may have, and unpack to, where nothing else is said.
 _MOST_BYTES = 2 * 2**30
@@ -204,4 +205,4 @@ def extract(archive: Archive, prefix: str) -> Path:
         if not any(target.iterdir()):
             raise InputError(f"{archive.filename} has nothing under {prefix!r}")
 
-    return built(folder, unpack)
+    return sealed(folder, unpack)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from .. import environment
-from ..errors import InputError, one_line
+from ..errors import InputError
 from ..files import disk_refuses
 from . import tiny
 
@@ -130,56 +129,3 @@ def parquet_files(repository: Repository, config: str, split: str) -> tuple[list
     if not files:
         raise InputError(f"{local} holds no {config}/{split}-*.parquet: complete the folder or remove it")
     return files, origin
-
-
-def read_columns(repository: Repository, config: str, split: str) -> tuple[dict[str, list], str]:
-    """Return one split of a data set that the hub holds as parquet, as columns.
-
-    Args:
-        repository: the data set's repository.
-        config: name of a configuration: a folder of the repository.
-        split: name of a split, such as ``train``.
-
-    Returns:
-        The values by column, images as the bytes of their files; and where the data come from, in words.
-
-    Raises:
-        InputError: the data set, the configuration or the split cannot be had or read.
-    """
-    files, origin = parquet_files(repository, config, split)
-    try:
-        import datasets
-    except ImportError:  # a bare GPU node: parquet is read by pandas there
-        try:
-            import pandas
-            import pyarrow  # noqa: F401  (what pandas reads parquet with)
-        except ImportError as missing:
-            hint = "pip install datasets, or pandas and pyarrow"
-            raise InputError(f"{repository.id} is kept as parquet: {hint}") from missing
-        with _errors_reported(files[0].parent / split):
-            table = pandas.concat([pandas.read_parquet(f) for f in files])
-        return {name: _plain(table[name].tolist()) for name in table.columns}, origin
-    datasets.disable_progress_bars()
-    with _errors_reported(files[0].parent / split):
-        data = datasets.load_dataset("parquet", data_files=[str(f) for f in files], split="train")
-    for name, feature in data.features.items():
-        if isinstance(feature, datasets.Image):
-            data = data.cast_column(name, datasets.Image(decode=False))
-    return {name: _plain(list(data[name])) for name in data.column_names}, origin
-
-
-@contextmanager
-def _errors_reported(path: Path) -> Iterator[None]:
-    """Turn any error in reading files into one InputError that names their path."""
-    try:
-        yield
-    except Exception as error:  # of the library, of Arrow, or of the system
-        reason = f"{type(error).__name__}: {one_line(error)}"
-        raise InputError(f"{path} cannot be read ({reason})") from error
-
-
-def _plain(values: list) -> list:
-    """Return a column's values; of images, which come as bytes and a name, the bytes alone."""
-    if values and isinstance(values[0], dict) and set(values[0]) == {"bytes", "path"}:
-        return [image["bytes"] for image in values]
-    return values

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import unknown
-from ..files import built, cache_folder
+from ..files import cache_folder
 from . import tiny_data, tiny_models
+from .sealed import sealed
 
 OWNER = "essparse"
 DATASET = f"{OWNER}/tiny-glue"
@@ -48,4 +49,4 @@ def folder(repository: str) -> Path:
     if repository not in _MAKERS:
         raise unknown("tiny repository", repository, _MAKERS)
     target = cache_folder() / f"tiny-{REVISION}" / repository
-    return built(target, _MAKERS[repository])
+    return sealed(target, _MAKERS[repository])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 from ..sources import tiny
-from ..sources.hub import Repository, read_columns
+from ..sources.hub import Repository
+from ..sources.parquet import Content, read_columns
 from .task import Examples, Splits, Task, hold_out_test
 
 _GLUE = Repository("nyu-mll/glue", "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c", "dataset")
@@ -14,9 +15,10 @@ _TINY = Repository(tiny.DATASET, tiny.REVISION, "dataset")
 
 def _examples(repository: Repository, config: str, columns: tuple[str, ...], split: str) -> tuple[Examples, str]:
     """Return the examples of a split and their origin; ``columns`` hold the one text or the two of an example."""
-    table, origin = read_columns(repository, config, split)
+    contents = {**dict.fromkeys(columns, Content.TEXT), "label": Content.LABEL}
+    table, origin = read_columns(repository, config, split, contents)
     texts = list(zip(*(table[column] for column in columns), strict=True))
-    return Examples(texts, [int(label) for label in table["label"]]), origin
+    return Examples(texts, table["label"]), origin
 
 
 def _load(repository: Repository, config: str, columns: tuple[str, ...], test_split: str) -> Splits:

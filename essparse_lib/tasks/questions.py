@@ -78,5 +78,10 @@ class Questions:
 
     def fault(self, classes: int) -> str:
         """Return what makes the questions unfit, in words: parts that are missing. Classes do not matter."""
+        if not self.items:
+            return "no questions"
         incomplete = sum(not (q.question and q.context.strip() and q.answers) for q in self.items)
-        return f"{incomplete} questions without a text, a context or an answer" if incomplete else ""
+        outside = sum(not 0 <= answer.start < len(q.context) for q in self.items for answer in q.answers)
+        if incomplete:
+            return f"{incomplete} questions without a text, a context or an answer"
+        return f"{outside} answers that begin outside of their context" if outside else ""

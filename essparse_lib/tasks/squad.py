@@ -7,18 +7,23 @@ of their texts is one of SQuAD's.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
+from ..errors import InputError
 from ..sources import tiny
-from ..sources.hub import Repository, read_columns
+from ..sources.foreign import entry, parse_json, read_bytes
+from ..sources.hub import Repository
+from ..sources.parquet import Content, read_columns
 from . import bigbench
 from .questions import Answer, Question, Questions
 from .task import Splits, Task
 
 _SQUAD = Repository("rajpurkar/squad", "7b6d24c440a36b6815f21b70d25016731768db1f", "dataset")
 _TINY = Repository(tiny.QUESTIONS, tiny.REVISION, "dataset")
+_COLUMNS = {**dict.fromkeys(("id", "question", "context"), Content.TEXT), "answers": Content.ANSWERS}
+#: The most bytes of a file of questions that are read: the largest has 6 MB.
+_MOST = 64 * 2**20
 _SHIFTS = ("new_wiki_v1.0.json", "nyt_v1.0.json", "amazon_reviews_v1.0.json", "reddit_v1.0.json")
 
 
@@ -35,12 +40,15 @@ def _shifts() -> Splits:
 def _read(path: Path) -> list[Question]:
     """Return the questions of a file in the format of SQuAD v1.1."""
     questions = []
-    for article in json.loads(path.read_bytes())["data"]:
-        for paragraph in article["paragraphs"]:
-            for entry in paragraph["qas"]:
-                texts = [answer["text"] for answer in entry["answers"]]
-                starts = [answer["answer_start"] for answer in entry["answers"]]
-                questions.append(_question(entry["id"], entry["question"], paragraph["context"], texts, starts))
+    for article in entry(parse_json(read_bytes(path, _MOST), path, dict), "data", list, path):
+        for paragraph in entry(article, "paragraphs", list, path):
+            context = entry(paragraph, "context", str, path)
+            for asked in entry(paragraph, "qas", list, path):
+                name, question = (entry(asked, key, str, path) for key in ("id", "question"))
+                answers = entry(asked, "answers", list, path)
+                texts = [entry(answer, "text", str, path) for answer in answers]
+                starts = [entry(answer, "answer_start", int, path) for answer in answers]
+                questions.append(_question(name, question, context, texts, starts, path))
     return questions
 
 
@@ -48,10 +56,10 @@ def _from_hub(repository: Repository) -> Splits:
     """Return the questions of a repository in the hub's layout."""
 
     def questions(split: str) -> tuple[Questions, str]:
-        table, origin = read_columns(repository, "plain_text", split)
-        columns = zip(table["id"], table["question"], table["context"], table["answers"], strict=True)
+        table, origin = read_columns(repository, "plain_text", split, _COLUMNS)
+        columns = zip(*(table[name] for name in _COLUMNS), strict=True)
         items = [
-            _question(name, question, context, answers["text"], answers["answer_start"])
+            _question(name, question, context, answers["text"], answers["answer_start"], repository.id)
             for name, question, context, answers in columns
         ]
         return Questions(items), origin
@@ -61,9 +69,14 @@ def _from_hub(repository: Repository) -> Splits:
     return Splits(train, test, origin)
 
 
-def _question(name: str, question: str, context: str, texts: Iterable[str], starts: Iterable[int]) -> Question:
+def _question(
+    name: str, question: str, context: str, texts: Sequence[str], starts: Sequence[int], source: object
+) -> Question:
+    """Return a question of a source, which messages name."""
+    if len(texts) != len(starts):
+        raise InputError(f"{source} has {len(texts)} answers but {len(starts)} positions for a question: fetch it anew")
     # some questions have blanks around them, which byte-level tokenizers would count
-    answers = (Answer(text, int(start)) for text, start in zip(texts, starts, strict=True))
+    answers = (Answer(text, start) for text, start in zip(texts, starts, strict=True))
     return Question(id=name, question=question.strip(), context=context, answers=tuple(answers))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self, TypeVar
 
-from ..errors import InputError
+from ..errors import InputError, shown
 from ..specs import tasks
 from ..specs.tasks import Head
 
@@ -66,9 +66,8 @@ class Examples:
         return [hash_text("\n".join(texts)) for texts in self.texts]
 
     def fault(self, classes: int) -> str:
-        """Return what makes the examples unfit for so many classes, in words: labels that are no class."""
-        out_of_range = sorted(set(self.labels) - set(range(classes)))
-        return f"labels {out_of_range}; they must lie in 0 to {classes - 1}" if out_of_range else ""
+        """Return what makes the examples unfit for so many classes, in words: none, or labels that are no class."""
+        return labels_fault(self.labels, classes) if self.labels else "no examples"
 
 
 @dataclass(frozen=True)
@@ -159,7 +158,9 @@ class Task:
             )
         for part in (splits.train, splits.test):
             if fault := part.fault(len(self.classes)):
-                raise InputError(f"task {self.name!r} has {fault}")
+                raise InputError(
+                    f"task {self.name!r} from {splits.origin} has {fault}: the source is not the pinned one"
+                )
         return splits
 
     def _with_held_out(self, held_out: int) -> Splits:
@@ -217,6 +218,16 @@ def fixed_part(examples: _Data, limit: int | None) -> _Data:
     if limit is None or limit >= len(examples):
         return examples
     return examples.take(sorted(_order(examples.keys())[:limit]))
+
+
+def labels_fault(labels: Iterable[int], classes: int) -> str:
+    """Return which labels are not the number of one of so many classes, in words; empty if all are.
+
+    >>> labels_fault([0, 1, 2, -1], classes=2)
+    'labels [-1, 2]; they must lie in 0 to 1'
+    """
+    out_of_range = sorted(set(labels) - set(range(classes)))
+    return f"labels {shown(out_of_range)}; they must lie in 0 to {classes - 1}" if out_of_range else ""
 
 
 def fingerprint_rows(rows: Iterable[tuple[str, ...]]) -> str:

@@ -8,11 +8,13 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from ..errors import InputError, one_line
+from ..errors import InputError, shown
 from ..files import sha256_of_files
 from ..sources import tiny
 from ..sources.archives import Archive, read, read_all
-from ..sources.hub import Repository, parquet_files, read_columns
+from ..sources.foreign import reading
+from ..sources.hub import Repository, parquet_files
+from ..sources.parquet import Content, read_columns
 from .images import Images, cached_images, decode_images
 from .task import Splits, Task, hold_out_test
 
@@ -77,10 +79,12 @@ def _from_hub(
         files, origin = parquet_files(repository, config, split)
 
         def read_rows() -> Images:
-            encoded, labels = (read_columns(repository, config, split)[0][column] for column in columns)
+            contents = dict(zip(columns, (Content.IMAGE, Content.LABEL), strict=True))
+            encoded, labels = read_columns(repository, config, split, contents)[0].values()
             source = f"{repository.id}, {config}/{split}"
             pixels = decode_images(encoded, mode, lambda position: f"image {position} of {source}", converted)
-            return Images(pixels, np.array(labels, dtype=np.int64))
+            with reading(source):  # a number may be too large
+                return Images(pixels, np.array(labels, dtype=np.int64))
 
         name = f"{PurePosixPath(repository.id).name}-{config}-{split}"
         return cached_images(name, sha256_of_files(files), read_rows), origin
@@ -108,27 +112,25 @@ def _fashion_mnist() -> Splits:
 
 def _idx(part: str) -> Images:
     """Return one part of Fashion-MNIST, whose files have the format of MNIST."""
-    pixels, labels = (
-        _idx_array(f"usr/share/datasets/fashion-mnist/{part}-{values}-ubyte.gz")
-        for values in ("images-idx3", "labels-idx1")
-    )
+    folder = "usr/share/datasets/fashion-mnist"
+    pixels = _idx_array(f"{folder}/{part}-images-idx3-ubyte.gz", dimensions=3)
+    labels = _idx_array(f"{folder}/{part}-labels-idx1-ubyte.gz", dimensions=1)
+    if len(pixels) != len(labels):
+        raise InputError(f"{_FASHION_DEB.filename} has {len(pixels)} images but {len(labels)} labels in {part}")
     return Images(pixels[:, None], labels.astype(np.int64))
 
 
-def _idx_array(member: str) -> np.ndarray:
+def _idx_array(member: str, dimensions: int) -> np.ndarray:
     """Return a file in MNIST's format as an array: a magic number, big-endian sizes, then a byte a value."""
-    try:
-        data = read(_FASHION_DEB, member, gunzip=True)
-        zeros, kind, dimensions = int.from_bytes(data[:2]), data[2], data[3]
-        shape = np.frombuffer(data, ">u4", dimensions, offset=4).tolist()
-        values = np.frombuffer(data, np.uint8, offset=4 + 4 * dimensions)
-        if zeros or kind != 8 or len(values) != math.prod(shape):
-            raise ValueError("no unsigned bytes of the size that is stated")
-        return values.reshape(shape)
-    except (IndexError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{member} in {_FASHION_DEB.filename} is not in the IDX format: {one_line(error)}") from error
+    name = f"{member} in {_FASHION_DEB.filename}"
+    data = read(_FASHION_DEB, member, gunzip=True)
+    start = 4 + 4 * dimensions
+    shape = [int.from_bytes(data[place : place + 4]) for place in range(4, start, 4)]
+    if data[:4] != bytes([0, 0, 8, dimensions]) or len(data) != start + math.prod(shape):
+        raise InputError(
+            f"{name} is not in the IDX format: no unsigned bytes of the size that is stated; fetch it anew"
+        )
+    return np.frombuffer(data, np.uint8, offset=start).reshape(shape)
 
 
 def _elpv() -> Splits:
@@ -138,16 +140,33 @@ def _elpv() -> Splits:
 def _cells() -> Images:
     """Return the solar cells, imaged under current; defective are those with a probability of 2/3 or 1 by experts."""
     members = read_all(_ELPV, "elpv_dataset/data/")
-    table = [line.split() for line in members["labels.csv"].decode().splitlines() if line.strip()]
-    names, probabilities = [row[0] for row in table], np.array([float(row[1]) for row in table])
+    names, probabilities = _rows(members.get("labels.csv", b""))
     pixels = decode_images(
         [members.get(name) for name in names], "L", lambda position: f"{names[position]} in {_ELPV.filename}"
     )
     images, channels, height, width = pixels.shape
     step = _ELPV_SHRUNK
+    if height % step or width % step:
+        raise InputError(f"{_ELPV.filename} has images of {width} × {height} pixels, which {step} must divide")
     blocks = pixels.reshape(images, channels, height // step, step, width // step, step)
     means = (blocks.sum((3, 5), dtype=np.uint16) + step**2 // 2) // step**2  # to the nearest
-    return Images(means.astype(np.uint8), (probabilities >= 0.5).astype(np.int64))
+    return Images(means.astype(np.uint8), (np.array(probabilities) >= 0.5).astype(np.int64))
+
+
+def _rows(table: bytes) -> tuple[list[str], list[float]]:
+    """Return the names of the solar cells' files, and how probable it is that the cell is defective."""
+    names, probabilities = [], []
+    for line in table.decode(errors="replace").splitlines():
+        name, probability, *_ = (*line.split(), "", "")
+        if name:
+            with reading(f"labels.csv in {_ELPV.filename}"):
+                names.append(name)
+                probabilities.append(float(probability))
+            if not 0 <= probabilities[-1] <= 1:  # nor NaN
+                raise InputError(f"labels.csv in {_ELPV.filename} has probability {shown(probability)}: fetch it anew")
+    if not names:
+        raise InputError(f"labels.csv in {_ELPV.filename} names no images: fetch it anew")
+    return names, probabilities
 
 
 TASKS = (

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import nn
 
-from ..errors import InputError, one_line
+from ..errors import InputError
 from ..files import writing
+from ..pruning.mask_io import weights_fingerprint
+from ..sources.foreign import reading, regular_file
 from .loop import TrainingState
+
+_HINT = "it is damaged or of an earlier version, move it away, and the training begins anew"
+#: What AdamW keeps for each parameter: the number of its steps, and two tensors like it.
+_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 def save_state(state: TrainingState, notes: dict[str, Any], path: Path) -> None:
@@ -35,7 +42,8 @@ def save_state(state: TrainingState, notes: dict[str, Any], path: Path) -> None:
         for moment, value in state.optimizer.state.get(parameter, {}).items():
             tensors[f"optimizer/{moment}/{name}"] = value
     tensors["losses"] = torch.tensor(state.losses, dtype=torch.float32)
-    data = save({name: t.cpu().contiguous() for name, t in tensors.items()}, {"notes": json.dumps(notes)})
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+    data = save(tensors, {"notes": json.dumps({"notes": notes, **_checksums(tensors, notes)})})
     with writing(path) as file:
         file.write(data)
 
@@ -48,11 +56,17 @@ def read_notes(path: Path) -> dict[str, Any] | None:
     """
     if not path.exists():
         return None
-    try:
-        with safe_open(path, "pt") as file:
-            return json.loads(file.metadata()["notes"])
-    except (OSError, SafetensorError, TypeError, KeyError, ValueError) as error:
-        raise _damaged(path, error) from error
+    with reading(path, _HINT), safe_open(regular_file(path), "pt") as file:
+        return _checked_notes(file, path)["notes"]
+
+
+def _checked_notes(file: Any, path: Path) -> dict[str, Any]:
+    """Return what a checkpoint's metadata hold: the notes, their SHA-256 and that of the tensors."""
+    content = json.loads((file.metadata() or {})["notes"])
+    notes = content.get("notes") if isinstance(content, dict) else None
+    if not isinstance(notes, dict) or content.get("notes_sha256") != _checksums({}, notes)["notes_sha256"]:
+        raise InputError(f"{path} cannot be read (its notes are not those that were written): {_HINT}")
+    return content
 
 
 def restore_state(state: TrainingState, path: Path) -> None:
@@ -65,34 +79,33 @@ def restore_state(state: TrainingState, path: Path) -> None:
     Raises:
         InputError: the file is damaged, or belongs to a model of another shape; the state is then unchanged.
     """
-    try:
-        with safe_open(path, "pt") as file:
-            names = set(file.keys())
-            tensors = _saved_tensors(state.model)
-            shapes = {name: list(tensor.shape) for name, tensor in tensors.items()}
-            saved_shapes = {name: file.get_slice(name).get_shape() for name in names if name.startswith("model/")}
-            if saved_shapes != shapes:
-                differing = sorted(
-                    name.removeprefix("model/")
-                    for name in {*saved_shapes, *shapes}
-                    if saved_shapes.get(name) != shapes.get(name)
-                )
-                raise InputError(
-                    f"{path} is a checkpoint of another configuration: {differing[0]} and {len(differing) - 1} more "
-                    "differ; remove it to begin anew"
-                )
-            with torch.no_grad():
-                for name, tensor in tensors.items():
-                    tensor.copy_(file.get_tensor(name))
-            for name, parameter in state.model.named_parameters():
-                keys = [key for key in names if key.startswith("optimizer/") and key.endswith(f"/{name}")]
-                if keys:  # parameters that are not trained have no moments
-                    state.optimizer.state[parameter] = {
-                        key.split("/")[1]: file.get_tensor(key).to(parameter.device) for key in keys
-                    }
-            state.losses[:] = file.get_tensor("losses").tolist()
-    except (OSError, SafetensorError) as error:
-        raise _damaged(path, error) from error
+    with reading(path, _HINT), safe_open(regular_file(path), "pt") as file:
+        content = _checked_notes(file, path)
+        stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no dictionary)
+    expected = _expected_forms(state.model)
+    names = {*stored, *expected} - {"losses"}
+    differing = sorted(name for name in names if _form(stored.get(name)) not in expected.get(name, ()))
+    if differing:
+        name = differing[0].removeprefix("model/")[:200]
+        raise InputError(
+            f"{path} is a checkpoint of another configuration: {name} and {len(differing) - 1} more "
+            "differ; remove it to begin anew"
+        )
+    losses = stored.pop("losses", torch.zeros(0, 0))
+    if (
+        _checksums({**stored, "losses": losses}, {})["tensors_sha256"] != content.get("tensors_sha256")
+        or losses.dim() != 1
+    ):
+        raise InputError(f"{path} cannot be read (its tensors are not those that were written): {_HINT}")
+    with torch.no_grad():
+        for name, tensor in _saved_tensors(state.model).items():
+            tensor.copy_(stored[name])
+    for name, parameter in state.model.named_parameters():
+        keys = {moment: f"optimizer/{moment}/{name}" for moment in _MOMENTS}
+        moments = {moment: stored[key] for moment, key in keys.items() if key in stored}
+        if moments:  # parameters that are not trained have no moments
+            state.optimizer.state[parameter] = {key: value.to(parameter.device) for key, value in moments.items()}
+    state.losses[:] = losses.tolist()
 
 
 def _saved_tensors(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -105,5 +118,25 @@ def _saved_tensors(model: nn.Module) -> dict[str, torch.Tensor]:
     }
 
 
-def _damaged(path: Path, error: BaseException) -> InputError:
-    return InputError(f"{path} is damaged ({one_line(error)}): move it away, and the training begins anew")
+def _expected_forms(model: nn.Module) -> dict[str, list[Any]]:
+    """Return, by the names that a file has for a model's tensors and AdamW's moments, the forms that these may have.
+
+    Moments may be missing: those of parameters that are not trained are.
+    """
+    forms: dict[str, list[Any]] = {name: [_form(tensor)] for name, tensor in _saved_tensors(model).items()}
+    for name, parameter in model.named_parameters():
+        for moment in _MOMENTS:
+            form = (torch.float32, torch.Size(())) if moment == "step" else _form(parameter)
+            forms[f"optimizer/{moment}/{name}"] = [None, form]
+    return forms
+
+
+def _form(tensor: torch.Tensor | None) -> tuple[torch.dtype, torch.Size] | None:
+    """Return a tensor's dtype and shape, None if there is no tensor."""
+    return None if tensor is None else (tensor.dtype, tensor.shape)
+
+
+def _checksums(tensors: dict[str, torch.Tensor], notes: dict[str, Any]) -> dict[str, str]:
+    """Return the SHA-256 of tensors and of notes."""
+    written = hashlib.sha256(json.dumps(notes).encode()).hexdigest()
+    return {"tensors_sha256": weights_fingerprint(tensors), "notes_sha256": written}

@@ -11,10 +11,12 @@ from torch import nn
 from ..errors import DECIMALS, InputError, check_rate, suggestion
 from ..files import writing
 from ..paths import check_path
+from ..pruning.allocation import pruned_count
 from ..pruning.magnitude import global_magnitude
 from ..pruning.mask_io import load_mask, save_mask
 from ..pruning.masks import Mask
 from ..pruning.prunable import prunable_weights
+from ..sources.foreign import decode, read_bytes
 from ..specs.trial import lottery_rounds
 
 #: Trains a model in place with a mask held, or without one.
@@ -82,8 +84,20 @@ def _last_kept(
         for number in reversed(range(len(levels))):
             path = _path(folder, levels[number])
             if path.exists():
-                return load_mask(path, original), levels[number + 1 :]
+                return _kept_mask(path, original, levels[number]), levels[number + 1 :]
     return None, levels
+
+
+def _kept_mask(path: Path, original: Mapping[str, torch.Tensor], level: float) -> Mask:
+    """Return the mask of a round that a folder keeps, once it is clear that it is that round's."""
+    mask = load_mask(path, original)
+    expected = pruned_count(level, sum(weight.numel() for weight in original.values()))
+    if mask.keep.keys() != original.keys() or mask.pruned != expected:
+        raise InputError(
+            f"{path} is not the mask of this round, which removes {expected:,} of the weights of "
+            f"{len(original)} matrices: remove the file, and the round is done again"
+        )
+    return mask
 
 
 def keep_round(trained: nn.Module, original: Mapping[str, torch.Tensor], level: float, folder: Path) -> None:
@@ -117,7 +131,7 @@ def _folder_of_rate(folder: Path, rate: float) -> Path:
     if not note.exists():
         with writing(note) as file:
             file.write(str(rate).encode())
-    kept = note.read_text(encoding="utf-8", errors="replace").strip()
+    kept = decode(read_bytes(note, 100), note).strip()
     if kept != str(rate):
         raise InputError(f"{folder} holds the masks of a search of rate {kept}, not {rate}: name another folder")
     return folder

@@ -19,6 +19,7 @@ from transformers import PreTrainedModel
 
 from ..errors import InputError
 from ..pruning.blocks import evaluating
+from ..sources.foreign import reading
 from ..specs.pretraining import Pretraining
 from . import device
 from .checkpoints import read_notes, restore_state, save_state
@@ -235,12 +236,13 @@ class _Monitor:
         self.measured_steps = measured_steps
         # the key "asked" is that of existing checkpoints
         notes = read_notes(checkpoint) or {"asked": spec.canonical(), "dynamics": {}, "seconds": 0.0, "steps": 0}
-        if notes["asked"] != spec.canonical():
-            raise InputError(f"{checkpoint} is a checkpoint of another configuration: remove it to begin anew")
-        self.dynamics = Dynamics(**notes["dynamics"])
-        self.pruned = PrunedLosses(**notes.get("pruned", {}))  # a checkpoint of an earlier version has none
-        self.steps_done: int = notes["steps"]
-        self._earlier_seconds: float = notes["seconds"]
+        with reading(checkpoint, "it is a checkpoint of another version, remove it to begin anew"):
+            if notes["asked"] != spec.canonical():
+                raise InputError(f"{checkpoint} is a checkpoint of another configuration: remove it to begin anew")
+            self.dynamics = Dynamics(**notes["dynamics"])
+            self.pruned = PrunedLosses(**notes.get("pruned", {}))  # a checkpoint of an earlier version has none
+            self.steps_done: int = notes["steps"]
+            self._earlier_seconds: float = notes["seconds"]
         self._started = self._last_checkpoint = time.perf_counter()
 
     @property

@@ -1,0 +1,73 @@
+"""Keep folders of the cache with the SHA-256 of their files, so that what was damaged since is made anew."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+from ..files import built, locked, sha256, writable, writing
+
+
+def sealed(folder: Path, make: Callable[[Path], None]) -> Path:
+    """Return a folder, filled by ``make`` if it does not exist, or if a file in it is no longer what was written.
+
+    The hashes lie beside the folder, in the format of ``sha256sum``. Each file is hashed once per process and time of
+    its modification. A folder without hashes was made by an earlier version, and is made anew. Files that were added
+    later do not matter.
+
+    Args:
+        folder: the folder.
+        make: a function that fills a folder.
+
+    Raises:
+        InputError: the folder cannot be written; whatever else ``make`` raises.
+    """
+
+    def make_and_seal(target: Path) -> None:
+        make(target)
+        files = sorted(path for path in target.rglob("*") if path.is_file())
+        lines = [f"{sha256(path)}  {path.relative_to(target).as_posix()}\n" for path in files]
+        with writing(_sums(folder)) as file:  # before the folder has its name: one without hashes is of no use
+            file.write("".join(lines).encode())
+
+    if folder.is_dir() and not _is_intact(folder):
+        with locked(folder.parent / f".{folder.name}.seal.lock"):
+            if folder.is_dir() and not _is_intact(folder):  # another process may have made it anew meanwhile
+                _remove(folder)
+    return built(folder, make_and_seal)
+
+
+def _sums(folder: Path) -> Path:
+    """Return the file with the hashes of a folder's files."""
+    return folder.parent / f".{folder.name}.sha256"
+
+
+def _is_intact(folder: Path) -> bool:
+    """Return whether a folder has all its files as they were written."""
+    try:
+        lines = _sums(folder).read_bytes().decode().splitlines()
+        for line in lines:
+            digest, name = line.split("  ", 1)
+            path = folder / name
+            facts = os.stat(path)
+            if _hash_once(path, facts.st_mtime_ns, facts.st_size) != digest:
+                return False
+    except (OSError, ValueError):  # a file is gone or cannot be read, or this is no list of hashes
+        return False
+    return bool(lines)
+
+
+@cache
+def _hash_once(path: Path, modified: int, size: int) -> str:
+    """Return the SHA-256 of a file; it is read once per process, time of modification and size."""
+    return sha256(path)
+
+
+def _remove(folder: Path) -> None:
+    """Take a damaged folder away, at once: no other process sees a part of it."""
+    with writable(folder), tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
+        shutil.move(folder, Path(temporary) / "damaged")
