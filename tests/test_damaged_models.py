@@ -44,6 +44,7 @@ COUNTS = {
     ("llama", "num_attention_heads"): 10**9,
     ("vit", "num_channels"): -(2**40),
     ("bert", "layer_norm_eps"): float("nan"),
+    ("gpt2", "n_head"): -1,
     ("vit", "depths"): [60_000, 60_000],
     ("bert", "vocab_size"): 10**30,
 }
@@ -82,11 +83,12 @@ def test_buffers_without_end_are_not_made(folder):
     assert "config.json describes inputs far longer than any model's" in refused(folder)
 
 
-@pytest.mark.parametrize(("key", "value"), [("num_attention_heads", 0), ("hidden_size", 0), ("hidden_size", -16)])
+@pytest.mark.parametrize(("key", "value"), [("num_attention_heads", 0), ("hidden_size", 0), ("num_hidden_layers", 0)])
 @pytest.mark.parametrize("kind", ["bert", "llama", "vit"])
 def test_a_model_that_cannot_be_built_is_refused(kind, key, value, folder):
     configure(write(kind, folder), **{key: value})
     assert "cannot be read" in refused(folder)
+    assert "cannot be read" in refused(folder)  # nothing of the first try stays behind
 
 
 @pytest.mark.parametrize(
