@@ -259,7 +259,7 @@ def test_the_multiberts_are_named_as_on_the_hub():
     assert summary.missing(fig8.MULTIBERTS, {}) == "Without a record: 58 of 58 measurements."
 
 
-def saved(folder, seed, pickled=False):
+def saved(folder, seed):
     """A small BERT with both heads of its pre-training, as the MultiBERTs lie on the hub."""
     torch.manual_seed(seed)
     config = BertConfig(vocab_size=40, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64)
@@ -267,21 +267,14 @@ def saved(folder, seed, pickled=False):
     with torch.no_grad():
         for matrix in prunable_weights(model).values():
             matrix[: seed + 1, :4] = 0
-    if pickled:
-        config.architectures = ["BertForPreTraining"]
-        config.save_pretrained(folder)
-        torch.save(model.state_dict(), folder / "pytorch_model.bin")
-    else:
-        model.save_pretrained(folder)
+    model.save_pretrained(folder)
     return model
 
 
-@pytest.mark.filterwarnings("ignore:google/multiberts.*pickled files")  # as these checkpoints are on the hub
 def test_checkpoints_in_the_hubs_layout_are_measured_and_drawn(tmp_path, monkeypatch, fresh_models):
     monkeypatch.setenv("ESSPARSE_MIRROR", str(tmp_path))
     names = [f"google/multiberts-seed_0-step_{at}k" for at in (0, 20, 40)]
-    models = [saved(tmp_path / name, at, pickled=at == 1) for at, name in enumerate(names)]
-    assert [p.name for p in (tmp_path / names[1]).glob("*.bin")] == ["pytorch_model.bin"]
+    models = [saved(tmp_path / name, at) for at, name in enumerate(names)]
     study = dataclasses.replace(fig8.MULTIBERTS, models=tuple(names))
     records = {asked.id: measure(asked) for asked in study.measurements()}
     assert study.measurements()[0] == Measurement(kind="zeros", model=names[0], sparsity=0.0)

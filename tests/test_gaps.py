@@ -353,17 +353,35 @@ def test_a_gguf_file_is_compared_with_its_model_too(lacking, folder):
             reading.read(files)
 
 
-def test_pickled_weights_are_read_without_running_code_and_said(folder):
+PICKLED = ("pytorch_model.bin", "pytorch_model-00001-of-00002.bin", "model.pt", "consolidated.00.pth", "last.ckpt")
+
+
+@pytest.mark.parametrize("name", PICKLED)
+def test_pickled_weights_are_refused_by_name_with_a_command_that_converts_them(name, folder, monkeypatch):
+    stored = tensors(write("bert", folder))
+    (folder / "model.safetensors").unlink()
+    torch.save(stored, folder / name)
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("a pickled file was opened"))
+    message = refused(folder)
+    assert f"holds pickled weights ({name}), which are not opened, as a pickle can run code" in message
+    assert "t.BertForMaskedLM.from_pretrained('model').save_pretrained('converted')" in message
+    assert "pickled weights" in refused_with_head(folder)
+
+
+def test_the_command_that_converts_pickled_weights_works(folder):
     stored = tensors(write("bert", folder))
     (folder / "model.safetensors").unlink()
     torch.save(stored, folder / "pytorch_model.bin")
-    assert notes(folder) == "read from pickled files with weights_only=True, so that no code in them was run"
-    name = block_weight(write("bert", folder), 2)
-    (folder / "model.safetensors").unlink()
-    torch.save({key: value for key, value in stored.items() if key != name}, folder / "pytorch_model.bin")
-    assert f"not in the file, and so random: 1 weight ({name})" in refused(folder)
-    torch.save({**stored, name: pytest.raises}, folder / "pytorch_model.bin")  # an object that is no tensor
-    assert "cannot be read" in refused(folder)
+    command = shlex.split(refused(folder).rpartition(", python -c")[2])
+    subprocess.run([sys.executable, "-c", *command], cwd=folder.parent, check=True, capture_output=True, timeout=120)
+    converted = load(folder.parent / "converted").state_dict()
+    assert all(torch.equal(converted[name], weight) for name, weight in stored.items())
+
+
+def test_a_model_whose_only_pickled_file_is_of_its_training_holds_no_weights(folder):
+    write("bert", folder)
+    (folder / "model.safetensors").rename(folder / "training_args.bin")
+    assert "holds no weights (model.safetensors)" in refused(folder)
 
 
 @pytest.mark.parametrize("method", ["bitsandbytes", "gptq", "awq", "fp8", "compressed-tensors", None])

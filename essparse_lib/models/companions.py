@@ -102,5 +102,5 @@ def _modules(source: Path) -> set[str]:
     try:
         modules = json.loads((source / "modules.json").read_bytes())
         return {str(module["path"]).strip("/") for module in modules if module.get("path")}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return set()  # most models have none

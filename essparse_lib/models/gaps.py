@@ -201,6 +201,10 @@ def refusal(gaps: Gaps, model: PreTrainedModel, tensors: Collection[str], new_he
         reasons.append(f"not in the file, and so random, in the head: {named(gaps.head, gaps.other_shapes)}")
     if not new_head and gaps.unused_head and not gaps.body:
         reasons.append(f"in the file, but with no place in a {type(model).__name__}: {named(gaps.unused_head)}")
+    if not reasons and any(parameter.is_meta for parameter in model.parameters()):
+        reasons.append(
+            f"config.json describes far more than the file holds, such as {named(gaps.head or gaps.optional)}"
+        )
     if not reasons:
         return None
     added = wrapping(tensors, _names_in_files(model), model.base_model_prefix) if gaps.body else ()

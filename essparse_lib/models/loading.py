@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, check_known, check_seed, check_whole, unknown
-from ..paths import check_folder, is_folder, is_path, missing_folder
+from ..errors import InputError, check_known, check_seed, check_whole
+from ..paths import check_folder, is_folder
 from ..records.pretrained import SCALE_OF
+from ..sources.foreign import reading
 from ..sources.hub import Repository, model_folder
 from ..specs import models, tasks
 from .catalogue import MODELS
 from .gaps import Gaps, refusal
-from .model_files import ModelFiles, check_kind, from_catalogue, hash_weights, trained_here
+from .limits import limited_building
+from .model_files import ModelFiles, check_files, from_catalogue, hash_weights, trained_here
+from .names import check_name as check_name
+from .quiet import quiet
 from .reading import Loaded, load, read, read_config
-from .weight_files import stored_tensors
+from .tokenizer_files import read_tokenizer
+from .weight_files import stored_tensors, weight_files
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
     from .preprocessing import Preprocessing
 
-#: What prints the names of all models.
-_LISTING = "python -c 'from essparse_lib.models.loading import MODELS, SCALE_OF; print(*MODELS, *SCALE_OF)'"
-
-#: An id on the hub, which may name a revision: no part of it leads to a folder above.
-_ID = re.compile(r"[\w-][\w.-]*/(?!\.)[\w.-]+(@(?!.*\.\.)[\w./-]+)?", re.ASCII)
-_LONGEST_ID, _MOST_CLASSES = 200, 100_000
-
-#: Files that any tokenizer may be read from, beside those that its class names.
-_TOKENIZER_FILES = {"tokenizer.json", "tekken.json"}
+#: The most classes that a head is made for.
+_MOST_CLASSES = 100_000
 
 
 def locate(name: str) -> ModelFiles:
@@ -55,46 +52,31 @@ def _located(name: str) -> ModelFiles:
         folder, origin = trained_here(name)
     else:
         folder, origin = _from_hub_or_folder(name) if model is None else from_catalogue(model)
-    check_kind(folder)
+    gguf = model.gguf if model else None
+    pickled = model is not None and origin.startswith("hub ")  # at a commit, which is a hash of all files
+    check_files(folder, gguf, pickled)
     digest = hash_weights(folder)
     if model is not None and model.weights not in (None, digest):
-        file = folder / (model.gguf or "model.safetensors")
+        file = folder / (gguf or "model.safetensors")
         raise InputError(f"{file} is not {name}'s: its sha256 must be {model.weights}; remove that folder")
-    return ModelFiles(folder=folder, origin=origin, weights=digest[:16], gguf=model.gguf if model else None)
+    pickled = pickled and not gguf and not weight_files(folder)
+    return ModelFiles(folder=folder, origin=origin, weights=digest[:16], gguf=gguf, pickled=pickled)
 
 
 def _from_hub_or_folder(name: str) -> tuple[Path, str]:
     """Return folder and origin of a model that is named by its local folder or by its id on the hub."""
     if is_folder(name):
         path = check_folder("model", name)
-        check_kind(path)
-        if not (path / "config.json").exists():
-            raise InputError(f"{path} holds no config.json: name a folder that save_pretrained wrote")
         return path, f"folder {path.name}"
     repository, _, revision = name.partition("@")
-    return model_folder(Repository(repository, revision or "main"))
-
-
-def check_name(name: str) -> None:
-    """Check that a name can be that of a model; ``locate`` sees whether the model can be had.
-
-    Args:
-        name: the name.
-
-    Raises:
-        InputError: it is no name known here, no id on the hub, and no folder.
-    """
-    text = name if isinstance(name, str) else ""
-    if text in MODELS or text in SCALE_OF:
-        return
-    if is_folder(text):
-        check_folder("model", text)
-        return
-    if is_path(text):
-        raise missing_folder(text)
-    if len(text) > _LONGEST_ID or not _ID.fullmatch(text):
-        hint = ", an id on the hub (owner/name or owner/name@revision), or a folder"
-        raise unknown("model", name, [*MODELS, *SCALE_OF], hint, _LISTING)
+    folder, origin = model_folder(Repository(repository, revision or "main"))
+    if origin.startswith("hub ") and not any(folder.glob("*.safetensors")):
+        raise InputError(
+            f"the hub has no safetensors of {name}, and pickled weights are not fetched, as a pickle can run code: "
+            f"name a revision that has them, as {repository}@refs/pr/1 of many, or convert them to safetensors "
+            "where you trust them and name the folder"
+        )
+    return folder, origin
 
 
 @cache
@@ -107,17 +89,11 @@ def tokenizer_of(name: str) -> PreTrainedTokenizerBase:
     Raises:
         InputError: the model cannot be had, or has no tokenizer that can be read.
     """
-    from transformers import AutoTokenizer
-
     source = locate(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(**source.options)
-    except (OSError, ValueError) as error:
-        raise InputError(f"model {name!r} has no tokenizer that can be read in {source.folder}") from error
-    files = set(tokenizer.vocab_files_names.values())  # none for those that read bytes
-    if files and not source.gguf and not any((source.folder / file).exists() for file in files | _TOKENIZER_FILES):
-        # transformers has made one up, which knows no word
-        raise InputError(f"model {name!r} has no tokenizer that can be read in {source.folder}")
+        tokenizer = read_tokenizer(source)
+    except InputError as error:
+        raise InputError(f"model {name!r} has no tokenizer that can be read in {source.folder}: {error}") from error
     if tokenizer.pad_token_id is None:  # as in GPT-2; padding is masked, so any token serves
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -171,10 +147,13 @@ def _longest_input_of(name: str) -> int | None:
     from transformers import AutoModel
 
     from ..pruning.calibration import longest_input
-    from .quiet import quiet
 
-    with torch.device("meta"), quiet():
-        return longest_input(AutoModel.from_config(_config_of(name)))
+    source = locate(name)
+    tensors = {} if source.gguf else stored_tensors(source.folder)
+    config = read_config(source)
+    with reading(f"{source.folder}/config.json"), limited_building(tensors), torch.device("meta"), quiet():
+        model = AutoModel.from_config(config)
+    return longest_input(model)
 
 
 def _examples(head: str) -> list[str]:
@@ -227,10 +206,13 @@ def load_with_head(name: str, head: str, classes: int, seed: int) -> PreTrainedM
     tensors = {} if source.gguf else stored_tensors(source.folder)
     torch.manual_seed(seed)
     options = {"num_labels": classes} if classes else {}
-    model, gaps = load(_loader(head), source, tensors, new_head=True, **options, dtype=torch.float32)
-    reason = refusal(gaps, model, tensors, new_head=True)
-    if reason:
-        raise InputError(f"model {name!r} in {source.folder}: {reason}")
+    try:
+        model, gaps = load(_loader(head), source, tensors, new_head=True, **options, dtype=torch.float32)
+        reason = refusal(gaps, model, tensors, new_head=True)
+        if reason:
+            raise InputError(reason)
+    except InputError as error:
+        raise InputError(f"model {name!r} in {source.folder}: {error}") from error
     _renew_head(model, head, gaps, seed)
     if model.main_input_name == "input_ids":
         model.config.pad_token_id = tokenizer_of(name).pad_token_id  # decoders find the last token of a row by it

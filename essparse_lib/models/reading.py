@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, one_line
+from ..errors import InputError, one_line, shown
+from ..sources.foreign import reading
 from .gaps import Gaps, find_gaps, named, recorded_keys, refusal
+from .limits import TooLargeError, TooMuchMissingError, limited_building
 from .model_files import ModelFiles
 from .quiet import quiet
 from .weight_files import StoredTensor, check_not_quantised, stored_tensors, widest_dtype
@@ -55,7 +57,10 @@ def read(source: ModelFiles) -> Loaded:
     tensors = {} if source.gguf else stored_tensors(source.folder)
     dtype = torch.float32 if source.gguf else widest_dtype(tensors.values()) or "auto"
     named_classes = getattr(config, "architectures", None) or []
-    names = [named_classes] if isinstance(named_classes, str) else list(named_classes)
+    names = named_classes if isinstance(named_classes, (list, tuple)) else [named_classes]
+    if not all(isinstance(name, str) for name in names):
+        raise InputError(f"config.json has architectures {shown(named_classes)}: give the names of classes")
+    names = list(names)
     listed = [architecture for name in names if (architecture := _class_named(name, config))]
     first: tuple[PreTrainedModel, Gaps] | None = None
     if listed or source.gguf:
@@ -64,7 +69,7 @@ def read(source: ModelFiles) -> Loaded:
         others = [] if source.gguf else [*listed[1:], *_classes_of(config, besides=listed)]
         best = _best(others, source, tensors)
         if best is None and first is None:
-            raise InputError(f"transformers has no class for a model of type {config.model_type!r}")
+            raise InputError(f"transformers has no class for a model of type {shown(config.model_type)}")
         if best is not None and (first is None or best[1].fits):
             first = load(best[0], source, tensors, dtype=dtype)
     assert first is not None
@@ -89,17 +94,21 @@ def read_config(source: ModelFiles) -> PreTrainedConfig:
     from transformers import AutoConfig
 
     try:
-        return AutoConfig.from_pretrained(**source.options)
-    except Exception as error:  # a configuration that does not fit its class raises whatever it meets
-        if "trust_remote_code" in str(error):
+        with quiet(), reading(f"{source.folder}/config.json"):
+            return AutoConfig.from_pretrained(**source.options)
+    except InputError as error:
+        cause = error.__cause__ or error
+        if "trust_remote_code" in str(cause):
             raise InputError(
                 f"{source.folder}/config.json needs code that came with the model (auto_map), which is never run here: "
                 "choose a model of an architecture that transformers has"
             ) from error
-        raise InputError(
-            f"{source.folder}/config.json names no architecture that transformers knows, or cannot be read "
-            f"({one_line(error, 120)})"
-        ) from error
+        if "ecognize" in str(cause):  # transformers' own "does not recognize" and "Unrecognized model"
+            raise InputError(
+                f"{source.folder}/config.json names no architecture that transformers knows "
+                f"({one_line(cause, 120)}): choose another model, or a newer transformers"
+            ) from error
+        raise
 
 
 def load(
@@ -118,17 +127,31 @@ def load(
         InputError: the files cannot be read.
     """
     check_not_quantised(tensors)
+    options |= {**source.options, **source.weight_options}
+    try:
+        model, loading_info, recorded = _built(architecture, tensors, options)
+    except TooMuchMissingError:  # what is missing is told without making it
+        model, loading_info, recorded = _built(architecture, tensors, {**options, "device_map": "meta"})
+    return model, find_gaps(model, loading_info, recorded, tensors, new_head)
+
+
+def _built(
+    architecture: Any, tensors: dict[str, StoredTensor], options: dict[str, Any]
+) -> tuple[PreTrainedModel, dict[str, Any], dict[str, set[str]]]:
+    """Return a model as ``from_pretrained`` gives it, what it says of its keys, and what ``recorded_keys`` recorded."""
+    hint = "config.json and the weights are damaged or not of one model: fetch both anew"
     with quiet(), recorded_keys() as recorded:
         try:
-            model, loading_info = architecture.from_pretrained(
-                **source.options, **options, ignore_mismatched_sizes=True, output_loading_info=True
-            )
-        except Exception as error:  # files that do not fit the class raise whatever they meet
+            with reading(f"{architecture.__name__}", hint), limited_building(tensors):
+                model, loading_info = architecture.from_pretrained(
+                    **options, ignore_mismatched_sizes=True, output_loading_info=True
+                )
+        except InputError as error:
             if broken := sorted(recorded.get("conversion", ())):
                 reason = f"not all in the file, or of shapes that do not go together: the parts of {named(broken)}"
                 raise InputError(reason) from error
-            raise InputError(f"cannot be read as {architecture.__name__}: {one_line(error)}") from error
-    return model, find_gaps(model, loading_info, recorded, tensors, new_head)
+            raise
+    return model, loading_info, recorded
 
 
 def _class_named(name: str, config: PreTrainedConfig) -> Any:
@@ -182,6 +205,8 @@ def _best(classes: Iterable[Any], source: ModelFiles, tensors: dict[str, StoredT
     for place, architecture in enumerate(classes):
         try:
             model, gaps = load(architecture, source, tensors, device_map="meta")  # no weight takes memory
+        except TooLargeError:
+            raise  # the other classes are as large
         except InputError:
             continue  # such as a class that needs a library which is not installed
         renamed = len(tensors.keys() - model.state_dict().keys())
@@ -206,7 +231,7 @@ def _notes(model: PreTrainedModel, gaps: Gaps, names: list[str], source: ModelFi
     if names[:1] != [kind] and not source.gguf:
         config_text = f"config.json names {' and '.join(names)}" if names else "config.json names no class"
         yield f"read as {kind} ({config_text})"
-    if not source.gguf and not any(source.folder.glob("*.safetensors")):
+    if source.pickled:
         yield "read from pickled files with weights_only=True, so that no code in them was run"
     if gaps.unused_others:
         yield f"not used: {named(gaps.unused_others)} of the file, which a {kind} has no place for"

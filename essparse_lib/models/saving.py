@@ -52,7 +52,7 @@ def save_model(loaded: Loaded, source: ModelFiles, folder: Path) -> None:
             _restore_dtype(source.folder, folder)
     except SafetensorError as error:  # which is no OSError, also where the disk is full
         raise OSError(str(error)) from error
-    except (ValueError, RuntimeError, NotImplementedError) as error:
+    except (ValueError, TypeError, RuntimeError, LookupError, AttributeError) as error:  # as its settings are of others
         raise InputError(f"transformers cannot save this {type(model).__name__}: {one_line(error)}") from error
     finally:
         if settings is not None:

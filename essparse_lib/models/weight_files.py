@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, one_line
+from ..errors import InputError, shown
+from ..sources.foreign import entry, reading, regular_file
+from .configuration import read_settings
 
 if TYPE_CHECKING:
     import torch
@@ -19,6 +22,18 @@ if TYPE_CHECKING:
 #: step or a truth value. Others are those of quantised weights, which mean nothing without their scales.
 _FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 _WHOLE = ("I64", "I32", "I16", "U64", "U32", "U16", "BOOL")
+#: The most bytes of a file's header, and the most tensors of a model: more take too long to be compared.
+_LARGEST_HEADER, _MOST_TENSORS = 2**24, 50_000
+#: By the last part of a tensor's name, the format of quantised weights that has it.
+_QUANTISED = {
+    "qweight": "GPTQ or AWQ",
+    "qzeros": "GPTQ or AWQ",
+    "absmax": "bitsandbytes",
+    "quant_map": "bitsandbytes",
+    "SCB": "bitsandbytes",
+    "weight_scale_inv": "fp8",
+    "weight_packed": "compressed-tensors",
+}
 #: Parts of a name that wrappers put in the middle of it.
 _INSIDE = ("_orig_mod", "module", "base_layer", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
 
@@ -58,34 +73,69 @@ def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
         folder: folder of the model's files.
 
     Raises:
-        InputError: a file is damaged, or its index names one that is not there.
+        InputError: a file is damaged, its index names one that is not there or elsewhere, or a name comes twice.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
-    tensors = {}
-    for path in _files(folder):
-        try:
+    tensors: dict[str, StoredTensor] = {}
+    for path in weight_files(folder):
+        with reading(path):
+            _check_header(path)
             with safe_open(path, framework="pt") as file:
                 for name in file.keys():  # noqa: SIM118 (an opened file is no dictionary)
+                    if name in tensors:
+                        raise InputError(f"{path} holds {shown(name)}, as another file does: fetch both anew")
                     part = file.get_slice(name)
                     tensors[name] = StoredTensor(part.get_dtype(), tuple(part.get_shape()))
-        except (OSError, SafetensorError) as error:
-            raise InputError(f"{path} cannot be read ({one_line(error)}): fetch it anew") from error
+        if len(tensors) > _MOST_TENSORS:
+            raise InputError(f"{folder} holds more than {_MOST_TENSORS:,} tensors, which is too many for this program")
     return tensors
 
 
-def _files(folder: Path) -> list[Path]:
-    """Return the safetensors files that transformers reads in a folder."""
+def _check_header(path: Path) -> None:
+    """Check what safetensors does not: that the header is no larger than any model's, and names no tensor twice."""
+
+    def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        entries = dict(pairs)
+        if len(entries) < len(pairs):
+            name, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+            raise InputError(f"{path} has {shown(name)} twice in its header: fetch it anew")
+        return entries
+
+    with regular_file(path).open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if length <= path.stat().st_size and length > _LARGEST_HEADER:
+            size = f"{length // 2**20:,} MB of names and shapes"
+            raise InputError(f"{path} begins with {size}, more than any model needs: fetch it anew")
+        if length <= _LARGEST_HEADER:
+            header = file.read(length)
+            if header.count(b'"dtype"') and header.lstrip()[:1] == b"{":  # anything else is refused by safetensors
+                json.loads(header, object_pairs_hook=without_doubles)
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """Return the safetensors files that transformers reads in a folder; empty if it holds none.
+
+    Args:
+        folder: folder of the model's files.
+
+    Raises:
+        InputError: the index is damaged, or names a file that is not there or is in another folder.
+    """
     whole, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
     if whole.exists():
         return [whole]
     if not index.exists():
         return []
-    try:
-        names = set(json.loads(index.read_bytes())["weight_map"].values())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{index} is no index of weights ({one_line(error)}): fetch it anew") from error
-    files = [folder / name for name in sorted(names)]
+    settings = read_settings(index)
+    names = entry(settings, "weight_map", dict, index).values()
+    entry(settings, "metadata", dict, index)
+    for name in names:
+        if not isinstance(name, str) or not re.fullmatch(r"[\w-][\w. -]*\.safetensors", name):
+            raise InputError(
+                f"{index} names {shown(name)} as a file of weights: give *.safetensors of this folder alone"
+            )
+    files = [folder / name for name in sorted(set(names))]
     absent = [path.name for path in files if not path.exists()]
     if absent:
         raise InputError(f"{folder} lacks {', '.join(absent[:3])}, which {index.name} names: fetch the model anew")
@@ -104,10 +154,12 @@ def check_not_quantised(tensors: Mapping[str, StoredTensor]) -> None:
         InputError: one is.
     """
     for name, tensor in tensors.items():
-        if tensor.is_quantised:
+        form = _QUANTISED.get(name.rpartition(".")[2])
+        if form or tensor.is_quantised:
+            kind = f"of {form}" if form else f"stored as {tensor.dtype}"
             raise InputError(
-                f"{name} is stored as {tensor.dtype}: the model is quantised, and its weights cannot be ranked; prune "
-                "it in float32, float16 or bfloat16, and quantise it afterwards"
+                f"{name} is {kind}: the model is quantised, and its weights cannot be ranked; prune it in "
+                "float32, float16 or bfloat16, and quantise it afterwards"
             )
 
 
@@ -142,7 +194,7 @@ def restore_precision(folder: Path, tensors: Mapping[str, StoredTensor]) -> None
     import torch
     from safetensors.torch import load, save_file
 
-    for path in _files(folder):
+    for path in weight_files(folder):
         saved = load(path.read_bytes())  # not the file itself, which is written over
         for name, tensor in saved.items():
             stored = tensors.get(name)

@@ -67,11 +67,12 @@ def repository_folder(
     return _snapshot(repository, (*patterns, *optional)), f"hub {repository.id}@{repository.revision}"
 
 
-def model_folder(repository: Repository) -> tuple[Path, str]:
-    """Return a local folder with a model's configuration, tokenizer, licence and weights (safetensors if it has them).
+def model_folder(repository: Repository, pickled: bool = False) -> tuple[Path, str]:
+    """Return a local folder with a model's configuration, tokenizer, licence and weights as safetensors.
 
     Args:
         repository: the model's repository.
+        pickled: whether pickled weights are fetched where the hub has no others; a mirror must have others.
 
     Returns:
         The folder, and where it comes from, in words.
@@ -80,8 +81,7 @@ def model_folder(repository: Repository) -> tuple[Path, str]:
         InputError: the model is in no mirror, not in the hub's cache, and the hub lacks it or cannot be reached.
     """
     local, origin = repository_folder(repository, (*_TEXT_FILES, "*.safetensors"), _PAPERS)
-    if origin.startswith("hub") and not any(local.glob("*.safetensors")):
-        # older repositories hold pickled weights only; transformers reads those with weights_only=True
+    if pickled and origin.startswith("hub") and not any(local.glob("*.safetensors")):
         local = _snapshot(repository, (*_TEXT_FILES, *_PAPERS, "pytorch_model*.bin*"))
     return local, origin
 

@@ -1,0 +1,53 @@
+"""Read a model's tokenizer from its files, or say in one line why it cannot be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import InputError
+from ..sources.foreign import reading
+from .configuration import read_settings
+from .model_files import ModelFiles
+from .quiet import quiet
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+#: The most bytes of a tokenizer's file: the largest take 40 MB.
+_LARGEST = 100_000_000
+#: Files of JSON that a tokenizer is read from.
+_SETTINGS = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json")
+#: Files that any tokenizer may be read from, beside those that its class names.
+_ANY_FILES = {"tokenizer.json", "tekken.json"}
+
+
+def read_tokenizer(source: ModelFiles) -> PreTrainedTokenizerBase:
+    """Return a model's tokenizer.
+
+    Args:
+        source: the model's files.
+
+    Raises:
+        InputError: there is none, a file of it cannot be read, or it makes no tokens of a text.
+    """
+    from transformers import AutoTokenizer
+
+    _check_settings(source.folder)
+    hint = "fetch the files of the tokenizer anew"
+    with quiet(), reading(source.folder, hint):
+        tokenizer = AutoTokenizer.from_pretrained(**source.options)
+        numbers = tokenizer("A few words.", verbose=False)["input_ids"]
+    if not all(isinstance(number, int) for number in numbers):
+        raise InputError(f"it gives no numbers of tokens: {hint}")
+    files = set(tokenizer.vocab_files_names.values())  # none for those that read bytes
+    if files and not source.gguf and not any((source.folder / file).exists() for file in files | _ANY_FILES):
+        raise InputError(f"transformers would make up one that knows no word: give {' or '.join(sorted(files))}")
+    return tokenizer
+
+
+def _check_settings(folder: Path) -> None:
+    """Check the JSON files of a tokenizer before a library reads them."""
+    for name in _SETTINGS:
+        if (folder / name).exists():
+            read_settings(folder / name, _LARGEST)
