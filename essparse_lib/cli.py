@@ -212,11 +212,9 @@ def stats(
 @app.command()
 def mend(folder: Annotated[Path, typer.Argument(help="The folder that the error names, such as results/lab.")]) -> None:
     """Set damaged lines of records aside, each into <file>.damaged next to its file."""
-    from .records.store import Store
+    from .records.store import existing
 
-    if not folder.is_dir():
-        raise InputError(f"{folder} is no folder: give the one that the error about the record names")
-    mended = Store(folder).mend()
+    mended = existing(folder, "give the one that the error about the record names").mend()
     typer.echo("\n".join(f"mended {path}" for path in mended) or "no record is damaged")
 
 
@@ -226,14 +224,14 @@ def merge(
     scale: _Scale = "lab",
 ) -> None:
     """Add the records that were made elsewhere; those of trials that have one here are left out."""
-    from .records.store import Store, results
+    from .records.store import existing, results
     from .specs.study import check_scale
 
-    other = folder / check_scale(scale)
-    if not other.is_dir():
-        raise InputError(f"{folder} holds no folder {scale}: name the one that ESSPARSE_RESULTS pointed to")
+    other = existing(folder / check_scale(scale), "name the folder around it, which ESSPARSE_RESULTS pointed to")
     target = results(scale)
-    typer.echo(f"{target.merge(Store(other).records().values())} records added to {target.folder}")
+    merged = target.merge(other.records().values())
+    left = f"; {merged.others:,} left out, which have another outcome here" if merged.others else ""
+    typer.echo(f"{merged.added} records added to {target.folder}{left}")
 
 
 @app.command()

@@ -29,9 +29,15 @@ from essparse_lib.specs.trial import Pruning, Training, Trial
 TRAINING = Training(epochs=1, batch_size=8, learning_rate=1e-3, max_length=16)
 SPAWN = multiprocessing.get_context("spawn")
 
-plain_values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
-# Cs: also half surrogate pairs, as Python makes of file names that are no UTF-8
-texts = st.text(st.characters() | st.characters(categories=["Cs"]) | st.sampled_from("\u2028\u2029\x85\r\n\x1c\0"))
+plain_values = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**30), 10**30)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+)
+texts = st.text(st.characters() | st.sampled_from("\u2028\u2029\x85\r\n\x1c\0"))
+names = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=40).map(lambda text: f"m{text}")
 
 
 def trial(number: int = 0, model: str = "tiny-bert", task: str = "tiny-pairs") -> Trial:
@@ -49,6 +55,20 @@ def ok(number: int = 0, **others) -> Record:
     )
 
 
+def measured_values(measurement: Measurement) -> dict:
+    """What a measurement could have given."""
+    if measurement.kind == "mask-similarity":
+        masks = len(measurement.trials) + 1
+        table = [[1.0 if i == j else 0.5 for j in range(masks)] for i in range(masks)]
+        independent = {"cosine": 0.5, "jaccard_removed": 1 / 3}
+        names = [f"mask {number}" for number in range(masks)]
+        return {"names": names, "cosine": table, "jaccard_removed": table, "independent": independent}
+    if measurement.kind == "zeros":
+        return {"places": [[0, "query", 4]], "zeros": {"exact": [1]}, "norms": [1.0], "effective": 0.2}
+    matrix = {"name": "q", "depth": 0, "component": "query", "size": 4, "pruned": 2, "map": [[50]]}
+    return {"matrices": [matrix]}
+
+
 def tree(folder: Path) -> dict[str, bytes]:
     """Every file but locks, by its path."""
     files = (p for p in folder.rglob("*") if p.is_file() and ".locks" not in p.parts)
@@ -63,15 +83,15 @@ def store(tmp_path):
 @given(
     st.builds(
         Record,
-        spec=st.builds(trial, st.integers(0, 9), texts, texts),
-        status=st.sampled_from([*Status]),
+        spec=st.builds(trial, st.integers(0, 9), names, names),
+        status=st.sampled_from([Status.DIVERGED, Status.FAILED]),
         # no names of metrics that follow from the predictions
         metrics=st.dictionaries(
             st.text().map(lambda name: f"loss {name}"), st.floats(allow_nan=False, allow_infinity=False)
         ),
         predictions=st.text("0123456789abcdefghijklmnopqrstuvwxyz"),
         reason=texts,
-        provenance=st.dictionaries(st.text(), plain_values),
+        provenance=st.dictionaries(st.text().map(lambda name: f"note {name}"), plain_values),
         values=st.dictionaries(st.text(), st.lists(plain_values)),
     ),
     st.booleans(),
@@ -88,7 +108,7 @@ def test_measurements_are_kept_as_trials_are(store, trials):
     measurement = Measurement(
         kind="mask-similarity" if trials else "pruned-share", model="tiny-bert", sparsity=0.5, trials=trials
     )
-    record = Record(spec=measurement, status="ok", values={"cosine": [[1.0, 0.5], [0.5, 1.0]]})
+    record = Record(spec=measurement, status="ok", values=measured_values(measurement))
     store.append(record)
     store.append(ok())
     assert Store(store.folder).records() == {measurement.id: record, trial().id: ok()}
@@ -132,7 +152,7 @@ def test_record_that_could_not_be_read_is_not_written(store, changed, message):
         {"metrics": {"accuracy": 50.00005}},
         {"metrics": {"matthews": 0.0}},
         {"metrics": {"f1": 66.63}, "predictions": "zz00zz", "labels": ""},  # shares are kept in 1,295 steps
-        {"metrics": {"exact_match": 33.3}},  # of a metric that the predictions do not decide
+        {"metrics": {"accuracy": 50.0, "exact_match": 33.3}},  # of a metric that the predictions do not decide
         {"metrics": {"accuracy": 12.5}, "predictions": "", "labels": ""},
     ],
 )
@@ -155,7 +175,13 @@ def _study(**changed) -> Study:
 def test_records_of_studies_are_those_of_the_files_that_they_name(store):
     zeros = Measurement(kind="zeros", model="tiny-bert", sparsity=0.0)
     of_control = ok(0, model="tiny-opt")
-    for record in (ok(0), ok(5), of_control, ok(0, task="other"), Record(spec=zeros, status="ok")):
+    for record in (
+        ok(0),
+        ok(5),
+        of_control,
+        ok(0, task="other"),
+        Record(spec=zeros, status="ok", values=measured_values(zeros)),
+    ):
         store.append(record)
     store.append(ok(0, model="other"))
     path = store.path(trial(0, model="other"))
@@ -310,8 +336,8 @@ def test_damaged_line_is_named_set_aside_and_the_others_kept(store, damage):
 @pytest.mark.parametrize(
     ("kind", "settings", "message"),
     [
-        ("melting", {"model": "m", "heat": 3}, "melting: 'melting'"),
-        ("trial", {**ok(7).spec.canonical(), "weather": "fair"}, "unexpected keyword argument 'weather'"),
+        ("melting", {"model": "m", "heat": 3}, "unknown kind of record 'melting'"),
+        ("trial", {**ok(7).spec.canonical(), "weather": "fair"}, "unknown field 'weather'"),
         ("measurement", {"kind": "taste", "model": "m", "sparsity": 0.0}, "taste"),
     ],
 )
@@ -350,7 +376,7 @@ def _of_every_field() -> tuple[Record, ...]:
         replace(ok(), provenance=provenance),
         replace(ok(), metrics={"f1": 100.0}, predictions="zz", labels=""),
         Record(spec=trial(), status="failed", reason="no memory", provenance=provenance),
-        Record(spec=similarity, status="ok", values={"names": ["a", "b"], "cosine": [[1.0, 0.5], [0.5, 1.0]]}),
+        Record(spec=similarity, status="ok", values=measured_values(similarity)),
     )
 
 
@@ -462,14 +488,16 @@ def test_what_cannot_be_read_is_named(store, as_nobody):
     in_place = store.path(trial())
     in_place.mkdir(parents=True)
     for work in (store.records, lambda: store.records_of(trial()), lambda: store.append(ok()), store.mend):
-        with pytest.raises(InputError, match=f"^cannot read {re.escape(str(in_place))}: Is a directory$"):
+        with pytest.raises(InputError, match=f"^cannot read {re.escape(str(in_place))}: it is a folder; move it away$"):
             work()
     folder, drop_rights = as_nobody
     closed = Store(folder)
     closed.append(ok())
     closed.path(trial()).chmod(0)
     drop_rights()
-    with pytest.raises(InputError, match=f"^cannot read {re.escape(str(closed.path(trial())))}: Permission denied$"):
+    with pytest.raises(
+        InputError, match=f"^cannot read {re.escape(str(closed.path(trial())))}: Permission denied; mend or move it$"
+    ):
         closed.records()
 
 
@@ -497,9 +525,9 @@ def test_claims_exclude_each_other_and_end_with_their_holder(store):
 def test_merge_adds_unknown_trials_only(store):
     store.append(ok(0))
     rival = replace(ok(0), metrics={"accuracy": 50.0})
-    assert store.merge([rival, ok(1), replace(ok(1), status="failed"), ok(2)]) == 2
+    assert store.merge([rival, ok(1), replace(ok(1), status="failed"), ok(2)]) == (2, 1)
     assert store.records() == {r.spec.id: r for r in (ok(0), ok(1), ok(2))}
-    assert store.merge(store.records().values()) == 0
+    assert store.merge(store.records().values()) == (0, 0)
 
 
 @pytest.mark.parametrize(

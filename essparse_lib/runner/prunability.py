@@ -7,15 +7,16 @@ beside the weights (``pretraining.PRUNED_LOSSES``). Weights that an earlier vers
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Hashable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError, one_line
+from ..errors import InputError
 from ..models import loading
+from ..records.documents import read_document
 from ..records.pretrained import PRETRAINED, SCALE_OF
+from ..records.values import LossesBeside
 from ..specs.measurement import Measurement, MeasurementKind
 from ..specs.pretraining import Pretraining, TextPretraining
 from ..specs.tasks import Head
@@ -138,15 +139,12 @@ def _losses_beside(model: str) -> dict[str, Any]:
     """
     source = loading.locate(model)
     path = source.folder / pretraining.PRUNED_LOSSES
-    try:
-        losses = json.loads(path.read_bytes())
-        if losses["weights"] != source.weights:
-            raise ValueError("it was measured with other weights")
-        return {name: losses[name] for name in ("sparsities", "at", "losses")}
-    except FileNotFoundError:
+    if not path.exists():
         return {}
-    except (KeyError, OSError, TypeError, ValueError) as error:
-        raise InputError(f"{path} cannot be used ({one_line(error)}): remove it") from error
+    losses = read_document(path, LossesBeside, "remove it")
+    if losses.weights != source.weights:
+        raise InputError(f"{path} cannot be used (it was measured with other weights): remove it")
+    return {"sparsities": losses.sparsities, "at": losses.at, "losses": losses.losses}
 
 
 def _losses_of_weights(model: str) -> dict[str, Any]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import cached_property, partial
-from typing import TypeVar
+from functools import cache, cached_property, partial
+from typing import Any, TypeVar
 
 from ..errors import InputError, check_seed, unknown
 from .measurement import Measurement, MeasurementKind
 from .methods import Scope
 from .override import Override
 from .pretraining import Pretraining
-from .spec import Spec, member
+from .spec import Checked, Name, Seed, Sparsity, Spec, as_sparsities, check_names, member
 from .trial import Pruning, Timing, Training, Trial
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ _NO_OVERRIDE = Override()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study:
+class Study(Checked):
     """Models × tasks × variants × seeds, where each task has one training; the dense model is always among them.
 
     Attributes:
@@ -64,20 +64,36 @@ class Study:
 
     figure: str
     scale: str
-    models: tuple[str, ...]
-    tasks: tuple[str, ...]
-    training: Mapping[str, Training]
-    variants: Mapping[str, tuple[Pruning, ...]] = field(default_factory=lambda: {"one-shot": at_sparsities(TENTHS)})
-    seeds: tuple[int, ...] = (0, 1, 2)
-    task_seeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    task_sparsities: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    overrides: Mapping[str, Override] = field(default_factory=dict)
-    measured: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    pretrained: Mapping[str, Pretraining] = field(default_factory=dict)
+    models: tuple[Name, ...]
+    tasks: tuple[Name, ...]
+    training: Mapping[Name, Training]
+    variants: Mapping[Name, tuple[Pruning, ...]] = field(default_factory=lambda: {"one-shot": at_sparsities(TENTHS)})
+    seeds: tuple[Seed, ...] = (0, 1, 2)
+    task_seeds: Mapping[Name, tuple[Seed, ...]] = field(default_factory=dict)
+    task_sparsities: Mapping[Name, tuple[Sparsity, ...]] = field(default_factory=dict)
+    overrides: Mapping[Name, Override] = field(default_factory=dict)
+    measured: Mapping[Name, tuple[Sparsity, ...]] = field(default_factory=dict)
+    pretrained: Mapping[Name, Pretraining] = field(default_factory=dict)
     controls: tuple[Study, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scale", member(Scale, "scale", self.scale))
+        self._set("scale", member(Scale, "scale", self.scale))
+        if isinstance(self.task_sparsities, Mapping):
+            self._set("task_sparsities", {task: as_sparsities(each) for task, each in self.task_sparsities.items()})
+        if isinstance(self.measured, Mapping):
+            kinds = {name: member(MeasurementKind, "measurement", name) for name in self.measured}
+            self._set("measured", {kinds[name]: as_sparsities(each) for name, each in self.measured.items()})
+        super().__post_init__()
+        if not self.variants:
+            raise InputError("no variants are named: give at least one")
+        check_names("model", self.models)
+        check_names("task", self.tasks)
+
+    @classmethod
+    @cache
+    def _types(cls) -> dict[str, Any]:
+        """Return the type of each field; a control's may be a class of its own, which msgspec takes for another."""
+        return {**super()._types(), "controls": tuple[Checked, ...]}
 
     @property
     def main(self) -> str:
@@ -206,7 +222,7 @@ class Study:
             unset |= {"seeds": None, "added": None} if seeds is not None else {}
             overrides = {model: replace(override, **unset) for model, override in overrides.items()}
         elif seeds is not None:
-            overrides = {model: _with_seeds(override, chosen_seeds) for model, override in overrides.items()}
+            overrides = {model: override.among(chosen_seeds) for model, override in overrides.items()}
         if models is not None or tasks is not None:
             controls = ()
         narrowed = replace(
@@ -271,11 +287,6 @@ class Study:
 
 def _selected(entries: tuple[T, ...], some: tuple[T, ...] | None) -> tuple[T, ...]:
     return entries if some is None else tuple(entry for entry in entries if entry in some)
-
-
-def _with_seeds(override: Override, seeds: tuple[int, ...]) -> Override:
-    """Return an override with only those of its own seeds that are among the seeds given, and with none added."""
-    return replace(override, seeds=None if override.seeds is None else _selected(override.seeds, seeds), added=None)
 
 
 def check_scale(scale: str) -> Scale:
