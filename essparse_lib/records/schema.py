@@ -26,10 +26,10 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
-Points = Annotated[float, Meta(ge=0, le=100)]
-Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-Text = Annotated[str, Meta(max_length=10_000)]
-Processes = Annotated[int, Meta(ge=1, le=2**20)]
+_Points = Annotated[float, Meta(ge=0, le=100)]
+_Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+_Text = Annotated[str, Meta(max_length=10_000)]
+_Processes = Annotated[int, Meta(ge=1, le=2**20)]
 
 #: Metrics in points from 0 to 100, and those that are whole numbers. All others are finite numbers.
 _POINTS = (
@@ -41,25 +41,25 @@ _COUNTS = ("zeros", "prunable", "steps", "parameters", "tokens", "images")
 _Metrics = msgspec.defstruct(
     "Metrics",
     [
-        *((name, Points, UNSET) for name in _POINTS),
-        *((name, Count, UNSET) for name in _COUNTS),
+        *((name, _Points, UNSET) for name in _POINTS),
+        *((name, _Count, UNSET) for name in _COUNTS),
         ("matthews", Annotated[float, Meta(ge=-100, le=100)], UNSET),
     ],
 )
 
 
 class _Provenance(msgspec.Struct):
-    code: Text = ""
-    versions: dict[Text, Text] = {}
-    device: Text = ""
-    precision: Text = ""
-    threads: Processes = 1
-    processes: Processes = 1
-    weights: Text = ""
-    weights_from: Text = ""
-    data: Text = ""
-    data_from: Text = ""
-    peak_memory_bytes: Count = 0
+    code: _Text = ""
+    versions: dict[_Text, _Text] = {}
+    device: _Text = ""
+    precision: _Text = ""
+    threads: _Processes = 1
+    processes: _Processes = 1
+    weights: _Text = ""
+    weights_from: _Text = ""
+    data: _Text = ""
+    data_from: _Text = ""
+    peak_memory_bytes: _Count = 0
     seconds: Annotated[float, Meta(ge=0, le=1e10)] = 0
     finished: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")] = ""
 

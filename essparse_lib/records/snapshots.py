@@ -23,7 +23,7 @@ from .values import (
 )
 
 
-class Snapshots(msgspec.Struct):
+class _Snapshots(msgspec.Struct):
     """How the weights change during a pre-training; lists but ``places`` have an entry for each snapshot."""
 
     places: list[Place]
@@ -46,17 +46,17 @@ class Snapshots(msgspec.Struct):
             raise ValueError("no weights are looked at")
 
 
-class Text(msgspec.Struct):
+class _Text(msgspec.Struct):
     """How much text a model is trained on."""
 
     tokens: Size
 
 
-class Pretrained(msgspec.Struct):
+class _Pretrained(msgspec.Struct):
     """What is kept of a pre-training."""
 
-    dynamics: Snapshots | msgspec.UnsetType = msgspec.UNSET
-    text: Text | msgspec.UnsetType = msgspec.UNSET
+    dynamics: _Snapshots | msgspec.UnsetType = msgspec.UNSET
+    text: _Text | msgspec.UnsetType = msgspec.UNSET
     images: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -66,6 +66,6 @@ def check_pretrained(spec: Pretraining, values: Mapping[str, Any]) -> None:
     Raises:
         ValueError: the values do not fit it, or have more steps than the pre-training.
     """
-    pretrained = converted(values, Pretrained)
-    if isinstance(pretrained.dynamics, Snapshots) and max(pretrained.dynamics.at, default=0) > spec.steps:
+    pretrained = converted(values, _Pretrained)
+    if isinstance(pretrained.dynamics, _Snapshots) and max(pretrained.dynamics.at, default=0) > spec.steps:
         raise ValueError(f"it has a snapshot after its {spec.steps} steps")

@@ -6,20 +6,23 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import numpy as np
 from msgspec import Meta
 
+from ..errors import InputError
 from ..specs.measurement import Measurement, MeasurementKind
-from ..specs.spec import Sparsity, schema_error
+from ..specs.spec import schema_error
+from .documents import path_text, read_document
 
-#: Numbers of weights, of examples and of steps. Larger ones would lose their last digits as floating-point numbers.
+# Numbers of weights, of examples and of steps. Larger ones would lose their last digits as floating-point numbers.
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 Size = Annotated[int, Meta(ge=1, le=2**53)]
 Block = Annotated[int, Meta(ge=0, le=2**20)]
-#: Losses and norms, and whatever else is measured: far below what squares or sums of them could not hold.
+# Losses and norms, and whatever else is measured: far below what squares or sums of them could not hold.
 Above = Annotated[float, Meta(gt=0, le=1e30)]
 Positive = Annotated[float, Meta(ge=0, le=1e30)]
 Number = Annotated[float, Meta(ge=-1e30, le=1e30)]
@@ -27,7 +30,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 Points = Annotated[float, Meta(ge=0, le=100)]
 Place = tuple[Block, str, Size]
 Places = Annotated[list[Place], Meta(min_length=1)]
-Levels = Annotated[list[Sparsity], Meta(min_length=1)]
+Levels = Annotated[list[Annotated[float, Meta(ge=0, lt=1)]], Meta(min_length=1)]
 
 
 def check_lengths(wanted: int, **lists: Sequence[Any]) -> None:
@@ -61,17 +64,17 @@ def check_shape(name: str, entries: Sequence[Any], length: int, *further: int) -
         check_shape(name, each, *further)
 
 
-class PrunedShare(msgspec.Struct):
+class _PrunedShare(msgspec.Struct):
     """Where pruned weights lie: ``pruned-share``."""
 
-    matrices: Annotated[list[PrunedMatrix], Meta(min_length=1)]
+    matrices: Annotated[list[_PrunedMatrix], Meta(min_length=1)]
 
     def __post_init__(self) -> None:
         if not any(matrix.pruned for matrix in self.matrices):
             raise ValueError("nothing is pruned")
 
 
-class PrunedMatrix(msgspec.Struct):
+class _PrunedMatrix(msgspec.Struct):
     """One matrix of ``PrunedShare``; the map has the percentage that goes in each cell, row by row."""
 
     name: str
@@ -88,13 +91,13 @@ class PrunedMatrix(msgspec.Struct):
             check_lengths(len(self.map[0]), map=row)
 
 
-class PruningOrder(msgspec.Struct):
+class _PruningOrder(msgspec.Struct):
     """At which sparsity each weight goes: ``pruning-order``."""
 
-    matrices: Annotated[list[OrderedMatrix], Meta(min_length=1)]
+    matrices: Annotated[list[_OrderedMatrix], Meta(min_length=1)]
 
 
-class OrderedMatrix(msgspec.Struct):
+class _OrderedMatrix(msgspec.Struct):
     """One matrix of ``PruningOrder``: a byte for each weight of a corner, in base 64; the percentage gone at each."""
 
     component: str
@@ -115,13 +118,13 @@ class OrderedMatrix(msgspec.Struct):
             raise ValueError("levels are above 99")
 
 
-class MaskSimilarity(msgspec.Struct):
+class _MaskSimilarity(msgspec.Struct):
     """How alike masks are: ``mask-similarity``; tables have a row and a column for each mask."""
 
     names: Annotated[list[str], Meta(min_length=2)]
     cosine: list[list[Share]]
     jaccard_removed: list[list[Share]]
-    independent: Independent
+    independent: _Independent
 
     def __post_init__(self) -> None:
         for name in ("cosine", "jaccard_removed"):
@@ -130,14 +133,14 @@ class MaskSimilarity(msgspec.Struct):
                 check_lengths(len(self.names), **{name: rows})
 
 
-class Independent(msgspec.Struct):
+class _Independent(msgspec.Struct):
     """How alike masks would be that have nothing to do with each other."""
 
     cosine: Share
     jaccard_removed: Share
 
 
-class Zeros(msgspec.Struct):
+class _Zeros(msgspec.Struct):
     """What is zero by each reading, and how large the weights are: ``zeros``."""
 
     places: Places
@@ -150,7 +153,7 @@ class Zeros(msgspec.Struct):
         check_lengths(len(self.places), norms=self.norms)
 
 
-class Quantiles(msgspec.Struct, kw_only=True):
+class _Quantiles(msgspec.Struct, kw_only=True):
     """The quantiles of the weights of a matrix, a layer or a model."""
 
     size: Size
@@ -161,19 +164,19 @@ class Quantiles(msgspec.Struct, kw_only=True):
             raise ValueError("quantiles fall")
 
 
-class Layer(Quantiles, kw_only=True):
+class _Layer(_Quantiles, kw_only=True):
     """The quantiles of the weights of a layer or of the model, and the scalers that are fitted to them."""
 
     scalers: dict[str, tuple[Number, Above]]
 
 
-class Distribution(msgspec.Struct):
+class _Distribution(msgspec.Struct):
     """How the weights are distributed: ``distribution``."""
 
     probabilities: Annotated[list[Share], Meta(min_length=1)]
-    matrices: Annotated[list[Quantiles], Meta(min_length=1)]
-    layers: Annotated[list[Layer], Meta(min_length=1)]
-    model: Layer
+    matrices: Annotated[list[_Quantiles], Meta(min_length=1)]
+    layers: Annotated[list[_Layer], Meta(min_length=1)]
+    model: _Layer
     thresholds: list[Positive]
     zeros: dict[str, dict[str, list[Count]]]
 
@@ -192,7 +195,7 @@ class Distribution(msgspec.Struct):
                     raise ValueError("zeros are more than there are weights")
 
 
-class HeldOutLoss(msgspec.Struct):
+class _HeldOutLoss(msgspec.Struct):
     """The loss at each sparsity: ``held-out-loss``."""
 
     step: Count
@@ -205,7 +208,7 @@ class HeldOutLoss(msgspec.Struct):
         check_lengths(len(self.sparsities), losses=self.losses)
 
 
-class LossesBeside(msgspec.Struct):
+class _LossesBeside(msgspec.Struct):
     """The losses of a pruned model at some steps of its pre-training, as they lie beside its weights."""
 
     weights: str
@@ -219,7 +222,7 @@ class LossesBeside(msgspec.Struct):
         check_shape("losses", self.losses, len(self.at), len(self.sparsities))
 
 
-class FeatureAccuracy(msgspec.Struct):
+class _FeatureAccuracy(msgspec.Struct):
     """How well the classes follow from the features, at each sparsity: ``feature-accuracy``."""
 
     sparsities: Levels
@@ -235,13 +238,13 @@ class FeatureAccuracy(msgspec.Struct):
 
 
 _KINDS: dict[MeasurementKind, type[msgspec.Struct]] = {
-    MeasurementKind.PRUNED_SHARE: PrunedShare,
-    MeasurementKind.MASK_SIMILARITY: MaskSimilarity,
-    MeasurementKind.ZEROS: Zeros,
-    MeasurementKind.DISTRIBUTION: Distribution,
-    MeasurementKind.PRUNING_ORDER: PruningOrder,
-    MeasurementKind.HELD_OUT_LOSS: HeldOutLoss,
-    MeasurementKind.FEATURE_ACCURACY: FeatureAccuracy,
+    MeasurementKind.PRUNED_SHARE: _PrunedShare,
+    MeasurementKind.MASK_SIMILARITY: _MaskSimilarity,
+    MeasurementKind.ZEROS: _Zeros,
+    MeasurementKind.DISTRIBUTION: _Distribution,
+    MeasurementKind.PRUNING_ORDER: _PruningOrder,
+    MeasurementKind.HELD_OUT_LOSS: _HeldOutLoss,
+    MeasurementKind.FEATURE_ACCURACY: _FeatureAccuracy,
 }
 
 
@@ -252,10 +255,26 @@ def check_measured(spec: Measurement, values: Mapping[str, Any]) -> None:
         ValueError: they do not fit it, or belong to another measurement.
     """
     measured = converted(values, _KINDS[spec.kind])
-    if isinstance(measured, MaskSimilarity):
+    if isinstance(measured, _MaskSimilarity):
         check_lengths(len(spec.trials) + 1, names=measured.names)
-    if isinstance(measured, HeldOutLoss) and spec.step not in (None, measured.step):
+    if isinstance(measured, _HeldOutLoss) and spec.step not in (None, measured.step):
         raise ValueError(f"it is of step {measured.step}, its measurement of step {spec.step}")
+
+
+def read_losses_beside(path: Path, weights: str) -> dict[str, Any]:
+    """Return the losses of a pruned model at some steps of its pre-training, from the file beside its weights.
+
+    Args:
+        path: the file.
+        weights: what the model's weights are known by; the losses must be of these.
+
+    Raises:
+        InputError: the file cannot be read, is damaged, or belongs to other weights.
+    """
+    losses = read_document(path, _LossesBeside, "remove it")
+    if losses.weights != weights:
+        raise InputError(f"{path_text(path)} cannot be used (it was measured with other weights): remove it")
+    return {"sparsities": losses.sparsities, "at": losses.at, "losses": losses.losses}
 
 
 def converted(values: Mapping[str, Any], kind: type[Any]) -> Any:

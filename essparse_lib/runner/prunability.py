@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..models import loading
-from ..records.documents import read_document
 from ..records.pretrained import PRETRAINED, SCALE_OF
-from ..records.values import LossesBeside
+from ..records.values import read_losses_beside
 from ..specs.measurement import Measurement, MeasurementKind
 from ..specs.pretraining import Pretraining, TextPretraining
 from ..specs.tasks import Head
@@ -139,12 +138,7 @@ def _losses_beside(model: str) -> dict[str, Any]:
     """
     source = loading.locate(model)
     path = source.folder / pretraining.PRUNED_LOSSES
-    if not path.exists():
-        return {}
-    losses = read_document(path, LossesBeside, "remove it")
-    if losses.weights != source.weights:
-        raise InputError(f"{path} cannot be used (it was measured with other weights): remove it")
-    return {"sparsities": losses.sparsities, "at": losses.at, "losses": losses.losses}
+    return read_losses_beside(path, source.weights) if path.exists() else {}
 
 
 def _losses_of_weights(model: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from .spec import Checked, Name, Seed, Sparsity, as_sparsities
+from .spec import Checked, as_seeds, as_sparsities
 from .trial import Training
 
 
@@ -22,11 +22,12 @@ class AddedSeeds(Checked):
         sparsities: the sparsities of the study's variants to which models are pruned with them.
     """
 
-    seeds: tuple[Seed, ...]
-    tasks: tuple[Name, ...]
-    sparsities: tuple[Sparsity, ...]
+    seeds: tuple[int, ...]
+    tasks: tuple[str, ...]
+    sparsities: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        self._set("seeds", as_seeds(self.seeds))
         self._set("sparsities", as_sparsities(self.sparsities))
         super().__post_init__()
 
@@ -44,14 +45,15 @@ class Override(Checked):
         added: seeds on top of these, at some sparsities; None for none.
     """
 
-    tasks: tuple[Name, ...] | None = None
-    seeds: tuple[Seed, ...] | None = None
-    variants: tuple[Name, ...] | None = None
-    sparsities: tuple[Sparsity, ...] | None = None
-    training: Mapping[Name, Training] | None = None
+    tasks: tuple[str, ...] | None = None
+    seeds: tuple[int, ...] | None = None
+    variants: tuple[str, ...] | None = None
+    sparsities: tuple[float, ...] | None = None
+    training: Mapping[str, Training] | None = None
     added: AddedSeeds | None = None
 
     def __post_init__(self) -> None:
+        self._set("seeds", as_seeds(self.seeds))
         self._set("sparsities", as_sparsities(self.sparsities))
         super().__post_init__()
 

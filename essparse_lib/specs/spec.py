@@ -9,23 +9,20 @@ import operator
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from functools import cache, cached_property, lru_cache
-from typing import Annotated, Any, ClassVar, Self, TypeVar, get_origin, get_type_hints
+from typing import Any, ClassVar, Self, TypeVar, get_origin, get_type_hints
 from unicodedata import category
 
 import msgspec
 
-from ..errors import InputError, UnknownName, as_number, check_sparsity, shown, unknown
+from ..errors import InputError, UnknownName, as_number, check_seed, check_sparsity, shown, unknown
 
 E = TypeVar("E", bound=Enum)
 
 #: The most bytes that a name may have: it becomes the name of a file, of which most systems allow 255.
 LONGEST_NAME = 230
 
-#: What schemas are made of.
+# what the simplest of plain data are
 Scalar = str | int | float | bool | None
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=LONGEST_NAME)]
-Seed = Annotated[int, msgspec.Meta(ge=0)]
-Sparsity = Annotated[float, msgspec.Meta(ge=0, lt=1)]
 
 
 class Checked:
@@ -218,6 +215,15 @@ def as_sparsities(values: Any) -> Any:
         InputError: one is no sparsity.
     """
     return tuple(map(check_sparsity, values)) if isinstance(values, (tuple, list)) else values
+
+
+def as_seeds(values: Any) -> Any:
+    """Return seeds as Python's whole numbers; what is no tuple or list as it is.
+
+    Raises:
+        InputError: one is no seed.
+    """
+    return tuple(map(check_seed, values)) if isinstance(values, (tuple, list)) else values
 
 
 def _without_arrays(value: Any) -> Any:

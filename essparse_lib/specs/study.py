@@ -13,7 +13,7 @@ from .measurement import Measurement, MeasurementKind
 from .methods import Scope
 from .override import Override
 from .pretraining import Pretraining
-from .spec import Checked, Name, Seed, Sparsity, Spec, as_sparsities, check_names, member
+from .spec import Checked, Spec, as_seeds, as_sparsities, check_names, member
 from .trial import Pruning, Timing, Training, Trial
 
 T = TypeVar("T")
@@ -64,22 +64,24 @@ class Study(Checked):
 
     figure: str
     scale: str
-    models: tuple[Name, ...]
-    tasks: tuple[Name, ...]
-    training: Mapping[Name, Training]
-    variants: Mapping[Name, tuple[Pruning, ...]] = field(default_factory=lambda: {"one-shot": at_sparsities(TENTHS)})
-    seeds: tuple[Seed, ...] = (0, 1, 2)
-    task_seeds: Mapping[Name, tuple[Seed, ...]] = field(default_factory=dict)
-    task_sparsities: Mapping[Name, tuple[Sparsity, ...]] = field(default_factory=dict)
-    overrides: Mapping[Name, Override] = field(default_factory=dict)
-    measured: Mapping[Name, tuple[Sparsity, ...]] = field(default_factory=dict)
-    pretrained: Mapping[Name, Pretraining] = field(default_factory=dict)
+    models: tuple[str, ...]
+    tasks: tuple[str, ...]
+    training: Mapping[str, Training]
+    variants: Mapping[str, tuple[Pruning, ...]] = field(default_factory=lambda: {"one-shot": at_sparsities(TENTHS)})
+    seeds: tuple[int, ...] = (0, 1, 2)
+    task_seeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    task_sparsities: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    overrides: Mapping[str, Override] = field(default_factory=dict)
+    measured: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    pretrained: Mapping[str, Pretraining] = field(default_factory=dict)
     controls: tuple[Study, ...] = ()
 
     def __post_init__(self) -> None:
         self._set("scale", member(Scale, "scale", self.scale))
-        if isinstance(self.task_sparsities, Mapping):
-            self._set("task_sparsities", {task: as_sparsities(each) for task, each in self.task_sparsities.items()})
+        self._set("seeds", as_seeds(self.seeds))
+        for name, read in (("task_seeds", as_seeds), ("task_sparsities", as_sparsities)):
+            if isinstance(by_task := getattr(self, name), Mapping):
+                self._set(name, {task: read(values) for task, values in by_task.items()})
         if isinstance(self.measured, Mapping):
             kinds = {name: member(MeasurementKind, "measurement", name) for name in self.measured}
             self._set("measured", {kinds[name]: as_sparsities(each) for name, each in self.measured.items()})
@@ -234,9 +236,8 @@ class Study(Checked):
             overrides=overrides,
             controls=tuple(replace(control, seeds=chosen_seeds) for control in controls),
         )
-        for name in ("models", "tasks", "seeds"):
-            if not getattr(narrowed, name):
-                raise InputError(f"no {name} are named: give at least one")
+        if empty := [name for name in ("models", "tasks", "seeds") if not getattr(narrowed, name)]:
+            raise InputError(f"no {empty[0]} are named: give at least one")
         return narrowed
 
     # A study is asked for its specs again and again, and a spec keeps its id: both are made once for each study.
