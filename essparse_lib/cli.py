@@ -232,10 +232,10 @@ def mend(
     ],
 ) -> None:
     """Set damaged lines of records aside, each into <file>.damaged next to its file."""
-    from .records.store import Store
+    from .records.store import existing
 
-    mended = [f"mended {path}" for path in Store(folder).mend()]
-    for line in mended or ["no record is damaged"]:
+    mended = existing(folder, "give the one that the error about the record names").mend()
+    for line in [f"mended {path}" for path in mended] or ["no record is damaged"]:
         _say(line)
 
 
@@ -247,14 +247,14 @@ def merge(
     scale: _Scale = "lab",
 ) -> None:
     """Add the records that were made elsewhere; those of trials that have one here are left out."""
-    from .records.store import Store, results
+    from .records.store import existing, results
     from .specs.study import check_scale
 
-    other = folder / check_scale(scale)
-    if not other.is_dir():
-        raise InputError(f"{folder} holds no folder {scale}: name the one that ESSPARSE_RESULTS pointed to")
+    other = existing(folder / check_scale(scale), "name the folder around it, which ESSPARSE_RESULTS pointed to")
     target = results(scale)
-    _say(f"{target.merge(Store(other).records().values())} records added to {target.folder}")
+    merged = target.merge(other.records().values())
+    left = f"; {merged.others:,} left out, which have another outcome here" if merged.others else ""
+    _say(f"{merged.added} records added to {target.folder}{left}")
 
 
 @app.command()

@@ -43,7 +43,11 @@ class InputError(ValueError):
         return [f"InputError: {self}"]
 
 
-def unknown(kind: str, name: object, allowed: Iterable[str], hint: str = "", listing: str = "") -> InputError:
+class UnknownName(InputError):
+    """An error about a name that is none of those that this version knows; a later one may."""
+
+
+def unknown(kind: str, name: object, allowed: Iterable[str], hint: str = "", listing: str = "") -> UnknownName:
     """Return the error for a name that is not allowed, with the nearest allowed names if some are near.
 
     Few names are listed in full, of many the nearest alone.
@@ -57,11 +61,11 @@ def unknown(kind: str, name: object, allowed: Iterable[str], hint: str = "", lis
     """
     names = sorted(map(str, allowed))
     if len(names) <= _LISTED:
-        return InputError(
+        return UnknownName(
             f"unknown {kind} {shown(name)}: choose from {', '.join(names)}{hint}{suggestion(name, names, most=1)}"
         )
     printed = f" that {listing} prints" if listing else f", such as {', '.join(names[:_SUGGESTED])}"
-    return InputError(
+    return UnknownName(
         f"unknown {kind} {shown(name)}: choose from the {len(names)} names{printed}{hint}{suggestion(name, names)}"
     )
 

@@ -70,7 +70,7 @@ def essparse(results, monkeypatch, capsys):
         (["pretrain", "tiny-bert"], ["unknown model to train 'tiny-bert'"]),
         (["pretrain", SCRATCH, "--budget", "1d"], ["budget '1d' is not allowed", "90m"]),
         (["mend", "nowhere"], ["nowhere is no folder"]),
-        (["merge", "nowhere"], ["nowhere holds no folder lab", "ESSPARSE_RESULTS"]),
+        (["merge", "nowhere"], ["nowhere/lab is no folder", "ESSPARSE_RESULTS"]),
     ],
 )
 def test_wrong_value_gets_one_line_and_nothing_is_written(essparse, results, arguments, named):

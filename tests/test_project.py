@@ -364,7 +364,7 @@ def test_the_methods_page_states_the_settings():
     assert {f"{t.max_train:,}" for t in trainings} == {"1,500"} and "| training examples | 1,500 a task" in text
     assert {(t.epochs, t.batch_size, t.learning_rate) for t in trainings} == {(3, 16, 1e-4)}
     assert "| epochs | 3 |" in text and "| batch | 16 |" in text and "| learning rate | 1e-4 |" in text
-    lengths = {task: lab.trial(lab.models[0], task, 0.0, 0).training.max_length for task in texts}
+    lengths = {task: lab.trial(lab.models[0], task, Pruning(), 0).training.max_length for task in texts}
     assert {task for task, length in lengths.items() if length == 32} == {"bbc-news", "wiki-topics"}
     assert set(lengths.values()) == {32, 64} and "| tokens | 64; 32 for BBC news and Wikipedia topics |" in text
 

@@ -191,7 +191,7 @@ def test_without_the_file_snapshots_stay_unmeasured_and_the_rest_is_run(home, mo
         with pytest.raises(InputError, match="cannot be used .*measured with other weights.*: remove it"):
             measure(specs[0])
         path.write_bytes(kept[:50])
-        with pytest.raises(InputError, match="cannot be read .*: remove it"):
+        with pytest.raises(InputError, match="is damaged .*: remove it"):
             run(specs, elsewhere)
     finally:
         path.write_bytes(kept)

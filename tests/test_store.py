@@ -29,9 +29,15 @@ from essparse_lib.specs.trial import Pruning, Training, Trial
 TRAINING = Training(epochs=1, batch_size=8, learning_rate=1e-3, max_length=16)
 SPAWN = multiprocessing.get_context("spawn")
 
-plain_values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
-# Cs: also half surrogate pairs, as Python makes of file names that are no UTF-8
-texts = st.text(st.characters() | st.characters(categories=["Cs"]) | st.sampled_from("\u2028\u2029\x85\r\n\x1c\0"))
+plain_values = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**30), 10**30)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+)
+texts = st.text(st.characters() | st.sampled_from("\u2028\u2029\x85\r\n\x1c\0"))
+names = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=40).map(lambda text: f"m{text}")
 
 
 def trial(number: int = 0, model: str = "tiny-bert", task: str = "tiny-pairs") -> Trial:
@@ -49,6 +55,20 @@ def ok(number: int = 0, **others) -> Record:
     )
 
 
+def measured_values(measurement: Measurement) -> dict:
+    """What a measurement could have given."""
+    if measurement.kind == "mask-similarity":
+        masks = len(measurement.trials) + 1
+        table = [[1.0 if i == j else 0.5 for j in range(masks)] for i in range(masks)]
+        independent = {"cosine": 0.5, "jaccard_removed": 1 / 3}
+        names = [f"mask {number}" for number in range(masks)]
+        return {"names": names, "cosine": table, "jaccard_removed": table, "independent": independent}
+    if measurement.kind == "zeros":
+        return {"places": [[0, "query", 4]], "zeros": {"exact": [1]}, "norms": [1.0], "effective": 0.2}
+    matrix = {"name": "q", "depth": 0, "component": "query", "size": 4, "pruned": 2, "map": [[50]]}
+    return {"matrices": [matrix]}
+
+
 def tree(folder: Path) -> dict[str, bytes]:
     """Every file but locks, by its path."""
     files = (p for p in folder.rglob("*") if p.is_file() and ".locks" not in p.parts)
@@ -63,15 +83,15 @@ def store(tmp_path):
 @given(
     st.builds(
         Record,
-        spec=st.builds(trial, st.integers(0, 9), texts, texts),
-        status=st.sampled_from([*Status]),
+        spec=st.builds(trial, st.integers(0, 9), names, names),
+        status=st.sampled_from([Status.DIVERGED, Status.FAILED]),
         # no names of metrics that follow from the predictions
         metrics=st.dictionaries(
             st.text().map(lambda name: f"loss {name}"), st.floats(allow_nan=False, allow_infinity=False)
         ),
         predictions=st.text("0123456789abcdefghijklmnopqrstuvwxyz"),
         reason=texts,
-        provenance=st.dictionaries(st.text(), plain_values),
+        provenance=st.dictionaries(st.text().map(lambda name: f"note {name}"), plain_values),
         values=st.dictionaries(st.text(), st.lists(plain_values)),
     ),
     st.booleans(),
@@ -88,7 +108,7 @@ def test_measurements_are_kept_as_trials_are(store, trials):
     measurement = Measurement(
         kind="mask-similarity" if trials else "pruned-share", model="tiny-bert", sparsity=0.5, trials=trials
     )
-    record = Record(spec=measurement, status="ok", values={"cosine": [[1.0, 0.5], [0.5, 1.0]]})
+    record = Record(spec=measurement, status="ok", values=measured_values(measurement))
     store.append(record)
     store.append(ok())
     assert Store(store.folder).records() == {measurement.id: record, trial().id: ok()}
@@ -132,7 +152,7 @@ def test_record_that_could_not_be_read_is_not_written(store, changed, message):
         {"metrics": {"accuracy": 50.00005}},
         {"metrics": {"matthews": 0.0}},
         {"metrics": {"f1": 66.63}, "predictions": "zz00zz", "labels": ""},  # shares are kept in 1,295 steps
-        {"metrics": {"exact_match": 33.3}},  # of a metric that the predictions do not decide
+        {"metrics": {"accuracy": 50.0, "exact_match": 33.3}},  # of a metric that the predictions do not decide
         {"metrics": {"accuracy": 12.5}, "predictions": "", "labels": ""},
     ],
 )
@@ -155,7 +175,13 @@ def _study(**changed) -> Study:
 def test_records_of_studies_are_those_of_the_files_that_they_name(store):
     zeros = Measurement(kind="zeros", model="tiny-bert", sparsity=0.0)
     of_control = ok(0, model="tiny-opt")
-    for record in (ok(0), ok(5), of_control, ok(0, task="other"), Record(spec=zeros, status="ok")):
+    for record in (
+        ok(0),
+        ok(5),
+        of_control,
+        ok(0, task="other"),
+        Record(spec=zeros, status="ok", values=measured_values(zeros)),
+    ):
         store.append(record)
     store.append(ok(0, model="other"))
     path = store.path(trial(0, model="other"))
@@ -235,7 +261,48 @@ def _damaged() -> dict[str, bytes]:
     def trained(**changed) -> bytes:
         return signed(trial={**plain["trial"], "training": {**plain["trial"]["training"], **changed}})
 
+    def of(**changed) -> bytes:
+        """The line of another trial, with the id that it would have."""
+        other = {**plain["trial"], **changed}
+        return signed(trial=other, id=digest(other))
+
+    unscored = {"predictions": None, "labels": None}
+    deep = json.dumps(plain)[:-1] + ', "values": {"x": ' + "[" * 10_000 + "]" * 10_000 + "}}"
     return {
+        "list nested 10,000 deep": _resigned(deep),
+        "list nested 900 deep": _resigned(deep.replace("[" * 9_100, "").replace("]" * 9_100, "")),
+        "too long": _resigned(json.dumps({**plain, "reason": "x" * 2**24})),
+        "half a surrogate pair": _resigned(good.replace('"code": "x"', '"code": "\\ud800"')),
+        "model that is a number": of(model=3),
+        "model that is a path of dots": of(model="../.."),
+        "model in two lines": of(model="a\nb"),
+        "task that is null": of(task=None),
+        "seed below 0": of(seed=-1),
+        "seed that is a text": of(seed="8"),
+        "training that is a list": of(training=[1]),
+        "pruning with a list for a number": of(pruning={"sparsity": [0.5]}),
+        "accuracy of 250": signed(metrics={"accuracy": 250.0}, **unscored),
+        "accuracy below 0": signed(metrics={"accuracy": -1.0}, **unscored),
+        "accuracy that is true": signed(metrics={"accuracy": True}, **unscored),
+        "steps that are no whole number": signed(metrics={"accuracy": 50.0, "steps": 1.5}),
+        "more zeros than weights": signed(metrics={"accuracy": 50.0, "zeros": 3, "prunable": 2}),
+        "no score": signed(metrics={"steps": 1}, **unscored),
+        "labels without predictions": signed(metrics={"accuracy": 50.0}, predictions=None),
+        "provenance with seconds that are a text": signed(provenance={"seconds": "1"}),
+        "provenance with seconds below 0": signed(provenance={"seconds": -1}),
+        "provenance with endless seconds": signed(provenance={"seconds": 1e300}),
+        "provenance with a list of versions": signed(provenance={"versions": ["2"]}),
+        "provenance with a device that is a number": signed(provenance={"device": 3}),
+        "provenance with no time": signed(provenance={"finished": "yesterday"}),
+        "provenance with half a thread": signed(provenance={"threads": 0.5}),
+        "field twice, signed": _resigned(good.replace('"status"', '"status": "failed", "status"')),
+        "field twice and spaces, signed": _resigned(good.replace('"status"', '"status" : "failed", "status"')),
+        "metric twice, signed": _resigned(good.replace('"metrics": {', '"metrics": {"accuracy": 99.9, ')),
+        "of another model": ok(7, model="tiny-opt").line().encode(),
+        "of another task": ok(7, task="cola").line().encode(),
+        "another record of a trial": signed(
+            id=ok(0).spec.id, trial=ok(0).spec.canonical(), metrics={"accuracy": 75.0}, predictions="0111"
+        ),
         "cut": good[:-20].encode(),
         "garbage": b"\0\xff\xfe garbage",
         "not UTF-8": good.replace('"code": "x"', '"code": "é"').encode("latin-1"),
@@ -303,6 +370,7 @@ def test_damaged_line_is_named_set_aside_and_the_others_kept(store, damage):
     assert tree(store.folder) == before
     assert store.mend() == [path]
     assert path.read_bytes() == kept + spaced
+    assert store.mend() == []
     assert path.with_name(path.name + ".damaged").read_bytes() == bad + b"\n"
     assert set(store.records()) == {ok(0).spec.id, ok(1, task="other").spec.id, ok(2).spec.id}
 
@@ -310,8 +378,8 @@ def test_damaged_line_is_named_set_aside_and_the_others_kept(store, damage):
 @pytest.mark.parametrize(
     ("kind", "settings", "message"),
     [
-        ("melting", {"model": "m", "heat": 3}, "melting: 'melting'"),
-        ("trial", {**ok(7).spec.canonical(), "weather": "fair"}, "unexpected keyword argument 'weather'"),
+        ("melting", {"model": "m", "heat": 3}, "unknown kind of record 'melting'"),
+        ("trial", {**ok(7).spec.canonical(), "weather": "fair"}, "unknown field 'weather'"),
         ("measurement", {"kind": "taste", "model": "m", "sparsity": 0.0}, "taste"),
     ],
 )
@@ -350,7 +418,7 @@ def _of_every_field() -> tuple[Record, ...]:
         replace(ok(), provenance=provenance),
         replace(ok(), metrics={"f1": 100.0}, predictions="zz", labels=""),
         Record(spec=trial(), status="failed", reason="no memory", provenance=provenance),
-        Record(spec=similarity, status="ok", values={"names": ["a", "b"], "cosine": [[1.0, 0.5], [0.5, 1.0]]}),
+        Record(spec=similarity, status="ok", values=measured_values(similarity)),
     )
 
 
@@ -381,6 +449,78 @@ def test_every_committed_record_holds():
     for path in sorted((ROOT / "results").glob("*/*/*.jsonl")):
         for line in path.read_bytes().splitlines():
             assert Record.from_line(line).line().encode() == line
+
+
+def test_windows_line_ends_and_a_byte_order_mark_are_read(store):
+    store.append(ok(0))
+    store.append(ok(1))
+    path = store.path(trial())
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert store.records() == {trial(0).id: ok(0), trial(1).id: ok(1)}
+    assert store.mend() == []
+
+
+def test_a_line_twice_and_other_provenance_are_no_damage(store):
+    store.append(ok(0))
+    store.append(ok(0))
+    again = replace(ok(0), provenance={"code": "y"})
+    store.append(again)
+    assert store.records() == {trial(0).id: again}
+    assert store.mend() == []
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_failed_record_counts_only_where_there_is_no_other(store, order):
+    for record in (Record(spec=trial(), status="failed", reason="once"), ok(0))[::order]:
+        store.append(record)
+    assert store.records() == {trial().id: ok(0)}
+    assert store.mend() == []
+
+
+@pytest.mark.parametrize("what", ["folder", "pipe", "loop", "dangling", "large"])
+def test_what_is_no_file_of_records_is_named_at_once_and_left_as_it_is(store, what):
+    store.append(ok(0, task="other"))
+    path = store.path(trial())
+    if what == "folder":
+        path.mkdir()
+    elif what == "pipe":
+        os.mkfifo(path)
+    elif what == "large":
+        with path.open("wb") as file:
+            file.truncate(10 * 2**30)  # takes no room
+    else:
+        path.symlink_to(path.name if what == "loop" else "nowhere")
+    works = (store.records, lambda: store.records_of(trial()), lambda: store.append(ok(0)), store.mend)
+    for work in (*works, lambda: store.merge([ok(0)])):
+        with pytest.raises(InputError, match=f"^cannot read {re.escape(str(path))}: ") as refusal:
+            work()
+        assert "\n" not in str(refusal.value)
+    assert not list(store.folder.rglob("*.tmp"))
+
+
+def test_records_outside_the_folders_of_models_are_named(store):
+    store.append(ok(0))
+    (store.folder / "stray.jsonl").write_text(ok(1).line() + "\n")
+    with pytest.raises(InputError, match=r"stray.jsonl lies where no records are read"):
+        store.records()
+
+
+def test_hidden_files_beside_records_are_none_of_them(store):
+    store.append(ok(0))
+    store.path(trial()).with_name("._tiny-pairs.jsonl").write_bytes(b"\0\5\x16\7")  # as some systems leave there
+    assert [*store.records()] == [trial().id]
+
+
+def test_merge_adds_all_records_of_a_file_at_once_or_none(store, monkeypatch):
+    store.append(ok(0))
+    before = tree(store.folder)
+    unreadable = replace(ok(2), metrics={"accuracy": 50.0, "steps": -1})
+    with pytest.raises(ValueError, match="expected int >= 0"):
+        store.merge([ok(1), unreadable])
+    monkeypatch.setattr(os, "fsync", _no_space)
+    with pytest.raises(InputError, match="cannot write"):
+        store.merge([ok(1), ok(2)])
+    assert tree(store.folder) == before
 
 
 def test_mend_keeps_what_earlier_mends_set_aside(store):
@@ -462,14 +602,16 @@ def test_what_cannot_be_read_is_named(store, as_nobody):
     in_place = store.path(trial())
     in_place.mkdir(parents=True)
     for work in (store.records, lambda: store.records_of(trial()), lambda: store.append(ok()), store.mend):
-        with pytest.raises(InputError, match=f"^cannot read {re.escape(str(in_place))}: Is a directory$"):
+        with pytest.raises(InputError, match=f"^cannot read {re.escape(str(in_place))}: it is a folder; move it away$"):
             work()
     folder, drop_rights = as_nobody
     closed = Store(folder)
     closed.append(ok())
     closed.path(trial()).chmod(0)
     drop_rights()
-    with pytest.raises(InputError, match=f"^cannot read {re.escape(str(closed.path(trial())))}: Permission denied$"):
+    with pytest.raises(
+        InputError, match=f"^cannot read {re.escape(str(closed.path(trial())))}: Permission denied; mend or move it$"
+    ):
         closed.records()
 
 
@@ -497,9 +639,9 @@ def test_claims_exclude_each_other_and_end_with_their_holder(store):
 def test_merge_adds_unknown_trials_only(store):
     store.append(ok(0))
     rival = replace(ok(0), metrics={"accuracy": 50.0})
-    assert store.merge([rival, ok(1), replace(ok(1), status="failed"), ok(2)]) == 2
+    assert store.merge([rival, ok(1), replace(ok(1), status="failed"), ok(2)]) == (2, 1)
     assert store.records() == {r.spec.id: r for r in (ok(0), ok(1), ok(2))}
-    assert store.merge(store.records().values()) == 0
+    assert store.merge(store.records().values()) == (0, 0)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A trial's id: what decides it, what does not, and what is refused."""
 
 import json
+import math
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
@@ -13,14 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from essparse_lib import figures
-from essparse_lib.errors import InputError
+from essparse_lib.errors import InputError, UnknownName
+from essparse_lib.records.pretrained import PRETRAINED
 from essparse_lib.specs.measurement import Measurement
-from essparse_lib.specs.study import Override, at_sparsities
+from essparse_lib.specs.study import Override, Study, at_sparsities
 from essparse_lib.specs.trial import Pruning, Timing, Training, Trial
 
 LAB = Training(epochs=3, batch_size=16, learning_rate=1e-4, max_length=64, max_train=1500)
 DENSE = Trial(model="minilm-l6", task="movie-reviews", seed=0, training=LAB)
 
+#: One letter at least, and whatever else a line of text may hold.
+names = st.text(st.characters(exclude_categories=["Cc", "Cs", "Zl", "Zp"]), max_size=40).map(lambda text: f"m{text}")
 trainings = st.builds(
     Training,
     epochs=st.integers(1, 10),
@@ -42,8 +46,8 @@ prunings = st.builds(
 )
 trials = st.builds(
     Trial,
-    model=st.text(min_size=1),
-    task=st.text(min_size=1),
+    model=names,
+    task=names,
     seed=st.integers(0, 2**31),
     training=trainings,
     pruning=prunings,
@@ -185,12 +189,12 @@ def test_training_out_of_range_is_refused(field, value):
 def test_canonical_form_of_no_trial_is_refused(missing):
     plain = DENSE.canonical()
     del plain[missing]
-    with pytest.raises((KeyError, TypeError)):
+    with pytest.raises(ValueError, match=f"missing required field `{missing}`"):
         Trial.from_canonical(plain)
 
 
 def test_canonical_form_with_a_strange_field_is_refused():
-    with pytest.raises(TypeError):
+    with pytest.raises(UnknownName, match="unknown field 'colour'"):
         Trial.from_canonical({**DENSE.canonical(), "colour": "red"})
 
 
@@ -264,3 +268,82 @@ def test_a_study_is_limited_to_sparsities_however_they_were_computed():
 def test_a_variant_of_an_unknown_timing_is_refused_in_one_line():
     with pytest.raises(InputError, match="unknown timing 'afterwards'"):
         at_sparsities((0.5,), timing="afterwards")
+
+
+@pytest.mark.parametrize(
+    "name", [3, None, b"m", "", " ", ".", "../..", "a\nb", "a\0", "a\ud800", "é" * 200, "x" * 5000]
+)
+def test_what_is_no_name_is_refused_in_one_line(name):
+    made = (
+        lambda: replace(DENSE, model=name),
+        lambda: replace(DENSE, task=name),
+        lambda: Measurement(kind="zeros", model=name, sparsity=0.0),
+        lambda: replace(PRETRAINED["tiny"]["tiny-scratch-100-0"], model=name),
+        lambda: replace(PRETRAINED["tiny"]["tiny-scratch-100-0"], corpus=name),
+        lambda: Pruning(sparsity=0.5, method="wanda", calibration=name),
+        lambda: Study(figure="f", scale="tiny", models=(name,), tasks=(), training={}),
+        lambda: Study(figure="f", scale="tiny", models=(), tasks=(name,), training={}),
+    )
+    for make in made:
+        with pytest.raises(InputError) as refusal:
+            make()
+        assert "\n" not in str(refusal.value) and len(str(refusal.value)) < 300
+
+
+@pytest.mark.parametrize("name", ["../my-model", "/data/models/a b", "~/Modèle", "owner/name@main", "模型"])
+def test_paths_and_words_of_any_language_are_names(name):
+    assert replace(DENSE, model=name).model == name
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"models": "bert"},
+        {"models": [3]},
+        {"tasks": None},
+        {"seeds": ("0",)},
+        {"seeds": (-1,)},
+        {"seeds": 3},
+        {"training": {"*": {"epochs": 1}}},
+        {"training": {3: LAB}},
+        {"variants": {}},
+        {"variants": {"one-shot": (0.5,)}},
+        {"task_seeds": {"rte": (0, "1")}},
+        {"task_seeds": {"rte": 1}},
+        {"task_seeds": [("rte", (1,))]},
+        {"task_sparsities": {"rte": (1.5,)}},
+        {"task_sparsities": {"rte": ("half",)}},
+        {"task_sparsities": {"rte": (math.nan,)}},
+        {"overrides": {"bert": {"seeds": ("1",)}}},
+        {"overrides": {"bert": 1}},
+        {"measured": {"taste": (0.0,)}},
+        {"measured": {"zeros": (2.0,)}},
+        {"pretrained": {"bert": "bert"}},
+        {"controls": ("fig2",)},
+        {"scale": 3},
+    ],
+)
+def test_a_study_checks_what_it_is_made_of(changes):
+    fields = dict(figure="f", scale="tiny", models=("bert",), tasks=("rte",), training={"*": LAB})
+    Study(**fields)
+    with pytest.raises(
+        InputError, match=r"is not allowed|unknown (measurement|scale)|no variants are named"
+    ) as refusal:
+        Study(**{**fields, **changes})
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("changes", [{"seeds": ("a",)}, {"sparsities": (2,)}, {"tasks": "rte"}, {"training": {"a": 1}}])
+def test_an_override_checks_what_it_is_made_of(changes):
+    with pytest.raises(InputError, match="is not allowed"):
+        Override(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"layers": "2"}, {"heads": 0}, {"steps": -1}, {"seed": "x"}, {"learning_rate": math.nan}, {"masked": "a"}],
+)
+def test_a_pretraining_checks_what_it_is_made_of(changes):
+    for spec in PRETRAINED["tiny"].values():
+        with pytest.raises(InputError, match="is not allowed"):
+            replace(spec, **changes)

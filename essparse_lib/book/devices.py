@@ -5,11 +5,45 @@ Both are comparisons that are kept beside the records.
 
 from __future__ import annotations
 
-import json
+import os
 from typing import Any
 
+import msgspec
+
 from ..analysis.estimate import Estimate
+from ..records.documents import read_document
 from ..records.store import results_folder
+
+#: The end of the line about a table that cannot be read.
+_MEND = "take it from the repository again, or make it anew with `python benchmarks/{}.py`"
+
+
+class _Row(msgspec.Struct):
+    """How much higher the trials of a model on a task score on the later device."""
+
+    model: str
+    task: str
+    trials: int
+    seeds: int
+    difference: float
+    low: float
+    high: float
+    devices: list[tuple[str, str]]
+
+
+class _Comparison(msgspec.Struct):
+    """How much higher the same trials score in bf16 than in fp32, as ``benchmarks/precision.py`` writes it."""
+
+    difference: float
+    low: float
+    high: float
+    alike: bool
+    margin: float
+    trials: int
+    observations: int
+    earlier: list[str]
+    later: list[str]
+    curves: list[list[str]] = []
 
 
 def table() -> str:
@@ -18,16 +52,16 @@ def table() -> str:
     ``benchmarks/devices.py`` makes the comparison.
     """
     path = results_folder("lab").parent / "devices.json"
-    if not path.is_file():
+    if not os.path.lexists(path):
         return "No trials have been run on two devices yet.\n"
     rows = [
         "| model | task | trials | seeds | later less earlier, points | devices |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for row in json.loads(path.read_text(encoding="utf-8")):
-        difference = Estimate(row["difference"], row["low"], row["high"]).text(2)
-        devices = "; ".join(f"{old} → {new}" for old, new in row["devices"])
-        rows.append(f"| {row['model']} | {row['task']} | {row['trials']} | {row['seeds']} | {difference} | {devices} |")
+    for row in read_document(path, list[_Row], _MEND.format("devices")):
+        difference = Estimate(row.difference, row.low, row.high).text(2)
+        devices = "; ".join(f"{old} → {new}" for old, new in row.devices)
+        rows.append(f"| {row.model} | {row.task} | {row.trials} | {row.seeds} | {difference} | {devices} |")
     return "\n".join(rows) + "\n"
 
 
@@ -37,9 +71,9 @@ def precision_comparison() -> dict[str, Any] | None:
     ``benchmarks/precision.py`` makes the comparison.
     """
     path = results_folder("lab").parent / "precision.json"
-    if not path.is_file():
+    if not os.path.lexists(path):
         return None
-    comparison: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    comparison: dict[str, Any] = msgspec.to_builtins(read_document(path, _Comparison, _MEND.format("precision")))
     return comparison
 
 

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-import json
+import os
+from typing import Annotated
 
+import msgspec
+from msgspec import Meta
+
+from ..records.documents import read_document
 from ..records.store import results_folder
+
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class _Counts(msgspec.Struct):
+    """How many of the texts stand in the other task, whole or also by a phrase."""
+
+    texts: Annotated[int, Meta(ge=1, le=2**53)]
+    whole: Count
+    whole_or_phrase: Count
 
 
 def table() -> str:
@@ -13,13 +28,14 @@ def table() -> str:
     ``benchmarks/overlap.py`` makes the counts.
     """
     path = results_folder("lab").parent / "overlap.json"
-    if not path.is_file():
+    if not os.path.lexists(path):
         return "The shared texts have not been counted yet.\n"
     rows = [
         "| texts | of | stand there whole | whole, or with a phrase that stands there |",
         "| --- | --- | --- | --- |",
     ]
-    for places, counts in json.loads(path.read_text(encoding="utf-8")).items():
-        shares = [f"{counts[kind]:,} ({counts[kind] / counts['texts']:.0%})" for kind in ("whole", "whole_or_phrase")]
-        rows.append(f"| {places} | {counts['texts']:,} | {' | '.join(shares)} |")
+    mend = "take it from the repository again, or make it anew with `python benchmarks/overlap.py`"
+    for places, counts in read_document(path, dict[str, _Counts], mend).items():
+        shares = [f"{count:,} ({count / counts.texts:.0%})" for count in (counts.whole, counts.whole_or_phrase)]
+        rows.append(f"| {places} | {counts.texts:,} | {' | '.join(shares)} |")
     return "\n".join(rows) + "\n"

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
-from math import isfinite
+from itertools import accumulate
 from typing import Any
 
+import msgspec
 import numpy as np
 
+from ..errors import shown
+from ..specs.spec import schema_error
 from .metrics import MEANS, METRICS, agreement, from_digits, is_digits, score, shares
 
 #: How far a metric may lie from what the predictions give: it is rounded to four decimals …
@@ -18,14 +22,17 @@ _ROUNDING = 1e-4
 #: … and the shares that a mean is taken over are kept to within 1/2590.
 _ROUNDING_OF_SHARES = _ROUNDING + 100 / 2590
 
-_SCORES = METRICS.keys() | MEANS
+#: Names of the metrics that follow from a record's predictions.
+SCORES = METRICS.keys() | MEANS
 
 #: Digits of a checksum, and how a line ends with one.
 _LENGTH = 16
 _ENDING = b', "checksum": "%s"}'
 _ENDING_LENGTH = len(_ENDING % bytes(_LENGTH))
 
-_NUMBERS = (int, float)
+#: The most bytes of a line, a hundred times as many as the longest here has; and how deeply its data may be nested.
+LONGEST_LINE = 2**24
+DEEPEST = 32
 
 
 def checksum(line: bytes) -> str:
@@ -56,55 +63,66 @@ def read_line(line: bytes) -> dict[str, Any]:
     A line with other spaces has the same content, and so the same checksum.
 
     Raises:
-        ValueError: the line is no JSON, holds a number that is not finite or a name twice, or has no checksum or a
-            wrong one.
-        AttributeError, TypeError: it is no JSON object.
+        ValueError: the line is too long, nested too deeply or no JSON object; it holds a number that is not finite,
+            half a surrogate pair, or a name twice; or it has no checksum or a wrong one.
     """
-    plain: dict[str, Any] = _DECODER.decode(line.decode())
+    if len(line) > LONGEST_LINE:
+        raise ValueError(f"it has {len(line):,} bytes, and at most {LONGEST_LINE:,} are read")
+    if line.count(b"[") + line.count(b"{") > DEEPEST and _depth(line) > DEEPEST:
+        raise ValueError(f"it is nested more than {DEEPEST} deep")
+    try:
+        plain = _DECODER.decode(line)
+    except msgspec.DecodeError as error:
+        raise ValueError(schema_error(error)) from error
+    if not _has_each_name_once(line, plain):
+        json.loads(line, object_pairs_hook=_each_once)
     stated = plain.pop("checksum", None)
     if stated is None:
         raise ValueError("it has no checksum")
     computed = checksum(line[:-_ENDING_LENGTH] + b"}")  # the line as it was written, which need not be done again
     if computed != stated:
-        _STRICT_DECODER.decode(line.decode())
         computed = checksum(_encoded(plain))
     if computed != stated:
-        raise ValueError(f"its checksum is {stated}, that of its content {computed}")
+        raise ValueError(f"its checksum is {shown(stated, 40)}, that of its content {computed}")
     return plain
 
 
+def _depth(line: bytes) -> int:
+    """Return how deeply lists and objects lie within each other, in a line that need not be JSON."""
+    signs = _STRINGS.sub(b"", line).translate(None, _NO_BRACKETS)
+    return max(accumulate(1 if sign in b"[{" else -1 for sign in signs), default=0)
+
+
+def _has_each_name_once(line: bytes, plain: Mapping[str, Any]) -> bool:
+    """Return whether a line surely has no name twice in one object, of which the decoder takes the last.
+
+    It has not if it has as many quotation marks as its data, and none of them, or of other signs, is escaped.
+    """
+    return b"\\" not in line and line.count(b'"') == _ENCODER.encode(plain).count(b'"')
+
+
 def check_metrics(metrics: Mapping[str, float], labels: str, predictions: str) -> None:
-    """Check that a record's metrics are finite, and that those which its predictions decide follow from them.
+    """Check that the metrics which a record's predictions decide follow from them.
 
     Args:
-        metrics: by name; those in ``METRICS`` and ``MEANS`` are compared, if there are predictions.
+        metrics: by name, finite; those in ``METRICS`` and ``MEANS`` are compared, if there are predictions.
         labels: as ``Record.labels``.
         predictions: as ``Record.predictions``.
 
     Raises:
-        ValueError: a metric is no finite number or does not follow from the predictions, or these do not fit the
-            labels.
+        ValueError: a metric does not follow from the predictions, or these do not fit the labels.
     """
-    if labels and predictions and len(labels) != len(predictions):
+    if labels and len(labels) != len(predictions):
         raise ValueError(f"it has {len(predictions)} predictions but {len(labels)} labels")
     for what, text in (("labels", labels), ("predictions", predictions)):
         if not is_digits(text):
             raise ValueError(f"its {what} {text[:20]!r} are no digits from 0 to z")
     for name, value in metrics.items():
-        if not _is_finite(value):
-            raise ValueError(f"its {name} is {value!r:.40}, no finite number")
-        if predictions and name in _SCORES:
+        if predictions and name in SCORES:
             rounding = _ROUNDING_OF_SHARES if name in MEANS else _ROUNDING
             computed = _score(name, labels, predictions)
             if abs(value - computed) > rounding:
                 raise ValueError(f"its {name} is {value}, that of its predictions {computed:.4f}")
-
-
-def _is_finite(value: object) -> bool:
-    try:
-        return type(value) in _NUMBERS and isfinite(value)  # type: ignore[arg-type]
-    except OverflowError:  # a whole number beyond all others
-        return False
 
 
 def _score(metric: str, labels: str, predictions: str) -> float:
@@ -119,12 +137,8 @@ def _score(metric: str, labels: str, predictions: str) -> float:
 
 
 def _encoded(plain: Mapping[str, Any]) -> bytes:
-    # half a surrogate pair, as in the name of a damaged file, is no UTF-8: JSON has an escape for it
-    return json.dumps(plain, allow_nan=False, ensure_ascii=False).encode(errors="backslashreplace")
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no finite number")
+    # half a surrogate pair, as in the name of a damaged file, is no UTF-8
+    return json.dumps(plain, allow_nan=False, ensure_ascii=False).encode(errors="replace")
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -134,6 +148,8 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return plain
 
 
-#: JSON has no NaN and no infinity, but Python's decoder takes them unless told otherwise.
-_DECODER = json.JSONDecoder(parse_constant=_refuse)
-_STRICT_DECODER = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_each_once)
+_DECODER, _ENCODER = msgspec.json.Decoder(dict[str, Any]), msgspec.json.Encoder()
+
+#: A string of JSON, or the rest of the line where its end is missing.
+_STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))

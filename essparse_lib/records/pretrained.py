@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from ..specs.models import MODELS, Reads
 from ..specs.pretraining import Architecture, ImagePretraining, ObjectiveKind, Pretraining, TextPretraining
+from .documents import read_document
 from .store import Store, results
 
 #: Figure 8's parts of the corpus, and which of them are trained with a second seed.
@@ -185,10 +185,10 @@ def reads(model: str) -> Reads | None:
     if model in MODELS:
         return MODELS[model].reads
     try:
-        config = json.loads((Path(model).expanduser() / "config.json").read_bytes())
-    except (OSError, RuntimeError, ValueError):  # no such file or home, or no JSON
+        config = read_document(Path(model).expanduser() / "config.json", dict[str, Any], "")
+    except (RuntimeError, ValueError):  # no such home; no such file, or none that holds JSON (an InputError)
         return None
-    return _config_reads(config) if isinstance(config, dict) else None
+    return _config_reads(config)
 
 
 #: What a configuration has at its top where a model reads images alone.

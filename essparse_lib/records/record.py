@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import StrEnum
+from math import isfinite
 from typing import Any
 
-from ..errors import one_line
+import msgspec
+
+from ..errors import UnknownName, one_line, shown
 from ..specs.measurement import Measurement
 from ..specs.pretraining import ImagePretraining, TextPretraining
-from ..specs.spec import Spec, digest, member
+from ..specs.spec import Spec, digest, member, schema_error
 from ..specs.trial import Trial
-from .integrity import check_metrics, read_line, signed_line
+from .integrity import read_line, signed_line
+from .schema import OUTCOME, Status, check_outcome
 
 _SPECS: dict[str, type[Spec]] = {
     kind.record_kind: kind for kind in (Trial, Measurement, TextPretraining, ImagePretraining)
 }
 
 
-class Status(StrEnum):
-    """How a spec ended: well, with a loss that became NaN or infinite, or with an error."""
-
-    OK = "ok"
-    DIVERGED = "diverged"
-    FAILED = "failed"
-
-
-#: The fields that a line has only where they are not empty, and what each is.
-_OPTIONAL = {"metrics": dict, "predictions": str, "labels": str, "values": dict, "reason": str, "provenance": dict}
+#: The fields that a line has only where they are not empty, in its order.
+_OPTIONAL = ("metrics", "predictions", "labels", "values", "reason", "provenance")
 
 
 class UnknownRecord(Exception):
@@ -69,10 +64,14 @@ class Record:
     def line(self) -> str:
         """Return the record as one line of JSON, with a checksum of its content.
 
+        Half a surrogate pair, as Python makes of a file name that is no UTF-8, is written as a question mark.
+
         Raises:
-            ValueError: a metric is not finite, or does not follow from the predictions.
+            ValueError: a number is not finite.
         """
-        check_metrics(self.metrics, self.labels, self.predictions)
+        for name, value in self.metrics.items():
+            if not isfinite(value):
+                raise ValueError(f"its {name} is {value}, no finite number")
         spec = self.spec
         plain = {"id": spec.id, spec.record_kind: spec.canonical(), "status": str(self.status)}
         for name in _OPTIONAL:
@@ -86,36 +85,34 @@ class Record:
 
         Raises:
             UnknownRecord: a later version wrote it, of a kind or with settings that are not known here.
-            ValueError: the line is damaged: no JSON, fields missing, or an id, checksum or metrics that do not follow
-                from the rest.
+            ValueError: the line is damaged: no JSON; fields that are missing, of another type or out of their range; or
+                an id, checksum or metrics that do not follow from the rest.
         """
-        try:
-            plain = read_line(line if isinstance(line, bytes) else line.encode())
-            name = plain.pop("id")
-            kind = next(key for key in plain if key not in ("status", *_OPTIONAL))
-            record = cls(spec=_spec(kind, plain.pop(kind), name), **plain)
-            _check_kinds(record)
-            check_metrics(record.metrics, record.labels, record.predictions)
-        except (AttributeError, KeyError, RecursionError, StopIteration, TypeError, ValueError) as error:
-            message = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-            raise ValueError(message) from error
-        if record.spec.id != name:
-            raise ValueError(f"its id is {name}, its trial's is {record.spec.id}")
-        return record
+        plain = read_line(line if isinstance(line, bytes) else line.encode(errors="surrogatepass"))
+        name = plain.pop("id", None)
+        kind = next((key for key in plain if key not in OUTCOME), None)
+        if kind is None:
+            raise ValueError("it has no spec")
+        spec = _spec(kind, plain.pop(kind), name)
+        check_outcome(spec, plain)
+        if spec.id != name:
+            raise ValueError(f"its id is {shown(name, 40)}, its trial's is {spec.id}")
+        return cls(spec=spec, **plain)
+
+    def outcome(self) -> tuple[object, ...]:
+        """Return what came of the spec, without why, where and when: what two records of one spec must agree in."""
+        return self.status, self.metrics, self.predictions, self.labels, self.values
 
 
-def _check_kinds(record: Record) -> None:
-    for name, kind in _OPTIONAL.items():
-        value = getattr(record, name)
-        if not isinstance(value, kind):
-            raise ValueError(f"its {name} are no {'text' if kind is str else 'object'}, but {value!r:.40}")
-
-
-def _spec(kind: str, plain: Any, name: str) -> Spec:
+def _spec(kind: str, plain: Any, name: object) -> Spec:
     """Return the spec of a record with this id, from the spec's kind and its canonical form."""
     try:
+        if kind not in _SPECS:
+            raise UnknownName(f"unknown kind of record {shown(kind)}")
         return _SPECS[kind].from_canonical(plain)
-    except (KeyError, TypeError, ValueError) as error:
+    except UnknownName as error:
         if digest(plain) == name:  # as it was written
-            raise UnknownRecord(f"{kind}: {one_line(error)}") from error
+            raise UnknownRecord(one_line(error)) from error
         raise
+    except msgspec.ValidationError as error:
+        raise ValueError(f"its {kind}: {schema_error(error)}") from error

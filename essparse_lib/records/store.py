@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
-from itertools import compress
 from pathlib import Path
+from typing import NamedTuple
 
 from .. import environment
 from ..errors import InputError
 from ..files import cache_folder, locked, writing
 from ..specs.spec import Spec
 from ..specs.study import Scale, Study, check_scale
-from .record import Record, UnknownRecord
-from .record import Status as Status  # beside Record and Store, for those who read records
+from .lines import DamagedRecord as DamagedRecord
+from .lines import copy_lines, extend, is_there, read_entries, read_records
+from .lines import slug as slug
+from .record import Record
+from .schema import Status as Status  # beside Record and Store, for those who read records
 
 #: Where a wheel holds the committed records (absent in a checkout).
 _INSTALLED = Path(__file__).parents[1] / "_results"
 
 
-class DamagedRecord(InputError):
-    """A line of a record's file is damaged; the message names file and line."""
+class Merged(NamedTuple):
+    """What a merge came to.
+
+    Attributes:
+        added: the number of records that were added.
+        others: the number of those left out whose specs have a record here with another outcome.
+    """
+
+    added: int
+    others: int
 
 
 class Store:
@@ -36,14 +48,14 @@ class Store:
         self.folder, self.installed = folder, installed
 
     def records(self) -> dict[str, Record]:
-        """Return every record by its spec's id; of several of one spec, the last.
+        """Return every record by its spec's id; of several of one spec, the last that did not fail, or the last.
 
         Raises:
             DamagedRecord: a line is damaged (the message gives file and line).
             InputError: a line is a later version's (likewise), or a file cannot be read.
         """
         installed = Store(self.installed).records() if self.installed else {}
-        return {**installed, **_read(self._files())}
+        return {**installed, **read_records(self.files())}
 
     def records_of(self, *specs: Spec) -> dict[str, Record]:
         """Return the records in the files that these specs belong to, by id; no other file is opened.
@@ -55,7 +67,7 @@ class Store:
         installed = Store(self.installed).records_of(*specs) if self.installed else {}
         one_of_each_file = {(spec.model, spec.file): spec for spec in specs}
         paths = sorted({self.path(spec) for spec in one_of_each_file.values()})
-        return {**installed, **_read(path for path in paths if path.exists())}
+        return {**installed, **read_records(filter(is_there, paths))}
 
     def records_of_studies(self, *studies: Study) -> dict[str, Record]:
         """Return the records in the files that these studies' specs belong to, by id; no other file is opened.
@@ -70,16 +82,12 @@ class Store:
         """Add a record to its file.
 
         Raises:
-            InputError: the disk is full or read-only; nothing has changed then.
-            ValueError: as ``Record.line``.
+            InputError: the disk is full or read-only, or the file is none or too large; nothing has changed then.
+            ValueError: the record could not be read again; likewise.
         """
         path = self.path(record.spec)
         with locked(self._lock(path.name)):
-            earlier = _bytes(path) if path.exists() else b""
-            if earlier and not earlier.endswith(b"\n"):
-                earlier += b"\n"
-            with writing(path) as file:
-                file.write(earlier + record.line().encode() + b"\n")
+            extend(path, [record])
 
     @contextmanager
     def claimed(self, spec: Spec) -> Iterator[bool]:
@@ -96,33 +104,54 @@ class Store:
             file.write(b"x")
 
     def mend(self) -> list[Path]:
-        """Move damaged lines to ``<file>.damaged`` next to their file; return the files that had any."""
+        """Move damaged lines to ``<file>.damaged`` next to their file; return the files that had any.
+
+        Raises:
+            InputError: a file cannot be read or written.
+        """
         mended = []
-        for path in self._files():
+        for path in self.files():
             with locked(self._lock(path.name)):
-                lines = _lines(path)
-                damaged = [_is_damaged(line) for line in lines]
-                if not any(damaged):
+                entries = list(read_entries(path))
+                damaged = [entry.line for entry in entries if entry.damage]
+                if not damaged:
                     continue
                 aside = path.with_name(path.name + ".damaged")
-                earlier = _bytes(aside) if aside.exists() else b""
                 with writing(aside) as file:
-                    file.write(earlier + _joined(compress(lines, damaged)))
+                    copy_lines(aside, file, sys.maxsize)
+                    file.writelines(line + b"\n" for line in damaged)
                 with writing(path) as file:
-                    file.write(_joined(line for line, bad in zip(lines, damaged, strict=True) if not bad))
+                    file.writelines(entry.line + b"\n" for entry in entries if not entry.damage)
                 mended.append(path)
         return mended
 
-    def merge(self, records: Iterable[Record]) -> int:
-        """Append those records whose specs have none here yet; return how many."""
-        known = set(self.records())
-        added = 0
+    def merge(self, records: Iterable[Record]) -> Merged:
+        """Append those records whose specs have none here yet: to each file all of them, or none.
+
+        Raises:
+            DamagedRecord: a record here is damaged.
+            InputError: a file cannot be read or written; what was added to other files before stays.
+            ValueError: a record could not be read again.
+        """
+        known = self.records()
+        by_file: dict[Path, list[Record]] = {}
+        others = 0
         for record in records:
             if record.spec.id not in known:
-                self.append(record)
-                known.add(record.spec.id)
-                added += 1
-        return added
+                by_file.setdefault(self.path(record.spec), []).append(record)
+            elif known[record.spec.id].outcome() != record.outcome():
+                others += 1
+        added = 0
+        for path, candidates in by_file.items():
+            with locked(self._lock(path.name)):
+                present = read_records(
+                    [path] if is_there(path) else []
+                )  # another process may have added some meanwhile
+                new = {record.spec.id: record for record in reversed(candidates) if record.spec.id not in present}
+                if new:
+                    extend(path, list(reversed(new.values())))
+                added += len(new)
+        return Merged(added, others)
 
     def path(self, spec: Spec) -> Path:
         """Return the file that a spec's record belongs to: ``<model>/<task, or kind of measurement>.jsonl``."""
@@ -139,14 +168,20 @@ class Store:
     def _lock(self, name: str) -> Path:
         return self._locks / f"{name}.lock"
 
-    def _files(self) -> list[Path]:
-        return sorted(self.folder.glob("*/*.jsonl"))
+    def files(self) -> list[Path]:
+        """Return the files of records, sorted.
 
-
-@cache
-def slug(name: str) -> str:
-    """Return a model's or task's name as a file name: ``owner/name`` becomes ``owner--name``."""
-    return "".join(c if c.isalnum() or c in "-_." else "-" for c in name.replace("/", "--")).strip(".-") or "_"
+        Raises:
+            InputError: a folder cannot be read, or a file of records lies outside the folders of models.
+        """
+        files = []
+        for name in _names(self.folder) if is_there(self.folder) else ():
+            path = self.folder / name
+            if os.path.isdir(path):
+                files += [path / each for each in _names(path) if each.endswith(".jsonl")]
+            elif name.endswith(".jsonl"):
+                raise InputError(f"{path} lies where no records are read: move it into the folder of its model")
+        return sorted(files)
 
 
 def results_folder(scale: str) -> Path:
@@ -175,48 +210,23 @@ def results(scale: str) -> Store:
     return Store(results_folder(scale), None if environment.folder("ESSPARSE_RESULTS") else _INSTALLED / scale)
 
 
-def _read(paths: Iterable[Path]) -> dict[str, Record]:
-    records: dict[str, Record] = {}
-    for path in paths:
-        for number, line in enumerate(_lines(path), start=1):
-            try:
-                record = Record.from_line(line)
-            except ValueError as error:
-                raise DamagedRecord(
-                    f"{path}, line {number}: damaged record ({error}); `essparse mend {path.parents[1]}` "
-                    f"sets it aside in {path.name}.damaged, after which its trial can be run again"
-                ) from error
-            except UnknownRecord as error:
-                raise InputError(
-                    f"{path}, line {number}: a record that this version cannot read ({error}): a later one "
-                    "wrote it, update essparse"
-                ) from error
-            records[record.spec.id] = record
-    return records
+def existing(folder: Path, otherwise: str) -> Store:
+    """Return the store in a folder that holds records, or raise InputError, whose line ends with ``otherwise``."""
+    if not os.path.isdir(folder):
+        raise InputError(f"{folder} is no folder: {otherwise}")
+    store = Store(folder)
+    if not store.files():
+        raise InputError(f"{folder} holds no records: {otherwise}")
+    return store
 
 
-def _lines(path: Path) -> list[bytes]:
-    # bytes, so that a damaged line is set aside as it is
-    text = _bytes(path).removesuffix(b"\n")
-    return text.split(b"\n") if text else []
+def _names(folder: Path) -> list[str]:
+    """Return the names of what lies in a folder, but hidden files, which systems and editors leave there.
 
-
-def _bytes(path: Path) -> bytes:
+    Raises:
+        InputError: the folder cannot be read.
+    """
     try:
-        return path.read_bytes()
-    except OSError as error:  # no permission, or a folder of that name
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from error
-
-
-def _joined(lines: Iterable[bytes]) -> bytes:
-    return b"".join(line + b"\n" for line in lines)
-
-
-def _is_damaged(line: bytes) -> bool:
-    try:
-        Record.from_line(line)
-    except UnknownRecord:
-        pass
-    except ValueError:
-        return True
-    return False
+        return [name for name in os.listdir(folder) if not name.startswith(".")]
+    except OSError as error:
+        raise InputError(f"cannot read {folder}: {error.strerror or error}; mend or move it") from error

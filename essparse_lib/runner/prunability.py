@@ -7,7 +7,6 @@ beside the weights (``pretraining.PRUNED_LOSSES``). Weights that an earlier vers
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Hashable
 from functools import partial
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InputError
 from ..models import loading
 from ..records.pretrained import PRETRAINED, SCALE_OF
-from ..sources.foreign import read_bytes, reading
+from ..records.values import read_losses_beside
 from ..specs.measurement import Measurement, MeasurementKind
 from ..specs.pretraining import Pretraining, TextPretraining
 from ..specs.tasks import Head
@@ -25,8 +24,6 @@ from . import pretraining, workbench
 if TYPE_CHECKING:
     from ..training.pictures import EncodedImages
 
-#: The most bytes of a file of losses that are read.
-_MOST = 2**20
 #: At most so many training and so many test images: as many as fine-tunings at lab scale have.
 _IMAGES = 2000
 
@@ -141,19 +138,7 @@ def _losses_beside(model: str) -> dict[str, Any]:
     """
     source = loading.locate(model)
     path = source.folder / pretraining.PRUNED_LOSSES
-    if not path.exists():
-        return {}
-    with reading(path, "remove it"):
-        beside = json.loads(read_bytes(path, _MOST))
-        weights, sparsities, at, losses = (beside[name] for name in ("weights", "sparsities", "at", "losses"))
-    lists = all(isinstance(values, list) for values in (sparsities, at, losses))
-    rows = [row for row in losses if isinstance(row, list) and len(row) == len(sparsities)] if lists else []
-    numbers = [*sparsities, *(loss for row in rows for loss in row)] if lists else []
-    fits = lists and len(rows) == len(losses) == len(at) and all(type(number) in (int, float) for number in numbers)
-    if weights != source.weights or not fits:
-        reason = "it was measured with other weights" if fits else "it holds no loss at each sparsity"
-        raise InputError(f"{path} cannot be used ({reason}): remove it")
-    return {"sparsities": sparsities, "at": at, "losses": losses}
+    return read_losses_beside(path, source.weights) if path.exists() else {}
 
 
 def _losses_of_weights(model: str) -> dict[str, Any]:

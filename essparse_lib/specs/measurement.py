@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from ..errors import InputError, check_sparsity, check_whole
-from .spec import Spec, member
+from .spec import Spec, check_name, member
 from .trial import Trial
 
 
@@ -60,16 +60,20 @@ class Measurement(Spec):
 
     def __post_init__(self) -> None:
         self._set("kind", member(MeasurementKind, "measurement", self.kind))
+        check_name("model", self.model)
         self._set("sparsity", check_sparsity(round(check_sparsity(self.sparsity), 6)))
+        if self.step is not None:
+            self._set("step", check_whole("step", self.step, 0))
+        self._check_types()
         if self.kind is MeasurementKind.MASK_SIMILARITY and not self.trials:
             raise InputError(f"a measurement {str(self.kind)!r} needs trials: name those whose masks are compared")
         if (self.kind is MeasurementKind.FEATURE_ACCURACY) != bool(self.task):
             needs = "takes no task" if self.task else "needs a task: name one of images"
             raise InputError(f"a measurement {str(self.kind)!r} {needs}")
-        if self.step is not None:
-            self._set("step", check_whole("step", self.step, 0))
-            if self.kind is not MeasurementKind.HELD_OUT_LOSS:
-                raise InputError(f"step {self.step!r} is not allowed: give one for a held-out-loss alone")
+        if self.task:
+            check_name("task", self.task)
+        if self.step is not None and self.kind is not MeasurementKind.HELD_OUT_LOSS:
+            raise InputError(f"step {self.step!r} is not allowed: give one for a held-out-loss alone")
         for trial in self.trials:
             if trial.model != self.model or trial.pruning.sparsity != self.sparsity:
                 raise InputError(f"the masks compared must all be of {self.model} at {self.sparsity:g}")
@@ -84,10 +88,12 @@ class Measurement(Spec):
         """Return the measurement whose ``canonical()`` this is.
 
         Raises:
-            TypeError, KeyError, ValueError: no measurement has this canonical form.
+            UnknownName: it has a field, or a choice in a field, that this version does not know.
+            ValueError: no measurement has this canonical form.
         """
-        trials = tuple(Trial.from_canonical(trial) for trial in plain.get("trials", ()))
-        return cls(**{**plain, "trials": trials})
+        fields = cls._fields_of(plain)
+        trials = tuple(Trial.from_canonical(trial) for trial in fields.pop("trials", ()))
+        return cls(**fields, trials=trials)
 
     def __str__(self) -> str:
         place = f" on {self.task}" if self.task else "" if self.step is None else f" after {self.step:,} steps"

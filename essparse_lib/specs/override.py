@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
+from .spec import Checked, as_seeds, as_sparsities
 from .trial import Training
 
 
 @dataclass(frozen=True, kw_only=True)
-class AddedSeeds:
+class AddedSeeds(Checked):
     """Seeds that a model is tried with on top of the study's, at the sparsities where they decide something.
 
     The dense model is always among them. Those of all models of a study count together: in no figure and no verdict as
@@ -25,9 +26,14 @@ class AddedSeeds:
     tasks: tuple[str, ...]
     sparsities: tuple[float, ...]
 
+    def __post_init__(self) -> None:
+        self._set("seeds", as_seeds(self.seeds))
+        self._set("sparsities", as_sparsities(self.sparsities))
+        super().__post_init__()
+
 
 @dataclass(frozen=True, kw_only=True)
-class Override:
+class Override(Checked):
     """What one model of a study takes part in and how it is trained, where that is not as for the other models.
 
     Attributes:
@@ -45,3 +51,13 @@ class Override:
     sparsities: tuple[float, ...] | None = None
     training: Mapping[str, Training] | None = None
     added: AddedSeeds | None = None
+
+    def __post_init__(self) -> None:
+        self._set("seeds", as_seeds(self.seeds))
+        self._set("sparsities", as_sparsities(self.sparsities))
+        super().__post_init__()
+
+    def among(self, seeds: Collection[int]) -> Override:
+        """Return the override with only those of its own seeds that are among the seeds given, and with none added."""
+        chosen = None if self.seeds is None else tuple(seed for seed in self.seeds if seed in seeds)
+        return replace(self, seeds=chosen, added=None)

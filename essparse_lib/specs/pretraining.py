@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
-from ..errors import InputError
+from ..errors import InputError, check_number, check_seed, check_whole
 from .models import Reads, Shape
-from .spec import Spec, member
+from .spec import Spec, check_name, member
 
 #: Percentages of the steps after which the held-out loss of the model, pruned, is measured.
 _PRUNED_AT = (0, 1, 2, 5, 10, 20, 40, 60, 80, 100)
@@ -93,22 +93,26 @@ class Pretraining(Spec):
         """The unit of the loss, in words."""
         raise NotImplementedError
 
-    def _check(self, above: Iterable[str], shares: Iterable[str], below: Iterable[str]) -> None:
-        """Check the fields that all have, and those named: above 0; in (0, 1]; in [0, 1)."""
-        shared = ("layers", "hidden", "heads", "batch_size", "learning_rate", "initial")
-        for name in (*shared, *above):
-            if not getattr(self, name) > 0:
-                raise InputError(f"{name} {getattr(self, name)!r} is not allowed: it must be above 0")
-        if self.steps < 0:
-            raise InputError(f"steps {self.steps!r} is not allowed: give a whole number from 0")
+    def _check(self, counts: Iterable[str], shares: Iterable[str], below: Iterable[str]) -> None:
+        """Check the fields that all have, and those named: whole numbers from 1; in (0, 1]; in [0, 1)."""
+        check_name("model", self.model)
+        for name in ("layers", "hidden", "heads", "batch_size", *counts):
+            self._set(name, check_whole(name, getattr(self, name)))
+        self._set("steps", check_whole("steps", self.steps, 0))
+        self._set("seed", check_seed(self.seed))
         if self.hidden % self.heads:
             raise InputError(f"hidden {self.hidden} is not allowed: {self.heads} heads do not divide it")
+        for name in ("learning_rate", "initial"):
+            self._set(name, check_number(name, getattr(self, name), lambda value: value > 0, "a number above 0"))
         for name in shares:
-            if not 0 < getattr(self, name) <= 1:
-                raise InputError(f"{name} {getattr(self, name)!r} is not allowed: give a fraction above 0, at most 1")
+            value = check_number(name, getattr(self, name), lambda value: 0 < value <= 1, _SHARE)
+            self._set(name, value)
         for name in ("warmup", "dropout", "weight_decay", *below):
-            if not 0 <= getattr(self, name) < 1:
-                raise InputError(f"{name} {getattr(self, name)!r} is not allowed: give a number from 0 to below 1")
+            self._set(name, check_number(name, getattr(self, name), lambda value: 0 <= value < 1, _BELOW))
+
+
+#: What may be given, in words.
+_SHARE, _BELOW = "a fraction above 0, at most 1", "a number from 0 to below 1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,8 +151,9 @@ class TextPretraining(Pretraining):
     initial: float = 0.02
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "architecture", member(Architecture, "architecture", self.architecture))
-        self._check(above=("vocabulary", "length"), shares=("fraction", "masked"), below=())
+        self._set("architecture", member(Architecture, "architecture", self.architecture))
+        check_name("corpus", self.corpus)
+        self._check(counts=("vocabulary", "length"), shares=("fraction", "masked"), below=())
 
     @property
     def loss_unit(self) -> str:
@@ -202,10 +207,10 @@ class ImagePretraining(Pretraining):
     momentum: float = 0.99
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "objective", member(ObjectiveKind, "objective", self.objective))
-        self._check(above=("patch", "outputs"), shares=("masked",), below=("momentum",))
-        if self.small_views < 0:
-            raise InputError(f"small_views {self.small_views!r} is not allowed: give a whole number from 0")
+        self._set("objective", member(ObjectiveKind, "objective", self.objective))
+        check_name("task", self.task)
+        self._check(counts=("patch", "outputs"), shares=("masked",), below=("momentum",))
+        self._set("small_views", check_whole("small_views", self.small_views, 0))
 
     @property
     def loss_unit(self) -> str:

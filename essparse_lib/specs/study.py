@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from functools import cached_property, partial
-from typing import TypeVar
+from functools import cache, cached_property, partial
+from typing import Any, TypeVar
 
 from ..errors import InputError, check_list, check_seed, check_texts, unknown
 from ..texts import whole_of_text
@@ -14,18 +13,12 @@ from .measurement import Measurement, MeasurementKind
 from .methods import Scope
 from .override import Override
 from .pretraining import Pretraining
-from .spec import Spec, member
+from .scale import Scale as Scale
+from .scale import check_scale as check_scale  # both beside Study, for those who name one
+from .spec import Checked, Spec, as_seeds, as_sparsities, check_names, member
 from .trial import Pruning, Timing, Training, Trial
 
 T = TypeVar("T")
-
-
-class Scale(StrEnum):
-    """How large a study is: tiny for tests, lab for any machine, paper for the original models and data."""
-
-    TINY = "tiny"
-    LAB = "lab"
-    PAPER = "paper"
 
 
 #: The dense model and every further tenth, as in the paper's figures.
@@ -45,7 +38,7 @@ _NO_OVERRIDE = Override()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Study:
+class Study(Checked):
     """Models × tasks × variants × seeds, where each task has one training; the dense model is always among them.
 
     Attributes:
@@ -79,11 +72,27 @@ class Study:
     controls: tuple[Study, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "scale", member(Scale, "scale", self.scale))
-        for name in ("models", "tasks"):
-            object.__setattr__(self, name, _names(name, getattr(self, name)))
-        seeds = tuple(check_seed(seed) for seed in check_list("seeds", self.seeds, "[0, 1]"))
-        object.__setattr__(self, "seeds", seeds)
+        self._set("scale", member(Scale, "scale", self.scale))
+        self._set("models", _names("models", self.models))
+        self._set("tasks", _names("tasks", self.tasks))
+        self._set("seeds", as_seeds(check_list("seeds", self.seeds, "[0, 1]")))
+        for name, read in (("task_seeds", as_seeds), ("task_sparsities", as_sparsities)):
+            if isinstance(by_task := getattr(self, name), Mapping):
+                self._set(name, {task: read(values) for task, values in by_task.items()})
+        if isinstance(self.measured, Mapping):
+            kinds = {name: member(MeasurementKind, "measurement", name) for name in self.measured}
+            self._set("measured", {kinds[name]: as_sparsities(each) for name, each in self.measured.items()})
+        super().__post_init__()
+        if not self.variants:
+            raise InputError("no variants are named: give at least one")
+        check_names("model", self.models)
+        check_names("task", self.tasks)
+
+    @classmethod
+    @cache
+    def _types(cls) -> dict[str, Any]:
+        """Return the type of each field; a control's may be a class of its own, which msgspec takes for another."""
+        return {**super()._types(), "controls": tuple[Checked, ...]}
 
     @property
     def main(self) -> str:
@@ -212,7 +221,7 @@ class Study:
             unset |= {"seeds": None, "added": None} if seeds is not None else {}
             overrides = {model: replace(override, **unset) for model, override in overrides.items()}
         elif seeds is not None:
-            overrides = {model: _with_seeds(override, chosen_seeds) for model, override in overrides.items()}
+            overrides = {model: override.among(chosen_seeds) for model, override in overrides.items()}
         if models is not None or tasks is not None:
             controls = ()
         narrowed = replace(
@@ -224,9 +233,8 @@ class Study:
             overrides=overrides,
             controls=tuple(replace(control, seeds=chosen_seeds) for control in controls),
         )
-        for name in ("models", "tasks", "seeds"):
-            if not getattr(narrowed, name):
-                raise InputError(f"no {name} are named: give at least one")
+        if empty := [name for name in ("models", "tasks", "seeds") if not getattr(narrowed, name)]:
+            raise InputError(f"no {empty[0]} are named: give at least one")
         return narrowed
 
     # A study is asked for its specs again and again, and a spec keeps its id: both are made once for each study.
@@ -277,16 +285,6 @@ class Study:
 
 def _selected(entries: tuple[T, ...], some: tuple[T, ...] | None) -> tuple[T, ...]:
     return entries if some is None else tuple(entry for entry in entries if entry in some)
-
-
-def _with_seeds(override: Override, seeds: tuple[int, ...]) -> Override:
-    """Return an override with only those of its own seeds that are among the seeds given, and with none added."""
-    return replace(override, seeds=None if override.seeds is None else _selected(override.seeds, seeds), added=None)
-
-
-def check_scale(scale: str) -> Scale:
-    """Return the scale of this name, or raise InputError."""
-    return member(Scale, "scale", scale)
 
 
 def _seed(seed: object) -> int:

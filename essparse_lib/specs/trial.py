@@ -10,9 +10,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, ClassVar
 
-from ..errors import InputError, check_number, check_pattern, check_rate, check_seed, check_sparsity, check_whole
+from ..errors import InputError, check_number, check_pattern, check_rate, check_seed, check_sparsity, check_whole, shown
 from .methods import Scope, check_method
-from .spec import PlainData, Spec, member, shared
+from .spec import PlainData, Spec, check_name, member, shared
 
 
 class Timing(StrEnum):
@@ -66,6 +66,8 @@ class Pruning(PlainData):
         self._set("rate", round(check_rate(self.rate), 6))
         if method.calibrated and not (self.calibration and isinstance(self.calibration, str)):
             raise InputError(f"method {self.method!r} needs a text: name a corpus as calibration, such as wikipedia")
+        if method.calibrated:
+            check_name("calibration", self.calibration)
         for name in ("windows", "length"):
             self._set(name, check_whole(name, getattr(self, name)))
         if not method.trained:
@@ -185,7 +187,12 @@ class Trial(Spec):
     pruning: Pruning = field(default_factory=Pruning)
 
     def __post_init__(self) -> None:
+        check_name("model", self.model)
+        check_name("task", self.task)
         self._set("seed", check_seed(self.seed))
+        for name, kind in (("training", Training), ("pruning", Pruning)):
+            if not isinstance(part := getattr(self, name), kind):
+                raise InputError(f"{name} {shown(part)} is not allowed: give a {kind.__name__}")
 
     @property
     def file(self) -> str:
@@ -201,11 +208,13 @@ class Trial(Spec):
         """Return the trial whose ``canonical()`` this is.
 
         Raises:
-            TypeError, KeyError, ValueError: no trial has this canonical form.
+            UnknownName: it has a field, or a choice in a field, that this version does not know.
+            ValueError: no trial has this canonical form.
         """
-        training = shared(Training, **plain["training"])
-        pruning = shared(Pruning, **plain.get("pruning", {}))
-        return cls(**{**plain, "training": training, "pruning": pruning})
+        fields = cls._fields_of(plain)
+        fields["training"] = shared(Training, **fields["training"])
+        fields["pruning"] = shared(Pruning, **fields.get("pruning", {}))
+        return cls(**fields)
 
     def __str__(self) -> str:
         return f"{self.model} on {self.task}, {self.pruning}, seed {self.seed}"
