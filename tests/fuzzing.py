@@ -1,18 +1,21 @@
 """Damage to valid inputs, and what a reader may make of it: it reads them, or refuses them in one line.
 
-A test of a reader draws damaged inputs (``damaged_bytes``, ``damaged_json``) and gives each to ``read_or_refused``.
+A test of a reader draws damaged inputs (``damaged_bytes``, ``damaged_json``), as many as ``fuzzed`` says, and gives
+each to ``read_or_refused``. ``FUZZ_SHARE=0.1`` draws a tenth of them.
 """
 
 from __future__ import annotations
 
 import copy
 import json
+import os
 import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from essparse_lib.errors import InputError
@@ -30,6 +33,12 @@ ODD_VALUES: tuple[Any, ...] = (
 #: Stands for 10,000 nested lists or objects until the document is text: Python's encoder takes no such depth.
 _DEEP_LIST, _DEEP_OBJECT = "<deep list>", "<deep object>"
 _DEPTH = 10_000
+
+
+def fuzzed(examples: int = 2000) -> settings:
+    """Return the settings of a fuzzing test: how many inputs it draws; that it is slow is no fault."""
+    share = float(os.environ.get("FUZZ_SHARE", "1"))
+    return settings(max_examples=max(1, round(share * examples)), suppress_health_check=list(HealthCheck))
 
 
 @st.composite

@@ -11,23 +11,15 @@ import tarfile
 import zipfile
 
 import pytest
-from fuzzing import ODD_VALUES, damaged_bytes, read_or_refused
-from hypothesis import HealthCheck, given, settings
+from fuzzing import ODD_VALUES, damaged_bytes, fuzzed, read_or_refused
+from hypothesis import given
 from hypothesis import strategies as st
 
 from essparse_lib.errors import InputError
 from essparse_lib.sources.archives import Archive, extract, read, read_all
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:Duplicate name")]
-examples = settings(
-    max_examples=2000,
-    suppress_health_check=[
-        HealthCheck.function_scoped_fixture,
-        HealthCheck.too_slow,
-        HealthCheck.large_base_example,
-        HealthCheck.data_too_large,
-    ],
-)
+examples = fuzzed()
 MEMBERS = {"pkg/data/a.txt": b"alpha", "pkg/data/deep/b.txt": b"beta" * 500, "pkg/other.txt": b"no"}
 COMPRESSIONS = {"": bytes, ".gz": gzip.compress, ".xz": lzma.compress, ".bz2": bz2.compress}
 NAMES = [

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 import safetensors.torch
 import torch
-from fuzzing import damaged_bytes, damaged_json, read_or_refused
-from hypothesis import HealthCheck, given, settings
+from fuzzing import damaged_bytes, damaged_json, fuzzed, read_or_refused
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from pyarrow import parquet
@@ -33,8 +33,6 @@ from essparse_lib.training import checkpoints, lottery
 from essparse_lib.training.loop import TrainingState
 
 pytestmark = pytest.mark.slow
-
-fuzzed = settings(max_examples=2000, suppress_health_check=list(HealthCheck))
 
 
 def parquet_bytes(table, **options):
@@ -100,7 +98,7 @@ def test_damaged_parquet(name, mirror):
     data = parquet_bytes(pa.Table.from_pylist(rows), compression="none")
     mirror(place.format(TEST[name]), data)
 
-    @fuzzed
+    @fuzzed()
     @given(damaged_bytes(data))
     def check(damaged):
         mirror(place.format("train"), damaged)
@@ -115,7 +113,7 @@ def test_parquet_with_other_columns(name, mirror):
     table = pa.Table.from_pylist(rows * (2 // len(rows)))
     mirror(place.format(TEST[name]), parquet_bytes(table))
 
-    @fuzzed
+    @fuzzed()
     @given(
         st.lists(st.tuples(st.integers(0, 4), st.sampled_from([*COLUMNS, "remove", "repeat", "rename"])), max_size=3)
     )
@@ -139,13 +137,13 @@ def test_parquet_with_other_columns(name, mirror):
     check()
 
 
-@fuzzed
+@fuzzed()
 @given(st.data())
 def test_damaged_parquet_of_a_corpus(tmp_path_factory, data):
     _check_corpus(tmp_path_factory.getbasetemp() / "corpus.parquet", data.draw(damaged_bytes(TEXTS)))
 
 
-@settings(fuzzed, max_examples=300)  # there are few columns to draw from
+@fuzzed(300)  # there are few columns to draw from
 @given(st.sampled_from(COLUMNS), st.sampled_from(["text", "texts"]))
 def test_parquet_of_a_corpus_with_another_column(tmp_path_factory, column, name):
     _check_corpus(tmp_path_factory.getbasetemp() / "corpus.parquet", parquet_bytes(pa.table({name: column})))
@@ -170,7 +168,7 @@ FORMATS = [
 
 @pytest.mark.parametrize(("kind", "options"), FORMATS)
 def test_damaged_images(kind, options):
-    @settings(fuzzed, max_examples=400)  # eleven formats
+    @fuzzed(400)  # eleven formats
     @given(damaged_bytes(encoded(kind, **options)))
     def check(damaged):
         read_or_refused(lambda: images.decode_images([damaged], "RGB", "image {}".format, "P"))
@@ -178,7 +176,7 @@ def test_damaged_images(kind, options):
     check()
 
 
-@settings(fuzzed, max_examples=300)  # each has all of a folder's images processed
+@fuzzed(300)  # each has all of a folder's images processed
 @given(
     st.lists(st.sampled_from(FORMATS).flatmap(lambda f: damaged_bytes(encoded(f[0], **f[1]))), min_size=2, max_size=2)
 )
@@ -192,7 +190,7 @@ def test_damaged_calibration_images(tmp_path_factory, files):
 TEXT = "the film has a plot and its actors play in every scene . " * 20
 
 
-@settings(fuzzed, max_examples=2000)
+@fuzzed()
 @given(st.one_of(damaged_bytes(TEXT.encode()), st.binary(max_size=100), st.text(max_size=200).map(str.encode)))
 def test_damaged_calibration_text(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "text.txt"
@@ -223,7 +221,7 @@ PREPROCESSOR = {
 CONFIG = {"num_channels": 3, "image_size": 16, "patch_size": 4}
 
 
-@fuzzed
+@fuzzed()
 @given(json_or_bytes(PREPROCESSOR))
 def test_damaged_preprocessing(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "preprocessor_config.json"
@@ -231,7 +229,7 @@ def test_damaged_preprocessing(tmp_path_factory, data):
     read_or_refused(lambda: read_preprocessing(ViTConfig(**CONFIG), path))
 
 
-@settings(fuzzed, max_examples=300)  # transformers builds a processor from each
+@fuzzed(300)  # transformers builds a processor from each
 @given(damaged_json(PREPROCESSOR | {"image_processor_type": "ViTImageProcessor"}))
 def test_damaged_image_processors(tmp_path_factory, text):
     folder = tmp_path_factory.mktemp("vit")
@@ -250,7 +248,7 @@ def idx(values):
 PIXELS, LABELS = idx(np.zeros((2, 3, 3), np.uint8)), idx(np.zeros(2, np.uint8))
 
 
-@fuzzed
+@fuzzed()
 @given(damaged_bytes(PIXELS), st.one_of(st.just(LABELS), damaged_bytes(LABELS)), st.booleans(), st.data())
 def test_damaged_idx_files(pixels, labels, packed, data):
     members = [gzip.compress(each, mtime=0) for each in (pixels, labels)]
@@ -261,7 +259,7 @@ def test_damaged_idx_files(pixels, labels, packed, data):
         read_or_refused(lambda: vision._idx("train"))
 
 
-@fuzzed
+@fuzzed()
 @given(damaged_bytes(b"images/a.png 0.0 mono\nimages/b.png 1.0 poly\n"), damaged_bytes(encoded(mode="L", size=(6, 9))))
 def test_damaged_solar_cells(table, image):
     members = {"labels.csv": table, "images/a.png": encoded(mode="L", size=(6, 9)), "images/b.png": image}
@@ -270,7 +268,7 @@ def test_damaged_solar_cells(table, image):
         read_or_refused(vision._cells)
 
 
-@fuzzed
+@fuzzed()
 @given(damaged_bytes("1\t-0.5\ta bad film\n2\t3.1\ta good one é\n".encode()))
 def test_damaged_movie_reviews(table):
     with pytest.MonkeyPatch.context() as patch:
@@ -279,7 +277,7 @@ def test_damaged_movie_reviews(table):
         read_or_refused(packaged._movie_reviews)
 
 
-@settings(fuzzed, max_examples=300)  # of a file's name and bytes
+@fuzzed(300)  # of a file's name and bytes
 @given(
     st.sampled_from(["sport/1.txt", "sports/1.txt", "/1.txt", "1.txt", "tech/\n.txt", "a" * 300 + "/.txt"]), st.binary()
 )
@@ -298,7 +296,7 @@ PARAGRAPH = {
 SQUAD = {"data": [{"paragraphs": [PARAGRAPH]}]}
 
 
-@fuzzed
+@fuzzed()
 @given(json_or_bytes(ARTICLES))
 def test_damaged_articles(data):
     with pytest.MonkeyPatch.context() as patch:
@@ -307,7 +305,7 @@ def test_damaged_articles(data):
         read_or_refused(lambda: list(sources.articles()))
 
 
-@fuzzed
+@fuzzed()
 @given(json_or_bytes(CLAIMS))
 def test_damaged_claims(tmp_path_factory, data):
     folder = tmp_path_factory.getbasetemp()
@@ -317,7 +315,7 @@ def test_damaged_claims(tmp_path_factory, data):
         read_or_refused(packaged._vitaminc)
 
 
-@fuzzed
+@fuzzed()
 @given(json_or_bytes(SQUAD))
 def test_damaged_questions(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "squad.json"
@@ -337,7 +335,7 @@ PAGE = '# One\n\nFor _"anarchy"_\n[see](a.md) [ **Op. Cit.** , p. 2] it.\n\n## T
 GLOSSES = '  1 licence\n00001740 03 n 01 entity 0 000 | that which exists; "it is"  \n'
 
 
-@fuzzed
+@fuzzed()
 @given(damaged_bytes(GCIDE.encode()), st.booleans(), st.data())
 def test_damaged_dictionaries(text, packed, data):
     member = gzip.compress(text, mtime=0)
@@ -347,7 +345,7 @@ def test_damaged_dictionaries(text, packed, data):
         read_or_refused(lambda: list(sources.entries()))
 
 
-@fuzzed
+@fuzzed()
 @given(damaged_bytes(PAGE.encode()), damaged_bytes(GLOSSES.encode()))
 def test_damaged_essays_and_glosses(page, glosses):
     members = {"a.md.gz": gzip.compress(page, mtime=0), "data.noun": glosses}
@@ -391,7 +389,7 @@ def test_damaged_masks(weights, tmp_path):
     save_mask(MASK, WEIGHTS, path)
     tensors, document = parts_of(path.read_bytes(), "essparse_mask")
 
-    @fuzzed
+    @fuzzed()
     @given(tensor_file(tensors, "essparse_mask", document))
     def check(data):
         path.write_bytes(data)
@@ -418,7 +416,7 @@ def test_damaged_checkpoints(tmp_path):
     tensors, document = parts_of(path.read_bytes(), "notes")
     expected = state().model.state_dict()
 
-    @fuzzed
+    @fuzzed()
     @given(tensor_file(tensors, "notes", document))
     def check(data):
         path.write_bytes(data)
@@ -439,7 +437,7 @@ def test_damaged_lotteries(tmp_path):
     save_mask(mask, weights, path)
     tensors, document = parts_of(path.read_bytes(), "essparse_mask")
 
-    @settings(fuzzed, max_examples=1000)  # the masks' reader has its own test
+    @fuzzed(1000)  # the masks' reader has its own test
     @given(tensor_file(tensors, "essparse_mask", document), st.one_of(st.just(b"0.1"), damaged_bytes(b"0.1")))
     def check(data, rate):
         path.write_bytes(data)
@@ -456,7 +454,7 @@ def test_damaged_dense_weights_are_never_used(tmp_path, monkeypatch):
     dense_weights._keep(dense_weights.Tuned(WEIGHTS, [1.0, 0.5]), path)
     tensors, document = parts_of(path.read_bytes(), "notes")
 
-    @fuzzed
+    @fuzzed()
     @given(tensor_file(tensors, "notes", document))
     def check(data):
         path.write_bytes(data)
@@ -476,7 +474,7 @@ def test_damaged_blocks_and_tokenizers_are_made_anew(empty_cache):
     files = [path for place in places for path in place.rglob("*") if path.is_file()]
     whole = {path: path.read_bytes() for path in files}
 
-    @settings(fuzzed, max_examples=300)  # each trains a tokenizer
+    @fuzzed(300)  # each trains a tokenizer
     @given(st.sampled_from(files), st.data())
     def check(path, data):
         path.write_bytes(data.draw(damaged_bytes(whole[path])))

@@ -9,14 +9,14 @@ import re
 from functools import cache
 
 import pytest
-from fuzzing import ODD_VALUES, read_or_refused
-from hypothesis import HealthCheck, given, settings
+from fuzzing import ODD_VALUES, fuzzed, read_or_refused
+from hypothesis import given
 from hypothesis import strategies as st
 
 import essparse_lib
 from essparse_lib.errors import InputError
 
-FUZZ = settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
+FUZZ = fuzzed()
 VALUES = (
     st.sampled_from(ODD_VALUES)
     | st.text(max_size=20)

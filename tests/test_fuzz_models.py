@@ -7,8 +7,8 @@ import json
 import shutil
 
 import pytest
-from fuzzing import damaged_bytes, damaged_json, read_or_refused
-from hypothesis import HealthCheck, assume, given, settings
+from fuzzing import damaged_bytes, damaged_json, fuzzed, read_or_refused
+from hypothesis import assume, given
 from safetensors.torch import save_file
 from tiny_checkpoints import tensors, write
 
@@ -19,7 +19,7 @@ from essparse_lib.sources import tiny
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("fresh_models")]
 
-MANY, FEWER = (settings(max_examples=examples, suppress_health_check=list(HealthCheck)) for examples in (2000, 300))
+MANY, FEWER = fuzzed(), fuzzed(300)
 TINY = {"bert": "tiny-bert", "opt": "tiny-opt", "vit": "tiny-vit"}
 
 

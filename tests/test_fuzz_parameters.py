@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 import typer
-from fuzzing import ODD_VALUES, read_or_refused
-from hypothesis import HealthCheck, given, settings
+from fuzzing import ODD_VALUES, fuzzed, read_or_refused
+from hypothesis import given
 from hypothesis import strategies as st
 
 from essparse_lib import cli, environment, figures, paths, tasks
@@ -28,7 +28,7 @@ from essparse_lib.specs.models import MODELS
 from essparse_lib.specs.study import Scale
 
 ROOT = Path(__file__).parents[1]
-FUZZ = settings(max_examples=2000, deadline=None, suppress_health_check=list(HealthCheck))
+FUZZ = fuzzed()
 
 #: What the command line and the environment hand over: texts. Arabic digits and 1_0 are numbers for Python.
 ODD_TEXTS = list(

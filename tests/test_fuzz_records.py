@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fuzzing import damaged_bytes, damaged_json, read_or_refused
+from fuzzing import damaged_bytes, damaged_json, fuzzed, read_or_refused
 from helpers import CURVE_STUDY, TICKET_STUDY, answered, pretraining_study, similar_masks, watched
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from essparse_lib.analysis.curves import curves
@@ -29,16 +29,7 @@ from essparse_lib.specs.study import Study
 
 pytestmark = pytest.mark.slow
 
-many = settings(
-    max_examples=2000,
-    deadline=None,
-    suppress_health_check=[
-        HealthCheck.function_scoped_fixture,
-        HealthCheck.too_slow,
-        HealthCheck.large_base_example,
-        HealthCheck.data_too_large,
-    ],
-)
+many = fuzzed()
 
 PROVENANCE = {
     "code": "x",

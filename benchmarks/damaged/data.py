@@ -77,12 +77,11 @@ _PICTURES: dict[str, _Make] = {
     name: make for name, make in _NO_FILES.items() if name not in ("missing", "a folder")
 } | {
     "no picture": _write(b"hello"),
-    "cut off": lambda path: path.write_bytes(_png(16, 16)[:50]),
+    "cut off": lambda path: path.write_bytes(_png(16, 16)[:45]),
     "damaged pixels": lambda path: path.write_bytes(_png(16, 16, b"x" * 40)),
     "1.8 GB of pixels in 2 MB": lambda path: path.write_bytes(_png(42_000, 42_000)),
     "a size of 2^31": lambda path: path.write_bytes(_png(2**31 - 1, 2**31 - 1, b"")),
     "a size of 0": lambda path: path.write_bytes(_png(0, 0, zlib.compress(b""))),
-    "30,000 × 1 pixels": lambda path: path.write_bytes(_png(2**24, 1)),
     "a pickle": _write(b"\x80\x04K\x01."),
 }
 

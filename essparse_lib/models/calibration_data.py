@@ -15,6 +15,7 @@ from ..pruning.calibration import calibration_windows, check_longest, longest_in
 from ..sources.foreign import read_bytes, read_text, reading
 from ..tasks.images import open_image, pillow
 from . import loading
+from .quiet import quiet
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -79,7 +80,7 @@ def images(name: str, folder: Path, count: int = COUNT, seed: int = 0) -> dict[s
     if len(files) < count:
         raise InputError(f"{folder} has {len(files)} images, fewer than {count}: give more, or ask for fewer (windows)")
     source = loading.locate(name)
-    with reading(f"the image processor of model {name!r}", "name a model that has one"):
+    with reading(f"the image processor of model {name!r}", "name a model that has one"), quiet():
         processor = AutoImageProcessor.from_pretrained(source.folder, trust_remote_code=False)
     _check_sizes(processor, name)
     inputs: list[dict[str, torch.Tensor]] = []
@@ -87,9 +88,8 @@ def images(name: str, folder: Path, count: int = COUNT, seed: int = 0) -> dict[s
         with open_image(read_bytes(path, MOST_FILE), str(path), MOST_PIXELS) as image:
             picture = image if image.mode == "RGB" else image.convert("RGB")
             with reading(path, f"the image processor of model {name!r} must be able to"):
-                inputs.append(
-                    dict(processor(images=[picture], return_tensors="pt"))
-                )  # one alone: photographs are large
+                # one alone: photographs are large
+                inputs.append(dict(processor(images=[picture], return_tensors="pt")))
         _check_alike(inputs[0], inputs[-1], path)
     return {key: torch.cat([each[key] for each in inputs]) for key in inputs[0]}
 

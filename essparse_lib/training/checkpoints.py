@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def read_notes(path: Path) -> dict[str, Any] | None:
     Raises:
         InputError: the file is damaged.
     """
-    if not path.exists():
+    if not os.path.lexists(path):  # what is no file, such as a link to itself, is refused
         return None
     with reading(path, _HINT), safe_open(regular_file(path), "pt") as file:
         return _checked_notes(file, path)["notes"]
