@@ -87,9 +87,8 @@ def images(name: str, folder: Path, count: int = COUNT, seed: int = 0) -> dict[s
         with open_image(read_bytes(path, MOST_FILE), str(path), MOST_PIXELS) as image:
             picture = image if image.mode == "RGB" else image.convert("RGB")
             with reading(path, f"the image processor of model {name!r} must be able to"):
-                inputs.append(
-                    dict(processor(images=[picture], return_tensors="pt"))
-                )  # one alone: photographs are large
+                # one alone: photographs are large
+                inputs.append(dict(processor(images=[picture], return_tensors="pt")))
         _check_alike(inputs[0], inputs[-1], path)
     return {key: torch.cat([each[key] for each in inputs]) for key in inputs[0]}
 
@@ -117,10 +116,9 @@ def _check_sizes(processor: Any, name: str) -> None:
 
 def _numbers(size: Any) -> list[float]:
     """Return the numbers in the size that an image processor names, by whatever keys."""
-    values = (
-        size.values() if isinstance(size, Mapping) else vars(size).values() if hasattr(size, "__dict__") else [size]
-    )
-    return [value for value in values if isinstance(value, (int, float))]
+    if not isinstance(size, Mapping):
+        size = vars(size) if hasattr(size, "__dict__") else {"size": size}
+    return [value for value in size.values() if isinstance(value, (int, float))]
 
 
 def _check_alike(first: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor], path: Path) -> None:
