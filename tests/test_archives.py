@@ -513,7 +513,7 @@ def test_a_cache_that_cannot_be_written_is_named(cached, empty_cache, monkeypatc
 def test_a_file_in_the_place_of_the_cache_is_named(tmp_path, monkeypatch):
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("ESSPARSE_CACHE", str(tmp_path / "file"))
-    with pytest.raises(InputError, match=f"cannot write {tmp_path / 'file'}"):
+    with pytest.raises(InputError, match=f"ESSPARSE_CACHE names {tmp_path / 'file'}"):
         fetch(Archive(package="pkg", filename=KINDS[0], sha256="0" * 64))
 
 
