@@ -10,6 +10,7 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +22,8 @@ from .temporaries import make_folder, temporary_file, temporary_folder
 
 #: The file in a folder that ``writing_folder`` may replace: the SHA-256 of all files that it made, by their paths.
 MADE = ".essparse-made"
+#: What systems leave in a folder that somebody looks at.
+_OF_SYSTEMS = (".DS_Store", "Thumbs.db", "desktop.ini")
 _REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 _ERROR_NUMBER = re.compile(r"(?:\(os error |\[Errno )(\d+)")
 
@@ -39,6 +42,17 @@ def sha256(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_once(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes as ``sha256`` does, which are read once per process unless they change."""
+    status = path.stat()
+    return _sha256_of(path, status.st_mtime_ns, status.st_size, status.st_ino)
+
+
+@cache
+def _sha256_of(path: Path, *_: int) -> str:
+    return sha256(path)
 
 
 def sha256_of_files(paths: Iterable[Path]) -> str:
@@ -232,8 +246,10 @@ def _check_made(folder: Path) -> None:
     except (FileNotFoundError, ValueError, TypeError, RecursionError):
         raise InputError(f"{folder} was not made by this version of essparse: move it away, or delete it") from None
     for path in _files(folder):
+        if path == folder / MADE or path.name in _OF_SYSTEMS:
+            continue
         plain = path.is_file() and not path.is_symlink()
-        if path != folder / MADE and not (plain and made.get(path.relative_to(folder).as_posix()) == sha256(path)):
+        if not plain or made.get(path.relative_to(folder).as_posix()) != sha256(path):
             raise InputError(f"{path} was added or changed since {folder} was made: move it away")
 
 

@@ -21,7 +21,7 @@ import pytest
 
 from essparse_lib import files
 from essparse_lib.errors import InputError, shown
-from essparse_lib.sources import archives, downloads, reading
+from essparse_lib.sources import archives, downloads, streams
 from essparse_lib.sources.archives import Archive, extract, fetch, read, read_all
 
 MEMBERS = {"pkg/data/a.txt": b"alpha", "pkg/data/deep/b.txt": b"beta" * 500, "pkg/other.txt": b"no"}
@@ -425,7 +425,7 @@ def test_a_member_that_is_no_tar_or_gzip_file_is_named(content, cached):
 
 
 def test_too_many_members_are_refused(cached, monkeypatch):
-    monkeypatch.setattr(reading, "_MOST_MEMBERS", 2)
+    monkeypatch.setattr(streams, "_MOST_MEMBERS", 2)
     for filename in KINDS:
         _refused(lambda: read(cached(filename, MEMBERS), "absent"), filename, "more than 2")  # noqa: B023
 
@@ -513,7 +513,7 @@ def test_a_cache_that_cannot_be_written_is_named(cached, empty_cache, monkeypatc
 def test_a_file_in_the_place_of_the_cache_is_named(tmp_path, monkeypatch):
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("ESSPARSE_CACHE", str(tmp_path / "file"))
-    with pytest.raises(InputError, match=f"cannot write {tmp_path / 'file'}"):
+    with pytest.raises(InputError, match=f"ESSPARSE_CACHE names {tmp_path / 'file'}"):
         fetch(Archive(package="pkg", filename=KINDS[0], sha256="0" * 64))
 
 

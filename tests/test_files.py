@@ -134,6 +134,14 @@ def test_a_folder_that_it_made_may_be_replaced(place):
         write(place / "new")
 
 
+@pytest.mark.parametrize("name", [".DS_Store", "inner/Thumbs.db"])
+def test_a_folder_that_somebody_looked_at_may_be_replaced(place, name):
+    write(place / "new", replaces=True)
+    (place / "new" / name).write_bytes(b"of the system")
+    write(place / "new", "newer", replaces=True)
+    assert (place / "new/inner/file").read_text() == "newer"
+
+
 CHANGES = {
     "file changed": lambda folder: (folder / "inner/file").write_text("mine"),
     "file added": lambda folder: (folder / "mine").write_text("mine"),

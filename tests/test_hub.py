@@ -83,18 +83,27 @@ def test_the_licence_and_the_card_come_along_but_do_not_make_a_mirror(hub, mirro
 
 
 def test_pickled_weights_are_those_of_a_named_model_at_a_commit_alone(hub, mirror, fresh_models, monkeypatch):
+    import huggingface_hub
     from safetensors.torch import load_file
 
     from essparse_lib.models import catalogue
+
+    asked = []
+    original = huggingface_hub.snapshot_download
+    monkeypatch.setattr(
+        huggingface_hub, "snapshot_download", lambda *a, **o: asked.extend(o["allow_patterns"]) or original(*a, **o)
+    )
 
     snapshot = populate(hub, "someone/bert", tiny.folder("essparse/tiny-bert"))
     torch.save(load_file(snapshot / "model.safetensors"), snapshot / "pytorch_model.bin")
     (snapshot / "model.safetensors").unlink()
     with pytest.raises(InputError, match=r"the hub has no safetensors of someone/bert.*refs/pr/1"):
         fresh_models.load_model("someone/bert")
+    assert not any(".bin" in pattern for pattern in asked)
     named = catalogue.ModelSources(name="named", repository=Repository("someone/bert", REVISION))
     monkeypatch.setitem(fresh_models.MODELS, "named", named)
     ours, theirs = fresh_models.load_and_report("named"), fresh_models.load_model("tiny-bert")
+    assert "pytorch_model*.bin*" in asked
     assert ours.notes == ("read from pickled files with weights_only=True, so that no code in them was run",)
     assert all(torch.equal(a, b) for a, b in zip(ours.model.parameters(), theirs.parameters(), strict=True))
     (snapshot / "pytorch_model.bin").write_bytes(b"\x80\x02pickle")

@@ -492,7 +492,7 @@ def test_what_is_no_file_of_records_is_named_at_once_and_left_as_it_is(store, wh
         path.symlink_to(path.name if what == "loop" else "nowhere")
     works = (store.records, lambda: store.records_of(trial()), lambda: store.append(ok(0)), store.mend)
     for work in (*works, lambda: store.merge([ok(0)])):
-        with pytest.raises(InputError, match=f"^cannot read {re.escape(str(path))}: ") as refusal:
+        with pytest.raises(InputError, match=f"^cannot (read|write) {re.escape(str(path))}: ") as refusal:
             work()
         assert "\n" not in str(refusal.value)
     assert not list(store.folder.rglob("*.tmp"))
@@ -601,9 +601,11 @@ def test_read_only_folder_is_named_and_can_be_read(as_nobody):
 def test_what_cannot_be_read_is_named(store, as_nobody):
     in_place = store.path(trial())
     in_place.mkdir(parents=True)
-    for work in (store.records, lambda: store.records_of(trial()), lambda: store.append(ok()), store.mend):
+    for work in (store.records, lambda: store.records_of(trial()), store.mend):
         with pytest.raises(InputError, match=f"^cannot read {re.escape(str(in_place))}: it is a folder; move it away$"):
             work()
+    with pytest.raises(InputError, match=f"^cannot write {re.escape(str(in_place))}: it is there already, and no file"):
+        store.append(ok())
     folder, drop_rights = as_nobody
     closed = Store(folder)
     closed.append(ok())

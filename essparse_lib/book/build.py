@@ -165,11 +165,10 @@ def _executed(root: Path, folder: Path) -> dict[str, Path]:
 
         # A worker of its own also for one notebook: this process must be free for Ctrl-C, which nbclient would take.
         workers = max(2, min(len(changed), os.cpu_count() or 1))
-        with temporary_folder(
-            Path(tempfile.gettempdir())
-        ) as temporary:  # not the workers', which may end at any moment
+        # The folder is this process's, since workers may end at any moment. Paths in it name sockets, and are short.
+        with temporary_folder(Path(tempfile.gettempdir())) as temporary:
             calls = [
-                joblib.delayed(_execute)(*pair, root, temporary / str(number))  # short: it holds names of sockets
+                joblib.delayed(_execute)(*pair, root, temporary / str(number))
                 for number, pair in enumerate(changed.items())
             ]
             failures = sorted(message for message in in_workers(calls, workers) if message)

@@ -117,10 +117,9 @@ def _check_sizes(processor: Any, name: str) -> None:
 
 def _numbers(size: Any) -> list[float]:
     """Return the numbers in the size that an image processor names, by whatever keys."""
-    values = (
-        size.values() if isinstance(size, Mapping) else vars(size).values() if hasattr(size, "__dict__") else [size]
-    )
-    return [value for value in values if isinstance(value, (int, float))]
+    if not isinstance(size, Mapping):
+        size = vars(size) if hasattr(size, "__dict__") else {"size": size}
+    return [value for value in size.values() if isinstance(value, (int, float))]
 
 
 def _check_alike(first: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor], path: Path) -> None:

@@ -79,7 +79,7 @@ def from_catalogue(model: ModelSources) -> tuple[Path, str]:
     """
     if model.archive is None:
         assert model.repository is not None
-        return model_folder(model.repository)
+        return model_folder(model.repository, pickled=True)
     archive, prefix = model.archive
     try:
         return extract(archive, prefix), archive.filename
@@ -87,7 +87,7 @@ def from_catalogue(model: ModelSources) -> tuple[Path, str]:
         if model.repository is None:
             raise
         try:
-            return model_folder(model.repository)
+            return model_folder(model.repository, pickled=True)
         except InputError as no_hub:
             raise InputError(f"model {model.name!r}: {no_archive}; or from the hub: {no_hub}") from no_hub
 

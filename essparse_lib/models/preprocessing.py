@@ -14,8 +14,6 @@ from ..wording import times_text
 
 #: Resamplings that torch has, by Pillow's numbers for them, which preprocessor_config.json uses.
 _RESAMPLINGS = {2: "bilinear", 3: "bicubic"}
-
-
 #: The most pixels of a side of an image, the largest number for a channel, and the most bytes of the file.
 _LARGEST_SIDE, _LARGEST_MEAN, _MOST = 4096, 1e6, 2**20
 
@@ -55,7 +53,9 @@ def read_preprocessing(config: Any, file: Path) -> Preprocessing:
         InputError: the file is missing or damaged, asks for a step that is not done here, or does not fit the
             configuration.
     """
-    preprocessor = parse_json(_read(file), file, dict)
+    if not file.exists():
+        raise InputError(f"{file} is missing, which says what the model wants of its pixels")
+    preprocessor = parse_json(read_bytes(file, _MOST), file, dict)
     channels, image_size = getattr(config, "num_channels", 3), getattr(config, "image_size", None)
     if channels not in (1, 3):
         raise InputError(f"config.json has num_channels {shown(channels)}: only 1 and 3 are done")
@@ -90,13 +90,6 @@ def read_preprocessing(config: Any, file: Path) -> Preprocessing:
     )
 
 
-def _read(file: Path) -> bytes:
-    """Return the bytes of the file."""
-    if not file.exists():
-        raise InputError(f"{file} is missing, which says what the model wants of its pixels")
-    return read_bytes(file, _MOST)
-
-
 def _pair(size: Any) -> tuple[int, int] | None:
     """Return height and width, in whichever of the hub's ways they are written; None if in none of them."""
     if isinstance(size, Mapping):
@@ -118,9 +111,8 @@ def _per_channel(values: Any, channels: int, name: str) -> tuple[float, ...]:
     if len(listed) == 1:
         listed *= channels
     numbers = [float(value) if _is_number(value) and abs(value) < _LARGEST_MEAN else math.nan for value in listed]
-    if len(numbers) != channels or not all(
-        number > 0 if name == "image_std" else number == number for number in numbers
-    ):
+    usable = [number > 0 if name == "image_std" else not math.isnan(number) for number in numbers]
+    if len(numbers) != channels or not all(usable):
         raise InputError(
             f"preprocessor_config.json has {name} {shown(values)}: give {channels} numbers, of image_std above 0"
         )

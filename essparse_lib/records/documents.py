@@ -19,6 +19,9 @@ T = TypeVar("T")
 #: The most bytes of a table: the largest that is kept here has 30,000.
 LARGEST_TABLE = 2**24
 
+#: The bytes that are read at a time: a record's line has thousands.
+_BUFFER = 2**18
+
 
 @contextmanager
 def opened(path: Path, most: int) -> Iterator[IO[bytes]]:
@@ -34,7 +37,7 @@ def opened(path: Path, most: int) -> Iterator[IO[bytes]]:
     """
     try:
         _check_regular(path, os.stat(path))
-        with path.open("rb") as file:
+        with path.open("rb", buffering=_BUFFER) as file:
             size = os.fstat(file.fileno()).st_size
             if size > most:
                 raise InputError(

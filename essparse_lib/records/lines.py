@@ -91,12 +91,18 @@ def read_entries(path: Path) -> Iterator[Entry]:
 def _check_place(record: Record, folder: str, name: str) -> None:
     """Check that a record lies in the file that its spec belongs to, or it would be read in some places only."""
     spec = record.spec
-    wanted = (slug(spec.model), f"{slug(spec.file)}.jsonl")
+    wanted = place(spec.model, spec.file)
     # some file systems write accents as signs of their own
     if wanted != (folder, name) and [normalize("NFC", each) for each in wanted] != [
         normalize("NFC", each) for each in (folder, name)
     ]:
         raise ValueError(f"it is of {spec}, and belongs into {'/'.join(wanted)}")
+
+
+@cache
+def place(model: str, file: str) -> tuple[str, str]:
+    """Return the names of the folder and of the file of records of a model and a task, or a kind of measurement."""
+    return slug(model), f"{slug(file)}.jsonl"
 
 
 def _check_repetition(record: Record, records: Mapping[str, Record]) -> None:

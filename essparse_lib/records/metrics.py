@@ -158,9 +158,9 @@ def agreement(labels: str, predictions: str) -> float:
     """
     if not labels or len(labels) != len(predictions):
         raise ValueError(f"{len(predictions)} predictions but {len(labels)} labels")
-    # bytes that are equal cancel out: for one text this takes half the time of arrays, and it is done for every record
-    true, predicted = (int.from_bytes(text.encode("ascii", "replace"), "little") for text in (labels, predictions))
-    return 100 * (true ^ predicted).to_bytes(len(labels), "little").count(0) / len(labels)
+    # characters are compared, not the numbers that they stand for: this is done for every record
+    true, predicted = (np.frombuffer(text.encode("ascii", "replace"), np.uint8) for text in (labels, predictions))
+    return 100 * int(np.count_nonzero(true == predicted)) / len(labels)
 
 
 def majority(metric: str, labels: np.ndarray, classes: int) -> float:

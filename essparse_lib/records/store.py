@@ -15,7 +15,7 @@ from ..files import cache_folder, locked, writing
 from ..specs.spec import Spec
 from ..specs.study import Scale, Study, check_scale
 from .lines import DamagedRecord as DamagedRecord
-from .lines import copy_lines, extend, is_there, read_entries, read_records
+from .lines import copy_lines, extend, is_there, place, read_entries, read_records
 from .lines import slug as slug
 from .record import Record
 from .schema import Status as Status  # beside Record and Store, for those who read records
@@ -144,9 +144,8 @@ class Store:
         added = 0
         for path, candidates in by_file.items():
             with locked(self._lock(path.name)):
-                present = read_records(
-                    [path] if is_there(path) else []
-                )  # another process may have added some meanwhile
+                # another process may have added some meanwhile
+                present = read_records([path] if is_there(path) else [])
                 new = {record.spec.id: record for record in reversed(candidates) if record.spec.id not in present}
                 if new:
                     extend(path, list(reversed(new.values())))
@@ -155,7 +154,7 @@ class Store:
 
     def path(self, spec: Spec) -> Path:
         """Return the file that a spec's record belongs to: ``<model>/<task, or kind of measurement>.jsonl``."""
-        return self.folder / slug(spec.model) / f"{slug(spec.file)}.jsonl"
+        return self.folder.joinpath(*place(spec.model, spec.file))
 
     def pretrained(self, model: str) -> Path:
         """Return the folder for the weights of a model that is trained here, next to its records."""

@@ -48,20 +48,22 @@ def check_rising(name: str, numbers: Sequence[float], first: float | None = None
         raise ValueError(f"{name} do not begin at {first:g}")
 
 
-def check_zeros(places: Sequence[Place], zeros: Mapping[str, Any], *snapshots: int) -> None:
-    """Check that each reading counts every place, and no more zeros than it has weights, at each snapshot."""
+def check_zeros(places: Sequence[Place], zeros: Mapping[str, Any], snapshots: int | None = None) -> None:
+    """Check that each reading counts every place, and no more zeros than it has weights, at each snapshot if any."""
     sizes = np.array([size for _, _, size in places])
+    shape = (len(places),) if snapshots is None else (snapshots, len(places))
     for reading, counts in zeros.items():
-        check_shape(f"zeros {reading[:40]!r}", counts, *snapshots, len(places))
-        if (np.array(counts, dtype=np.int64).reshape(*snapshots, len(places)) > sizes).any():
+        check_shape(f"zeros {reading[:40]!r}", counts, *shape)
+        if (np.array(counts, dtype=np.int64).reshape(shape) > sizes).any():
             raise ValueError(f"zeros {reading[:40]!r} are more than there are weights")
 
 
-def check_shape(name: str, entries: Sequence[Any], length: int, *further: int) -> None:
-    """Check the lengths of a list, and of the lists in it."""
+def check_shape(name: str, entries: Sequence[Any], length: int, width: int | None = None) -> None:
+    """Check the length of a list and, if a width is given, of each list in it."""
     check_lengths(length, **{name: entries})
-    for each in entries if further else ():
-        check_shape(name, each, *further)
+    for row in entries if width is not None else ():
+        if len(row) != width:
+            raise ValueError(f"{name} has a row of {len(row)} entries, not {width}")
 
 
 class _PrunedShare(msgspec.Struct):

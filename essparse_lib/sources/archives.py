@@ -11,16 +11,15 @@ import shutil
 import stat
 import subprocess
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path, PurePosixPath
 
 from ..errors import InputError, one_line
-from ..files import cache_folder, disk_refuses, locked, sha256, writable
+from ..files import cache_folder, disk_refuses, locked, sha256_once, writable
 from ..temporaries import temporary_folder
 from .downloads import download_from_python_indexes, download_with_apt
 from .members import members, tar_members
-from .reading import Reading, gunzipped
 from .sealed import sealed
+from .streams import Reading, gunzipped
 
 #: The most bytes that an archive may have, and unpack to, where nothing else is said.
 _MOST_BYTES = 2 * 2**30
@@ -120,17 +119,11 @@ def _check(archive: Archive, path: Path) -> None:
             raise InputError(f"{path} is no file: {remedy}")
         if status.st_size > archive.size:
             raise InputError(f"{path} has {status.st_size:,} bytes, more than {archive.size:,}: {remedy}")
-        digest = _hash_once(path, status.st_mtime_ns, status.st_ino)
+        digest = sha256_once(path)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): {remedy}, or let it be read") from error
     if digest != archive.sha256:
         raise InputError(f"{path} has sha256 {digest}, but {archive.filename} must have {archive.sha256}: {remedy}")
-
-
-@cache
-def _hash_once(path: Path, modified: int, inode: int) -> str:
-    """Return the SHA-256 of a file; it is read once per process and time of modification."""
-    return sha256(path)
 
 
 def read(archive: Archive, member: str, inner: str = "", gunzip: bool = False) -> bytes:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import IO, cast
 
 from ..errors import shown
-from .reading import Names, Part, Reading, Refused, Unpacked, decompressed
+from .streams import Names, Part, Reading, Refused, Unpacked, decompressed
 
 #: The most bytes of a zip's list of members, and of a header in a tar file that gives the next member's name.
 _MOST_LISTING, _MOST_HEADER = 4 * 2**20, 8192

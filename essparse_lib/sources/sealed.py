@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
-from ..files import built, locked, sha256, writable, writing
+from ..files import built, locked, sha256, sha256_once, writable, writing
+from ..temporaries import temporary_folder
 
 
 def sealed(folder: Path, make: Callable[[Path], None]) -> Path:
@@ -52,22 +49,14 @@ def _is_intact(folder: Path) -> bool:
         lines = _sums(folder).read_bytes().decode().splitlines()
         for line in lines:
             digest, name = line.split("  ", 1)
-            path = folder / name
-            facts = os.stat(path)
-            if _hash_once(path, facts.st_mtime_ns, facts.st_size) != digest:
+            if sha256_once(folder / name) != digest:
                 return False
     except (OSError, ValueError):  # a file is gone or cannot be read, or this is no list of hashes
         return False
     return bool(lines)
 
 
-@cache
-def _hash_once(path: Path, modified: int, size: int) -> str:
-    """Return the SHA-256 of a file; it is read once per process, time of modification and size."""
-    return sha256(path)
-
-
 def _remove(folder: Path) -> None:
     """Take a damaged folder away, at once: no other process sees a part of it."""
-    with writable(folder), tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-        shutil.move(folder, Path(temporary) / "damaged")
+    with writable(folder), temporary_folder(folder.parent) as temporary:
+        folder.rename(temporary / "damaged")
