@@ -41,6 +41,7 @@ def _load_libraries() -> None:
 
     # threads do not outlive a fork
     os.environ.update(TOKENIZERS_PARALLELISM="false", OMP_NUM_THREADS="1")
+    import datasets  # noqa: F401
     import matplotlib  # noqa: F401
     import PIL.Image  # noqa: F401
     import torch

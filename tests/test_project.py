@@ -197,7 +197,7 @@ def blocked(*names):
 
 
 JUPYTER = ("IPython", "ipykernel", "ipywidgets", "jupyter_book", "jupytext", "myst_nb", "papermill", "sphinx")
-DRAWING = ("altair", "matplotlib", "pandas", "seaborn")
+DRAWING = ("altair", "datasets", "matplotlib", "pandas", "seaborn")
 TORCH = ("accelerate", "torch", "transformers")
 
 
