@@ -59,8 +59,6 @@ def attempt(column: str, family: Family, model: nn.Module) -> Outcome:
         for name, values in model.state_dict().items():
             if not torch.equal(values, before[name]):
                 return Outcome(State.DEFECT, f"refused, but {name} has changed")
-        if "\n" in str(error):
-            return Outcome(State.DEFECT, f"refused in several lines: {error}")
         return Outcome(State.REFUSED, str(error))
     except Defect as defect:
         return Outcome(State.DEFECT, str(defect))

@@ -125,7 +125,6 @@ def test_a_mask_that_is_not_held_is_a_defect(monkeypatch):
     ("error", "state", "message"),
     [
         (InputError("experts are not read here"), State.REFUSED, "experts are not read here"),
-        (InputError("two\nlines"), State.DEFECT, "several lines"),
         (KeyError("experts"), State.DEFECT, "KeyError: 'experts' (test_architectures.py"),
     ],
 )

@@ -1,7 +1,6 @@
 """The command line: one clear line for what cannot be done, progress for what can."""
 
 import hashlib
-import json
 import shutil
 import subprocess
 import sys
@@ -251,15 +250,16 @@ def test_pretrain_ends_with_its_budget_before_the_first_step(essparse, training)
 
 
 def test_pretrain_says_how_far_it_got(essparse, place, empty_cache, monkeypatch):
-    import torch
-    from safetensors.torch import save_file
+    from torch import nn, optim
 
     from essparse_lib.runner import pretraining
-    from essparse_lib.training import pretrain
+    from essparse_lib.training import checkpoints, pretrain
+    from essparse_lib.training.loop import TrainingState
 
     def train(asked, objective, devices, kept, deadline):
-        kept.parent.mkdir(parents=True)
-        save_file({"losses": torch.zeros(40)}, kept, {"notes": json.dumps({"steps": 40})})
+        model = nn.Linear(1, 1)
+        state = TrainingState(model=model, optimizer=optim.SGD(model.parameters()), losses=[0.0] * 40)
+        checkpoints.save_state(state, {"steps": 40}, kept)
         return pretrain.TrainingResult(module=None, losses=[0.0] * 40, dynamics=None, pruned=None, seconds=1.0)
 
     monkeypatch.setattr(pretraining, "prepare", lambda asked: None)

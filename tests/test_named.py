@@ -79,12 +79,14 @@ def test_a_model_that_is_trained_here_reads_what_it_is_trained_on(scale):
         assert (spec.shape.layers, spec.shape.hidden) == (spec.layers, spec.hidden)
 
 
-@pytest.mark.parametrize(
-    "name", ["someone/model", "someone/model@main", "not-known", "~nobody-is-called-so/model", "\0"]
-)
+@pytest.mark.parametrize("name", ["someone/model", "someone/model@main", "not-known", "~nobody-is-called-so/model"])
 def test_nothing_is_known_of_other_names(name):
     assert reads(name) is None
     assert STUDY.narrowed(models=[name]).tasks_of(name) == STUDY.tasks
+
+
+def test_nothing_is_known_of_what_is_no_name():
+    assert reads("\0") is None
 
 
 @pytest.mark.parametrize("config", CONFIGS)

@@ -235,12 +235,13 @@ class _Monitor:
         self.checkpoint_interval = checkpoint_interval
         self.measured_steps = measured_steps
         # the key "asked" is that of existing checkpoints
-        notes = read_notes(checkpoint) or {"asked": spec.canonical(), "dynamics": {}, "seconds": 0.0, "steps": 0}
+        beginning = {"asked": spec.canonical(), "dynamics": {}, "pruned": {}, "seconds": 0.0, "steps": 0}
+        notes = read_notes(checkpoint) or beginning
         with reading(checkpoint, "it is a checkpoint of another version, remove it to begin anew"):
             if notes["asked"] != spec.canonical():
                 raise InputError(f"{checkpoint} is a checkpoint of another configuration: remove it to begin anew")
             self.dynamics = Dynamics(**notes["dynamics"])
-            self.pruned = PrunedLosses(**notes.get("pruned", {}))  # a checkpoint of an earlier version has none
+            self.pruned = PrunedLosses(**notes["pruned"])
             self.steps_done: int = notes["steps"]
             self._earlier_seconds: float = notes["seconds"]
         self._started = self._last_checkpoint = time.perf_counter()
