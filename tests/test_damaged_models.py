@@ -63,6 +63,7 @@ LARGE = {
     ("vit", "image_size"): 10**9,
     ("llama", "hidden_size"): 10**8,
     ("gpt2", "n_positions"): 10**12,
+    ("gpt2", "n_layer"): 60_000,
     ("mixtral", "num_local_experts"): 50_000,
 }
 
@@ -89,6 +90,13 @@ def test_a_model_that_cannot_be_built_is_refused(kind, key, value, folder):
     configure(write(kind, folder), **{key: value})
     assert "cannot be read" in refused(folder)
     assert "cannot be read" in refused(folder)  # nothing of the first try stays behind
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("key", ["d_ff", "d_kv", "num_heads"])
+def test_what_a_library_warns_of_is_not_said_beside_the_cause(key, folder):
+    configure(write("t5", folder), **{key: 0})
+    assert "cannot be read" in refused(folder)
 
 
 @pytest.mark.parametrize(
