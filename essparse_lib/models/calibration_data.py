@@ -15,6 +15,7 @@ from ..pruning.calibration import calibration_windows, check_longest, longest_in
 from ..sources.foreign import read_bytes, read_text, reading
 from ..tasks.images import open_image, pillow
 from . import loading
+from .quiet import quiet
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -79,7 +80,7 @@ def images(name: str, folder: Path, count: int = COUNT, seed: int = 0) -> dict[s
     if len(files) < count:
         raise InputError(f"{folder} has {len(files)} images, fewer than {count}: give more, or ask for fewer (windows)")
     source = loading.locate(name)
-    with reading(f"the image processor of model {name!r}", "name a model that has one"):
+    with quiet(), reading(f"the image processor of model {name!r}", "name a model that has one"):
         processor = AutoImageProcessor.from_pretrained(source.folder, trust_remote_code=False)
     _check_sizes(processor, name)
     inputs: list[dict[str, torch.Tensor]] = []
@@ -95,13 +96,14 @@ def images(name: str, folder: Path, count: int = COUNT, seed: int = 0) -> dict[s
 
 
 def _image_files(folder: Path) -> list[Path]:
-    """Return the image files in a folder and the folders inside it, by their names' ends; pipes and links to none."""
+    """Return the image files in a folder and the folders inside it, by their names' ends; hidden ones and pipes are none."""
 
     def refuse(error: OSError) -> None:
         raise InputError(f"{error.filename} cannot be read ({error.strerror}): name another folder")
 
     paths = [Path(place) / name for place, _, names in os.walk(folder, onerror=refuse) for name in names]
-    return sorted(path for path in paths if path.suffix.lower() in _IMAGES and path.is_file())
+    shown = (path for path in paths if not path.name.startswith("."))  # macOS puts ._photo.jpg beside photo.jpg
+    return sorted(path for path in shown if path.suffix.lower() in _IMAGES and path.is_file())
 
 
 def _check_sizes(processor: Any, name: str) -> None:
