@@ -54,8 +54,13 @@ def text_windows(
     text = read_text(file, MOST_TEXT)
     tokens = min(LENGTH, longest or LENGTH) if length is None else length
     tokenizer = loading.tokenizer_of(name)
+
+    def read(part: str, **options: Any) -> Any:
+        with reading(f"the tokenizer of model {name!r}", f"it must be able to read {file}"):
+            return tokenizer(part, **options)
+
     try:
-        return calibration_windows(text, tokenizer, count, tokens, seed)
+        return calibration_windows(text, read, count, tokens, seed)
     except InputError as error:
         raise InputError(f"{file}: {error}") from error
 
@@ -96,7 +101,7 @@ def images(name: str, folder: Path, count: int = COUNT, seed: int = 0) -> dict[s
 
 
 def _image_files(folder: Path) -> list[Path]:
-    """Return the image files in a folder and the folders inside it, by their names' ends; hidden ones and pipes are none."""
+    """Return the image files in a folder and the folders inside it, by their names' ends; hidden ones are none."""
 
     def refuse(error: OSError) -> None:
         raise InputError(f"{error.filename} cannot be read ({error.strerror}): name another folder")
