@@ -235,7 +235,7 @@ def test_what_a_model_wants_of_its_pixels_is_read_from_both_forms_of_the_file(tm
         ({"rescale_factor": 1 / 127.5}, "on another scale"),
         ({"image_mean": [0.5, 0.5]}, r"image_mean \[0\.5, 0\.5\]: give 3 numbers"),
         ({"image_std": [0.5, 0.0, 0.5]}, "image_std"),
-        ([16], "is no JSON object"),
+        ([16], "holds no object"),
     ],
 )
 def test_wishes_that_are_not_met_are_refused(plain, reason, tmp_path):
