@@ -283,7 +283,7 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     again = "go on" if {*sys.argv[1:2]} & {"run", "pretrain", "merge", "book"} else "begin again"
     try:
-        with stoppable(f"essparse: stopped; run the same command to {again}"):
+        with stoppable(f"essparse: stopped; run the same command to {again}"), options.printing():
             app()
     except InputError as error:
         typer.echo(f"essparse: {error}", err=True)

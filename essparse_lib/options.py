@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -145,3 +148,23 @@ WINDOWS = whole("windows", 1, 1_000_000)
 LENGTH = whole("length", 1, 1_000_000)
 SEED = Kind(_reader(lambda value: check_seed(_number(value))), "INTEGER")
 DURATION = Kind(_reader(seconds), "TEXT")
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """Turn a full disk that the output is sent to into one clear line.
+
+    Raises:
+        InputError: the output cannot be written.
+    """
+    try:
+        try:
+            yield
+        finally:
+            if sys.stdout is not None:  # closed by whoever started this
+                sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or error.filename is not None:
+            raise
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (what is left must not be tried again)
+        raise InputError(f"cannot write the output: {error.strerror}; free some space, or send it elsewhere") from error

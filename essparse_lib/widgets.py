@@ -200,7 +200,7 @@ def _block_of(model: nn.Module, number: int) -> ipw.VBox:
         ]
         removed = counts[chosen.value].sparsity
         sentence = f"{removed:.1%} of this matrix goes where {percent.value}% of all blocks' weights do."
-        words.value = _lines([sentence]) + fig1.table(rows).style.hide(axis="index").to_html()
+        words.value = _lines([sentence]) + fig1.table(rows).to_html(index=False)
         picture.value = _picture(lambda: _draw_kept(in_block[chosen.value], levels, percent.value), sentence)
 
     return _box([chosen, percent], show, [words, picture])

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
+from .texts import printable
+
 MINUS = "\N{MINUS SIGN}"
+
+#: What Markdown, as the book's pages are written in it, or HTML in it, would interpret.
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]<>#|$~&]")
 
 
 def number_text(value: float, digits: int) -> str:
@@ -35,6 +41,15 @@ def duration_text(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def in_markdown(text: str) -> str:
+    """Return a text from outside, as a record's note, as Markdown that shows it and does nothing else with it.
+
+    >>> in_markdown("<b>a|b")
+    '\\\\<b\\\\>a\\\\|b'
+    """
+    return _MARKDOWN.sub(r"\\\g<0>", printable(text, None))
 
 
 def listing(names: Sequence[str]) -> str:

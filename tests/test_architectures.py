@@ -21,6 +21,7 @@ from essparse_lib.book import architectures as page
 from essparse_lib.errors import InputError
 from essparse_lib.pruning.masks import Mask
 from essparse_lib.pruning.method import Pruned
+from essparse_lib.wording import in_markdown
 
 ROOT = Path(__file__).parents[1]
 FAMILIES = {family.name: (group, family) for group, families in GROUPS.items() for family in families}
@@ -125,6 +126,7 @@ def test_a_mask_that_is_not_held_is_a_defect(monkeypatch):
     ("error", "state", "message"),
     [
         (InputError("experts are not read here"), State.REFUSED, "experts are not read here"),
+        (InputError("two\nlines"), State.REFUSED, r"two\nlines"),
         (KeyError("experts"), State.DEFECT, "KeyError: 'experts' (test_architectures.py"),
     ],
 )
@@ -192,7 +194,7 @@ def test_the_page_has_every_cell_and_every_reason(kept, monkeypatch):
     table = page.table()
     for entry in kept["families"]:
         cells = [state for state, _ in entry.get("outcomes", {}).values()]
-        rows = [line for line in table.splitlines() if line.startswith(f"| {entry['name']} |")]
+        rows = [line for line in table.splitlines() if line.startswith(f"| {in_markdown(entry['name'])} |")]
         assert len(rows) == bool(cells)
         for line in rows:
             words = [re.sub(r"\W.*", "", cell.strip(" [")) for cell in line.split("|")[2:-1]]

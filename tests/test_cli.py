@@ -1,6 +1,7 @@
 """The command line: one clear line for what cannot be done, progress for what can."""
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -356,3 +357,14 @@ def test_help_loads_nothing_heavy():
     names = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in loaded.splitlines()}
     assert "typer" in names
     assert not names & {"torch", "transformers", "accelerate", "datasets", "numpy", "pandas", "joblib"}
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux alone has a device that is always full")
+@pytest.mark.parametrize("arguments", [["--help"], ["claims", "--json", "--scale", "tiny"]], ids=" ".join)
+def test_output_that_goes_to_a_full_disk_is_one_line(arguments):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "essparse_lib", *arguments], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith("essparse: cannot write the output: ") and done.stderr.count("\n") == 1

@@ -27,6 +27,14 @@ from essparse_lib.specs.trial import Pruning
 TICKET, SHOT = Pruning(sparsity=0.3, method="lottery"), Pruning(sparsity=0.3)
 
 
+def test_a_ticket_whose_records_do_not_count_steps_has_no_cost_in_them():
+    all_records = records(ticket_better_by(0.0))
+    (found,) = contrasts(STUDY, all_records, [(TICKET, SHOT)])
+    for record in all_records.values():
+        record.metrics.pop("steps", None)
+    assert fig9.steps(STUDY, all_records)(found) == "—"
+
+
 @pytest.mark.parametrize("points", [-3.0, 0.0, 2.0])
 def test_the_difference_is_that_of_the_records(points):
     (found,) = contrasts(STUDY, records(ticket_better_by(points)), [(TICKET, SHOT)])

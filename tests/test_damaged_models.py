@@ -13,8 +13,10 @@ from tiny_checkpoints import configure, rewrite, tensors, write
 
 from essparse_lib.errors import InputError
 from essparse_lib.model_statistics import print_statistics
-from essparse_lib.models import loading, weight_files
+from essparse_lib.models import calibration_data, loading, weight_files
 from essparse_lib.models.configuration import read_settings
+from essparse_lib.sources.tiny_models import make_tokenizer
+from essparse_lib.sparsify import Recipe, save_pruned
 
 pytestmark = pytest.mark.usefixtures("fresh_models")
 
@@ -63,6 +65,7 @@ LARGE = {
     ("vit", "image_size"): 10**9,
     ("llama", "hidden_size"): 10**8,
     ("gpt2", "n_positions"): 10**12,
+    ("gpt2", "n_layer"): 60_000,
     ("mixtral", "num_local_experts"): 50_000,
 }
 
@@ -89,6 +92,13 @@ def test_a_model_that_cannot_be_built_is_refused(kind, key, value, folder):
     configure(write(kind, folder), **{key: value})
     assert "cannot be read" in refused(folder)
     assert "cannot be read" in refused(folder)  # nothing of the first try stays behind
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("key", ["d_ff", "d_kv", "num_heads"])
+def test_what_a_library_warns_of_is_not_said_beside_the_cause(key, folder):
+    configure(write("t5", folder), **{key: 0})
+    assert "cannot be read" in refused(folder)
 
 
 @pytest.mark.parametrize(
@@ -267,3 +277,59 @@ def test_statistics_of_weights_that_are_no_numbers_are_refused(folder):
     rewrite(write("bert", folder), {name: weight * float("nan") for name, weight in tensors(folder).items()})
     with pytest.raises(InputError, match="holds NaN or infinite weights"):
         print_statistics(str(folder))
+
+
+GROWING = {
+    "forty that double": {
+        "normalizer": {
+            "type": "Sequence",
+            "normalizers": [{"type": "Replace", "pattern": {"String": "a"}, "content": "aa"}] * 40,
+        }
+    },
+    "a long one for each sign": {
+        "normalizer": {"type": "Replace", "pattern": {"Regex": "."}, "content": "x" * 100_000}
+    },
+    "a long beginning": {"normalizer": {"type": "Prepend", "prepend": "x" * 10_000_000}},
+    "the text 2,000 times": {
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [{"Sequence": {"id": "A", "type_id": 0}}] * 2000,
+            "pair": [],
+            "special_tokens": {},
+        }
+    },
+}
+
+
+def with_tokenizer(folder, **parts):
+    make_tokenizer("<s> $A </s> $B:1 </s>:1").save_pretrained(write("bert", folder))
+    path = folder / "tokenizer.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | parts))
+    return str(folder)
+
+
+@pytest.mark.parametrize("parts", GROWING.values(), ids=GROWING)
+def test_a_tokenizer_that_makes_far_more_of_a_text_is_not_run(parts, folder):
+    with pytest.raises(InputError, match=r"tokenizer.json makes much more of a text than it has"):
+        loading.tokenizer_of(with_tokenizer(folder, **parts))
+
+
+def test_a_tokenizer_that_replaces_signs_is_read(folder):
+    normalizers = [{"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": "▁"}, {"type": "NFKC"}]
+    parts = {"normalizer": {"type": "Sequence", "normalizers": normalizers * 5}}
+    assert loading.tokenizer_of(with_tokenizer(folder, **parts))("a film")["input_ids"]
+
+
+def test_a_tokenizer_whose_pattern_takes_for_ever_is_refused(folder, tmp_path):
+    split = {"type": "Split", "pattern": {"Regex": r"(a|a|[a-z ]|[a-z  ])*\d"}, "behavior": "Isolated", "invert": False}
+    name = with_tokenizer(folder, pre_tokenizer=split)
+    (tmp_path / "text.txt").write_text("a good film and a bad day " * 200)
+    model = loading.load_model(name)
+    with pytest.raises(InputError, match=r"tokenizer of model .* cannot be read \(Onig: Regex search error"):
+        calibration_data.text_windows(model, name, tmp_path / "text.txt", 2, 16)
+
+
+def test_a_model_that_gives_out_its_attention_is_saved_so(folder, tmp_path):
+    configure(write("bert", folder), output_attentions=True)
+    save_pruned(str(folder), Recipe(sparsity=0.5), tmp_path / "out")
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["output_attentions"] is True

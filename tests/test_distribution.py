@@ -175,6 +175,15 @@ def test_a_row_for_each_reading_and_a_column_for_each_way(measured):
     assert least.get_ylim() == (0, 1)
 
 
+def test_a_record_without_the_quantiles_that_are_drawn_is_refused(measured):
+    study, records = measured
+    for record in records.values():
+        if "probabilities" in record.values:
+            record.values["probabilities"] = [0.4 + p / 10 for p in record.values["probabilities"]]
+    with pytest.raises(InputError, match="no quantiles of 0.001"):
+        fig7.draw(study, records)
+
+
 def test_min_max_scaling_moves_zero(measured):
     values = fig7.distributions(*measured)["tiny-bert"]
     moved = fig7.zero(values, "MinMaxScaler, of each layer")

@@ -131,7 +131,7 @@ def test_a_part_of_a_model_is_pruned_and_the_rest_is_said(tmp_path):
     assert "only `*.attention.*`, without `*.0.*`. In the matrices of the transformer blocks that were" in card
 
 
-def test_a_model_of_images_is_calibrated_on_a_folder_of_them(tmp_path):
+def test_a_model_of_images_is_calibrated_on_a_folder_of_them(tmp_path, capfd):
     image = pytest.importorskip("PIL.Image")
     model, images, out = tmp_path / "model", tmp_path / "images", tmp_path / "out"
     shape = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
@@ -141,11 +141,13 @@ def test_a_model_of_images_is_calibrated_on_a_folder_of_them(tmp_path):
     for seed in range(4):
         pixels = np.random.default_rng(seed).integers(0, 256, (20, 24, 3), dtype=np.uint8)
         image.fromarray(pixels).save(images / f"{seed}.png")
+    (images / "._0.png").write_bytes(b"\0\5\x16\7 what macOS notes of 0.png on disks of others")
     recipe = Recipe(sparsity=0.5, method="wanda", images=images, windows=4)
     sparsify.save_pruned(str(model), recipe, out)
     weights = prunable_weights(loading.load_model(str(out)))
     assert all(((weight == 0).sum(1) == weight.shape[1] // 2).all() for weight in weights.values())
     assert "calibrated on `images`" in (out / "README.md").read_text()
+    assert "requires" not in capfd.readouterr().err  # of a faster image processor
     with pytest.raises(InputError, match="has 4 images, fewer than 5"):
         sparsify.save_pruned(str(model), replace(recipe, windows=5), tmp_path / "more")
 

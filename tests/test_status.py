@@ -7,11 +7,13 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from pandas import DataFrame
 
 from essparse_lib import figures
 from essparse_lib.book import status
 from essparse_lib.corpora import packaged as corpora
 from essparse_lib.errors import InputError
+from essparse_lib.figures import style
 from essparse_lib.models.catalogue import MODELS
 from essparse_lib.records import cost
 from essparse_lib.records.store import Record, results
@@ -19,7 +21,7 @@ from essparse_lib.sources.archives import Archive
 from essparse_lib.specs import models
 from essparse_lib.specs.measurement import Measurement
 from essparse_lib.specs.study import Study, at_sparsities
-from essparse_lib.specs.trial import Training
+from essparse_lib.specs.trial import Training, Trial
 from essparse_lib.tasks import TASKS, bigbench, packaged, vision
 from essparse_lib.wording import duration_text
 
@@ -108,6 +110,21 @@ def test_failures_and_devices_are_named():
     assert found.state == "3 of 4, 1 diverged, 1 failed"
     assert found.spent == "30 s on A100, H100"
     assert found.to_come == "about 10 s"
+
+
+def test_what_a_record_says_of_its_device_is_shown_and_not_acted_upon(stored):
+    spec = next(spec for spec in figures.study("fig2", "lab").specs() if isinstance(spec, Trial))
+    stored("lab", [made(spec, device="</td>\n\n# <script>alert(1)</script>|`{{x}}`$y$\x1b[2J")])
+    rows = status.table().splitlines()
+    assert len(rows) == len(status.FIGURES) + 3
+    columns = {len(re.split(r"(?<!\\)\|", row)) for row in rows}
+    assert len(columns) == 1
+    assert not re.search(r"(?<!\\)[<>`{}$]|[^\x20-\U0010ffff]", "".join(rows))
+
+
+def test_tables_in_notebooks_show_markup_as_it_is():
+    style.apply()
+    assert "<script>" not in DataFrame({"device": ["<script>"]}).style.to_html()
 
 
 def test_a_study_that_has_not_begun_leaves_the_time_of_all_open():

@@ -12,13 +12,12 @@ from msgspec import UNSET, Meta, UnsetType
 
 from ..records.documents import read_document
 from ..records.store import results_folder
-from ..wording import listing
+from ..wording import in_markdown, listing
 
 #: How a cell begins; what is refused or wrong says why below the table.
 _WORDS = {"yes": "yes", "refused": "no", "defect": "wrong"}
-#: Names of weights and modules in a message, and what Markdown would interpret in the rest.
+#: Names of weights and modules in a message.
 _NAME = r"([A-Za-z][\w*]*(?:[._]+[\w*]+)+)"
-_SPECIAL = r"[\\`*_{}\[\]<>#|$~]"
 
 
 class _Family(msgspec.Struct):
@@ -65,11 +64,11 @@ def table() -> str:
     tried = [family for family in kept.families if family.outcomes is not UNSET]
     absent = [family.name for family in kept.families if family.outcomes is UNSET]
     reasons = _reasons(tried)
-    versions = listing([f"{name} {version}" for name, version in kept.versions.items()])
+    versions = listing([in_markdown(f"{name} {version}") for name, version in kept.versions.items()])
     parts = [f"Tried with {versions}: {len(tried)} architectures.\n"]
     for group in dict.fromkeys(family.group for family in tried):
         families = [family for family in tried if family.group == group]
-        parts += [f"## {group}\n", _group(families, reasons)]
+        parts += [f"## {in_markdown(group)}\n", _group(families, reasons)]
     if reasons:
         parts.append("## Why not\n")
         parts += [
@@ -78,7 +77,7 @@ def table() -> str:
         ]
     parts += ["## What is left alone\n", _left_alone(tried)]
     if absent:
-        parts.append(f"Not in these versions, and not tried: {listing(absent)}.\n")
+        parts.append(f"Not in these versions, and not tried: {in_markdown(listing(absent))}.\n")
     return "\n".join(parts)
 
 
@@ -105,10 +104,10 @@ def _general(reason: str, family: _Family) -> str:
 def _group(families: Sequence[_Family], reasons: Mapping[str, int]) -> str:
     """Return the table of one heading, a row for each family."""
     columns = list(_outcomes(families[0]))
-    rows = [["architecture", *columns], ["---"] * (len(columns) + 1)]
+    rows = [["architecture", *map(in_markdown, columns)], ["---"] * (len(columns) + 1)]
     for family in families:
         cells = [_cell(family, column, reasons) for column in columns]
-        rows.append([family.name, *cells])
+        rows.append([in_markdown(family.name), *cells])
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
@@ -127,12 +126,10 @@ def _left_alone(families: Sequence[_Family]) -> str:
     for family in families:
         for kind in family.left_alone:
             names.setdefault(kind, []).append(family.name)
-    return "".join(f"- {kind}: {listing(names[kind])}\n" for kind in sorted(names))
+    return "".join(in_markdown(f"- {kind}: {listing(names[kind])}") + "\n" for kind in sorted(names))
 
 
 def _as_markdown(text: str) -> str:
     """Return a message in Markdown: names of weights as code, which a narrow page can break."""
     parts = re.split(_NAME, text)
-    return "".join(
-        f"`{part}`" if number % 2 else re.sub(_SPECIAL, r"\\\g<0>", part) for number, part in enumerate(parts)
-    )
+    return "".join(f"`{part}`" if number % 2 else in_markdown(part) for number, part in enumerate(parts))

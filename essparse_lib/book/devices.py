@@ -13,6 +13,7 @@ import msgspec
 from ..analysis.estimate import Estimate
 from ..records.documents import read_document
 from ..records.store import results_folder
+from ..wording import in_markdown
 
 #: The end of the line about a table that cannot be read.
 _MEND = "take it from the repository again, or make it anew with `python benchmarks/{}.py`"
@@ -60,8 +61,9 @@ def table() -> str:
     ]
     for row in read_document(path, list[_Row], _MEND.format("devices")):
         difference = Estimate(row.difference, row.low, row.high).text(2)
-        devices = "; ".join(f"{old} → {new}" for old, new in row.devices)
-        rows.append(f"| {row.model} | {row.task} | {row.trials} | {row.seeds} | {difference} | {devices} |")
+        model, task, *pairs = map(in_markdown, (row.model, row.task, *(f"{old} → {new}" for old, new in row.devices)))
+        devices = "; ".join(pairs)
+        rows.append(f"| {model} | {task} | {row.trials} | {row.seeds} | {difference} | {devices} |")
     return "\n".join(rows) + "\n"
 
 
@@ -84,7 +86,7 @@ def precision() -> str:
         return "The trials have not been run both ways yet.\n"
     difference = Estimate(comparison["difference"], comparison["low"], comparison["high"]).text(2)
     inside = "within" if comparison["alike"] else "not within"
-    earlier, later = ("; ".join(comparison[name]) for name in ("earlier", "later"))
+    earlier, later = (in_markdown("; ".join(comparison[name])) for name in ("earlier", "later"))
     return (
         f"{comparison['trials']} trials were run both ways ({earlier} → {later}). The later ones score {difference} "
         f"points higher, over {comparison['observations']} observations: {inside} {comparison['margin']:g} points of "

@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from ..records.documents import read_document
 from ..records.store import results_folder
+from ..wording import in_markdown
 
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 
@@ -37,5 +38,5 @@ def table() -> str:
     mend = "take it from the repository again, or make it anew with `python benchmarks/overlap.py`"
     for places, counts in read_document(path, dict[str, _Counts], mend).items():
         shares = [f"{count:,} ({count / counts.texts:.0%})" for count in (counts.whole, counts.whole_or_phrase)]
-        rows.append(f"| {places} | {counts.texts:,} | {' | '.join(shares)} |")
+        rows.append(f"| {in_markdown(places)} | {counts.texts:,} | {' | '.join(shares)} |")
     return "\n".join(rows) + "\n"

@@ -12,7 +12,7 @@ from ..figures.blocks import Block, missing_blocks
 from ..records.cost import Cost, expected, expected_seconds
 from ..records.store import Record, Status, results
 from ..specs.study import Scale, Study, check_scale
-from ..wording import duration_text
+from ..wording import duration_text, in_markdown
 
 #: The figures of the paper; two of them have no study yet.
 FIGURES = tuple(f"fig{number}" for number in range(1, 12))
@@ -143,7 +143,7 @@ def _records(scale: str) -> dict[str, Record]:
 
 
 def _markdown(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", r"\|") for cell in cells) + " |\n"
+    return "| " + " | ".join(cells) + " |\n"
 
 
 def _cells(figures: Iterable[str], scale: str, records: Mapping[str, Record]) -> tuple[str, str, str]:
@@ -151,7 +151,7 @@ def _cells(figures: Iterable[str], scale: str, records: Mapping[str, Record]) ->
     if not studies:
         return "no study yet", _NONE, _NONE
     together = completion(studies, records)
-    return together.state, together.spent, together.to_come
+    return together.state, in_markdown(together.spent), together.to_come
 
 
 def _link(figure: str) -> str:

@@ -201,7 +201,12 @@ def _draw_bands(ax: Axes, values: Mapping[str, Any], reading: str, colour: style
 
 
 def _columns_of(values: Mapping[str, Any], probabilities: Sequence[float]) -> list[int]:
-    return [values["probabilities"].index(probability) for probability in probabilities]
+    """Return where the quantiles of some probabilities stand in what was measured; InputError if one does not."""
+    known = values["probabilities"]
+    for probability in probabilities:
+        if probability not in known:
+            raise InputError(f"a record of a distribution has no quantiles of {probability:g}: set it aside")
+    return [known.index(probability) for probability in probabilities]
 
 
 def zero_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:

@@ -85,8 +85,8 @@ def steps(study: Study, records: Mapping[str, Record]) -> Callable[[Contrast], s
             for seed in study.seeds_of(contrast.model, contrast.task)
         ]
         metrics = [records[trial.id].metrics for trial in trials if trial.id in records]
-        steps_a_round = next(each["steps"] for each in metrics if each)
+        steps_a_round = next((each["steps"] for each in metrics if "steps" in each), None)
         rounds = lottery_rounds(ticket.sparsity, ticket.rate)
-        return f"{len(rounds) * steps_a_round:,.0f}"
+        return "—" if steps_a_round is None else f"{len(rounds) * steps_a_round:,.0f}"
 
     return text

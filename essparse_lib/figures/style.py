@@ -82,6 +82,7 @@ def apply() -> None:
     from matplotlib.rcsetup import cycler
 
     pd.set_option("display.max_colwidth", None)  # long cells are wrapped, not cut
+    pd.set_option("styler.format.escape", "html")  # a cell may hold a note of a record, such as its device
     mpl.rcParams.update(_SEABORN | _CHANGES | {"axes.prop_cycle": cycler(color=_PALETTE)})
 
 

@@ -54,8 +54,13 @@ def text_windows(
     text = read_text(file, MOST_TEXT)
     tokens = min(LENGTH, longest or LENGTH) if length is None else length
     tokenizer = loading.tokenizer_of(name)
+
+    def read(part: str, **options: Any) -> Any:
+        with reading(f"the tokenizer of model {name!r}", f"it must be able to read {file}"):
+            return tokenizer(part, **options)
+
     try:
-        return calibration_windows(text, tokenizer, count, tokens, seed)
+        return calibration_windows(text, read, count, tokens, seed)
     except InputError as error:
         raise InputError(f"{file}: {error}") from error
 
@@ -80,7 +85,7 @@ def images(name: str, folder: Path, count: int = COUNT, seed: int = 0) -> dict[s
     if len(files) < count:
         raise InputError(f"{folder} has {len(files)} images, fewer than {count}: give more, or ask for fewer (windows)")
     source = loading.locate(name)
-    with reading(f"the image processor of model {name!r}", "name a model that has one"), quiet():
+    with quiet(), reading(f"the image processor of model {name!r}", "name a model that has one"):
         processor = AutoImageProcessor.from_pretrained(source.folder, trust_remote_code=False)
     _check_sizes(processor, name)
     inputs: list[dict[str, torch.Tensor]] = []
@@ -95,13 +100,14 @@ def images(name: str, folder: Path, count: int = COUNT, seed: int = 0) -> dict[s
 
 
 def _image_files(folder: Path) -> list[Path]:
-    """Return the image files in a folder and the folders inside it, by their names' ends; pipes and links to none."""
+    """Return the image files in a folder and the folders inside it, by their names' ends; hidden ones are none."""
 
     def refuse(error: OSError) -> None:
         raise InputError(f"{error.filename} cannot be read ({error.strerror}): name another folder")
 
     paths = [Path(place) / name for place, _, names in os.walk(folder, onerror=refuse) for name in names]
-    return sorted(path for path in paths if path.suffix.lower() in _IMAGES and path.is_file())
+    shown = (path for path in paths if not path.name.startswith("."))  # macOS puts ._photo.jpg beside photo.jpg
+    return sorted(path for path in shown if path.suffix.lower() in _IMAGES and path.is_file())
 
 
 def _check_sizes(processor: Any, name: str) -> None:

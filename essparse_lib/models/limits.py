@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 #: A model may have so many times as many weights as its files: some of them are tied to others, or of a new head.
 _TIMES, _MORE_WEIGHTS = 4, 2**22
 #: A model may have so many modules for each tensor of its files, and so many more: most have one or two.
-_MODULES, _MORE_MODULES = 10, 5_000
+_MODULES, _MORE_MODULES = 10, 1_000
 #: The most bytes of weights and buffers that are made without being in the files: a head, a pooler, positions.
 _MORE_BYTES = 2**28
 

@@ -12,6 +12,9 @@ from .quiet import quiet
 from .reading import Loaded
 from .weight_files import dtypes, restore_precision
 
+#: What transformers raises where it cannot write a model, as its settings are of others.
+_REFUSALS = (ValueError, TypeError, RuntimeError, LookupError, AttributeError)
+
 
 def save_model(loaded: Loaded, source: ModelFiles, folder: Path) -> None:
     """Save a model's weights and configuration in a folder, with the precision and the size of shards of its source.
@@ -28,6 +31,7 @@ def save_model(loaded: Loaded, source: ModelFiles, folder: Path) -> None:
         OSError: the folder cannot be written.
         InputError: transformers cannot write the model.
     """
+    from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
     from transformers import GenerationConfig
 
@@ -39,6 +43,7 @@ def save_model(loaded: Loaded, source: ModelFiles, folder: Path) -> None:
     shards = [path.stat().st_size for path in source.folder.glob("model-*-of-*.safetensors")]
     if (source.folder / "model.safetensors.index.json").exists() and shards:
         options["max_shard_size"] = max(shards)
+    attention, model.config._attn_implementation = model.config._attn_implementation, "eager"  # goes with any setting
     settings = getattr(model, "generation_config", None)
     if settings is not None:
         model.generation_config = GenerationConfig()  # what is not allowed is not checked, but written as it was
@@ -52,9 +57,10 @@ def save_model(loaded: Loaded, source: ModelFiles, folder: Path) -> None:
             _restore_dtype(source.folder, folder)
     except SafetensorError as error:  # which is no OSError, also where the disk is full
         raise OSError(str(error)) from error
-    except (ValueError, TypeError, RuntimeError, LookupError, AttributeError) as error:  # as its settings are of others
+    except (*_REFUSALS, StrictDataclassError) as error:
         raise InputError(f"transformers cannot save this {type(model).__name__}: {one_line(error)}") from error
     finally:
+        model.config._attn_implementation = attention
         if settings is not None:
             model.generation_config = settings
 
