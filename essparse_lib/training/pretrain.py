@@ -234,14 +234,7 @@ class _Monitor:
         self.checkpoint = checkpoint
         self.checkpoint_interval = checkpoint_interval
         self.measured_steps = measured_steps
-        # the key "asked" is that of existing checkpoints
-        beginning: dict[str, Any] = {
-            "asked": spec.canonical(),
-            "dynamics": {},
-            "pruned": {},
-            "seconds": 0.0,
-            "steps": 0,
-        }
+        beginning: dict[str, Any] = dict(asked=spec.canonical(), dynamics={}, pruned={}, seconds=0.0, steps=0)
         notes = read_notes(checkpoint) or beginning
         with reading(checkpoint, "it is a checkpoint of another version, remove it to begin anew"):
             if notes["asked"] != spec.canonical():
