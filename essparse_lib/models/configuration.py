@@ -25,6 +25,8 @@ _NO_COUNTS = re.compile(
 )
 #: Names of counts and sizes, which are never negative; layers may be numbered from the end, and ids be none by -1.
 _NEVER_NEGATIVE = re.compile(r"^(num|n)_|_(heads|size|dim)$|(encoder|decoder)_layers$")
+#: Those of them that are "no limit" or "all" by -1.
+_ANY = re.compile(r"images|chunk|window")
 #: Tables whose whole numbers are those of classes.
 _CLASSES = ("label2id", "id2label")
 #: Keys that name code, or weights that are not those of the folder's usual files.
@@ -106,7 +108,7 @@ def _is_possible(key: str, number: float) -> bool:
     if isinstance(number, float):
         return not math.isnan(number)  # infinity is a bound of some
     if number < 0 and _NEVER_NEGATIVE.search(key):
-        return False
+        return number == -1 and bool(_ANY.search(key))
     return abs(number) <= (2**63 - 1 if _NO_COUNTS.search(key) else _LARGEST_COUNT)
 
 
