@@ -60,6 +60,7 @@ def test_a_number_that_no_model_has_is_named_before_anything_is_built(place, val
     assert f"config.json has {key} " in refused(folder)
 
 
+@pytest.mark.slow
 def test_the_settings_of_transformers_own_architectures_are_possible(tmp_path):
     refusals = {}
     for name, kind in CONFIG_MAPPING.items():
