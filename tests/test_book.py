@@ -123,7 +123,7 @@ def test_without_a_record_the_figure_the_numbers_and_the_verdict_change(built, t
         lines = similarity.read_text().splitlines(keepends=True)
         similarity.write_text("".join(line for line in lines if one.id not in line))
     monkeypatch.setenv("ESSPARSE_RESULTS", str(kept))
-    assert build._execute(ROOT / "notebooks/fig10.ipynb", tmp_path / "fig10.ipynb", ROOT) == ""
+    assert build._execute(ROOT / "notebooks/fig10.ipynb", tmp_path / "fig10.ipynb", ROOT, tmp_path / "executed") == ""
     (whole,) = (built.parent / "notebooks").glob("fig10-*.ipynb")
     pictures, text, quoted = shown(whole)
     pictures_without, text_without, quoted_without = shown(tmp_path / "fig10.ipynb")

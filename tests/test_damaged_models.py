@@ -10,11 +10,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from tiny_checkpoints import configure, rewrite, tensors, write
+from transformers import CONFIG_MAPPING
 
 from essparse_lib.errors import InputError
 from essparse_lib.model_statistics import print_statistics
 from essparse_lib.models import calibration_data, loading, weight_files
-from essparse_lib.models.configuration import read_settings
+from essparse_lib.models.configuration import check_configuration, read_settings
 from essparse_lib.sources.tiny_models import make_tokenizer
 from essparse_lib.sparsify import Recipe, save_pruned
 
@@ -57,6 +58,27 @@ def test_a_number_that_no_model_has_is_named_before_anything_is_built(place, val
     kind, key = place
     configure(write(kind, folder), **{key: value})
     assert f"config.json has {key} " in refused(folder)
+
+
+@pytest.mark.slow
+def test_the_settings_of_transformers_own_architectures_are_possible(tmp_path):
+    refusals = {}
+    for name, kind in CONFIG_MAPPING.items():
+        try:
+            settings = kind().to_json_string(use_diff=False)
+        except Exception:  # some cannot be made without arguments, or without a library
+            continue
+        (tmp_path / "config.json").write_text(settings)
+        try:
+            check_configuration(tmp_path)
+        except InputError as error:
+            refusals[name] = str(error)
+    assert not refusals
+
+
+def test_a_window_may_have_no_end(tmp_path):
+    (tmp_path / "config.json").write_text('{"attn_config": {"sliding_window_size": -1}}')
+    assert check_configuration(tmp_path)
 
 
 LARGE = {

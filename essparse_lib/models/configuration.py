@@ -23,8 +23,10 @@ _LARGEST_COUNT = 2**16
 _NO_COUNTS = re.compile(
     r"vocab|word|position|length|window|context|ctx|seq|theta|base|token|_ids?$|seed|param|flos|steps|factor|scal|size"
 )
-#: Names of sizes, which are never negative, and of counts, which are no less than -1: that says none, as in ViLT.
-_SIZES, _COUNTS = re.compile(r"_(heads|size|dim)$|(hidden|encoder|decoder)_layers$"), re.compile(r"^(num|n)_")
+#: Names of counts and sizes, which are never negative; layers may be numbered from the end, and ids be none by -1.
+_NEVER_NEGATIVE = re.compile(r"^(num|n)_|_(heads|size|dim)$|(encoder|decoder)_layers$")
+#: Those of them that are "no limit" or "all" by -1.
+_ANY = re.compile(r"images|chunk|window")
 #: Tables whose whole numbers are those of classes.
 _CLASSES = ("label2id", "id2label")
 #: Keys that name code, or weights that are not those of the folder's usual files.
@@ -105,8 +107,8 @@ def _numbers_and_texts(settings: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 def _is_possible(key: str, number: float) -> bool:
     if isinstance(number, float):
         return not math.isnan(number)  # infinity is a bound of some
-    if number < 0 and (_SIZES.search(key) or (number < -1 and _COUNTS.search(key))):
-        return False
+    if number < 0 and _NEVER_NEGATIVE.search(key):
+        return number == -1 and bool(_ANY.search(key))
     return abs(number) <= (2**63 - 1 if _NO_COUNTS.search(key) else _LARGEST_COUNT)
 
 
