@@ -20,7 +20,6 @@ from .schema import Status
 LARGEST_FILE = 2**27
 
 #: The bytes that are copied at a time.
-_PART = 2**20
 
 
 class DamagedRecord(InputError):
@@ -150,12 +149,10 @@ def copy_lines(path: Path, target: IO[bytes], most: int) -> None:
     """
     if not is_there(path):
         return
-    last = b""
     with opened(path, most) as file:
-        while part := file.read(_PART):
-            target.write(part)
-            last = part
-    if last and not last.endswith(b"\n"):
+        content = file.read()
+    target.write(content)  # out of there, as errors in it are told of as errors of reading
+    if content and not content.endswith(b"\n"):
         target.write(b"\n")
 
 
