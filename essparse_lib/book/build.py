@@ -36,6 +36,8 @@ _MARK_TEXT = "essparse book replaces html and the notebooks that it executed her
 _OF_EARLIER = {"html", "notebooks", ".locks"}
 #: What a notebook's metadata call the hash by which its name and content are known as the build's.
 _SIGNATURE = "essparse"
+#: Bytes that the path of a socket may have on macOS; 107 on Linux.
+_LONGEST_SOCKET = 103
 _TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -201,8 +203,10 @@ def _execute(source: Path, target: Path, root: Path, folder: Path) -> str:
     folder.mkdir()
     copy = folder / source.name
     shutil.copyfile(source, copy)
-    # Two kernels that start at the same time may get the same port, and one then fails. So each gets a socket file.
-    sockets = {"transport": "ipc", "connection_file": f"{folder}/kernel.json"} if os.name == "posix" else {}
+    # Two kernels that start at the same time may get the same port, and one then fails. So each gets a socket file,
+    # unless its path would be longer than systems allow.
+    has_sockets = os.name == "posix" and len(os.fsencode(folder / "kernel-ipc-5")) <= _LONGEST_SOCKET
+    sockets = {"transport": "ipc", "connection_file": f"{folder}/kernel.json"} if has_sockets else {}
     try:
         papermill.execute_notebook(
             str(copy),

@@ -19,8 +19,6 @@ from .schema import Status
 #: The most bytes of a file of records, thirty times as many as the largest here has.
 LARGEST_FILE = 2**27
 
-#: The bytes that are copied at a time.
-
 
 class DamagedRecord(InputError):
     """A line of a record's file is damaged; the message names file and line."""
