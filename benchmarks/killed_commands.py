@@ -25,8 +25,14 @@ _NOTEBOOK = {
 
 def same_content(record: Record) -> dict[str, object]:
     """Return what must be equal in a record that is made twice: all but times and the like."""
-    parts = (record.metrics, record.values, record.predictions, record.labels, record.status, record.reason)
+    values = {name: _untimed(value) for name, value in record.values.items()}
+    parts = (record.metrics, values, record.predictions, record.labels, record.status, record.reason)
     return {record.spec.id: [*parts, record.provenance.get("data"), record.provenance.get("weights")]}
+
+
+def _untimed(value: object) -> object:
+    """Return a value of a record; of an object, all but how long it took."""
+    return {key: entry for key, entry in value.items() if key != "seconds"} if isinstance(value, dict) else value
 
 
 def records(folder: Path) -> dict[str, object]:
