@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import threading
+from collections.abc import Callable
 
 import psutil
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether an address is this machine's own alone."""
+    given = ipaddress.ip_address(address)
+    return (getattr(given, "ipv4_mapped", None) or given).is_loopback
 
 
 class Watch(threading.Thread):
@@ -15,9 +22,10 @@ class Watch(threading.Thread):
         reachable: the addresses and commands of those that other machines could reach.
     """
 
-    def __init__(self) -> None:
-        """Watch nothing yet."""
+    def __init__(self, allowed: Callable[[str], bool] = is_loopback) -> None:
+        """Watch nothing yet; ``allowed`` tells of an address whether it may be listened on."""
         super().__init__(daemon=True)
+        self.allowed = allowed
         self.reachable: set[str] = set()
         self._ended = threading.Event()
 
@@ -34,7 +42,7 @@ class Watch(threading.Thread):
                 self.reachable |= {
                     f"{each.laddr.ip} port {each.laddr.port}: {' '.join(process.cmdline())[:200]}"
                     for each in listening
-                    if not ipaddress.ip_address(each.laddr.ip).is_loopback
+                    if not self.allowed(each.laddr.ip)
                 }
             except psutil.Error:  # it has ended meanwhile
                 continue

@@ -372,10 +372,12 @@ def test_the_methods_page_states_the_settings():
 def test_what_other_machines_reach_is_seen():
     import socket
 
-    from listening import Watch
+    from listening import Watch, is_loopback
 
-    for address, seen in (("127.0.0.1", False), ("0.0.0.0", True)):
-        with socket.create_server((address, 0)):
-            watch = Watch()
-            watch.look()
-        assert bool(watch.reachable) == seen, watch.reachable
+    own = {"127.0.0.1", "127.0.1.1", "::1", "::ffff:127.0.0.1"}
+    assert {address for address in (*own, "0.0.0.0", "::", "192.168.0.7", "fe80::1") if is_loopback(address)} == own
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        watch = Watch(allowed=lambda _: False)
+        watch.look()
+        port = server.getsockname()[1]
+    assert any(f"127.0.0.1 port {port}:" in seen for seen in watch.reachable)
