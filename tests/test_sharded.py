@@ -24,7 +24,9 @@ from essparse_lib.pruning.absent import check_complete
 from essparse_lib.pruning.masks import Mask
 
 torch.set_num_threads(1)
-dist.init_process_group("gloo")
+# over a file: the store that is found by an address and a port listens on every address
+rank, processes = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE"))
+dist.init_process_group("gloo", init_method=f"file://{os.environ['STORE']}", rank=rank, world_size=processes)
 mesh = init_device_mesh("cpu", (dist.get_world_size(),))
 SIZE = 7
 
@@ -128,10 +130,9 @@ def launch(processes):
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "script.py"
         script.write_text(SCRIPT)
-        port = 20000 + os.getpid() % 20000 + processes
         shared = {
-            "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": str(port),
+            "STORE": f"{folder}/store",
+            "GLOO_SOCKET_IFNAME": "lo",
             "WORLD_SIZE": str(processes),
             "OMP_NUM_THREADS": "1",
             "PYTHONPATH": str(Path(__file__).parents[1]),
