@@ -1,7 +1,8 @@
-"""Builders that several test files share: studies of made-up records whose truth is known, and a run of a notebook."""
+"""Builders that several test files share: studies of made-up records, a run of a notebook, a small checkout."""
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -297,3 +298,13 @@ def notebook_outputs(path):
     text = "".join("".join(o.get("text", o.get("data", {}).get("text/markdown", []))) for o in outputs)
     images = [o["data"]["image/png"] for o in outputs if "image/png" in o.get("data", {})]
     return text, images
+
+
+def write_checkout(folder):
+    """Write a checkout with one page and no notebook into a folder that is not there yet, and return it."""
+    (folder / "notebooks").mkdir(parents=True)
+    shutil.copyfile(ROOT / "_config.yml", folder / "_config.yml")
+    shutil.copytree(ROOT / "book", folder / "book", ignore=shutil.ignore_patterns("*.md", "__pycache__"))
+    (folder / "_toc.yml").write_text("format: jb-book\nroot: book/index\n")
+    (folder / "book/index.md").write_text("# A page\n")
+    return folder

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 import yaml
+from helpers import write_checkout
 
 from essparse_lib import figures
 from essparse_lib.book import build
@@ -138,12 +139,7 @@ def test_without_a_record_the_figure_the_numbers_and_the_verdict_change(built, t
 @pytest.fixture
 def small(tmp_path, monkeypatch):
     """A checkout with one page and no notebook; the current folder."""
-    folder = tmp_path / "checkout"
-    (folder / "notebooks").mkdir(parents=True)
-    shutil.copyfile(ROOT / "_config.yml", folder / "_config.yml")
-    shutil.copytree(ROOT / "book", folder / "book", ignore=shutil.ignore_patterns("*.md", "__pycache__"))
-    (folder / "_toc.yml").write_text("format: jb-book\nroot: book/index\n")
-    (folder / "book/index.md").write_text("# A page\n")
+    folder = write_checkout(tmp_path / "checkout")
     monkeypatch.chdir(folder)
     return folder
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import answered, pretraining_study
+from helpers import answered, pretraining_study, write_checkout
 
 from essparse_lib import sparsify
 from essparse_lib.book import build, fragments
@@ -214,14 +214,7 @@ def test_an_archive(disk, pack, tmp_path, monkeypatch):
 
 
 def test_the_book(disk, tmp_path, monkeypatch):
-    root = Path(__file__).parents[1]
-    folder = tmp_path / "checkout"
-    (folder / "notebooks").mkdir(parents=True)
-    shutil.copyfile(root / "_config.yml", folder / "_config.yml")
-    shutil.copytree(root / "book", folder / "book", ignore=shutil.ignore_patterns("*.md", "__pycache__"))
-    (folder / "_toc.yml").write_text("format: jb-book\nroot: book/index\n")
-    (folder / "book/index.md").write_text("# A page\n")
-    monkeypatch.chdir(folder)
+    monkeypatch.chdir(write_checkout(tmp_path / "checkout"))
     for pages in (0, 1, 3, 30, 600):
         fill(disk, pages)
         with pytest.raises(InputError) as error:
