@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from ..errors import UnknownName, one_line, shown
+from ..specs.evaluation import Evaluation
 from ..specs.measurement import Measurement
 from ..specs.pretraining import ImagePretraining, TextPretraining
 from ..specs.spec import Spec, digest, member, schema_error
@@ -17,7 +18,7 @@ from .integrity import read_line, signed_line
 from .schema import OUTCOME, Status, check_outcome
 
 _SPECS: dict[str, type[Spec]] = {
-    kind.record_kind: kind for kind in (Trial, Measurement, TextPretraining, ImagePretraining)
+    kind.record_kind: kind for kind in (Trial, Evaluation, Measurement, TextPretraining, ImagePretraining)
 }
 
 
@@ -31,10 +32,10 @@ class UnknownRecord(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What came of a trial, a measurement or a pre-training.
+    """What came of a trial, an evaluation, a measurement or a pre-training.
 
     Attributes:
-        spec: the trial, the measurement or the pre-training.
+        spec: the trial, the evaluation, the measurement or the pre-training.
         status: a ``Status``, or its name, which is turned into one.
         metrics: scores in points from 0 to 100, losses, and the measured sparsity after training.
         predictions: the predicted class of every evaluation example, in the task's order, one character each (0–9,
@@ -43,7 +44,7 @@ class Record:
         labels: the true classes, likewise; empty where the metric is a mean.
         reason: why, unless ``ok``.
         provenance: code revision, package versions, device, seconds, peak memory, hashes of data and weights.
-        values: what was measured, as plain data.
+        values: what was measured, as plain data; of an evaluation, what ``records.answers`` describes.
 
     Raises:
         InputError: there is no such status.

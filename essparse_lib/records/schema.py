@@ -9,10 +9,12 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta
 
+from ..specs.evaluation import Evaluation
 from ..specs.measurement import Measurement
 from ..specs.pretraining import Pretraining
 from ..specs.spec import Scalar, Spec, schema_error
 from ..specs.trial import Trial
+from .answers import check_answers
 from .integrity import SCORES, check_metrics
 from .snapshots import check_pretrained
 from .values import check_measured
@@ -35,6 +37,7 @@ _Processes = Annotated[int, Meta(ge=1, le=2**20)]
 _POINTS = (
     *("accuracy", "top1", "f1", "exact_match", "knn", "knn_patches", "knn_pixels", "knn_random"),
     *("linear_probe", "linear_probe_patches", "linear_probe_random"),
+    *("accuracy_normalised", "chance"),
 )
 _COUNTS = ("zeros", "prunable", "steps", "parameters", "tokens", "images")
 
@@ -44,6 +47,8 @@ _Metrics = msgspec.defstruct(
         *((name, _Points, UNSET) for name in _POINTS),
         *((name, _Count, UNSET) for name in _COUNTS),
         ("matthews", Annotated[float, Meta(ge=-100, le=100)], UNSET),
+        ("log_probability", Annotated[float, Meta(le=0)], UNSET),
+        ("perplexity", Annotated[float, Meta(ge=1)], UNSET),
     ],
 )
 
@@ -117,3 +122,5 @@ def check_outcome(spec: Spec, plain: Mapping[str, Any]) -> None:
         raise ValueError("it is ok, but has no held_out_loss")
     if isinstance(spec, Measurement):
         check_measured(spec, outcome.values)
+    if isinstance(spec, Evaluation):
+        check_answers(metrics, outcome.labels, outcome.predictions, outcome.values)
