@@ -6,7 +6,7 @@ from ..errors import check_known
 from . import hub, packaged
 from .corpus import Corpus
 
-CORPORA: dict[str, Corpus] = {corpus.name: corpus for corpus in (packaged.ENGLISH, *hub.CORPORA)}
+CORPORA: dict[str, Corpus] = {corpus.name: corpus for corpus in (*packaged.CORPORA, *hub.CORPORA)}
 
 
 def get(name: str) -> Corpus:
