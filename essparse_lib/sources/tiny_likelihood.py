@@ -11,8 +11,9 @@ from .tiny_data import BAD, GOOD, OTHER
 
 #: Words of the prompts that likelihood tasks have; the tokenizers of the tiny language models know them besides.
 PROMPT_WORDS = (
-    "Question Answer The following are multiple choice questions with answers about because therefore A B C D".split()
-    + [":", ".", ",", "(", ")"]
+    *"Question Answer The following are multiple choice questions with answers about because therefore".split(),
+    *"A B C D : . , ( )".split(),
+    *(word.capitalize() for word in OTHER),  # HellaSwag's prompts begin a sentence
 )
 _QUESTIONS = 32
 _LETTERS = ("A", "B", "C", "D")
