@@ -71,9 +71,9 @@ def prepare(evaluation: Evaluation, bench: Workbench | None = None) -> None:
     Raises:
         InputError: something is unknown, cannot be had, or does not fit.
     """
+    from ..likelihood import tasks
     from ..likelihood.encoding import prefix_token
     from ..models import loading
-    from ..likelihood import tasks
 
     bench = bench or workbench.current()
     tasks.get(evaluation.task)
@@ -125,10 +125,10 @@ def execute(evaluation: Evaluation, bench: Workbench | None = None) -> Record:
 
 def _outcome(evaluation: Evaluation, bench: Workbench) -> Record:
     """Return an evaluation's record, without its provenance."""
+    from ..likelihood import tasks
     from ..models import loading
     from ..pruning.masks import zeros_and_size
     from ..pruning.prunable import prunable_weights
-    from ..likelihood import tasks
 
     scorer = bench.scorer(evaluation)
     zeros, size = zeros_and_size(prunable_weights(scorer.model))
