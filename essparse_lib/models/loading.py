@@ -126,6 +126,22 @@ def check_fits(name: str, head: str, max_length: int) -> None:
     check_length(name, "max_length", max_length)
 
 
+def check_writes(name: str) -> None:
+    """Check that a model is of an architecture that predicts the next token of a text.
+
+    Raises:
+        InputError: the model cannot be had, or is of another kind, such as a model of images.
+    """
+    from transformers import AutoModelForCausalLM
+
+    config = _config_of(name)
+    if type(config) not in AutoModelForCausalLM._model_mapping:
+        raise InputError(
+            f"model {name!r} ({config.model_type}) does not predict the next token of a text: "
+            "name one that does, such as smollm2-135m"
+        )
+
+
 def check_length(name: str, setting: str, tokens: int) -> None:
     """Check that a model takes texts of so many tokens; ``setting`` is what the error calls their number.
 

@@ -13,12 +13,13 @@ from .. import environment
 from ..errors import InputError, one_line
 from ..records.pretrained import folder_of
 from ..records.store import Record, Status, Store
+from ..specs.evaluation import Evaluation
 from ..specs.measurement import Measurement
 from ..specs.pretraining import ImagePretraining, Pretraining, TextPretraining
 from ..specs.spec import Spec
 from ..specs.trial import Trial
 from ..stopping import in_workers
-from . import measurement, pretraining, trial, workbench
+from . import evaluation, measurement, pretraining, trial, workbench
 
 _T = TypeVar("_T")
 
@@ -36,6 +37,7 @@ class Runner(Protocol):
 #: What runs a spec, by its kind.
 RUNNERS: dict[type[Spec], Runner] = {
     Trial: trial,
+    Evaluation: evaluation,
     Measurement: measurement,
     TextPretraining: pretraining,
     ImagePretraining: pretraining,

@@ -11,12 +11,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ..errors import InputError
+from ..specs.evaluation import Evaluation, Prompting
 from ..specs.trial import Pruning, Trial
 
 if TYPE_CHECKING:
     import torch
 
+    from ..likelihood.scorer import Scorer
     from ..tasks import Splits
+    from ..tasks.likelihood import LikelihoodQuestions
     from ..training.batches import EncodedExamples
     from .dense_weights import Tuned
 
@@ -53,7 +56,9 @@ class Workbench:
         self._check = lru_cache(maxsize=64)(self._check_examples)
         self._encode = lru_cache(maxsize=8)(self._encode_examples)
         self._draw = lru_cache(maxsize=4)(_draw_windows)
+        self._ask = lru_cache(maxsize=16)(_questions)
         self._dense: tuple[Trial, Tuned] | None = None
+        self._scorer: tuple[tuple[str, Pruning, int], Scorer] | None = None
 
     @contextmanager
     def sharing_trainings(self) -> Iterator[None]:
@@ -141,6 +146,29 @@ class Workbench:
             self._dense = (trial, tune())
         return self._dense[1]
 
+    def questions(self, task: str, prompting: Prompting) -> LikelihoodQuestions:
+        """Return the questions of a likelihood task, as a prompting puts them.
+
+        Raises:
+            InputError: the task is unknown, its data cannot be had, or it has no examples to show.
+        """
+        return self._ask(task, prompting)
+
+    def scorer(self, evaluation: Evaluation) -> Scorer:
+        """Return the scorer of an evaluation's pruned model, for all tasks that this model is asked.
+
+        Raises:
+            InputError: the model cannot be had, or pruned so.
+        """
+        from ..likelihood.scorer import Scorer
+        from .evaluation import pruned_model
+
+        key = (evaluation.model, evaluation.pruning, evaluation.seed)
+        if self._scorer is None or self._scorer[0] != key:
+            self._scorer = None  # two models at once may be more than there is memory for
+            self._scorer = (key, Scorer(pruned_model(evaluation, self)))
+        return self._scorer[1]
+
     def _check_examples(self, task: str, model: str, max_length: int, held_out: int | None) -> None:
         from .. import tasks
         from .task_heads import TASK_HEADS
@@ -172,6 +200,13 @@ def _load(task: str, held_out: int | None) -> TaskData:
 
     splits = tasks.get(task).splits(held_out)
     return TaskData(splits, f"{splits.train.fingerprint()}+{splits.test.fingerprint()}")
+
+
+def _questions(task: str, prompting: Prompting) -> LikelihoodQuestions:
+    """Return the questions of a likelihood task, read and checked anew."""
+    from ..tasks import likelihood
+
+    return likelihood.get(task).questions(prompting.questions, prompting.shots)
 
 
 def _draw_windows(method: str, corpus: str, windows: int, length: int, model: str, seed: int) -> torch.Tensor:

@@ -9,6 +9,7 @@ import platform
 import resource
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -126,6 +127,24 @@ def description(device: torch.device) -> dict[str, str | int]:
         "threads": torch.get_num_threads(),
         "processes": environment.processes(),
     }
+
+
+def reading_precision(model: nn.Module) -> str:
+    """Return the precision in which a model that is not trained multiplies, as a record has it.
+
+    A model of 16 bits keeps them. One of 32 is read in bf16 where that is faster, as all models are trained.
+    """
+    dtype = next(model.parameters()).dtype
+    if dtype is torch.float32:
+        return "bf16" if has_bf16() else "fp32"
+    return {torch.bfloat16: "bf16", torch.float16: "fp16"}.get(dtype, str(dtype).removeprefix("torch."))
+
+
+def reading_autocast(model: nn.Module) -> AbstractContextManager[Any]:
+    """Return the context in which a model is read in its ``reading_precision``."""
+    if next(model.parameters()).dtype is torch.float32:
+        return accelerator().autocast()
+    return nullcontext()
 
 
 def reset_peak_memory(device: torch.device) -> None:

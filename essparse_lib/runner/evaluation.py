@@ -1,0 +1,265 @@
+"""One evaluation becomes one record: a model is pruned, not trained, and asked the questions of a likelihood task."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import InputError, one_line
+from ..records.answers import perplexity
+from ..records.metrics import to_digits
+from ..records.store import Record, Status, Store
+from ..specs.evaluation import Evaluation, Prompting
+from ..specs.likelihood import LikelihoodKind
+from ..specs.methods import METHODS
+from . import workbench
+from .provenance import finished, made_by
+from .workbench import Workbench
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ..likelihood.scorer import ChoiceScore, Scorer
+    from ..tasks.likelihood import LikelihoodQuestion, LikelihoodTask
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What a model made of a task's questions.
+
+    Attributes:
+        metrics: as a record has them, without those of the weights.
+        predictions: as a record has them; empty for texts.
+        labels: as a record has them; empty for texts.
+        values: as ``records.answers.Answers``.
+    """
+
+    metrics: dict[str, float]
+    predictions: str
+    labels: str
+    values: dict[str, Any]
+
+
+def checks(evaluation: Evaluation) -> dict[Hashable, Callable[[], object]]:
+    """Return what must be checked before an evaluation is run, by what the check depends on."""
+    pruning = evaluation.pruning
+    text = (pruning.method, pruning.calibration, pruning.windows, pruning.length) if pruning.calibration else None
+    return {
+        ("evaluation", evaluation.model, evaluation.task, evaluation.prompting, text): partial(prepare, evaluation),
+    }
+
+
+def run(evaluation: Evaluation, store: Store, deadline: float | None) -> Record:
+    """Run one evaluation as ``execute`` does; it uses neither the store nor the deadline."""
+    return execute(evaluation)
+
+
+def prepare(evaluation: Evaluation, bench: Workbench | None = None) -> None:
+    """Fetch and check what an evaluation needs: its model, its questions, the text that its method reads.
+
+    Args:
+        evaluation: the evaluation.
+        bench: what is loaded already and where to keep what is loaded now; None for the process's own.
+
+    Raises:
+        InputError: something is unknown, cannot be had, or does not fit.
+    """
+    from ..likelihood.encoding import prefix_token
+    from ..models import loading
+    from ..tasks import likelihood
+
+    bench = bench or workbench.current()
+    likelihood.get(evaluation.task)
+    loading.check_writes(evaluation.model)
+    prefix_token(loading.tokenizer_of(evaluation.model), evaluation.prompting.prefix)
+    bench.questions(evaluation.task, evaluation.prompting)
+    if METHODS[evaluation.pruning.method].calibrated:
+        bench.windows(evaluation.pruning, evaluation.model, evaluation.seed)
+
+
+def execute(evaluation: Evaluation, bench: Workbench | None = None) -> Record:
+    """Run one evaluation: prune the model, then score every choice of every question.
+
+    Args:
+        evaluation: the evaluation.
+        bench: what is loaded already and where to keep what is loaded now; None for the process's own.
+
+    Returns:
+        Its record, also where an error ended it.
+
+    Raises:
+        InputError: the model or the data cannot be had: nothing was tried.
+    """
+    from ..training import device
+
+    bench = bench or workbench.current()
+    prepare(evaluation, bench)
+    devices = device.accelerator()
+    started = time.perf_counter()
+    device.reset_peak_memory(devices.device)
+    questions = bench.questions(evaluation.task, evaluation.prompting)
+    common: dict[str, Any] = {
+        **made_by(evaluation.model, devices.device),
+        "data": questions.fingerprint(),
+        "data_from": questions.origin,
+    }
+    try:
+        record = _outcome(evaluation, bench)
+        common["precision"] = device.reading_precision(bench.scorer(evaluation).model)
+    except InputError:
+        raise
+    except Exception as error:  # a failure is a result: recorded with its reason, and the study goes on
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        reason = f"{type(error).__name__}: {one_line(error, 450)} ({Path(last.filename).name}:{last.lineno})"
+        record = Record(spec=evaluation, status=Status.FAILED, reason=reason)
+    memory = {"peak_memory_bytes": device.peak_memory(devices.device)}
+    return replace(record, provenance={**common, **memory, **finished(started)})
+
+
+def _outcome(evaluation: Evaluation, bench: Workbench) -> Record:
+    """Return an evaluation's record, without its provenance."""
+    from ..models import loading
+    from ..pruning.masks import zeros_and_size
+    from ..pruning.prunable import prunable_weights
+    from ..tasks import likelihood
+
+    scorer = bench.scorer(evaluation)
+    zeros, size = zeros_and_size(prunable_weights(scorer.model))
+    answered = answer(
+        scorer,
+        loading.tokenizer_of(evaluation.model),
+        likelihood.get(evaluation.task),
+        bench.questions(evaluation.task, evaluation.prompting).items,
+        evaluation.prompting,
+    )
+    return Record(
+        spec=evaluation,
+        status=Status.OK,
+        metrics={**answered.metrics, "zeros": zeros, "prunable": size},
+        predictions=answered.predictions,
+        labels=answered.labels,
+        values=answered.values,
+    )
+
+
+def answer(
+    scorer: Scorer,
+    tokenizer: Any,
+    task: LikelihoodTask,
+    questions: Sequence[LikelihoodQuestion],
+    prompting: Prompting,
+) -> Answered:
+    """Return what a model makes of questions.
+
+    Args:
+        scorer: of the model.
+        tokenizer: the model's own.
+        task: the task that the questions are of.
+        questions: the questions, as the prompting puts them.
+        prompting: says which token stands before a text that begins with its choices.
+
+    Raises:
+        InputError: the tokenizer or the model cannot read the questions.
+    """
+    from ..likelihood.encoding import encode
+    from ..pruning.calibration import longest_input
+    from ..training import device
+
+    encoded, cut = encode(questions, tokenizer, prompting.prefix, longest_input(scorer.model))
+    before = scorer.tokens
+    with device.reading_autocast(scorer.model):
+        scores = scorer.scores(encoded)
+    right = [row[question.answer] for row, question in zip(scores, questions, strict=True)]
+    values: dict[str, Any] = {
+        "log_probabilities": [min(round(score.log_probability, 3), 0.0) for score in right],
+        "tokens": scorer.tokens - before,
+    }
+    if cut:
+        values["cut"] = cut
+    if task.row.groups:
+        values["groups"] = to_digits(question.group for question in questions)
+    mean = round(float(np.mean([score.log_probability for score in right])), 5)
+    metrics = {"log_probability": min(mean, 0.0)}
+    if task.kind is LikelihoodKind.TEXT:
+        values["lengths"] = [len(question.choices[0]) for question in encoded]
+        metrics["perplexity"] = round(perplexity([s.log_probability for s in right], values["lengths"]), 5)
+        return Answered(metrics, "", "", values)
+    if task.kind is LikelihoodKind.LAST_WORD:
+        predictions, labels = [int(score.greedy) for score in right], [1] * len(questions)
+        metrics |= {"accuracy": _share(predictions, labels), "chance": 0.0}
+        return Answered(metrics, to_digits(predictions), to_digits(labels), values)
+    labels = [question.answer for question in questions]
+    predictions = [likeliest(row) for row in scores]
+    by_length = [likeliest(row, question.choices) for row, question in zip(scores, questions, strict=True)]
+    values["normalised"] = to_digits(by_length)
+    metrics |= {
+        "accuracy": _share(predictions, labels),
+        "accuracy_normalised": _share(by_length, labels),
+        "chance": round(100 * float(np.mean([1 / len(question.choices) for question in questions])), 4),
+    }
+    return Answered(metrics, to_digits(predictions), to_digits(labels), values)
+
+
+def likeliest(scores: Sequence[ChoiceScore], texts: Sequence[str] | None = None) -> int:
+    """Return the number of the likeliest choice, the first of equals.
+
+    Args:
+        scores: the scores of the choices.
+        texts: the choices, to divide each log-probability by its characters, without the blank that parts it from the
+            context; None to compare them as they are.
+
+    >>> from essparse_lib.likelihood.scorer import ChoiceScore
+    >>> scores = [ChoiceScore(-3.0, False), ChoiceScore(-4.0, False)]
+    >>> likeliest(scores), likeliest(scores, [" a", " long"])
+    (0, 1)
+    """
+    lengths = [1] * len(scores) if texts is None else [len(text) - text.startswith(" ") for text in texts]
+    values = [score.log_probability / max(length, 1) for score, length in zip(scores, lengths, strict=True)]
+    return int(np.argmax(values))
+
+
+def pruned_model(evaluation: Evaluation, bench: Workbench) -> nn.Module:
+    """Return an evaluation's model, pruned, on the device that it is asked on; in 32 bits on a CPU.
+
+    Raises:
+        InputError: the model cannot be had, or pruned so.
+    """
+    import torch
+
+    from ..models import loading
+    from ..pruning import registry
+    from ..pruning.method import Request
+    from ..training import device
+
+    place = device.accelerator().device
+    model = loading.load_model(evaluation.model)
+    if place.type == "cpu":
+        model = model.float()
+    model.to(place).requires_grad_(False)
+    device.suit_attention(model, place)
+    pruning = evaluation.pruning
+    if not pruning.sparsity:
+        return model
+    calibrated = METHODS[pruning.method].calibrated
+    request = Request(
+        sparsity=None if pruning.pattern else pruning.sparsity,
+        pattern=pruning.pattern or None,
+        scope=pruning.scope,
+        seed=evaluation.seed,
+        calibration=bench.windows(pruning, evaluation.model, evaluation.seed) if calibrated else None,
+    )
+    with torch.no_grad():
+        registry.prune(model, pruning.method, request).apply(model)
+    return model
+
+
+def _share(predictions: Sequence[int], labels: Sequence[int]) -> float:
+    """Return the percentage of the predictions that are right, as records round it."""
+    return round(100 * float(np.mean(np.array(predictions) == np.array(labels))), 4)
