@@ -56,11 +56,16 @@ def curves(
             seeds = (*study.seeds_of(model, task), *(study.added_seeds_of(model, task) if with_added else ()))
             ids = {(seed, pruning): study.trial(model, task, pruning, seed).id for seed in seeds for pruning in levels}
             grid = {place: records[id_] for place, id_ in ids.items() if id_ in records}
-            undrawn = {each for each in levels if len({ids[seed, each] for seed in seeds}) < len(seeds)}
+            undrawn = {each for each in levels if not _is_drawn(study, model, task, each)}
             curve = _curve(model, task, variant, levels, seeds, grid, undrawn, metric)
             if curve is not None:
                 result.append(curve)
     return result
+
+
+def _is_drawn(study: Study, model: str, task: str, pruning: Pruning) -> bool:
+    """Return whether anything that comes of a pruning is drawn by the seed: two seeds have two specs then."""
+    return study.trial(model, task, pruning, 0) != study.trial(model, task, pruning, 1)
 
 
 def _curve(

@@ -65,8 +65,9 @@ class NamedModel:
 
 
 #: Shapes from Devlin et al. 2019, arXiv 1810.04805, §3; Zhang et al. 2022, arXiv 2205.01068, Table 1; Dosovitskiy et
-#: al. 2021, arXiv 2010.11929, Table 1; Caron et al. 2021, arXiv 2104.14294, Table 1; Touvron et al. 2023, arXiv 2302.13971,
-#: Table 2 (LLaMA, which Vicuna was trained from; the inner width is of its configuration); SmolLM2's configuration.
+#: al. 2021, arXiv 2010.11929, Table 1; Caron et al. 2021, arXiv 2104.14294, Table 1; Touvron et al. 2023, arXiv
+#: 2302.13971, Table 2 (LLaMA, which Vicuna was trained from; the inner width is its configuration's); and SmolLM2's
+#: configuration.
 MODELS: dict[str, NamedModel] = {
     row.name: row
     for row in (
