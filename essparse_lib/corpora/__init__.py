@@ -6,7 +6,7 @@ from ..errors import check_known
 from . import c4, hub, packaged
 from .corpus import Corpus
 
-CORPORA: dict[str, Corpus] = {corpus.name: corpus for corpus in (packaged.ENGLISH, *hub.CORPORA, c4.CORPUS)}
+CORPORA: dict[str, Corpus] = {corpus.name: corpus for corpus in (*packaged.CORPORA, *hub.CORPORA, c4.CORPUS)}
 
 
 def get(name: str) -> Corpus:

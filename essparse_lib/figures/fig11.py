@@ -83,6 +83,7 @@ _LAB_PROMPTING = {
     **dict.fromkeys(("arc-easy", "piqa", "sciq", "lambada"), Prompting(questions=1000)),
     "hellaswag": Prompting(questions=500),
     "mmlu": Prompting(questions=10),
+    "english-text": Prompting(questions=300),
     "*": Prompting(),
 }
 

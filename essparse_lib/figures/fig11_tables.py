@@ -14,6 +14,7 @@ from ..analysis.prunability import TOLERANCE, loss_curves
 from ..analysis.scoring import LOG_PROBABILITY
 from ..claims.c12_without_fine_tuning import Pair
 from ..records.store import Record
+from ..specs.evaluation_study import EvaluationStudy
 from ..specs.likelihood import LIKELIHOOD_TASKS, LikelihoodKind
 from ..specs.study import Study
 from ..wording import number_text
@@ -116,7 +117,7 @@ def pattern_table(variants: Mapping[str, Sequence[Curve]]) -> pd.DataFrame:
 
 
 def perplexity_table(in_nats: Mapping[str, Sequence[Curve]]) -> pd.DataFrame:
-    """Return a row for each model, text and way to prune: the perplexity of a token at each sparsity, with its interval.
+    """Return a row for each model, text and way to prune: the perplexity at each sparsity, with its interval.
 
     Args:
         in_nats: the curves of log-probabilities of each way to prune by its name.
@@ -156,29 +157,30 @@ def guessed(variants: Mapping[str, Sequence[Curve]]) -> str:
     return " ".join(sentences)
 
 
-def prefix_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
-    """Return BLiMP's dense score and essential sparsities by the token that stands before a sentence.
+def prefix_table(study: EvaluationStudy, records: Mapping[str, Record]) -> pd.DataFrame:
+    """Return dense scores and essential sparsities by the token before a text, on the tasks of the controls.
 
     Args:
-        study: the study, with its control.
+        study: the study, whose controls put the questions with another token.
         records: records by the id of their spec.
     """
     import pandas as pd
 
     rows = []
-    for part in (study, *study.controls):
-        for task in part.tasks if study.controls else ():
-            if task not in study.controls[0].tasks:
-                continue
-            prefix = part.trial(part.models[0], task, part.variants[part.main][0], 0).prompting.prefix
-            row = {"task": task, "token before": prefix or "the tokenizer's own"}
-            for variant in study.controls[0].variants:
+    for control in study.controls:
+        for part in (study, control):
+            for variant in control.variants:
                 for curve in curves(part, records, variant):
-                    if (curve.model, curve.task) == (study.controls[0].models[0], task):
-                        row["dense"] = curve.dense().text()
-                        row[f"essential sparsity %, {variant}"] = sparsity_text(curve, essential_sparsity(curve))
-            if "dense" in row:
-                rows.append(row)
+                    if (
+                        isinstance(part, EvaluationStudy)
+                        and curve.model in control.models
+                        and curve.task in control.tasks
+                    ):
+                        prefix = part.trial(curve.model, curve.task, curve.prunings[0], 0).prompting.prefix
+                        place = {"task": curve.task, "token before": prefix or "the tokenizer's own"}
+                        sparsity = sparsity_text(curve, essential_sparsity(curve))
+                        dense = curve.dense().text()
+                        rows.append({**place, "method": variant, "dense": dense, "essential sparsity %": sparsity})
     return pd.DataFrame(rows)
 
 

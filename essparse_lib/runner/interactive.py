@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from .. import tasks
 from ..files import cache_folder
+from ..likelihood import tasks as likelihood_tasks
 from ..models import loading
 from ..records.cost import expected_seconds
 from ..records.store import Record, Status, Store
@@ -17,7 +18,7 @@ from ..specs.evaluation_study import EvaluationStudy
 from ..specs.spec import Spec
 from ..specs.study import Scale, Study
 from ..specs.trial import Pruning
-from ..tasks import likelihood
+
 from ..wording import duration_text
 from . import scheduler
 from .scheduler import Progress, missing, models_first
@@ -32,7 +33,7 @@ def checked_study(study: Study) -> Study:
     Raises:
         InputError: a task is unknown, or a model is neither known here nor an id of the hub nor a folder.
     """
-    get = likelihood.get if isinstance(study, EvaluationStudy) else tasks.get
+    get = likelihood_tasks.get if isinstance(study, EvaluationStudy) else tasks.get
     for task in study.tasks:
         get(task)
     for model in study.models:

@@ -143,7 +143,7 @@ MODELS: dict[str, NamedModel] = {
             revision="f205d5d8e640a89a2b8ef0369670dfc37cc07fc2",
         ),
         # made by this package, for tests; what makes them knows their place and revision
-        *(NamedModel(name=name) for name in ("tiny-bert", "tiny-mpnet", "tiny-opt")),
+        *(NamedModel(name=name) for name in ("tiny-bert", "tiny-mpnet", "tiny-opt", "tiny-opt-lm", "tiny-llama")),
         *(NamedModel(name=name, reads=Reads.IMAGES) for name in ("tiny-vit", "tiny-dino")),
     )
 }
