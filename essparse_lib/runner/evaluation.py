@@ -253,8 +253,6 @@ def pruned_model(evaluation: Evaluation, bench: Workbench) -> nn.Module:
     Raises:
         InputError: the model cannot be had, or pruned so.
     """
-    import torch
-
     from ..models import loading
     from ..pruning import registry
     from ..pruning.method import Request
@@ -277,8 +275,7 @@ def pruned_model(evaluation: Evaluation, bench: Workbench) -> nn.Module:
         seed=evaluation.seed,
         calibration=bench.windows(pruning, evaluation.model, evaluation.seed) if calibrated else None,
     )
-    with torch.no_grad():
-        registry.prune(model, pruning.method, request).apply(model)
+    registry.prune_in_place(model, pruning.method, request)
     return model
 
 
