@@ -18,7 +18,7 @@ import pytest
 from pyarrow import parquet
 
 from essparse_lib import corpora, tasks
-from essparse_lib.corpora import dictionary, hub, markdown, packaged
+from essparse_lib.corpora import c4, dictionary, hub, markdown, packaged
 from essparse_lib.corpora.corpus import Corpus, fingerprint
 from essparse_lib.corpora.packed import Packed, pack
 from essparse_lib.corpora.tokenizer import SPECIAL, tokenizer_folder, wordpiece
@@ -298,6 +298,38 @@ def test_a_damaged_or_missing_file_is_named(mirror, tmp_path):
     (tmp_path / "mirror/wikimedia/wikipedia/README.md").write_text("wikipedia")
     with pytest.raises(InputError, match=r"holds no 20231101\.en/train-\*\.parquet"):
         of(hub._WIKIPEDIA, 100).documents()
+
+
+@pytest.fixture
+def c4_file(tmp_path, monkeypatch):
+    """The path of C4's first part in an empty mirror."""
+    monkeypatch.setenv("ESSPARSE_MIRROR", str(tmp_path))
+    path = tmp_path / c4.REPOSITORY.id / c4.FILE
+    path.parent.mkdir(parents=True)
+    return path
+
+
+def test_c4s_pages_are_read_one_by_one(c4_file):
+    pages = [f"Page {number}.\nMore." for number in range(5)]
+    lines = [json.dumps({"text": page, "url": "https://example.org"}) for page in pages]
+    c4_file.write_bytes(gzip.compress("\n".join(lines).encode()))
+    assert list(corpora.get("c4").load()) == pages
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (gzip.compress(b'{"text": "a"}\n' * 99)[:-9], "c4-train.00000-of-01024.json.gz cannot be read"),
+        (b"no gzip", "cannot be read"),
+        (gzip.compress(b'{"text": 1}\n'), "has 1 for 'text', which must be"),
+        (gzip.compress(b'["text"]\n'), "holds no object"),
+        (gzip.compress(b'{"text"'), "cannot be read"),
+    ],
+)
+def test_a_damaged_part_of_c4_is_refused(content, message, c4_file):
+    c4_file.write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        list(corpora.get("c4").load())
 
 
 def test_the_tiny_corpus_is_made_of_the_tiny_tasks_words_and_never_changes():

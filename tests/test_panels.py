@@ -42,6 +42,7 @@ def curve(task="rte", drop=(0.0, 0.0, 4.0, 20.0), seeds=2, model="bert", majorit
         seeds=names,
         scores=scores,
         resampled=resampled,
+        drawn=np.ones(4, dtype=bool),
         variances=np.zeros(4),
         noise=noise,
         examples=1000,

@@ -50,7 +50,7 @@ def by_id(*records):
 
 
 def places(found):
-    return [(block.file, block.seed) for block in found]
+    return [(block.what, block.seed) for block in found]
 
 
 @given(st.data())
@@ -96,10 +96,10 @@ def test_what_no_claim_rests_on_comes_last_and_what_more_rest_on_first():
     one, two = study("fig5", tasks=("tiny-pairs",)), study("fig2", tasks=("tiny-sentiment",))
     found = missing_blocks([none, replace(one, controls=(control,)), two], {})
     assert places(found)[:2] == [("tiny-sentiment", 1), ("tiny-pairs", 1)]
-    by_file = {block.file: (block.figures, block.claims) for block in found}
+    by_file = {block.what: (block.figures, block.claims) for block in found}
     assert by_file["tiny-sentiment"] == (("fig2",), ("C1", "C3"))
     assert by_file["tiny-pairs"] == (("fig5",), ("C6",))
-    assert {block.file for block in found[6:]} == {"tiny-questions"}
+    assert {block.what for block in found[6:]} == {"tiny-questions"}
     assert all(not block.claims and block.figures for block in found[6:])
 
 

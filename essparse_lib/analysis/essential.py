@@ -7,6 +7,7 @@ import numpy as np
 from ..errors import check_number
 from .curves import EPSILON, Curve
 from .estimate import Estimate, percentile_interval
+from .pooled import Effect
 
 
 def crossing(levels: np.ndarray, drops: np.ndarray, epsilon: float) -> np.ndarray:
@@ -79,6 +80,22 @@ def essential_sparsity(curve: Curve, epsilon: float = EPSILON, relative: bool = 
     """
     value, resampled = resampled_essential_sparsity(curve, epsilon, relative)
     return percentile_interval(value, resampled)
+
+
+def essential_effect(curve: Curve, epsilon: float = EPSILON) -> Effect:
+    """Return the essential sparsity as an effect in percent of the weights, to be compared and averaged over tasks.
+
+    Differences of two curves of one test set are paired by example.
+
+    Args:
+        curve: the scores of one model on one task.
+        epsilon: tolerance, as in ``essential_sparsity``.
+
+    Raises:
+        InputError: ε is not above 0, or above 100.
+    """
+    value, resampled = resampled_essential_sparsity(curve, epsilon)
+    return Effect(model=curve.model, task=curve.task, value=100 * value, resampled=100 * resampled)
 
 
 def resampled_essential_sparsity(

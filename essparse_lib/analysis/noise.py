@@ -28,13 +28,22 @@ class NoiseReading(StrEnum):
 
 
 def training_variance(
-    scores: np.ndarray, resampled: np.ndarray, levels: np.ndarray, reading: NoiseReading = NoiseReading.RULE
+    scores: np.ndarray,
+    resampled: np.ndarray,
+    levels: np.ndarray,
+    reading: NoiseReading = NoiseReading.RULE,
+    drawn: np.ndarray | None = None,
+    least: float = LEAST_SD,
 ) -> np.ndarray:
     """Return the variance from one training to the next at each level, after the effect of the seed is taken out.
 
     At each level it is the residual variance of a two-way layout of seeds and levels, less the part that the choice of
     examples explains. It is made to rise with sparsity (isotonic regression), as models that lose more vary more. It is
-    at least half of its mean over the levels up to ``FLOOR_UP_TO``, and at least ``LEAST_SD`` squared.
+    at least half of its mean over the levels up to ``FLOOR_UP_TO``, and at least the square of ``least``.
+
+    A level at which nothing is drawn, so that all seeds have the same record, has no variance. Where there is such a
+    level, as the dense model that is not trained, the effect of the seed is not taken out of the others: it is part of
+    what they lose against it.
 
     Args:
         scores: in points, shape (seeds, levels); NaN where a trial is missing.
@@ -42,24 +51,30 @@ def training_variance(
         levels: the sparsity at each level, shape (levels,).
         reading: ``EXAMPLES`` takes training to add nothing; ``UNCORRECTED`` leaves in what the choice of examples
             explains, which the resamples hold already.
+        drawn: whether something is drawn by the seed at each level, shape (levels,); None if it is at all.
+        least: least standard deviation at a level at which something is drawn, in the unit of the scores.
 
     Returns:
         Variances in squared points, shape (levels,); 0 where there is one seed, or no degree of freedom.
     """
-    if reading == NoiseReading.EXAMPLES:
-        return np.zeros(len(levels))
+    variances = np.zeros(len(levels))
+    drawn = np.ones(len(levels), dtype=bool) if drawn is None else drawn
+    if reading == NoiseReading.EXAMPLES or not drawn.any():
+        return variances
+    scores, resampled, levels = scores[:, drawn], resampled[..., drawn], levels[drawn]
     known = ~np.isnan(scores)
-    leave, freedom = _residual_maker(known)
+    leave, freedom = _residual_maker(known, paired=bool(drawn.all()))
     if len(scores) < 2 or freedom < 1:
-        return np.zeros(len(levels))
+        return variances
     # the residuals are too small, as the means are fitted to the same scores (Davison and Hinkley 1997, §3.3)
     scale = known.sum() / freedom
     total = scale * (scores[known] @ leave) ** 2
     of_examples = scale * np.mean(((resampled - scores)[:, known] @ leave) ** 2, axis=0)
     by_trial = total if reading == NoiseReading.UNCORRECTED else total - of_examples
-    variances = np.bincount(np.nonzero(known)[1], weights=by_trial, minlength=len(levels)) / known.sum(0)
-    typical = variances[levels <= max(FLOOR_UP_TO + 1e-9, levels.min())].mean()
-    return np.maximum(_rising(levels, variances), max(typical / 2, LEAST_SD**2))
+    by_level = np.bincount(np.nonzero(known)[1], weights=by_trial, minlength=len(levels)) / known.sum(0)
+    typical = by_level[levels <= max(FLOOR_UP_TO + 1e-9, levels.min())].mean()
+    variances[drawn] = np.maximum(_rising(levels, by_level), max(typical / 2, least**2))
+    return variances
 
 
 def training_noise(variances: np.ndarray, counts: np.ndarray, key: str) -> np.ndarray:
@@ -77,11 +92,12 @@ def training_noise(variances: np.ndarray, counts: np.ndarray, key: str) -> np.nd
     return generator.normal(size=(RESAMPLES, len(counts))) * np.sqrt(variances / np.maximum(counts, 1))
 
 
-def _residual_maker(known: np.ndarray) -> tuple[np.ndarray, int]:
+def _residual_maker(known: np.ndarray, paired: bool) -> tuple[np.ndarray, int]:
     """Return what takes the effects of level and seed out of the known scores, also where some are missing.
 
     Args:
         known: which scores there are, shape (seeds, levels).
+        paired: whether the effect of the seed is taken out, besides that of the level.
 
     Returns:
         A symmetric matrix, shape (known, known), by which the known scores are multiplied; and the degrees of freedom
@@ -89,7 +105,7 @@ def _residual_maker(known: np.ndarray) -> tuple[np.ndarray, int]:
     """
     seed, level = np.nonzero(known)
     effects = np.eye(known.shape[1])[level]
-    if known.shape[1] > 1:
+    if paired and known.shape[1] > 1:
         effects = np.hstack([effects, np.eye(known.shape[0])[seed]])
     leave = np.eye(len(seed)) - effects @ np.linalg.pinv(effects)
     return leave, round(float(np.trace(leave)))

@@ -43,6 +43,15 @@ class Effect:
         """Return the effect with the opposite sign, such as the drop that belongs to a change."""
         return Effect(model=self.model, task=self.task, value=-self.value, resampled=-self.resampled)
 
+    def __sub__(self, other: Effect) -> Effect:
+        """Return how far this effect lies above another one, resample by resample, with this one's model and task."""
+        return Effect(
+            model=self.model,
+            task=self.task,
+            value=self.value - other.value,
+            resampled=self.resampled - other.resampled,
+        )
+
     @property
     def error(self) -> float:
         """The standard error of the effect, in points."""

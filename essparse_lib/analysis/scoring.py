@@ -10,6 +10,14 @@ import numpy as np
 from ..errors import InputError
 from ..records.metrics import MEANS, METRICS, confusion_cells, from_digits, majority, shares
 from ..records.store import Record, Status
+from ..specs.evaluation import Evaluation
+from ..specs.likelihood import LIKELIHOOD_TASKS
+
+#: Names of the accuracies of an evaluation: of the likeliest answer, and of the likeliest for its length.
+ACCURACIES = ("accuracy", "accuracy_normalised")
+
+#: Name of the metric of evaluations that is in nats: of the right answer to a question, or of a text's next token.
+LOG_PROBABILITY = "log_probability"
 
 
 @dataclass(frozen=True)
@@ -18,21 +26,30 @@ class Scoring:
 
     Attributes:
         examples: number of examples of the test set.
-        floor: score, in points, of a model that learned nothing: always the commonest class, or no right word.
-        of: function from the weight of each example in each resample, shape (resamples, examples), to scores in
-            points, shape (resamples, records).
+        floor: score of a model that learned nothing: always the commonest class, a guess among the choices, or no right
+            word; NaN where it is not known.
+        of: function from the weight of each example in each resample, shape (resamples, examples), to scores in the
+            metric's unit, shape (resamples, records).
+        groups: the group of each example, a digit each, if the examples of each group are drawn by themselves; else
+            empty.
     """
 
     examples: int
     floor: float
     of: Callable[[np.ndarray], np.ndarray]
+    groups: str = ""
 
 
 def metric_of(record: Record) -> str | None:
     """Return the name of the metric that a record is judged by; None if it has no known metric.
 
-    A record that keeps classes is judged by accuracy, which follows from them, whatever metrics it holds.
+    A record that keeps classes is judged by accuracy, which follows from them, whatever metrics it holds. The answers
+    of an evaluation are judged by the accuracy that the row of its task names; texts have no answers.
     """
+    if isinstance(record.spec, Evaluation):
+        row = LIKELIHOOD_TASKS.get(record.spec.task)
+        metric = ACCURACIES[1] if row is not None and row.normalised else ACCURACIES[0]
+        return metric if metric in record.metrics else None
     if any(name in record.metrics for name in METRICS):
         return "accuracy"
     return next((name for name in sorted(MEANS) if name in record.metrics), None)
@@ -42,11 +59,13 @@ def scoring(metric: str, records: Sequence[Record | None]) -> Scoring:
     """Return the scoring of records of one test set.
 
     Args:
-        metric: a name in ``METRICS`` or ``MEANS``.
+        metric: a name in ``METRICS``, ``MEANS`` or ``ACCURACIES``, or ``LOG_PROBABILITY``.
         records: records, at least one of them ``ok``. A record that diverged scores the floor; None scores NaN.
     """
-    if metric == "accuracy":
-        return _of_answers(records)
+    if metric == LOG_PROBABILITY:
+        return _of_log_probabilities(records)
+    if metric in ACCURACIES:
+        return _of_answers(metric, records)
     return _of_shares(records) if metric in MEANS else _of_classes(metric, records)
 
 
@@ -58,29 +77,51 @@ def _of_shares(records: Sequence[Record | None]) -> Scoring:
     return Scoring(examples, 0.0, _means_of(np.stack(columns, axis=1), missing))
 
 
-def _means_of(values: np.ndarray, missing: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    """Return the scoring function of what each example scores, from 0 to 1, shape (examples, records)."""
+def _means_of(values: np.ndarray, missing: np.ndarray, scale: float = 100.0) -> Callable[[np.ndarray], np.ndarray]:
+    """Return the scoring function of what each example scores, shape (examples, records): their mean times a scale."""
     table = values.astype(np.float32)
 
     def scores(weights: np.ndarray) -> np.ndarray:
-        means = 100 * (weights @ table) / weights.sum(1, keepdims=True)
+        means = scale * (weights @ table) / weights.sum(1, keepdims=True)
         means[:, missing] = np.nan
         return means
 
     return scores
 
 
-def _of_answers(records: Sequence[Record | None]) -> Scoring:
-    """Return the scoring by accuracy, which needs to know of each answer only whether it is right."""
-    succeeded = [r for r in records if r is not None and r.status == Status.OK]
-    labels = from_digits(succeeded[0].labels)
-    commonest = labels == np.bincount(labels).argmax()
-    columns = [commonest] * len(records)
+def _of_answers(metric: str, records: Sequence[Record | None]) -> Scoring:
+    """Return the scoring by an accuracy, which needs to know of each answer only whether it is right."""
+    first = next(record for record in records if record is not None and record.status == Status.OK)
+    labels = from_digits(first.labels)
+    if isinstance(first.spec, Evaluation):
+        unlearned = np.full(len(labels), first.metrics["chance"] / 100)
+    else:
+        unlearned = (labels == np.bincount(labels).argmax()).astype(float)
+    columns = [unlearned] * len(records)
     for column, record in enumerate(records):
         if record is not None and record.status == Status.OK:
-            columns[column] = from_digits(record.predictions) == labels
+            answers = record.values["normalised"] if metric == ACCURACIES[1] else record.predictions
+            columns[column] = from_digits(answers) == labels
     missing = np.array([record is None for record in records])
-    return Scoring(len(labels), 100 * float(commonest.mean()), _means_of(np.stack(columns, axis=1), missing))
+    scores = _means_of(np.stack(columns, axis=1), missing)
+    return Scoring(len(labels), 100 * float(unlearned.mean()), scores, first.values.get("groups", ""))
+
+
+def _of_log_probabilities(records: Sequence[Record | None]) -> Scoring:
+    """Return the scoring by the mean log-probability, in nats: of the right answers, or of the tokens of texts."""
+    known = [record if record is not None and record.status == Status.OK else None for record in records]
+    first = next(record for record in known if record is not None)
+    examples = len(first.values["log_probabilities"])
+    lengths = np.array(first.values.get("lengths") or [1] * examples, dtype=float)
+    columns = [np.zeros(examples) if record is None else record.values["log_probabilities"] for record in known]
+    missing = np.array([record is None for record in known])
+    sums = _means_of(np.stack(columns, axis=1), missing, scale=1.0)
+
+    def scores(weights: np.ndarray) -> np.ndarray:
+        mean_length = (weights @ lengths) / weights.sum(1)
+        return sums(weights) / mean_length[:, None]
+
+    return Scoring(examples, np.nan, scores, first.values.get("groups", ""))
 
 
 def _of_classes(metric: str, records: Sequence[Record | None]) -> Scoring:
@@ -107,16 +148,22 @@ def _of_classes(metric: str, records: Sequence[Record | None]) -> Scoring:
 
 
 def check_same_origin(records: Sequence[Record]) -> None:
-    """Raise InputError unless all records have the same weights, data and labels, and as many predictions."""
+    """Raise InputError unless all records have the same weights, data and labels, and as many examples."""
     first = records[0]
     for record in records:
+        pair = f"the records of {record.spec} and of {first.spec}"
         for name in ("weights", "data"):
             if record.provenance.get(name) != first.provenance.get(name):
                 origins = [str(each.provenance.get(f"{name}_from", "")) for each in (record, first)]
                 explanation = f" ({' against '.join(origins)})" if all(origins) else ""
-                pair = f"the records of {record.spec} and of {first.spec}"
                 raise InputError(f"{pair} were made with other {name}{explanation}")
-        if not record.predictions:
+        if not _examples(record):
             raise InputError(f"the record of {record.spec} has no predictions: set it aside")
-        if record.labels != first.labels or len(record.predictions) != len(first.predictions):
-            raise InputError(f"the records of {record.spec} and of {first.spec} have other labels or examples")
+        if record.labels != first.labels or _examples(record) != _examples(first):
+            raise InputError(f"{pair} have other labels or examples")
+
+
+def _examples(record: Record) -> tuple[int, str] | None:
+    """Return how many examples a record keeps, and their groups; None if it keeps none."""
+    count = len(record.predictions or record.values.get("log_probabilities", ()))
+    return (count, record.values.get("groups", "")) if count else None

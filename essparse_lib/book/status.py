@@ -88,11 +88,10 @@ class Completion:
             return f"about {duration_text(self.seconds_left)}"
         if self.done:
             return "not known"
-        if not self.cost.trainings:
+        if not self.cost.runs:
             return "no training"
-        count = f"{self.cost.trainings:,} training{'' if self.cost.trainings == 1 else 's'}"
         time = "time not known" if self.cost.hours is None else f"about {self.cost.about} GPU hours"
-        return f"{count}, {time}"
+        return f"{self.cost.runs}, {time}"
 
 
 def completion(studies: Sequence[Study], records: Mapping[str, Record]) -> Completion:
@@ -201,14 +200,14 @@ def print_blocks(scale: str, most: int | None) -> None:
     if not blocks:
         Console().print(f"Nothing is missing at {scale} scale.", highlight=False)
         return
-    columns = ("model", "task", "seed", "missing", "expected time", "figures", "would decide")
+    columns = ("model", "task or pruning", "seed", "missing", "expected time", "figures", "would decide")
     printed = Table(*columns, box=None, title=f"Missing at {scale} scale, in the order of a run", title_justify="left")
     for column in printed.columns[:2]:
         column.overflow = "fold"  # names differ in their last letters
     for block in shown:
         printed.add_row(
             block.model,
-            block.file,
+            block.what,
             _NONE if block.seed is None else str(block.seed),
             f"{len(block.specs)} of {block.total}",
             _expected(block),

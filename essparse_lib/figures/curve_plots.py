@@ -57,18 +57,18 @@ def draw(
         ax.set_title(task, fontsize=10)
         ax.axhline(-epsilon, color=style.GUIDE, linestyle="--", linewidth=1)
         for curve in curves_of_task:
-            _draw_curve(ax, curve, colours[curve.model])
+            draw_curve(ax, curve, colours[curve.model])
             if len(models) == 1:
                 below = float(curve.scores[:, 0].mean()) - curve.majority
                 ax.axhline(-below, color=style.GUIDE, linestyle=":", linewidth=1)
-            _draw_essential_sparsity(ax, curve, colours[curve.model], epsilon)
+            draw_essential_sparsity(ax, curve, colours[curve.model], epsilon)
         for line, group in zip(_THIN_LINES, further.values(), strict=False):
             for curve in group:
                 if curve.task == task:
                     change, colour = -curve.drops()[0], colours[curve.model]
                     ax.plot(100 * curve.levels, change, f".{line}", color=colour, linewidth=1, markersize=4)
         for point in points_of_task:
-            _draw_point(ax, point)
+            draw_point(ax, point)
         ax.set_ylim(*_limits(curves_of_task, points_of_task))
     for ax in style.first_column(axes):
         ax.set_ylabel("change (points)")
@@ -93,7 +93,8 @@ def _limits(curves: Sequence[Curve], points: Sequence[Point]) -> tuple[float, fl
     return low - 2 * room, high + room
 
 
-def _draw_curve(ax: Axes, curve: Curve, colour: style.Colour) -> None:
+def draw_curve(ax: Axes, curve: Curve, colour: style.Colour) -> None:
+    """Draw one curve's change from the dense model: its mean, its seeds, its band and the trials that failed."""
     percent = 100 * curve.levels
     drop, resampled = curve.drops()
     changes_of_seeds = curve.scores - curve.scores[:, :1]
@@ -106,16 +107,18 @@ def _draw_curve(ax: Axes, curve: Curve, colour: style.Colour) -> None:
         ax.plot(100 * level, 0, marker="x", color=colour)
 
 
-def _draw_essential_sparsity(ax: Axes, curve: Curve, colour: style.Colour, epsilon: float) -> None:
+def draw_essential_sparsity(ax: Axes, curve: Curve, colour: style.Colour, epsilon: float, height: float = 0.04) -> None:
+    """Mark a curve's essential sparsity and its interval at a height above the bottom, as a fraction of the panel's."""
     if len(curve.levels) < 3 or not curve.learned():
         return
     essential = essential_sparsity(curve, epsilon).scaled(100)
     bottom: dict[str, Any] = {"color": colour, "transform": ax.get_xaxis_transform()}
-    ax.plot([essential.low, essential.high], [0.04, 0.04], linewidth=3, alpha=0.35, **bottom)
-    ax.plot(essential.value, 0.04, marker="|", markersize=12, markeredgewidth=2, **bottom)
+    ax.plot([essential.low, essential.high], [height, height], linewidth=3, alpha=0.35, **bottom)
+    ax.plot(essential.value, height, marker="|", markersize=12, markeredgewidth=2, **bottom)
 
 
-def _draw_point(ax: Axes, point: Point) -> None:
+def draw_point(ax: Axes, point: Point) -> None:
+    """Draw the point that the reader asked for, with its interval."""
     error = [[max(0, point.drop.high - point.drop.value)], [max(0, point.drop.value - point.drop.low)]]
     look: dict[str, Any] = {"color": style.MARKED, "marker": "D", "markersize": 6, "capsize": 3, "zorder": 5}
     ax.errorbar(100 * point.sparsity, -point.drop.value, yerr=error, **look)

@@ -183,10 +183,10 @@ def by_model_and_variant(curves_by_variant: Mapping[str, Sequence[Curve]]) -> di
 
 
 def _line(curve: Curve, name: str, kind: str) -> Line:
-    seeds = [
-        ", ".join(f"{seed}: {score:.1f}" for seed, score in zip(curve.seeds, column, strict=True) if score == score)
-        for column in curve.scores.T
-    ]
+    seeds = []
+    for column, drawn in zip(curve.scores.T, curve.drawn, strict=True):
+        known = [(seed, score) for seed, score in zip(curve.seeds, column, strict=True) if drawn and score == score]
+        seeds.append(", ".join(f"{seed}: {score:.1f}" for seed, score in known))
     return Line(
         name=name,
         kind=kind,

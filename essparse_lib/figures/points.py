@@ -21,7 +21,7 @@ class Point:
         task: name of the task.
         sparsity: share of the prunable weights that is gone.
         drop: loss against the dense model in points, with its interval.
-        seeds: number of seeds that the drop rests on.
+        seeds: number of seeds that the drop rests on; 0 where the seed draws nothing.
         live: whether the point was run just now, rather than read from the study's records.
     """
 
@@ -45,7 +45,9 @@ def at_sparsity(study: Study, records: Mapping[str, Record], sparsity: float, li
     return at_pruning(study, records, Pruning(sparsity=sparsity), live)
 
 
-def at_pruning(study: Study, records: Mapping[str, Record], pruning: Pruning, live: Container[str]) -> list[Point]:
+def at_pruning(
+    study: Study, records: Mapping[str, Record], pruning: Pruning, live: Container[str], variant: str | None = None
+) -> list[Point]:
     """Return the point of every curve that has records of a pruning, paired with the dense model on the same seeds.
 
     The spread between seeds is estimated from the whole curve, so that a point has the interval that it has there.
@@ -55,9 +57,10 @@ def at_pruning(study: Study, records: Mapping[str, Record], pruning: Pruning, li
         records: its records, by id.
         pruning: how the models are pruned.
         live: ids of the trials that were run just now.
+        variant: name of the study's way to prune whose curve the point lies on; None for the main one.
     """
     good = {id_: record for id_, record in records.items() if record.status == Status.OK}
-    prunings = (*study.variants[study.main], pruning)
+    prunings = (*study.variants[study.main if variant is None else variant], pruning)
     points = []
     for curve in curves(study, good, prunings=prunings):
         if pruning not in curve.prunings:
@@ -74,18 +77,18 @@ def _point_at(curve: Curve, level: int, live: bool) -> Point:
         task=curve.task,
         sparsity=float(curve.levels[level]),
         drop=curve.drop_estimates()[level],
-        seeds=curve.seeds_of(curve.prunings[0], curve.prunings[level]),
+        seeds=curve.seeds_of(curve.prunings[0], curve.prunings[level]) if curve.drawn[level] else 0,
         live=live,
     )
 
 
 def sentence(point: Point) -> str:
     """Return a sentence that gives the drop of a point, with its interval, seeds and source."""
-    seeds = "one seed" if point.seeds == 1 else f"{point.seeds} seeds"
+    seeds = {0: "", 1: "one seed, "}.get(point.seeds, f"{point.seeds} seeds, ")
     source = "run now" if point.live else "from records"
     verb = "loses" if point.drop.value >= 0 else "gains"
     size = point.drop if point.drop.value >= 0 else -point.drop
     return (
         f"With {point.sparsity:.4g} of its prunable weights gone, {point.model} {verb} {size.text()} points "
-        f"on {point.task} ({seeds}, {source})."
+        f"on {point.task} ({seeds}{source})."
     )

@@ -1,1 +1,1 @@
-"""Score what may follow a text: how probable a language model finds each choice of a question."""
+"""Score texts by how probable a language model finds them, without training: the tasks, and how they are scored."""

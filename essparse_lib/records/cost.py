@@ -2,6 +2,8 @@
 
 A training of a transformer with P weights in its blocks takes 6·P FLOPs a token, an evaluation 2·P (Kaplan et al. 2020,
 arXiv 2001.08361, §2.1); embeddings, heads and the attention between tokens are left out, as are loading and tokenising.
+A method that calibrates reads its text twice, through each block before and after the block is pruned; the arithmetic
+of the pruning itself is left out. Solved examples before a question are read once for each topic.
 """
 
 from __future__ import annotations
@@ -11,13 +13,16 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from statistics import mean
 
+from ..specs.evaluation import Evaluation
+from ..specs.likelihood import LIKELIHOOD_TASKS
 from ..specs.methods import METHODS
 from ..specs.models import MODELS, Shape
 from ..specs.pretraining import Architecture, Pretraining, TextPretraining
 from ..specs.spec import Spec
 from ..specs.study import Study
 from ..specs.tasks import TASKS
-from ..specs.trial import Timing, Trial, lottery_rounds
+from ..specs.trial import Pruning, Timing, Trial, lottery_rounds
+from ..wording import listing
 from .store import Record
 
 #: FLOP/s. An assumption: a tenth of what an H100 can do in bf16, since batches of 16 or 32 short texts do not fill it.
@@ -27,8 +32,9 @@ RATE = 1e14
 #: than Python and calls to the device. With blocks of 16 hidden units, on a CPU, it took 1.3 to 1.9 ms a block.
 BLOCK = 2e-3
 
-#: Both, in words.
-ASSUMED = f"{RATE / 1e12:.0f} TFLOP/s, but at least {1e3 * BLOCK:g} ms for each block in each training step"
+#: The rate, and both, in words.
+ASSUMED_RATE = f"{RATE / 1e12:.0f} TFLOP/s"
+ASSUMED = f"{ASSUMED_RATE}, but at least {1e3 * BLOCK:g} ms for each block in each training step"
 
 
 def training_flops(trial: Trial, shape: Shape) -> float:
@@ -46,6 +52,30 @@ def training_flops(trial: Trial, shape: Shape) -> float:
 def evaluation_flops(trial: Trial, shape: Shape) -> float:
     """Return the floating-point operations of one evaluation with a trial's task, for a model of this shape."""
     return 2 * shape.parameters * _test_examples(trial) * _tokens(trial)
+
+
+def answering_flops(evaluation: Evaluation, shape: Shape) -> float | None:
+    """Return the floating-point operations of asking the questions of an evaluation, for a model of this shape.
+
+    Returns:
+        The operations; None where the number or the length of the questions is not known.
+    """
+    task = LIKELIHOOD_TASKS.get(evaluation.task)
+    if task is None or task.counts is None or task.tokens is None:
+        return None
+    prompting = evaluation.prompting
+    questions = _limited(task.counts, None if prompting.questions is None else prompting.questions * task.topics)
+    return 2 * shape.parameters * (questions + prompting.shots * task.topics) * task.tokens
+
+
+def calibration_flops(pruning: Pruning, shape: Shape) -> float:
+    """Return the floating-point operations of a method's reading its text, for a model of this shape; 0 without one.
+
+    >>> calibration_flops(Pruning(sparsity=0.5), Shape(layers=12, hidden=768))
+    0.0
+    """
+    calibrated = pruning.sparsity and METHODS[pruning.method].calibrated
+    return 2.0 * 2 * shape.parameters * pruning.windows * pruning.length if calibrated else 0.0
 
 
 def pretraining_flops(spec: TextPretraining) -> float:
@@ -98,10 +128,22 @@ class Cost:
     Attributes:
         trainings: the number of trainings, each counted once.
         hours: on one GPU, one run after another, as ``ASSUMED``; None where a model or a task is not known here.
+        evaluations: the number of evaluations of models that are not trained.
     """
 
     trainings: int
     hours: float | None
+    evaluations: int = 0
+
+    @property
+    def runs(self) -> str:
+        """The numbers of trainings and of evaluations in words; empty if there are none.
+
+        >>> Cost(1, 0.5).runs, Cost(0, 0.5, 1200).runs, Cost(2, None, 1).runs
+        ('1 training', '1,200 evaluations', '2 trainings and 1 evaluation')
+        """
+        counts = {"training": self.trainings, "evaluation": self.evaluations}
+        return listing([f"{count:,} {what}{'' if count == 1 else 's'}" for what, count in counts.items() if count])
 
     @property
     def about(self) -> str:
@@ -120,6 +162,7 @@ def expected(*studies: Study) -> Cost:
     """Return what studies cost together if nothing has a record; what several of them need counts once."""
     specs = list(dict.fromkeys(spec for study in studies for spec in study.specs()))
     trials = [spec for spec in specs if isinstance(spec, Trial)]
+    evaluations = [spec for spec in specs if isinstance(spec, Evaluation)]
     pretrainings = [spec for spec in specs if isinstance(spec, Pretraining)]
     distinct = trainings(trials)
     count = len(pretrainings) + len(distinct)
@@ -128,22 +171,42 @@ def expected(*studies: Study) -> Cost:
     seconds = 0.0
     for spec in pretrainings:
         if not isinstance(spec, TextPretraining):
-            return Cost(count, None)
+            return Cost(count, None, len(evaluations))
         seconds += _pretraining_seconds(spec)
-    if not all(trial.model in shapes and _is_counted(trial) for trial in trials):
-        return Cost(count, None)
+    flops = _evaluation_flops(evaluations, shapes)
+    if flops is None or not all(trial.model in shapes and _is_counted(trial) for trial in trials):
+        return Cost(count, None, len(evaluations))
+    seconds += flops / RATE
     seconds += sum(_training_seconds(trial, shapes[trial.model]) for trial in distinct)
     seconds += sum(evaluation_flops(trial, shapes[trial.model]) / RATE for trial in trials)
-    return Cost(count, seconds / 3600)
+    return Cost(count, seconds / 3600, len(evaluations))
+
+
+def _evaluation_flops(evaluations: Iterable[Evaluation], shapes: Mapping[str, Shape]) -> float | None:
+    """Return the operations of evaluations, with one calibration for each pruning and seed; None if not known."""
+    total = 0.0
+    pruned = set()
+    for evaluation in evaluations:
+        shape = shapes.get(evaluation.model)
+        flops = None if shape is None else answering_flops(evaluation, shape)
+        if shape is None or flops is None:
+            return None
+        total += flops
+        model = (evaluation.model, evaluation.pruning, evaluation.seed)
+        if model not in pruned:
+            total += calibration_flops(evaluation.pruning, shape)
+            pruned.add(model)
+    return total
 
 
 def sentence(study: Study) -> str:
     """Return what a study costs, as a figure's page says it."""
     cost = expected(study)
     if cost.hours is None:
-        return f"At {study.scale} scale: {cost.trainings:,} trainings; how long they take is not known."
+        return f"At {study.scale} scale: {cost.runs}; how long they take is not known."
     hours = f"about {cost.about} {'hour' if cost.about == '1' else 'hours'} on one GPU"
-    return f"At {study.scale} scale: {cost.trainings:,} trainings, {hours} (assumed: {ASSUMED})."
+    assumed = ASSUMED if cost.trainings else ASSUMED_RATE
+    return f"At {study.scale} scale: {cost.runs}, {hours} (assumed: {assumed})."
 
 
 def expected_seconds(specs: Iterable[Spec], records: Mapping[str, Record]) -> float | None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from ..specs.evaluation import Evaluation
 from ..specs.measurement import Measurement
 from ..specs.pretraining import Pretraining
 from ..specs.spec import Spec
@@ -20,13 +21,19 @@ if TYPE_CHECKING:
 
 _PLURALS = {
     "trial": "trials",
+    "evaluation": "evaluations",
     "measurement": "measurements",
     "pretraining": "pre-trainings",
     "image-pretraining": "pre-trainings",
 }
 
 #: Kinds of specs as a sentence names them.
-_NAMES: dict[str, type[Spec]] = {"pre-trainings": Pretraining, "fine-tunings": Trial, "measurements": Measurement}
+_NAMES: dict[str, type[Spec]] = {
+    "pre-trainings": Pretraining,
+    "fine-tunings": Trial,
+    "evaluations": Evaluation,
+    "measurements": Measurement,
+}
 
 _NONE = "—"
 
@@ -65,10 +72,10 @@ def added(study: Study, records: Mapping[str, Record]) -> str:
 
 
 def _variants(study: Study, specs: Iterable[Spec]) -> list[str]:
-    """Return the names of the variants that trials among the specs belong to, where the study has several."""
+    """Return the names of the variants that trials, or evaluations, among the specs belong to, if there are several."""
     if len(study.variants) == 1:
         return []
-    prunings = {spec.pruning for spec in specs if isinstance(spec, Trial)}
+    prunings = {spec.pruning for spec in specs if isinstance(spec, (Trial, Evaluation))}
     return [variant for variant, entries in study.variants.items() if prunings & set(entries)]
 
 

@@ -71,12 +71,12 @@ def prepare(evaluation: Evaluation, bench: Workbench | None = None) -> None:
     Raises:
         InputError: something is unknown, cannot be had, or does not fit.
     """
+    from ..likelihood import tasks
     from ..likelihood.encoding import prefix_token
     from ..models import loading
-    from ..tasks import likelihood
 
     bench = bench or workbench.current()
-    likelihood.get(evaluation.task)
+    tasks.get(evaluation.task)
     loading.check_writes(evaluation.model)
     prefix_token(loading.tokenizer_of(evaluation.model), evaluation.prompting.prefix)
     bench.questions(evaluation.task, evaluation.prompting)
@@ -111,8 +111,9 @@ def execute(evaluation: Evaluation, bench: Workbench | None = None) -> Record:
         "data_from": questions.origin,
     }
     try:
-        record = _outcome(evaluation, bench)
-        common["precision"] = device.reading_precision(bench.scorer(evaluation).model)
+        scorer = _scorer(evaluation, bench)
+        common["precision"] = device.reading_precision(scorer.model)
+        record = _outcome(evaluation, scorer, bench)
     except InputError:
         raise
     except Exception as error:  # a failure is a result: recorded with its reason, and the study goes on
@@ -123,22 +124,20 @@ def execute(evaluation: Evaluation, bench: Workbench | None = None) -> Record:
     return replace(record, provenance={**common, **memory, **finished(started)})
 
 
-def _outcome(evaluation: Evaluation, bench: Workbench) -> Record:
+def _scorer(evaluation: Evaluation, bench: Workbench) -> Scorer:
+    """Return the scorer of an evaluation's pruned model."""
+    from ..likelihood.scorer import Scorer
+
+    return bench.scorer(evaluation, lambda: Scorer(pruned_model(evaluation, bench)))
+
+
+def _outcome(evaluation: Evaluation, scorer: Scorer, bench: Workbench) -> Record:
     """Return an evaluation's record, without its provenance."""
-    from ..models import loading
     from ..pruning.masks import zeros_and_size
     from ..pruning.prunable import prunable_weights
-    from ..tasks import likelihood
 
-    scorer = bench.scorer(evaluation)
     zeros, size = zeros_and_size(prunable_weights(scorer.model))
-    answered = answer(
-        scorer,
-        loading.tokenizer_of(evaluation.model),
-        likelihood.get(evaluation.task),
-        bench.questions(evaluation.task, evaluation.prompting).items,
-        evaluation.prompting,
-    )
+    answered = answers_to(evaluation, bench)
     return Record(
         spec=evaluation,
         status=Status.OK,
@@ -146,6 +145,29 @@ def _outcome(evaluation: Evaluation, bench: Workbench) -> Record:
         predictions=answered.predictions,
         labels=answered.labels,
         values=answered.values,
+    )
+
+
+def answers_to(evaluation: Evaluation, bench: Workbench | None = None) -> Answered:
+    """Return what an evaluation's pruned model makes of its questions.
+
+    Args:
+        evaluation: the evaluation.
+        bench: what is loaded already and where to keep what is loaded now; None for the process's own.
+
+    Raises:
+        InputError: the model or the data cannot be had, pruned or read.
+    """
+    from ..likelihood import tasks
+    from ..models import loading
+
+    bench = bench or workbench.current()
+    return answer(
+        _scorer(evaluation, bench),
+        loading.tokenizer_of(evaluation.model),
+        tasks.get(evaluation.task),
+        bench.questions(evaluation.task, evaluation.prompting).items,
+        evaluation.prompting,
     )
 
 
@@ -231,8 +253,6 @@ def pruned_model(evaluation: Evaluation, bench: Workbench) -> nn.Module:
     Raises:
         InputError: the model cannot be had, or pruned so.
     """
-    import torch
-
     from ..models import loading
     from ..pruning import registry
     from ..pruning.method import Request
@@ -255,8 +275,7 @@ def pruned_model(evaluation: Evaluation, bench: Workbench) -> nn.Module:
         seed=evaluation.seed,
         calibration=bench.windows(pruning, evaluation.model, evaluation.seed) if calibrated else None,
     )
-    with torch.no_grad():
-        registry.prune(model, pruning.method, request).apply(model)
+    registry.prune_in_place(model, pruning.method, request)
     return model
 
 

@@ -9,9 +9,12 @@ from contextlib import contextmanager
 
 from .. import tasks
 from ..files import cache_folder
+from ..likelihood import tasks as likelihood_tasks
 from ..models import loading
 from ..records.cost import expected_seconds
 from ..records.store import Record, Status, Store
+from ..specs.evaluation import Evaluation
+from ..specs.evaluation_study import EvaluationStudy
 from ..specs.spec import Spec
 from ..specs.study import Scale, Study
 from ..specs.trial import Pruning
@@ -24,13 +27,14 @@ _BEAT, _GUESS = 0.5, 60.0
 
 
 def checked_study(study: Study) -> Study:
-    """Return the study, once it is clear that its tasks exist and that its models may.
+    """Return the study, once it is clear that its tasks exist, of the kind that it asks for, and that its models may.
 
     Raises:
         InputError: a task is unknown, or a model is neither known here nor an id of the hub nor a folder.
     """
+    get = likelihood_tasks.get if isinstance(study, EvaluationStudy) else tasks.get
     for task in study.tasks:
-        tasks.get(task)
+        get(task)
     for model in study.models:
         loading.check_name(model)
     return study
@@ -39,7 +43,7 @@ def checked_study(study: Study) -> Study:
 def unrecorded(
     study: Study, records: Mapping[str, Record], prunings: Sequence[Pruning], on: Iterable[str]
 ) -> list[Spec]:
-    """Return the trials that a point of a figure needs and that have no record.
+    """Return the trials, or evaluations, that a point of a figure needs and that have no record.
 
     They are, for each model and each of its tasks where no seed has records of all prunings: one seed of them, and the
     dense model of that seed. At tiny scale, where nothing is committed, all of the study that is missing as well.
@@ -61,7 +65,8 @@ def unrecorded(
             ]
             # a model with seeds of its own has none left where others are asked for
             if by_seed and not any(all(trial.id in records for trial in of_seed) for of_seed in by_seed):
-                trials += [by_seed[0][0].at(0.0), *by_seed[0]]
+                first = study.seeds_of(model, task)[0]
+                trials += [study.trial(model, task, Pruning(), first), *by_seed[0]]
     trials += study.specs() if study.scale == Scale.TINY else []
     return missing(trials, records)
 
@@ -75,7 +80,7 @@ def run(
     """Run specs, or read their records if they were run before, and return the records by id.
 
     Args:
-        specs: trials, measurements and pre-trainings.
+        specs: trials, evaluations, measurements and pre-trainings.
         scale: ``tiny``, ``lab`` or ``paper``: records of each are kept by themselves.
         say: takes a line, of what is run and of what went wrong.
         progress: called after each spec that is run.
@@ -173,7 +178,12 @@ def _run_missing(
         return {}
     new = missing(specs, store.records_of(*specs), retry=True)
     if new:
-        say(f"Running {len(new)} trials that have no record: {new[0]}" + (", …" if len(new) > 1 else ""))
+        say(f"Running {len(new)} {_kind(new)} that have no record: {new[0]}" + (", …" if len(new) > 1 else ""))
         scheduler.run(new, store, retry=True, progress=progress)
     records = store.records_of(*specs)
     return {spec.id: records[spec.id] for spec in specs if spec.id in records}
+
+
+def _kind(specs: Iterable[Spec]) -> str:
+    """Return what specs are called together."""
+    return "evaluations" if all(isinstance(spec, Evaluation) for spec in specs) else "trials"

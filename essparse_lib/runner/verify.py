@@ -6,6 +6,9 @@ noise. A unit is the standard deviation from one training to the next, at the tr
 same device, at the same precision and with the same packages, all predictions should be identical: those that differ
 are counted.
 
+An evaluation trains nothing, so that its noise is the least; besides, the mean log-probability of its right answers may
+differ by ``NATS`` at most.
+
 A measurement's record holds if no number in it differs by more than ``TOLERANCE`` of itself, or 1 for whole numbers.
 """
 
@@ -20,11 +23,12 @@ from typing import Any
 
 from .. import figures
 from ..analysis.curves import curves
-from ..analysis.scoring import metric_of
+from ..analysis.scoring import LOG_PROBABILITY, metric_of
 from ..errors import InputError
 from ..records.metrics import MEANS
 from ..records.pretrained import PRETRAINED, SCALE_OF, folder_of, store_of
 from ..records.store import Record, Status, Store, results
+from ..specs.evaluation import Evaluation
 from ..specs.measurement import Measurement
 from ..specs.study import Study
 from ..specs.trial import Trial
@@ -40,6 +44,9 @@ LEAST_NOISE = 0.2
 
 #: The fraction of itself by which a measured number may differ: it is kept to four digits or more.
 TOLERANCE = 1e-3
+
+#: How far a mean log-probability may lie from the recorded one, in nats.
+NATS = 0.05
 
 #: What must be the same for two runs to be identical.
 _ENVIRONMENT = ("device", "precision", "threads", "processes", "versions")
@@ -67,8 +74,21 @@ class Repetition:
             return False
         if isinstance(recorded.spec, Measurement):
             return all(_alike(one, other) for one, other in self._values)
+        if isinstance(recorded.spec, Evaluation) and not self._is_as_probable:
+            return False
         difference = self.difference
         return difference is None or abs(difference) <= UNITS * (self.noise or LEAST_NOISE)
+
+    @property
+    def _log_probabilities(self) -> str:
+        one, other = (each.metrics.get(LOG_PROBABILITY, math.nan) for each in (self.recorded, self.repeated))
+        return f"mean log-probability {one:.3f} recorded, {other:.3f} now"
+
+    @property
+    def _is_as_probable(self) -> bool:
+        """Whether the mean log-probabilities are alike, or neither run has one."""
+        one, other = (each.metrics.get(LOG_PROBABILITY, math.nan) for each in (self.recorded, self.repeated))
+        return self.recorded.status != Status.OK or abs(one - other) <= NATS
 
     @property
     def difference(self) -> float | None:
@@ -89,10 +109,9 @@ class Repetition:
         elif isinstance(recorded.spec, Measurement):
             pairs = self._values
             parts = [f"{sum(one != other for one, other in pairs):,} of {len(pairs):,} values differ"]
-        elif self.difference is None:
-            parts = [f"{repeated.status} again"]
         else:
-            parts = [self._scores, self._predictions]
+            parts = [f"{repeated.status} again"] if self.difference is None else [self._scores, self._predictions]
+            parts += [self._log_probabilities] if isinstance(recorded.spec, Evaluation) else []
         parts += [f"made with other {name}" for name in ("weights", "data") if self._differs(name)]
         return f"{recorded.spec}: {'; '.join(parts)}: {ending}"
 
@@ -105,6 +124,8 @@ class Repetition:
         name, difference = self._metric, self.difference
         assert name is not None and difference is not None
         units = "no noise is known, as the curve has one seed"
+        if isinstance(self.recorded.spec, Evaluation):
+            units = "nothing is trained"
         if self.noise is not None:
             units = f"{abs(difference) / self.noise:.1f} units of training noise ({self.noise:.2f} points)"
         scores = f"{name} {self.recorded.metrics[name]:.2f} recorded, {self.repeated.metrics[name]:.2f} now"

@@ -154,19 +154,17 @@ class Workbench:
         """
         return self._ask(task, prompting)
 
-    def scorer(self, evaluation: Evaluation) -> Scorer:
+    def scorer(self, evaluation: Evaluation, make: Callable[[], Scorer]) -> Scorer:
         """Return the scorer of an evaluation's pruned model, for all tasks that this model is asked.
 
-        Raises:
-            InputError: the model cannot be had, or pruned so.
+        Args:
+            evaluation: the evaluation.
+            make: makes the scorer, where it is not of the model that was asked last.
         """
-        from ..likelihood.scorer import Scorer
-        from .evaluation import pruned_model
-
         key = (evaluation.model, evaluation.pruning, evaluation.seed)
         if self._scorer is None or self._scorer[0] != key:
             self._scorer = None  # two models at once may be more than there is memory for
-            self._scorer = (key, Scorer(pruned_model(evaluation, self)))
+            self._scorer = (key, make())
         return self._scorer[1]
 
     def _check_examples(self, task: str, model: str, max_length: int, held_out: int | None) -> None:
@@ -204,9 +202,9 @@ def _load(task: str, held_out: int | None) -> TaskData:
 
 def _questions(task: str, prompting: Prompting) -> LikelihoodQuestions:
     """Return the questions of a likelihood task, read and checked anew."""
-    from ..tasks import likelihood
+    from ..likelihood import tasks
 
-    return likelihood.get(task).questions(prompting.questions, prompting.shots)
+    return tasks.get(task).questions(prompting.questions, prompting.shots)
 
 
 def _draw_windows(method: str, corpus: str, windows: int, length: int, model: str, seed: int) -> torch.Tensor:

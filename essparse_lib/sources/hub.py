@@ -110,13 +110,14 @@ def _snapshot(repository: Repository, patterns: Sequence[str]) -> Path:
     return Path(local)
 
 
-def parquet_files(repository: Repository, config: str, split: str) -> tuple[list[Path], str]:
+def parquet_files(repository: Repository, config: str, split: str, elsewhere: str = "") -> tuple[list[Path], str]:
     """Return the files of one split of a data set that the hub holds as parquet; they are fetched if needed.
 
     Args:
         repository: the data set's repository.
         config: name of a configuration: a folder of the repository.
         split: name of a split, such as ``train``.
+        elsewhere: pattern of the split's files where no folder of the configuration has them.
 
     Returns:
         The paths of the files, in order, and where they come from, in words.
@@ -124,8 +125,10 @@ def parquet_files(repository: Repository, config: str, split: str) -> tuple[list
     Raises:
         InputError: the data set, the configuration or the split cannot be had.
     """
-    local, origin = repository_folder(repository, ("README.md", f"{config}/{split}-*.parquet"))
-    files = sorted(local.glob(f"{config}/{split}-*.parquet"))
-    if not files:
-        raise InputError(f"{local} holds no {config}/{split}-*.parquet: complete the folder or remove it")
-    return files, origin
+    usual = f"{config}/{split}-*.parquet"
+    patterns = [usual, elsewhere] if elsewhere else [usual]
+    local, origin = repository_folder(repository, ("README.md", *patterns))
+    for pattern in patterns:
+        if files := sorted(local.glob(pattern)):
+            return files, origin
+    raise InputError(f"{local} holds no {' and no '.join(patterns)}: complete the folder or remove it")

@@ -25,16 +25,26 @@ class Content(StrEnum):
 
     ``TEXT``: a text. ``LABEL``: a whole number. ``IMAGE``: the bytes of an image's file, which the hub keeps with a
     name; a null stands for a missing file. ``ANSWERS``: texts (``text``) and whole numbers (``answer_start``).
+    ``LIST``: texts in a list. ``CHOICES``: texts (``text``) and as many names of theirs (``label``).
     """
 
     TEXT = "texts"
     LABEL = "whole numbers"
     IMAGE = "images as bytes"
     ANSWERS = "lists of text and answer_start"
+    LIST = "lists of texts"
+    CHOICES = "lists of text and label"
+
+
+#: The fields of the contents that are lists side by side, and what the lists hold.
+_SIDE_BY_SIDE: dict[Content, dict[str, Content]] = {
+    Content.ANSWERS: {"text": Content.TEXT, "answer_start": Content.LABEL},
+    Content.CHOICES: {"text": Content.TEXT, "label": Content.TEXT},
+}
 
 
 def read_columns(
-    repository: Repository, config: str, split: str, columns: Mapping[str, Content]
+    repository: Repository, config: str, split: str, columns: Mapping[str, Content], elsewhere: str = ""
 ) -> tuple[dict[str, list], str]:
     """Return columns of one split of a data set that the hub holds as parquet.
 
@@ -43,6 +53,7 @@ def read_columns(
         config: name of a configuration: a folder of the repository.
         split: name of a split, such as ``train``.
         columns: what the columns must hold, by name; other columns are not read.
+        elsewhere: pattern of the split's files where no folder of the configuration has them.
 
     Returns:
         The values by column, images as the bytes of their files; and where the data come from, in words.
@@ -51,7 +62,7 @@ def read_columns(
         InputError: the data set, the configuration or the split cannot be had or read; or it has no rows, more than
             ``MOST_ROWS``, more bytes than ``MOST_BYTES``, or columns with another content.
     """
-    files, origin = parquet_files(repository, config, split)
+    files, origin = parquet_files(repository, config, split, elsewhere)
     rows, size = sum(count_rows(path) for path in files), 0
     if not 0 < rows <= MOST_ROWS:
         fault = f"has {rows:,} rows, more than {MOST_ROWS:,}, the most that are read" if rows else "has no rows"
@@ -165,10 +176,16 @@ def _fits(kind: Any, content: Content) -> bool:
     if content is Content.IMAGE:
         kind = _field(kind, "bytes") or kind
         return types.is_binary(kind) or types.is_large_binary(kind)
-    lists = (_field(kind, "text"), _field(kind, "answer_start"))
-    if not all(each is not None and (types.is_list(each) or types.is_large_list(each)) for each in lists):
-        return False
-    return _fits(lists[0].value_type, Content.TEXT) and _fits(lists[1].value_type, Content.LABEL)
+    if content is Content.LIST:
+        return _is_list_of(kind, Content.TEXT)
+    return all(_is_list_of(_field(kind, name), held) for name, held in _SIDE_BY_SIDE[content].items())
+
+
+def _is_list_of(kind: Any, content: Content) -> bool:
+    """Return whether a type of Arrow's is that of lists whose elements have a content; None is no type."""
+    from pyarrow import types
+
+    return kind is not None and (types.is_list(kind) or types.is_large_list(kind)) and _fits(kind.value_type, content)
 
 
 def _field(kind: Any, name: str) -> Any:
@@ -207,8 +224,10 @@ def _parts(array: Any, content: Content) -> list[Any]:
     """Return an array, and the arrays within it that hold its values."""
     from pyarrow import types
 
-    if content is Content.ANSWERS:
-        lists = [array.field(name) for name in ("text", "answer_start")]
+    if content is Content.LIST:
+        return [array, array.flatten()]
+    if content in _SIDE_BY_SIDE:
+        lists = [array.field(name) for name in _SIDE_BY_SIDE[content]]
         return [array, *lists, *(each.flatten() for each in lists)]
     return [array, array.field("bytes")] if types.is_struct(array.type) else [array]
 

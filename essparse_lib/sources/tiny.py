@@ -1,8 +1,8 @@
 """Make small random models and small made-up data in the hub's formats, so that every path runs without a network.
 
 They are saved once into the cache as the hub would hold them: models by ``save_pretrained``, data as parquet in the
-layout of GLUE, SQuAD, Wikipedia and CIFAR. So they are loaded by the same code as ``bert-base-uncased`` and MNLI, or a
-ViT and CIFAR.
+layout of GLUE, SQuAD, Wikipedia and CIFAR, and of each likelihood task. So they are loaded by the same code as
+``bert-base-uncased`` and MNLI, or a ViT and CIFAR.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..errors import unknown
 from ..files import cache_folder
-from . import tiny_data, tiny_models
+from . import tiny_data, tiny_likelihood, tiny_models
 from .sealed import sealed
 
 OWNER = "essparse"
@@ -29,9 +29,20 @@ _MAKERS: dict[str, Callable[[Path], None]] = {
     QUESTIONS: tiny_data.write_questions,
     CORPUS: tiny_data.write_corpus,
     IMAGES: tiny_data.write_images,
+    f"{OWNER}/tiny-blimp": tiny_likelihood.write_blimp,
+    f"{OWNER}/tiny-arc": tiny_likelihood.write_arc,
+    f"{OWNER}/tiny-openbookqa": tiny_likelihood.write_openbookqa,
+    f"{OWNER}/tiny-mmlu": tiny_likelihood.write_mmlu,
+    f"{OWNER}/tiny-piqa": tiny_likelihood.write_piqa,
+    f"{OWNER}/tiny-hellaswag": tiny_likelihood.write_hellaswag,
+    f"{OWNER}/tiny-copa": tiny_likelihood.write_copa,
+    f"{OWNER}/tiny-sciq": tiny_likelihood.write_sciq,
+    f"{OWNER}/tiny-lambada": tiny_likelihood.write_lambada,
     f"{OWNER}/tiny-bert": tiny_models.write_bert,
     f"{OWNER}/tiny-mpnet": tiny_models.write_mpnet,
     f"{OWNER}/tiny-opt": tiny_models.write_opt,
+    f"{OWNER}/tiny-opt-lm": tiny_models.write_opt_lm,
+    f"{OWNER}/tiny-llama": tiny_models.write_llama,
     f"{OWNER}/tiny-vit": tiny_models.write_vit,
     f"{OWNER}/tiny-dino": tiny_models.write_dino,
 }

@@ -1,29 +1,34 @@
-"""Make small random models in the hub's formats: a BERT, an MPNet, an OPT and two vision transformers."""
+"""Make small random models in the hub's formats: a BERT, an MPNet, OPTs, a Llama and two vision transformers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from .tiny_data import SIDE, WORDS
+from .tiny_likelihood import PROMPT_WORDS
 
 
-def make_tokenizer(pair_template: str, **options: Any) -> Any:
+def make_tokenizer(
+    pair_template: str, single_template: str = "<s> $A </s>", words: Sequence[str] = WORDS, **options: Any
+) -> Any:
     """Return a tokenizer of whole words.
 
     Args:
         pair_template: how a pair of texts is put together, in the syntax of ``tokenizers``.
+        single_template: how one text is.
+        words: the words that it knows.
         options: further arguments to ``PreTrainedTokenizerFast``.
     """
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    numbers = {word: i for i, word in enumerate(WORDS)}
+    numbers = {word: i for i, word in enumerate(words)}
     tokenizer = Tokenizer(models.WordLevel(numbers, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A </s>",
+        single=single_template,
         pair=pair_template,
         special_tokens=[(t, numbers[t]) for t in ("<s>", "</s>")],
     )
@@ -79,6 +84,45 @@ def write_opt(target: Path) -> None:
     config = OPTConfig(**_SHAPE, ffn_dim=64, max_position_embeddings=64, word_embed_proj_dim=32)
     tokenizer = make_tokenizer("<s> $A </s> $B </s>", model_input_names=["input_ids", "attention_mask"])
     _save(target, _seeded(lambda: OPTModel(config)), tokenizer)
+
+
+#: What the language models of likelihood tasks share: they read prompts too, which are longer.
+_PROMPT_VOCABULARY = list(dict.fromkeys((*WORDS, *PROMPT_WORDS)))
+_LANGUAGE_SHAPE: dict[str, Any] = {
+    **_SHAPE,
+    "vocab_size": len(_PROMPT_VOCABULARY),
+    "max_position_embeddings": 256,
+    "bos_token_id": WORDS.index("<s>"),
+    "eos_token_id": WORDS.index("</s>"),
+}
+
+
+def _prompt_tokenizer() -> Any:
+    """Return the tokenizer of the language models of likelihood tasks, which puts a token before a text as Llama's."""
+    return make_tokenizer(
+        "<s> $A $B",
+        "<s> $A",
+        words=_PROMPT_VOCABULARY,
+        model_input_names=["input_ids", "attention_mask"],
+        bos_token="<s>",
+        eos_token="</s>",
+    )
+
+
+def write_opt_lm(target: Path) -> None:
+    """Write an OPT with its head, which is tied to the embeddings, and its tokenizer."""
+    from transformers import OPTConfig, OPTForCausalLM
+
+    config = OPTConfig(**_LANGUAGE_SHAPE, ffn_dim=64, word_embed_proj_dim=32, tie_word_embeddings=True)
+    _save(target, _seeded(lambda: OPTForCausalLM(config)), _prompt_tokenizer())
+
+
+def write_llama(target: Path) -> None:
+    """Write a Llama with a head of its own, with fewer key heads than query heads, and its tokenizer."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(**_LANGUAGE_SHAPE, intermediate_size=64, num_key_value_heads=2, tie_word_embeddings=False)
+    _save(target, _seeded(lambda: LlamaForCausalLM(config)), _prompt_tokenizer())
 
 
 _VISION_SHAPE = dict(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ..errors import unknown
 from .evaluation import Evaluation, Prompting
+from .measurement import Measurement, MeasurementKind
 from .study import Study
 from .trial import Pruning, Training
 
@@ -36,3 +37,7 @@ class EvaluationStudy(Study):
         if prompting is None:
             raise unknown(f"task at {self.scale} scale", task, self.prompting)
         return Evaluation(model=model, task=task, pruning=pruning, prompting=prompting, seed=seed)
+
+    def _measurements_of(self, model: str, kind: MeasurementKind, sparsity: float) -> list[Measurement]:
+        """Return the measurements of a model, but for those on the way of its pre-training, which no page shows."""
+        return [each for each in super()._measurements_of(model, kind, sparsity) if each.step is None]

@@ -43,7 +43,8 @@ class NamedLikelihoodTask:
         kind: what its questions offer.
         domain: what it asks for.
         normalised: whether it is judged by the accuracy whose log-probabilities are divided by the choices' lengths.
-        counts: the number of questions in the source, or None where it is not fixed.
+        counts: the number of questions in the hub's source, or None where it is not fixed; of HellaSwag a smaller copy
+            is read, too, and said in a record.
         topics: the number of topics, each of which is asked as many questions: BLiMP's paradigms, MMLU's subjects.
         groups: names of the groups of topics, in the order of their numbers; empty where there is one group.
         tokens: the mean number of tokens of a question without shots, or None where it is not known: its context once,
@@ -61,12 +62,12 @@ class NamedLikelihoodTask:
 
 
 #: The fields of BLiMP's paradigms (Warstadt et al. 2020, Table 2).
-_FIELDS = ("morphology", "syntax", "semantics", "syntax and semantics")
+PARADIGM_FIELDS = ("morphology", "syntax", "semantics", "syntax and semantics")
 #: The groups of MMLU's subjects (Hendrycks et al. 2021).
-_SUBJECTS = ("STEM", "humanities", "social sciences", "other")
+MMLU_GROUPS = ("STEM", "humanities", "social sciences", "other")
 
-#: Tokens are those of SmolLM2's vocabulary. Normalised accuracy is the one that is usually reported of ARC-Challenge,
-#: HellaSwag, OpenBookQA and PIQA.
+#: Tokens are those of SmolLM2's vocabulary, counted over the questions, or over 3,000 of them. Normalised
+#: accuracy is the one that is usually reported of ARC-Challenge, HellaSwag, OpenBookQA and PIQA.
 LIKELIHOOD_TASKS: dict[str, NamedLikelihoodTask] = {
     row.name: row
     for row in (
@@ -76,25 +77,34 @@ LIKELIHOOD_TASKS: dict[str, NamedLikelihoodTask] = {
             domain=Domain.LANGUAGE,
             counts=67_000,
             topics=67,
-            groups=_FIELDS,
+            groups=PARADIGM_FIELDS,
+            tokens=19,
         ),
-        NamedLikelihoodTask(name="arc-easy", domain=Domain.KNOWLEDGE, counts=2376),
-        NamedLikelihoodTask(name="arc-challenge", domain=Domain.KNOWLEDGE, normalised=True, counts=1172),
-        NamedLikelihoodTask(name="openbookqa", domain=Domain.KNOWLEDGE, normalised=True, counts=500),
-        NamedLikelihoodTask(name="mmlu", domain=Domain.KNOWLEDGE, counts=14_042, topics=57, groups=_SUBJECTS),
-        NamedLikelihoodTask(name="piqa", domain=Domain.COMMON_SENSE, normalised=True, counts=1838),
-        NamedLikelihoodTask(name="hellaswag", domain=Domain.COMMON_SENSE, normalised=True, counts=10_042),
-        NamedLikelihoodTask(name="copa", domain=Domain.COMMON_SENSE, counts=100),
-        NamedLikelihoodTask(name="sciq", domain=Domain.READING, counts=1000),
-        NamedLikelihoodTask(name="lambada", kind=LikelihoodKind.LAST_WORD, domain=Domain.READING, counts=5153),
-        NamedLikelihoodTask(name="english-text", kind=LikelihoodKind.TEXT, domain=Domain.TEXT),
+        NamedLikelihoodTask(name="arc-easy", domain=Domain.KNOWLEDGE, counts=2376, tokens=45),
+        NamedLikelihoodTask(name="arc-challenge", domain=Domain.KNOWLEDGE, normalised=True, counts=1172, tokens=55),
+        NamedLikelihoodTask(name="openbookqa", domain=Domain.KNOWLEDGE, normalised=True, counts=500, tokens=25),
+        NamedLikelihoodTask(
+            name="mmlu", domain=Domain.KNOWLEDGE, counts=14_042, topics=57, groups=MMLU_GROUPS, tokens=131
+        ),
+        NamedLikelihoodTask(name="piqa", domain=Domain.COMMON_SENSE, normalised=True, counts=1838, tokens=59),
+        NamedLikelihoodTask(name="hellaswag", domain=Domain.COMMON_SENSE, normalised=True, counts=10_042, tokens=170),
+        NamedLikelihoodTask(name="copa", domain=Domain.COMMON_SENSE, counts=100, tokens=23),
+        NamedLikelihoodTask(name="sciq", domain=Domain.READING, counts=1000, tokens=112),
+        NamedLikelihoodTask(
+            name="lambada", kind=LikelihoodKind.LAST_WORD, domain=Domain.READING, counts=5153, tokens=82
+        ),
+        NamedLikelihoodTask(name="english-text", kind=LikelihoodKind.TEXT, domain=Domain.TEXT, counts=3113, tokens=353),
         # made by this package, for tests: one for each layout
         NamedLikelihoodTask(
-            name="tiny-blimp", kind=LikelihoodKind.MINIMAL_PAIR, domain=Domain.LANGUAGE, topics=4, groups=_FIELDS
+            name="tiny-blimp",
+            kind=LikelihoodKind.MINIMAL_PAIR,
+            domain=Domain.LANGUAGE,
+            topics=5,
+            groups=PARADIGM_FIELDS,
         ),
         NamedLikelihoodTask(name="tiny-arc", domain=Domain.KNOWLEDGE),
         NamedLikelihoodTask(name="tiny-openbookqa", domain=Domain.KNOWLEDGE, normalised=True),
-        NamedLikelihoodTask(name="tiny-mmlu", domain=Domain.KNOWLEDGE, topics=4, groups=_SUBJECTS),
+        NamedLikelihoodTask(name="tiny-mmlu", domain=Domain.KNOWLEDGE, topics=4, groups=MMLU_GROUPS),
         NamedLikelihoodTask(name="tiny-piqa", domain=Domain.COMMON_SENSE, normalised=True),
         NamedLikelihoodTask(name="tiny-hellaswag", domain=Domain.COMMON_SENSE, normalised=True),
         NamedLikelihoodTask(name="tiny-copa", domain=Domain.COMMON_SENSE),

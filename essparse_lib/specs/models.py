@@ -20,19 +20,29 @@ class Shape:
     Attributes:
         layers: the number of blocks.
         hidden: the width of the hidden states, which pass from block to block.
+        inner: the width inside the feed-forward layer; None if it is four times the hidden width.
+        gated: whether the feed-forward layer has a third matrix, whose outputs multiply those of the first, as Llama's.
+        keys: the width of the keys and of the values; None for the hidden width.
     """
 
     layers: int
     hidden: int
+    inner: int | None = None
+    gated: bool = False
+    keys: int | None = None
 
     @property
     def parameters(self) -> int:
-        """The number of weights in the blocks' matrices, where the feed-forward layer is four times as wide.
+        """The number of weights in the blocks' matrices.
 
         >>> Shape(layers=12, hidden=768).parameters
         84934656
+        >>> Shape(layers=32, hidden=4096, inner=11_008, gated=True).parameters
+        6476005376
         """
-        return 12 * self.layers * self.hidden**2
+        inner = 4 * self.hidden if self.inner is None else self.inner
+        keys = self.hidden if self.keys is None else self.keys
+        return self.layers * self.hidden * (2 * self.hidden + 2 * keys + (3 if self.gated else 2) * inner)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +52,7 @@ class NamedModel:
     Attributes:
         name: as in trials, in records and on the command line.
         reads: texts or images.
-        shape: its blocks, or None where they are not known, or the feed-forward layers not four times as wide.
+        shape: its blocks, or None where they are not known.
         repository: its id on the hub, ``owner/name``; empty where the hub does not have these weights.
         revision: the commit on the hub.
     """
@@ -55,7 +65,9 @@ class NamedModel:
 
 
 #: Shapes from Devlin et al. 2019, arXiv 1810.04805, §3; Zhang et al. 2022, arXiv 2205.01068, Table 1; Dosovitskiy et
-#: al. 2021, arXiv 2010.11929, Table 1; Caron et al. 2021, arXiv 2104.14294, Table 1.
+#: al. 2021, arXiv 2010.11929, Table 1; Caron et al. 2021, arXiv 2104.14294, Table 1; Touvron et al. 2023, arXiv
+#: 2302.13971, Table 2 (LLaMA, which Vicuna was trained from; the inner width is its configuration's); and SmolLM2's
+#: configuration.
 MODELS: dict[str, NamedModel] = {
     row.name: row
     for row in (
@@ -71,7 +83,14 @@ MODELS: dict[str, NamedModel] = {
             repository="sentence-transformers/all-mpnet-base-v2",
             revision="e8c3b32edf5434bc2275fc9bab85f82640a19130",
         ),
-        NamedModel(name="smollm2-135m"),  # the hub has the model, but not in these 4-bit weights
+        # the hub has the model, but not in these 4-bit weights
+        NamedModel(name="smollm2-135m", shape=Shape(30, 576, inner=1536, gated=True, keys=192)),
+        NamedModel(
+            name="vicuna-7b-v1.3",
+            shape=Shape(32, 4096, inner=11_008, gated=True),
+            repository="lmsys/vicuna-7b-v1.3",
+            revision="236eeeab96f0dc2e463f2bebb7bb49809279c6d6",
+        ),
         NamedModel(
             name="bert-base-uncased",
             shape=Shape(12, 768),
@@ -124,7 +143,7 @@ MODELS: dict[str, NamedModel] = {
             revision="f205d5d8e640a89a2b8ef0369670dfc37cc07fc2",
         ),
         # made by this package, for tests; what makes them knows their place and revision
-        *(NamedModel(name=name) for name in ("tiny-bert", "tiny-mpnet", "tiny-opt")),
+        *(NamedModel(name=name) for name in ("tiny-bert", "tiny-mpnet", "tiny-opt", "tiny-opt-lm", "tiny-llama")),
         *(NamedModel(name=name, reads=Reads.IMAGES) for name in ("tiny-vit", "tiny-dino")),
     )
 }

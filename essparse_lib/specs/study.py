@@ -231,7 +231,7 @@ class Study(Checked):
             seeds=chosen_seeds,
             task_seeds=self.task_seeds if seeds is None else {},
             overrides=overrides,
-            controls=tuple(replace(control, seeds=chosen_seeds) for control in controls),
+            controls=controls if seeds is None else tuple(replace(each, seeds=chosen_seeds) for each in controls),
         )
         if empty := [name for name in ("models", "tasks", "seeds") if not getattr(narrowed, name)]:
             raise InputError(f"no {empty[0]} are named: give at least one")

@@ -6,7 +6,7 @@ Which questions are drawn depends on their own text alone: not on a seed, on the
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..errors import InputError, check_whole
@@ -42,13 +42,17 @@ class LikelihoodQuestion:
         return self.context + self.choices[self.answer]
 
     def fault(self) -> str:
-        """Return what makes the question unfit, in words; empty if nothing does."""
+        """Return what makes the question unfit, in words; empty if nothing does.
+
+        >>> LikelihoodQuestion(context="1 + 1 =", choices=(" 2", " 3"), answer=2).fault()
+        'the answer 2, which must lie in 0 to 1'
+        """
         if not self.choices:
             return "no choices"
         if not all(choice.strip() for choice in self.choices):
             return "an empty choice"
         if not 0 <= self.answer < len(self.choices):
-            return f"answer {self.answer}, which must lie in 0 to {len(self.choices) - 1}"
+            return f"the answer {self.answer}, which must lie in 0 to {len(self.choices) - 1}"
         return ""
 
 
@@ -152,14 +156,54 @@ class LikelihoodTask:
         """
         if limit is not None:
             check_whole("questions", limit)
-        self._check_shots(shots)
-        questions = self._checked(self.load())
-        prefixes = self._prefixes(shots)
-        drawn = questions.drawn(limit)
-        items = [
-            replace(question, context=prefixes[question.topic] + question.context)
-            if question.topic in prefixes
-            else question
-            for question in drawn.items
-        ]
+        examples = self._examples(check_whole("shots", shots, 0))
+        drawn = self._checked(self.load()).drawn(limit)
+        items = [self._introduced(question, examples, shots) for question in drawn.items]
         return LikelihoodQuestions(items, drawn.origin)
+
+    def _checked(self, questions: LikelihoodQuestions) -> LikelihoodQuestions:
+        """Return the questions of the source after checks of their number, topics and content."""
+        if not questions.items:
+            raise InputError(f"task {self.name!r} from {questions.origin} has no questions: fetch it anew")
+        counts, count = self.row.counts, len(questions)
+        if counts is not None and count not in (counts, self.partial):
+            raise InputError(
+                f"task {self.name!r} from {questions.origin} has {count:,} questions, but must have {counts:,}: "
+                "the source is not the pinned one"
+            )
+        topics = len({question.topic for question in questions.items})
+        if topics != self.row.topics:
+            raise InputError(
+                f"task {self.name!r} from {questions.origin} has {topics} topics, but must have {self.row.topics}: "
+                "the source is not the pinned one"
+            )
+        if counts is None or count == counts:
+            return questions
+        return replace(questions, origin=f"{questions.origin}, {count:,} of {counts:,} questions")
+
+    def _examples(self, shots: int) -> dict[str, list[str]]:
+        """Return the first examples of each topic, solved; none where no shots are asked for."""
+        if not shots:
+            return {}
+        if self.load_examples is None or shots > self.most_shots:
+            most = f"at most {self.most_shots} examples" if self.load_examples else "no examples"
+            raise InputError(f"shots {shots} is not allowed: task {self.name!r} has {most} to show")
+        solved: dict[str, list[str]] = defaultdict(list)
+        for example in self.load_examples().items:
+            if len(solved[example.topic]) < shots:
+                solved[example.topic].append(example.solved)
+        return solved
+
+    def _introduced(
+        self, question: LikelihoodQuestion, examples: Mapping[str, Sequence[str]], shots: int
+    ) -> LikelihoodQuestion:
+        """Return a question with its topic's introduction and examples before it."""
+        shown_examples = examples.get(question.topic, ())
+        if len(shown_examples) < shots:
+            topic = f" of topic {question.topic!r}" if question.topic else ""
+            raise InputError(
+                f"task {self.name!r} has {len(shown_examples)} examples{topic} to show, fewer than {shots} shots: "
+                "the source is not the pinned one"
+            )
+        parts = (self.introduction(question.topic), *(text + _BETWEEN for text in shown_examples))
+        return replace(question, context="".join((*parts, question.context)))

@@ -1,0 +1,201 @@
+"""A curve of performance against sparsity, with the uncertainty from training and from the choice of examples.
+
+Where nothing is trained, what a seed draws takes the place of training: random masks, or the text that a calibrated
+method reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+
+from ..specs.study import Study
+from ..specs.trial import Pruning
+from .estimate import Estimate, percentile_interval
+from .noise import LEAST_SD, NoiseReading, training_noise, training_variance
+from .scoring import LOG_PROBABILITY
+
+#: The paper's tolerance (§3), in points: performance within 1% of the dense model's.
+EPSILON = 1.0
+
+#: Fewest seeds of a curve from which something is concluded.
+MIN_SEEDS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """The scores of one model on one task at several sparsities, the dense model (level 0) first.
+
+    Attributes:
+        model: name of the model.
+        task: name of the task.
+        variant: name of the way to prune, in the study.
+        metric: name of the metric that the scores are in.
+        prunings: the pruning at each level, the dense model first; each has a result of at least one seed.
+        levels: the sparsity at each level, shape (levels,).
+        seeds: the seeds whose dense trial succeeded.
+        scores: scores in points, or of ``LOG_PROBABILITY`` in nats, shape (seeds, levels); NaN where a trial is missing
+            or failed. A trial that diverged is a result: it scores as a model that learned nothing.
+        resampled: scores for each resample of the evaluation examples, shape (resamples, seeds, levels).
+        drawn: whether something is drawn by the seed at each level, shape (levels,); else all seeds have one record.
+        variances: variance of one training at each level, the seeds paired, in squared points, shape (levels,).
+        noise: what training adds to each level's mean over the seeds, shape (resamples, levels).
+        examples: number of evaluation examples.
+        majority: score of a model that learned nothing: of always saying the commonest class, of guessing among the
+            choices, or of no right word; NaN in nats.
+        failures: (seed, sparsity) of each trial that diverged or failed.
+    """
+
+    model: str
+    task: str
+    variant: str
+    metric: str
+    prunings: tuple[Pruning, ...]
+    levels: np.ndarray
+    seeds: tuple[int, ...]
+    scores: np.ndarray
+    resampled: np.ndarray
+    drawn: np.ndarray
+    variances: np.ndarray
+    noise: np.ndarray
+    examples: int
+    majority: float
+    failures: tuple[tuple[int, float], ...]
+
+    def drops(self, relative: bool = False) -> tuple[np.ndarray, np.ndarray]:
+        """Return how far each level lies below the dense model, the seeds paired.
+
+        Args:
+            relative: in percent of the dense score; else in points of the metric.
+
+        Returns:
+            The drops, shape (levels,), and the drops of each resample, shape (resamples, levels).
+        """
+        return self._relative_drops if relative else self._absolute_drops
+
+    @cached_property
+    def _absolute_drops(self) -> tuple[np.ndarray, np.ndarray]:
+        noise = self.noise[:, :1] - self.noise
+        return _mean_drop(self.scores, False), _mean_drop(self.resampled, False) + noise
+
+    @cached_property
+    def _relative_drops(self) -> tuple[np.ndarray, np.ndarray]:
+        dense = self.scores[:, 0].mean()
+        noise = self.noise[:, :1] - self.noise
+        noise = 100 * noise / dense if dense > 0 else np.zeros_like(noise)
+        return _mean_drop(self.scores, True), _mean_drop(self.resampled, True) + noise
+
+    @property
+    def training_sd(self) -> np.ndarray:
+        """The standard deviation of one training at each level, the seeds paired, in points, shape (levels,)."""
+        return np.sqrt(self.variances)
+
+    def drop_estimates(self, relative: bool = False) -> list[Estimate]:
+        """Return the drop at each level with its interval, in the unit of ``drops``."""
+        drops, resampled = self.drops(relative)
+        return [percentile_interval(drop, column) for drop, column in zip(drops, resampled.T, strict=True)]
+
+    def difference(self, first: Pruning, second: Pruning) -> tuple[float, np.ndarray]:
+        """Return how far one pruning scores above another, in points, over the seeds that have both.
+
+        Returns:
+            The difference, and that of each resample, shape (resamples,).
+
+        Raises:
+            ValueError: one of them is not among ``prunings``.
+        """
+        columns = [self.prunings.index(pruning) for pruning in (first, second)]
+        noise = self.noise[:, columns[0]] - self.noise[:, columns[1]]
+        # the drop from the first column to the second
+        value = _mean_drop(self.scores[..., columns], False)[..., 1]
+        resampled = _mean_drop(self.resampled[..., columns], False)[..., 1]
+        return float(value), resampled + noise
+
+    def with_noise(self, reading: NoiseReading) -> Curve:
+        """Return the curve with the variance of one training read in another way, and noise drawn alike."""
+        least = least_sd(self.metric)
+        variances = training_variance(self.scores, self.resampled, self.levels, reading, self.drawn, least)
+        noise = noise_of_means(variances, self.scores, self.model, self.task, self.variant)
+        return replace(self, variances=variances, noise=noise)
+
+    def seeds_of(self, *prunings: Pruning) -> int:
+        """Return how many seeds have a result of all of these prunings."""
+        columns = [self.prunings.index(pruning) for pruning in prunings]
+        return int((~np.isnan(self.scores[:, columns])).all(1).sum())
+
+    def dense(self) -> Estimate:
+        """Return the dense model's mean score over the seeds, in points."""
+        return self._dense
+
+    @cached_property
+    def _dense(self) -> Estimate:
+        return self._score(0)
+
+    def score_estimates(self) -> list[Estimate]:
+        """Return the mean score at each level, in points, over the seeds that have one."""
+        return [self._score(level) for level in range(len(self.levels))]
+
+    def _score(self, level: int) -> Estimate:
+        """Return the mean score at one level. Unlike drops it has the effect of the seeds in its interval."""
+        known = ~np.isnan(self.scores[:, level])
+        scores, resampled = self.scores[known, level], self.resampled[:, known, level]
+        drawn, least = self.drawn[[level]], least_sd(self.metric)
+        variance = training_variance(
+            scores[:, None], resampled[..., None], self.levels[[level]], drawn=drawn, least=least
+        )
+        key = f"{self.model} {self.task} {self.prunings[level]}"
+        noise = training_noise(variance, known.sum(keepdims=True), key)[:, 0]
+        return percentile_interval(float(scores.mean()), resampled.mean(1) + noise)
+
+    def complete(self, study: Study) -> bool:
+        """Return whether every seed that counts has a result at each of its levels: added seeds have fewer levels."""
+        usual, added = study.seeds_of(self.model, self.task), study.added_seeds_of(self.model, self.task)
+        levels_of = partial(study.prunings_of, self.model, self.task, self.variant)
+        if self.seeds not in (tuple(usual), (*usual, *added)) or len(self.prunings) != 1 + len(levels_of()):
+            return False
+        wanted = [[not each.sparsity or each in levels_of(seed) for each in self.prunings] for seed in self.seeds]
+        return not np.isnan(self.scores[np.array(wanted)]).any()
+
+    @cached_property
+    def computed(self) -> dict[tuple, Any]:
+        """Where an analysis keeps what it has computed of this curve, which is frozen, by its name and parameters."""
+        return {}
+
+    def learned(self) -> bool:
+        """Return whether the dense model scores above a model that learned nothing by its whole 95% interval."""
+        return self.dense().low > self.majority
+
+    def sensitive(self) -> bool:
+        """Return whether the model has something to lose: whether its drop at the last level is above ``EPSILON``.
+
+        The whole 95% interval must lie above. A model that loses nothing at any sparsity cannot show how much it takes.
+        The last level is the largest sparsity by magnitude without a pattern, where there is such a level.
+        """
+        plain = [each.method == "magnitude" and not each.pattern for each in self.prunings]
+        eligible = np.array(plain) if any(plain[1:]) else np.ones(len(plain), dtype=bool)
+        last = int(np.where(eligible, self.levels, -1).argmax())
+        return self.drop_estimates()[last].low > EPSILON
+
+
+def noise_of_means(variances: np.ndarray, scores: np.ndarray, *names: str) -> np.ndarray:
+    """Return what training adds to each level's mean, shape (resamples, levels), with draws that the names choose."""
+    return training_noise(variances, (~np.isnan(scores)).sum(0), " ".join(names))
+
+
+def least_sd(metric: str) -> float:
+    """Return the least standard deviation of one training in the unit of a metric: none is known in nats."""
+    return 0.0 if metric == LOG_PROBABILITY else LEAST_SD
+
+
+def _mean_drop(scores: np.ndarray, relative: bool) -> np.ndarray:
+    """Return the mean over the seeds of the drop from level 0: (..., seeds, levels) to (..., levels)."""
+    dense = scores[..., :1]
+    drops = dense - scores
+    if relative:
+        drops = 100 * np.divide(drops, dense, out=np.full_like(drops, np.nan), where=dense > 0)
+    known = ~np.isnan(drops)
+    total = np.where(known, drops, 0).sum(-2)
+    return np.divide(total, known.sum(-2), out=np.full_like(total, np.nan), where=known.any(-2))
