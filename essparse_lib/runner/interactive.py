@@ -18,7 +18,6 @@ from ..specs.evaluation_study import EvaluationStudy
 from ..specs.spec import Spec
 from ..specs.study import Scale, Study
 from ..specs.trial import Pruning
-
 from ..wording import duration_text
 from . import scheduler
 from .scheduler import Progress, missing, models_first
