@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from . import environment, options
+from . import environment, model_commands, options
 from .errors import InputError, printable
-from .specs.methods import Scope, methods_text, one_shot_methods
+from .options import say
 from .stopping import stoppable
 
 app = typer.Typer(
@@ -26,23 +26,12 @@ app = typer.Typer(
 _Scale = Annotated[
     str, options.text("scale").option("tiny (a test), lab (small real models) or paper (the original ones).")
 ]
-_Model = Annotated[
-    str, options.text("model").argument("MODEL", "A model's name, its id on the hub, or its local folder.")
-]
 _Jobs = Annotated[int, options.JOBS.option("Trials at a time, sharing the cores and GPUs.")]
 _Budget = Annotated[float | None, options.DURATION.option("Stop in time: seconds, or such as 90m or 8h.")]
 
-_ONE_SHOT = one_shot_methods()
-_METHOD_HELP = "; ".join(f"{method.name} removes {method.summary}" for method in _ONE_SHOT.values()) + "."
-_PATTERN_HELP = (
-    f"Instead: N:M, such as 2:4, keeps 2 of every 4 inputs ({methods_text(_ONE_SHOT, lambda m: m.patterns)})."
-)
-_SCOPE_HELP = (
-    f"Rank weights over all matrices ({Scope.GLOBAL}) or in each ({', '.join(list(Scope)[1:])}); "
-    f"for {methods_text(_ONE_SHOT, lambda m: m.scopes)}."
-)
-_TEXT_HELP = f"A text file, which {methods_text(_ONE_SHOT, lambda m: m.calibrated)} calibrate on."
-_SEED_HELP = f"Of what {methods_text(_ONE_SHOT, lambda m: m.seeded)} draw."
+
+for _command in (model_commands.prune, model_commands.stats, model_commands.evaluate):
+    app.command()(_command)
 
 
 @app.callback()
@@ -100,7 +89,7 @@ def pretrain(
     """Train a model from random weights. Stopped at any moment, it goes on where it was a minute before."""
     from .runner import pretraining
 
-    _say(pretraining.build(model, budget))
+    say(pretraining.build(model, budget))
 
 
 @app.command()
@@ -155,73 +144,12 @@ def verify(
     from .runner import verify
 
     try:
-        repetitions = verify.verify(figure, scale, sample, seed, with_pretraining, _say)
+        repetitions = verify.verify(figure, scale, sample, seed, with_pretraining, say)
     except DamagedRecord as error:
         typer.echo(f"essparse: {error}", err=True)
         raise typer.Exit(1) from error
     if not all(repetition.holds for repetition in repetitions):
         raise typer.Exit(1)
-
-
-@app.command()
-def prune(
-    model: _Model,
-    out: Annotated[Path, options.path("out").option("Folder to save to; it must not exist yet, or be empty.")],
-    sparsity: Annotated[
-        str | None, options.text("sparsity").option("Fraction of the block matrices to remove, from 0 to below 1.")
-    ] = None,
-    pattern: Annotated[str | None, options.text("pattern").option(_PATTERN_HELP)] = None,
-    method: Annotated[str, options.text("method").option(_METHOD_HELP)] = "magnitude",
-    scope: Annotated[str, options.text("scope").option(_SCOPE_HELP)] = Scope.GLOBAL.value,
-    text: Annotated[Path | None, options.path("text").option(_TEXT_HELP)] = None,
-    images: Annotated[
-        Path | None, options.path("images").option("Instead: a folder of images, for models that read these.")
-    ] = None,
-    windows: Annotated[
-        int | None, options.WINDOWS.option("Windows of the text, or images, to calibrate on (128).")
-    ] = None,
-    length: Annotated[
-        int | None, options.LENGTH.option("Tokens in a window (256, or as many as the model takes).")
-    ] = None,
-    include: Annotated[
-        list[str] | None,
-        options.text("include").option("Prune only the parameters of such names, as '*.mlp.*'; may be repeated."),
-    ] = None,
-    exclude: Annotated[
-        list[str] | None, options.text("exclude").option("Leave the parameters of such names dense; may be repeated.")
-    ] = None,
-    seed: Annotated[int, options.SEED.option(_SEED_HELP)] = 0,
-) -> None:
-    """Remove a model's least important weights at once and save it as from_pretrained loads it."""
-    from . import sparsify
-
-    recipe = sparsify.Recipe(
-        sparsity=sparsity,
-        method=method,
-        scope=scope,
-        pattern=pattern,
-        text=text,
-        images=images,
-        windows=windows,
-        length=length,
-        include=tuple(include or ()),
-        exclude=tuple(exclude or ()),
-        seed=seed,
-    )
-    _say(sparsify.save_pruned(model, recipe, out))
-
-
-@app.command()
-def stats(
-    model: _Model,
-    exclude: Annotated[
-        list[str] | None, options.text("exclude").option("Leave the parameters of such names out; may be repeated.")
-    ] = None,
-) -> None:
-    """Show a model's zeros and magnitudes per component and block."""
-    from . import model_statistics
-
-    model_statistics.print_statistics(model, tuple(exclude or ()))
 
 
 @app.command()
@@ -236,7 +164,7 @@ def mend(
 
     mended = existing(folder, "give the one that the error about the record names").mend()
     for line in [f"mended {path}" for path in mended] or ["no record is damaged"]:
-        _say(line)
+        say(line)
 
 
 @app.command()
@@ -254,7 +182,7 @@ def merge(
     target = results(scale)
     merged = target.merge(other.records().values())
     left = f"; {merged.others:,} left out, which have another outcome here" if merged.others else ""
-    _say(f"{merged.added} records added to {target.folder}{left}")
+    say(f"{merged.added} records added to {target.folder}{left}")
 
 
 @app.command()
@@ -264,12 +192,7 @@ def book(
     """Execute the notebooks and build the book; prints where to open it."""
     from .book.build import build
 
-    _say(f"open {build(out)}")
-
-
-def _say(text: str) -> None:
-    """Print a line in which names of files and models cannot act on the terminal."""
-    typer.echo(printable(text, None))
+    say(f"open {build(out)}")
 
 
 def main() -> None:

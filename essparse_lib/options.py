@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import typer
 from typer.core import TyperGroup
 
-from .errors import InputError, check_seed, check_whole, shown
+from .errors import InputError, check_seed, check_whole, printable, shown
 from .paths import check_folder, check_path
 from .texts import number_of_text, whole_of_text
 
@@ -146,8 +146,15 @@ JOBS = whole("jobs", 1, 4 * (os.cpu_count() or 1))
 SAMPLE = whole("sample", 1, 100_000)
 WINDOWS = whole("windows", 1, 1_000_000)
 LENGTH = whole("length", 1, 1_000_000)
+QUESTIONS = whole("questions", 1, 1_000_000)
+SHOTS = whole("shots", 0, 100)
 SEED = Kind(_reader(lambda value: check_seed(_number(value))), "INTEGER")
 DURATION = Kind(_reader(seconds), "TEXT")
+
+
+def say(text: str) -> None:
+    """Print a line in which names of files and models cannot act on the terminal."""
+    typer.echo(printable(text, None))
 
 
 @contextmanager

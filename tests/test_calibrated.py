@@ -9,10 +9,12 @@ from torch import nn
 
 from essparse_lib.errors import InputError
 from essparse_lib.models import loading
+from essparse_lib.pruning import calibrated
 from essparse_lib.pruning.blocks import evaluating, restored, transformer_blocks
-from essparse_lib.pruning.calibrated import amount, keep_within_rows, layer_by_layer
+from essparse_lib.pruning.calibrated import amount, keep_within_rows
 from essparse_lib.pruning.calibration import calibration_windows
 from essparse_lib.pruning.masks import zeros_and_size
+from essparse_lib.pruning.method import Pruned
 from essparse_lib.pruning.prunable import prunable_matrices, prunable_weights, transposed_names
 from essparse_lib.pruning.sparsegpt import sparsegpt
 from essparse_lib.pruning.wanda import wanda
@@ -112,6 +114,12 @@ def half(weight, moments):
     keep = torch.zeros_like(weight, dtype=torch.bool)
     keep[:, : weight.shape[1] // 2] = True
     return keep, None
+
+
+def layer_by_layer(*arguments, **options):
+    """What a method makes of a whole model: the mask, and the values that it changed."""
+    pruned = Pruned.collect(calibrated.layer_by_layer(*arguments, **options))
+    return pruned.mask, pruned.values
 
 
 def hooks_of(model):

@@ -21,6 +21,7 @@ from essparse_lib.corpora import packaged as sources
 from essparse_lib.corpora.packed import pack
 from essparse_lib.corpora.tokenizer import tokenizer_folder
 from essparse_lib.errors import InputError
+from essparse_lib.likelihood import tasks as likelihood_tasks
 from essparse_lib.models import calibration_data, loading
 from essparse_lib.models.preprocessing import read_preprocessing
 from essparse_lib.pruning.mask_io import load_mask, save_mask
@@ -74,12 +75,18 @@ QUESTIONS = [
     }
 ]
 IMAGES = [{"img": {"bytes": encoded(), "path": "a.png"}, "label": 1}]
+LABELLED = [{"question": "What?", "choices": {"text": ["a", "b"], "label": ["A", "B"]}, "answerKey": "B"}]
+ENDINGS = [{"activity_label": "Baking", "ctx_a": "Heat it.", "ctx_b": "then", "endings": ["a", "b"], "label": "1"}]
 TABLES = {
     "rte": ("nyu-mll/glue/rte/{}-0.parquet", pa.table(PAIRS).to_pylist()),
     "squad-v1.1": ("rajpurkar/squad/plain_text/{}-0.parquet", QUESTIONS),
     "cifar10": ("uoft-cs/cifar10/plain_text/{}-0.parquet", IMAGES),
+    "arc-easy": ("allenai/ai2_arc/ARC-Easy/{}-0.parquet", LABELLED),
+    "hellaswag": ("Rowan/hellaswag/default/{}-0.parquet", ENDINGS),
 }
-TEST = {"rte": "validation", "squad-v1.1": "validation", "cifar10": "test"}
+#: The split that is not damaged, and the one that is.
+WHOLE = {"rte": "validation", "squad-v1.1": "validation", "cifar10": "test", "arc-easy": "train", "hellaswag": "train"}
+DAMAGED = {"arc-easy": "test", "hellaswag": "validation"}
 COLUMNS = [
     pa.array([1.5, 2.5]), pa.array([None, 1]), pa.array([[1], [2]]), pa.array(["0", "1"]), pa.array([True, False]),
     pa.array([2**64 - 1, 0], pa.uint64()), pa.array([-1, 2**62]), pa.array([None, None]), pa.array([b"a", b"\xff"]),
@@ -88,20 +95,27 @@ COLUMNS = [
     pa.array(["x" * 10**6] * 2), pa.array([{"text": ["a"], "answer_start": [-1]}] * 2), pa.array([0, 1], pa.date32()),
     pa.array([{"bytes": encoded(size=(9, 1)), "path": None}] * 2), pa.array([b"\xff", b"a"]).cast(pa.binary(1)),
     pa.array([float("nan"), float("inf")]),
+    pa.array([["a", None], []]), pa.array([{"text": ["a"], "label": ["A", "B"]}, {"text": [], "label": []}]),
+    pa.array([["a", "b"], None]), pa.array([{"text": ["a"], "label": [None]}] * 2), pa.array([["x" * 10**6]] * 2),
 ]  # fmt: skip
+
+
+def loader(name):
+    """Return the function that reads a task, of which there may be as few questions as here."""
+    return likelihood_tasks.get(name).load if name in DAMAGED else tasks.get(name).splits
 
 
 @pytest.mark.parametrize("name", TABLES)
 def test_damaged_parquet(name, mirror):
     place, rows = TABLES[name]
     data = parquet_bytes(pa.Table.from_pylist(rows), compression="none")
-    mirror(place.format(TEST[name]), data)
+    mirror(place.format(WHOLE[name]), data)
 
     @fuzzed()
     @given(damaged_bytes(data))
     def check(damaged):
-        mirror(place.format("train"), damaged)
-        read_or_refused(tasks.get(name).splits)
+        mirror(place.format(DAMAGED.get(name, "train")), damaged)
+        read_or_refused(loader(name))
 
     check()
 
@@ -110,11 +124,11 @@ def test_damaged_parquet(name, mirror):
 def test_parquet_with_other_columns(name, mirror):
     place, rows = TABLES[name]
     table = pa.Table.from_pylist(rows * (2 // len(rows)))
-    mirror(place.format(TEST[name]), parquet_bytes(table))
+    mirror(place.format(WHOLE[name]), parquet_bytes(table))
 
     @fuzzed()
     @given(
-        st.lists(st.tuples(st.integers(0, 4), st.sampled_from([*COLUMNS, "remove", "repeat", "rename"])), max_size=3)
+        st.lists(st.tuples(st.integers(0, 5), st.sampled_from([*COLUMNS, "remove", "repeat", "rename"])), max_size=3)
     )
     def check(changes):
         columns = [(column, table.column(column)) for column in table.column_names]
@@ -130,8 +144,8 @@ def test_parquet_with_other_columns(name, mirror):
             elif len(columns) > 1:
                 del columns[number]
         data = parquet_bytes(pa.table([values for _, values in columns], names=[column for column, _ in columns]))
-        mirror(place.format("train"), data)
-        read_or_refused(tasks.get(name).splits)
+        mirror(place.format(DAMAGED.get(name, "train")), data)
+        read_or_refused(loader(name))
 
     check()
 

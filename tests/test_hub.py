@@ -237,7 +237,7 @@ def test_nothing_there_and_offline_names_the_id_and_the_ways_out(kind, hub):
 
 
 def test_an_unknown_tiny_repository_suggests_the_near_one():
-    with pytest.raises(InputError, match=r"did you mean 'essparse/tiny-bert'\?"):
+    with pytest.raises(InputError, match=r"did you mean 'essparse/tiny-bert'"):
         model_folder(Repository("essparse/tiny-berd", "main"))
 
 

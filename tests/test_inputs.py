@@ -9,6 +9,7 @@ from essparse_lib.errors import InputError
 from essparse_lib.pruning.blocks import plain_products
 from essparse_lib.pruning.calibrated import layer_by_layer
 from essparse_lib.pruning.inputs import InputWatcher
+from essparse_lib.pruning.method import Pruned
 from essparse_lib.pruning.prunable import prunable_matrices, prunable_weights
 from essparse_lib.pruning.sparsegpt import sparsegpt
 from essparse_lib.pruning.wanda import wanda
@@ -185,7 +186,7 @@ def test_blocks_that_are_no_chain_see_the_pruned_blocks_before_them(make):
         keep[:, : weight.shape[1] // 2] = True
         return keep, None
 
-    mask, _ = layer_by_layer(model, inputs, gram, method, batch_size=2)
+    mask = Pruned.collect(layer_by_layer(model, inputs, gram, method, batch_size=2)).mask
     entries = prunable_matrices(model)
     for entry, moments in zip(entries.values(), seen, strict=True):
         saved = {name: weight.clone() for name, weight in prunable_weights(model).items()}

@@ -1,4 +1,4 @@
-"""Likelihood tasks: prompts to the letter, the same questions for every seed, and each fault of the data in one line."""
+"""Likelihood tasks: prompts to the letter, the same questions for every seed, each fault of the data in one line."""
 
 import dataclasses
 from collections import Counter
@@ -47,7 +47,10 @@ PROMPTS = {
     "sciq": (
         {
             "question": "What melts?",
-            **{"distractor1": "air", "distractor2": "fire", "distractor3": "light", "correct_answer": "ice"},
+            "distractor1": "air",
+            "distractor2": "fire",
+            "distractor3": "light",
+            "correct_answer": "ice",
             "support": "  Ice melts. ",
         },
         ("Ice melts. \nQuestion: What melts?\nAnswer:", (" air", " fire", " light", " ice"), 3),
@@ -68,11 +71,13 @@ PROMPTS = {
     ),
     "hellaswag": (
         {
-            **{"activity_label": "Baking", "ctx_a": "Heat it. [header] Mix [step] it.", "ctx_b": "then HE"},
+            "activity_label": "Baking",
+            "ctx_a": "Heat it. [header] Mix [step] it.",
+            "ctx_b": "then HE",
             "endings": ["stirs [title] slowly", "sings", "[x]  sits", "a  b"],
             "label": "2",
         },
-        ("Baking: Heat it. Mix it. Then he", (" stirs.  slowly", " sings", "   sits", " a b"), 2),
+        ("Baking: Heat it. Mix it. Then he", (" stirs. slowly", " sings", "  sits", " a b"), 2),
     ),
     "mmlu": (
         {"question": " 1 + 1 = \n", "choices": ["1", "2", "3", "4"], "answer": 1, "subject": "anatomy"},
@@ -212,18 +217,26 @@ def test_texts_are_cut_at_blanks_and_nothing_is_lost():
 def test_the_text_to_evaluate_on_and_the_one_to_calibrate_on_are_disjoint_tenths(monkeypatch):
     documents = [f"document {number}" for number in range(500)]
     monkeypatch.setattr(packaged, "documents", lambda: iter(documents))
+    monkeypatch.setattr(packaged, "tenths", packaged.tenths.__wrapped__)  # what was read before is not asked
     evaluation, calibration = (
         list(corpora.get(f"packaged-english-{part}").load()) for part in ("evaluation", "calibration")
     )
     assert 30 < len(evaluation) < 70 and 30 < len(calibration) < 70 and not {*evaluation} & {*calibration}
-    assert sorted(documents) == sorted(document for number in range(10) for document in packaged.tenth(number))
+    assert {*evaluation} | {*calibration} < {*documents}
 
 
+TEXTS = pa.list_(pa.string())
+LABELLED = pa.struct([("text", TEXTS), ("label", TEXTS)])
 #: By data set: layout, a column and its damaged values, and what the message says.
 FAULTS = [
     ("arc", "answerKey", ["E"], "row 0 of .* has the answer 'E', which is none of '1', '2', '3'"),
     ("arc", "choices", [{"text": ["a"], "label": ["A", "B"]}], "has 1 choices but 2 labels"),
-    ("arc", "choices", [{"text": [], "label": []}], "has the answer '2', which is none of no labels"),
+    (
+        "arc",
+        "choices",
+        pa.array([{"text": [], "label": []}], LABELLED),
+        "has the answer '2', which is none of no labels",
+    ),
     ("arc", "choices", [{"text": ["", "a"], "label": ["1", "2"]}], "has an empty choice"),
     ("arc", "choices", ["text"], "column 'choices' of .* holds string, but must hold lists of text and label"),
     ("arc", "choices", [{"text": ["a", None], "label": ["1", "2"]}], "has a null"),
@@ -239,14 +252,14 @@ FAULTS = [
     ("lambada", "text", ["a word "], "has an empty choice"),
     ("hellaswag", "label", [""], "has the answer '', which is none of"),
     ("hellaswag", "label", ["4"], "has the answer '4', which is none of"),
-    ("hellaswag", "endings", [[]], "has the answer '2', which is none of no labels"),
+    ("hellaswag", "endings", pa.array([[]], TEXTS), "has the answer '2', which is none of no labels"),
     ("hellaswag", "endings", [["a", "[b]", "c"]], "has an empty choice"),
     ("hellaswag", "endings", [[1, 2]], "but must hold lists of texts"),
     ("hellaswag", "endings", [["a", None]], "column 'endings' of .* has a null"),
     ("mmlu", "choices", [["1", "2"]], "has 2 choices where 4 must be"),
     ("mmlu", "answer", [4], "has the answer 4"),
     ("mmlu", "subject", ["alchemy"], "has the subject 'alchemy', which is none of MMLU's 57"),
-    ("blimp", "field", ["phonology"], "has the answer|has the field 'phonology', which is none of"),
+    ("blimp", "field", ["phonology"], "has the field 'phonology', which is none of"),
     ("sciq", "correct_answer", [""], "has an empty choice"),
 ]
 
@@ -263,7 +276,7 @@ def test_damaged_rows_are_refused_in_one_line_with_their_file(name, column, valu
 @pytest.mark.parametrize("name", PROMPTS)
 def test_missing_columns_and_damaged_files_are_refused(name, tmp_path, monkeypatch):
     row, expected = PROMPTS[name]
-    table = pa.table({each: [value] for each, value in row.items()})
+    table = pa.table({each: [value] for each, value in (row | {"id": "1"}).items()})
     (question,) = read(name, table, tmp_path, monkeypatch).items
     assert (question.context, question.choices, question.answer) == expected
     for column in row:

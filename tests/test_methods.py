@@ -12,9 +12,10 @@ from essparse_lib import cli, sparsify
 from essparse_lib.errors import InputError
 from essparse_lib.models import loading
 from essparse_lib.pruning import registry
+from essparse_lib.pruning.levels import kept_in_turn
 from essparse_lib.pruning.masks import zeros_and_size
-from essparse_lib.pruning.method import Pruned, Request
-from essparse_lib.pruning.prunable import prunable_weights
+from essparse_lib.pruning.method import PrunedMatrix, Request
+from essparse_lib.pruning.prunable import prunable_matrices, prunable_weights
 from essparse_lib.records.store import Record, Store
 from essparse_lib.runner.scheduler import run
 from essparse_lib.runner.trial import execute
@@ -222,10 +223,10 @@ def largest_goes(monkeypatch):
     """A method of one file and one row, as CONTRIBUTING has it: the largest weights go."""
 
     def prune(model, request):
-        from essparse_lib.pruning.levels import rank_levels
-
-        inverse = {name: 1 / weight.abs().clamp(min=1e-6) for name, weight in prunable_weights(model).items()}
-        return Pruned(next(rank_levels(inverse, [request.sparsity], request.scope).masks()))
+        matrices = prunable_matrices(model)
+        inverse = {name: 1 / matrix.values.abs().clamp(min=1e-6) for name, matrix in matrices.items()}
+        for name, kept in kept_in_turn(inverse, request.sparsity, request.scope):
+            yield PrunedMatrix(matrices[name], kept)
 
     module = ModuleType("essparse_lib.pruning.largest")
     module.prune = prune

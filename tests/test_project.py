@@ -49,8 +49,9 @@ FLOORS = [
     {"figures"},
     {"book", "runner"},
     {"sparsify"},
-    {"model_statistics", "widgets"},
+    {"language_evaluation", "model_statistics", "widgets"},
     {"options"},
+    {"model_commands"},
     {"cli", "__init__"},
     {"__main__"},
 ]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from essparse_lib.errors import InputError
-from essparse_lib.pruning import radix_select as radix
+from essparse_lib.pruning import magnitude_bits
 from essparse_lib.pruning.radix_select import magnitude_thresholds, removal_levels
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
@@ -73,8 +73,8 @@ def test_thresholds_and_levels_are_those_of_a_full_sort(draw, dtype, shapes, see
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("draw", DRAWS)
 def test_many_weights_in_many_chunks(draw, dtype, monkeypatch):
-    monkeypatch.setattr(radix, "_CHUNK", {"cpu": 1000})
-    monkeypatch.setattr(radix, "_FLUSH", 3000)
+    monkeypatch.setattr(magnitude_bits, "_CHUNK", {"cpu": 1000})
+    monkeypatch.setattr(magnitude_bits, "_FLUSH", 3000)
     weights = drawn(draw, dtype, [(100, 317), (1,), (0, 5), (64, 64), (7, 11, 13)], 0)
     size = len(flat(weights))
     ranks = [0, 0, 1, 2, 2, *(size * i // 100 for i in range(1, 100)), size - 1, size]

@@ -148,17 +148,13 @@ def _of_classes(metric: str, records: Sequence[Record | None]) -> Scoring:
 
 
 def check_same_origin(records: Sequence[Record]) -> None:
-    """Raise InputError unless all records have the same weights, data and labels, and as many examples.
-
-    Evaluations must be of the same precision as well: nothing averages out what another one does to all answers.
-    """
+    """Raise InputError unless all records have the same weights, data and labels, and as many examples."""
     first = records[0]
     for record in records:
         pair = f"the records of {record.spec} and of {first.spec}"
-        for name in ("weights", "data", *(["precision"] if isinstance(record.spec, Evaluation) else [])):
+        for name in ("weights", "data"):
             if record.provenance.get(name) != first.provenance.get(name):
-                noted = name if name == "precision" else f"{name}_from"
-                origins = [str(each.provenance.get(noted, "")) for each in (record, first)]
+                origins = [str(each.provenance.get(f"{name}_from", "")) for each in (record, first)]
                 explanation = f" ({' against '.join(origins)})" if all(origins) else ""
                 raise InputError(f"{pair} were made with other {name}{explanation}")
         if not _examples(record):

@@ -27,7 +27,7 @@ PATTERNS = {"N:M, magnitude": "magnitude", "N:M, Wanda": "wanda", "N:M, SparseGP
 
 #: Every tenth up to 70%: beyond, answers are guesses.
 TENTHS = tuple(round(0.1 * tenth, 1) for tenth in range(1, 8))
-_FEW = (0.3, 0.5, 0.7)
+_FEW = (0.3, 0.5)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def _further(text: _Text) -> dict[str, tuple[Pruning, ...]]:
 #: What calibrated methods read at each scale: a part of the packages' English, and as LLM-KICK's Wanda the C4.
 _TEXTS = {
     "tiny": _Text("tiny-corpus", 4, 16),
-    "lab": _Text("packaged-english-calibration", 128, 128),
+    "lab": _Text("packaged-english-calibration", 64, 128),
     "paper": _Text("c4", 128, 2048),
 }
 
@@ -80,10 +80,10 @@ _LAB_MODELS = ("smollm2-135m", language_settings.LAB_OPT)
 #: many questions.
 _LAB_PROMPTING = {
     "blimp": Prompting(questions=20),
-    **dict.fromkeys(("arc-easy", "piqa", "sciq", "lambada"), Prompting(questions=1000)),
-    "hellaswag": Prompting(questions=500),
+    **dict.fromkeys(("arc-easy", "piqa", "lambada"), Prompting(questions=1000)),
+    **dict.fromkeys(("sciq", "hellaswag"), Prompting(questions=500)),
     "mmlu": Prompting(questions=10),
-    "english-text": Prompting(questions=300),
+    "english-text": Prompting(questions=100),
     "*": Prompting(),
 }
 

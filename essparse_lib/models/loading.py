@@ -127,18 +127,22 @@ def check_fits(name: str, head: str, max_length: int) -> None:
 
 
 def check_writes(name: str) -> None:
-    """Check that a model is of an architecture that predicts the next token of a text.
+    """Check that a model predicts the next token of a text, and was saved with the head that does so.
 
     Raises:
-        InputError: the model cannot be had, or is of another kind, such as a model of images.
+        InputError: the model cannot be had, or is of another kind, such as a model of images or BERT.
     """
     from transformers import AutoModelForCausalLM
 
     config = _config_of(name)
-    if type(config) not in AutoModelForCausalLM._model_mapping:
+    writers = AutoModelForCausalLM._model_mapping
+    saved = config.architectures or []
+    known = type(config) in writers and (not saved or writers[type(config)].__name__ in saved)
+    if not known:
+        what = saved[0] if saved else config.model_type
         raise InputError(
-            f"model {name!r} ({config.model_type}) does not predict the next token of a text: "
-            "name one that does, such as smollm2-135m"
+            f"model {name!r} ({what}) does not predict the next token of a text: name one that does, saved with its "
+            "head, such as smollm2-135m"
         )
 
 

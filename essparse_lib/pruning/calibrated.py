@@ -7,20 +7,20 @@ and feed what the pruned block puts out to the next. A method says only which st
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 
 import torch
 from torch import nn
 
-from ..errors import InputError, check_pattern, check_sparsity, not_finite_error, shown
+from ..errors import InputError, check_pattern, check_sparsity, shown
 from .allocation import pruned_count
-from .blocks import evaluating, plain_products, transformer_blocks
+from .blocks import Block, evaluating, plain_products, restored, transformer_blocks
 from .calibration import batches_of, checked_inputs
-from .inputs import Moments
-from .masks import Mask
-from .method import Calibration
+from .inputs import InputWatcher, Moments
+from .method import Calibration, PrunedMatrices, PrunedMatrix
 from .n_m import largest
+from .prunable import check_finite_matrices
 from .survey import PrunableMatrix
 from .walk import walk
 from .wrapped import unwrapped
@@ -88,18 +88,21 @@ def layer_by_layer(
     dtype: torch.dtype = torch.float32,
     include: Iterable[str] = (),
     exclude: Iterable[str] = (),
-) -> tuple[Mask, dict[str, torch.Tensor]]:
-    """Prune every block's matrices by statistics of their inputs, all earlier blocks pruned, and put all back.
+) -> PrunedMatrices:
+    """Prune every block's matrices by statistics of their inputs, all earlier blocks pruned, and yield them.
 
-    Memory is needed, besides the model, for the inputs of one block for all sequences, the statistics and a copy of one
-    block's matrices, and what the method returned so far. Models that do not simply hand each block's output to the
-    next (an encoder with a decoder, stages, blocks that are used again) are run from the start for every block, and
-    need a copy of all matrices. A matrix that several blocks share is calibrated on the inputs of all its uses. An
-    expert that no token was sent to is pruned by magnitude, and a warning says how many there were.
+    A matrix that its reader applies stays pruned. The others get their own values back: once their block has been left
+    or, where the model does not simply hand each block's output to the next (an encoder with a decoder, stages, blocks
+    that are used again), at the end, because such a model is run from the start for every block.
+
+    Memory is needed, besides the model, for the inputs of one block for all sequences and the statistics of that block;
+    and for a copy of each matrix that is to get its values back. A matrix that several blocks share is calibrated on
+    the inputs of all its uses. An expert that no token was sent to is pruned by magnitude, and a warning says how many
+    there were.
 
     Args:
-        model: any that ``prunable_matrices`` finds blocks in; left exactly as it was, also when an exception ends the
-            walk. It computes where it lies, in eval mode.
+        model: any that ``prunable_matrices`` finds blocks in; but for the matrices that were applied it is left exactly
+            as it was, also when an exception ends the walk. It computes where it lies, in eval mode.
         calibration: token numbers (sequences, length), or the model's inputs by name. Every position counts.
         moments: the statistic; it gets inputs of shape (tokens, inputs) and its results are added up.
         method: what to do with a matrix (outputs, inputs) and its statistic, both in ``dtype``.
@@ -108,9 +111,8 @@ def layer_by_layer(
         include: patterns of the parameters to prune, as for ``prunable_matrices``.
         exclude: patterns of the parameters to leave dense.
 
-    Returns:
-        the mask; and by name those parameters' values that the method changed, zero where pruned, in the model's dtype.
-        Both are in the model's own orientation.
+    Yields:
+        each matrix in the model's own orientation, its values in the model's dtype where the method changed them.
 
     Raises:
         InputError: the model has no blocks; the calibration is no such data, is padded, or cannot be read by the model;
@@ -124,9 +126,10 @@ def layer_by_layer(
     >>> model = OPTModel(OPTConfig(vocab_size=50, max_position_embeddings=16, **shape))
     >>> tokens = torch.randint(50, (4, 16))
     >>> by_inputs = lambda weight, squares: (keep_within_rows(squares.expand_as(weight), 0.25), None)
-    >>> mask, _ = layer_by_layer(model, tokens, lambda x: x.square().sum(0), by_inputs)
-    >>> mask.sparsity
-    0.25
+    >>> for matrix in layer_by_layer(model, tokens, lambda x: x.square().sum(0), by_inputs):
+    ...     matrix.apply()
+    >>> matrix.entry.name, matrix.count
+    ('decoder.layers.1.fc2.weight', Count(pruned=512, size=2048))
     """
     model = unwrapped(model)
     blocks = transformer_blocks(model, include, exclude)
@@ -135,74 +138,60 @@ def layer_by_layer(
     for name, entry in entries.items():
         if entry.torch_mask is not None:
             raise InputError(f"{name} is pruned by torch.nn.utils.prune: call its remove(module, 'weight') first")
-        if not torch.isfinite(entry.values).all():
-            raise not_finite_error(name)
-    pruned = _Pruning(method, dtype)
-    with evaluating(model), plain_products(model), pruned.undone():
+    check_finite_matrices(entries)
+    pruner = _Pruner(method, dtype)
+    with evaluating(model), plain_products(model), ExitStack() as own_values:
         batches = list(batches_of(model, inputs, batch_size))
-        walk_through, keeps = walk(model, blocks, batches, lambda x: moments(x.to(dtype)))
+        walk_through, stay_pruned = walk(model, blocks, batches, lambda x: moments(x.to(dtype)))
         for number, block in enumerate(blocks):
-            if not block.matrices:
-                walk_through.leave(number)
-                continue
-            watcher = walk_through.statistics(number)
-            for name, entry in block.matrices.items():
-                pruned.prune(entry, watcher.statistics(name), watcher.without_inputs(name))
-            del watcher  # the statistics of one block are gone before those of the next come
+            if block.matrices:
+                yield from pruner.block(block, walk_through.statistics(number), own_values)
             walk_through.leave(number)
-            if not keeps:
-                pruned.undo()
-    pruned.warn()
-    return Mask({name: pruned.keep[name] for name in entries}), pruned.changed
+            if not stay_pruned:
+                own_values.close()
+    pruner.warn()
 
 
-class _Pruning:
-    """The matrices that were pruned so far; their own values come back with ``undo``.
-
-    Attributes:
-        keep: which weights stay, by parameter name.
-        changed: values that the method changed, by parameter name.
-    """
+class _Pruner:
+    """Prunes the matrices of one block after the other, and counts those of experts."""
 
     def __init__(self, method: PruneMatrix, dtype: torch.dtype) -> None:
-        self.keep: dict[str, torch.Tensor] = {}
-        self.changed: dict[str, torch.Tensor] = {}
         self._method, self._dtype = method, dtype
-        self._before: dict[str, tuple[PrunableMatrix, torch.Tensor]] = {}
         self._experts = self._alone = 0
 
-    def prune(self, entry: PrunableMatrix, statistics: list[torch.Tensor], without_inputs: int) -> None:
-        """Prune the matrices in a parameter, each by its statistic, in the model."""
+    def block(self, block: Block, watcher: InputWatcher, own_values: ExitStack) -> PrunedMatrices:
+        """Yield a block's matrices; afterwards all are pruned in the model.
+
+        Args:
+            block: the block.
+            watcher: the statistics of its matrices' inputs.
+            own_values: gives those matrices their values back that their reader does not apply.
+        """
+        for name, entry in block.matrices.items():
+            statistics = watcher.statistics(name)
+            matrix = self._matrix(entry, statistics)
+            self._experts += len(statistics)
+            self._alone += watcher.without_inputs(name)
+            yield matrix
+            if not matrix.applied:
+                own_values.enter_context(restored([entry]))
+                matrix.apply()
+
+    def _matrix(self, entry: PrunableMatrix, statistics: list[torch.Tensor]) -> PrunedMatrix:
+        """Return what becomes of the matrices in a parameter, each pruned by its statistic."""
         weight = entry.weight.detach()
         rows = entry.layout.rows(weight)
-        kept, values = torch.ones_like(rows, dtype=torch.bool), rows.clone()
+        kept = torch.ones_like(rows, dtype=torch.bool)
+        values = None
         for part, statistic in zip(entry.layout.matrices(len(rows)), statistics, strict=True):
             kept[part.rows], new = self._method(rows[part.rows].to(self._dtype), statistic)
             if new is not None:
+                values = rows.clone() if values is None else values
                 values[part.rows] = new.to(values.dtype)
-                self.changed[entry.name] = weight  # until it is undone, the values are in the model
-        self.keep[entry.name] = entry.layout.stored(kept, weight.shape)
-        self._before[entry.name] = (entry, weight.clone())
-        weight.copy_(entry.layout.stored(values, weight.shape).masked_fill_(~self.keep[entry.name], 0))
-        self._experts += len(statistics)
-        self._alone += without_inputs
-
-    def undo(self) -> None:
-        """Put the model's own values back, and keep the changed ones."""
-        while self._before:  # one by one, so that each copy goes before the next matrix is copied
-            name, (entry, before) = self._before.popitem()
-            weight = entry.weight.detach()
-            if name in self.changed:
-                self.changed[name] = weight.clone()
-            weight.copy_(before)
-
-    @contextmanager
-    def undone(self) -> Iterator[None]:
-        """Put the model's own values back at the end, whatever happens."""
-        try:
-            yield
-        finally:
-            self.undo()
+        kept = entry.layout.stored(kept, weight.shape)
+        if values is not None:
+            values = entry.layout.stored(values, weight.shape).masked_fill_(~kept, 0)
+        return PrunedMatrix(entry, kept, values)
 
     def warn(self) -> None:
         """Say how many experts had no inputs."""
@@ -210,5 +199,5 @@ class _Pruning:
             warnings.warn(
                 f"no calibration token was sent to {self._alone:,} of {self._experts:,} matrices, all of experts: they "
                 "are pruned by magnitude; calibrate on more windows to reach them",
-                stacklevel=4,
+                stacklevel=5,
             )

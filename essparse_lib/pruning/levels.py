@@ -1,4 +1,4 @@
-"""Hold the nested masks of a sweep over sparsities, in one byte a weight."""
+"""Rank the weights: hold the nested masks of a sweep over sparsities, in one byte a weight, or yield one by matrix."""
 
 from __future__ import annotations
 
@@ -93,16 +93,51 @@ def rank_levels(scores: Mapping[str, torch.Tensor], sparsities: Sequence[float |
         InputError: a sparsity or the scope is not allowed, or a score is NaN or infinite (the message names it).
     """
     fractions = _ascending(sparsities)
-    size = sum(tensor.numel() for tensor in scores.values())
+    return Levels(fractions, dict(_levels_in_turn(scores, fractions, scope)))
+
+
+def kept_in_turn(
+    scores: Mapping[str, torch.Tensor], sparsity: float | str, scope: str = "global"
+) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield which weights stay, tensor by tensor, and keep nothing of the tensors that were yielded.
+
+    The same weights go as in ``rank_levels(scores, [sparsity], scope)``. Over ``global``, all scores are read before
+    the first tensor is yielded. What was yielded may be pruned at once, so that no mask of the whole is ever held.
+
+    Args:
+        scores: a score for each weight, by parameter name; fp32, bf16 or fp16; not changed. Each tensor is read
+            several times, one at a time: a mapping may compute it when it is read.
+        sparsity: fraction s of all n weights, in [0, 1); ⌊s·n⌋ weights go.
+        scope: over what the scores are ranked, as for ``rank_levels``.
+
+    Yields:
+        The tensor's name, and a boolean tensor of its shape: True where the weight stays.
+
+    Raises:
+        InputError: as ``rank_levels``.
+
+    >>> for name, kept in kept_in_turn({"a": torch.tensor([3.0, -1.0]), "b": torch.tensor([2.0, 4.0])}, 0.5):
+    ...     print(name, kept.tolist())
+    a [True, False]
+    b [False, True]
+    """
+    for name, level in _levels_in_turn(scores, _ascending([sparsity]), scope):
+        yield name, level > 0
+
+
+def _levels_in_turn(
+    scores: Mapping[str, torch.Tensor], fractions: Sequence[float], scope: str
+) -> Iterator[tuple[str, torch.Tensor]]:
+    """Yield the levels of ``rank_levels``, tensor by tensor."""
+    shapes = {name: tensor.shape for name, tensor in scores.items()}
+    size = sum(shape.numel() for shape in shapes.values())
     counts = [pruned_count(sparsity, size) for sparsity in fractions]
     if scope == Scope.GLOBAL:
-        return Levels(fractions, radix_select.removal_levels(scores, counts))
-    shapes = {name: tensor.shape for name, tensor in scores.items()}
+        yield from radix_select.removal_levels_in_turn(scores, counts)
+        return
     shares = [removed_per_layer(shapes, count, scope) for count in counts]
-    level: dict[str, torch.Tensor] = {}
     for name, tensor in scores.items():
-        level |= radix_select.removal_levels({name: tensor}, [share[name] for share in shares])
-    return Levels(fractions, level)
+        yield from radix_select.removal_levels({name: tensor}, [share[name] for share in shares]).items()
 
 
 def _ascending(sparsities: Iterable[float | str]) -> tuple[float, ...]:

@@ -7,32 +7,34 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
-from .levels import Levels, rank_levels
+from .levels import Levels, kept_in_turn, rank_levels
 from .masks import Mask
-from .method import Pruned, Request
+from .method import PrunedMatrices, PrunedMatrix, Request
 from .n_m import n_m
-from .prunable import prunable_matrices, prunable_weights
+from .prunable import check_finite_matrices, prunable_matrices
 
 
-def prune(model: nn.Module, request: Request) -> Pruned:
+def prune(model: nn.Module, request: Request) -> PrunedMatrices:
     """Remove the smallest weights of a model's blocks, by rank over the scope or by a pattern; the model is left alone.
 
-    Arguments and errors as of ``registry.prune``.
+    Arguments and errors as of ``registry.pruned_matrices``.
 
     >>> from transformers import BertConfig, BertModel
     >>> model = BertModel(BertConfig(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1))
-    >>> prune(model, Request(sparsity=0.25)).mask.sparsity
-    0.25
+    >>> [matrix.count.sparsity for matrix in prune(model, Request(pattern="1:4"))]
+    [0.75, 0.75, 0.75, 0.75, 0.75, 0.75]
     """
+    entries = prunable_matrices(model, request.include, request.exclude)
+    check_finite_matrices(entries)
     if request.pattern:
-        entries = prunable_matrices(model, request.include, request.exclude)
-        by_rows = n_m({name: entry.layout.rows(entry.values) for name, entry in entries.items()}, request.pattern)
-        return Pruned(
-            Mask({name: entry.layout.stored(by_rows.keep[name], entry.weight.shape) for name, entry in entries.items()})
-        )
+        for name, entry in entries.items():
+            rows = n_m({name: entry.layout.rows(entry.values)}, request.pattern).keep[name]
+            yield PrunedMatrix(entry, entry.layout.stored(rows, entry.weight.shape))
+        return
     assert request.sparsity is not None
-    weights = prunable_weights(model, request.include, request.exclude)
-    return Pruned(next(rank_levels(weights, [request.sparsity], request.scope).masks()))
+    weights = {name: entry.values for name, entry in entries.items()}
+    for name, kept in kept_in_turn(weights, request.sparsity, request.scope):
+        yield PrunedMatrix(entries[name], kept)
 
 
 def magnitude_levels(

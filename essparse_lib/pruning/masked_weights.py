@@ -95,17 +95,9 @@ class MaskedWeights:
         """
         pairs = [entry.local() for entry in self._current()]  # all of them first: an error leaves the model alone
         for entry, (values, kept) in zip(self._entries, pairs, strict=True):
-            integers = _INTEGERS.get(values.dtype)
-            try:
-                if integers is None or type(values) is not torch.Tensor:
-                    values.masked_fill_(~kept, 0)
-                else:
-                    values.view(integers).mul_(kept)  # as fast as values.mul_(kept), which leaves NaN and −0
-            except (RuntimeError, TypeError) as error:  # an expanded weight, an inference tensor, a quantised one
-                raise InputError(f"{entry.name} cannot be set to zero in place: {one_line(error)}") from error
+            set_to_zero(entry.name, values, kept)
         for entry in self._entries:
-            if entry.holder.attribute != entry.holder.plain:
-                _renew_torch_pruned(entry.holder)
+            renew_torch_pruned(entry.holder)
 
     @torch.no_grad()
     def nonzero(self) -> int:
@@ -174,6 +166,43 @@ class MaskedWeights:
         raise misfit(name, kept.shape, shape, near)
 
 
+def set_to_zero(name: str, values: torch.Tensor, kept: torch.Tensor) -> None:
+    """Set the removed weights of one matrix to zero in place, whatever they are: NaN, too.
+
+    Args:
+        name: the matrix's name.
+        values: its values, detached.
+        kept: which of them stay: boolean, of the same shape.
+
+    Raises:
+        InputError: the values cannot be written in place.
+
+    >>> values = torch.tensor([float("nan"), -1.0])
+    >>> set_to_zero("weight", values, torch.tensor([False, True]))
+    >>> values
+    tensor([ 0., -1.])
+    """
+    integers = _INTEGERS.get(values.dtype)
+    try:
+        if integers is None or type(values) is not torch.Tensor:
+            values.masked_fill_(~kept, 0)
+        else:
+            values.view(integers).mul_(kept)  # as fast as values.mul_(kept), which leaves NaN and −0
+    except (RuntimeError, TypeError) as error:  # an expanded weight, an inference tensor, a quantised one
+        raise InputError(f"{name} cannot be set to zero in place: {one_line(error)}") from error
+
+
+def renew_torch_pruned(holder: Holder) -> None:
+    """Compute anew the weight that ``torch.nn.utils.prune`` keeps beside its parameter, as torch does at a forward.
+
+    Args:
+        holder: where a parameter is held; nothing is done if torch has not pruned it.
+    """
+    if holder.torch_mask is not None and holder.parameter is not None:
+        product = holder.torch_mask.to(holder.parameter.dtype) * holder.parameter.detach()
+        setattr(holder.module, holder.plain, product)  # without a history, with which it could not be copied
+
+
 def local_values(weight: torch.Tensor) -> torch.Tensor:
     """Return a weight's values on this device, detached and in the same memory: its shard if it is sharded.
 
@@ -236,10 +265,3 @@ def _over_processes(count: torch.Tensor, weight: torch.Tensor | None) -> int:
     mesh, placements = weight.device_mesh, weight.placements  # type: ignore[union-attr]
     counted = [Partial() if placement.is_shard() else Replicate() for placement in placements]
     return int(DTensor.from_local(count.to(mesh.device_type), mesh, counted).full_tensor())
-
-
-def _renew_torch_pruned(holder: Holder) -> None:
-    """Compute the weight anew that ``torch.nn.utils.prune`` keeps beside its parameter, as torch does at a forward."""
-    if holder.torch_mask is not None and holder.parameter is not None:
-        product = holder.torch_mask.to(holder.parameter.dtype) * holder.parameter.detach()
-        setattr(holder.module, holder.plain, product)  # without a history, with which it could not be copied

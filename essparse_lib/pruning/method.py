@@ -1,8 +1,13 @@
-"""What every pruning method is given and what it gives back; ``registry`` finds a method by its name."""
+"""What every pruning method is given and what it gives back; ``registry`` finds a method by its name.
+
+A method is a generator of pruned matrices, and leaves the model alone: whoever reads them applies each as it comes, or
+collects them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import torch
@@ -10,8 +15,9 @@ from torch import nn
 
 from ..errors import InputError, check_seed, check_sparsity
 from ..specs.methods import Scope
-from .masked_weights import local_part, local_values
-from .masks import Mask
+from .masked_weights import local_part, local_values, renew_torch_pruned, set_to_zero
+from .masks import Count, Mask
+from .survey import PrunableMatrix
 from .wrapped import plain_parameters
 
 #: Token numbers of shape (sequences, length), or a model's inputs by name, the sequences along their first dimension.
@@ -48,6 +54,55 @@ class Request:
         object.__setattr__(self, "seed", check_seed(self.seed))
 
 
+@dataclass(eq=False)
+class PrunedMatrix:
+    """A prunable matrix, and what a method makes of it.
+
+    Attributes:
+        entry: the matrix as it is in the model.
+        kept: which of its weights stay: boolean, of the parameter's shape.
+        values: all its weights after pruning, in the model's precision, zero where they go; None where the weights that
+            stay keep their values.
+        applied: whether the matrix is pruned in the model.
+
+    >>> layer = torch.nn.Linear(2, 1)
+    >>> entry = PrunableMatrix(name="weight", weight=layer.weight, depth=0, component="other")
+    >>> matrix = PrunedMatrix(entry, torch.tensor([[True, False]]), torch.tensor([[3.0, 0.0]]))
+    >>> matrix.apply()
+    >>> layer.weight.tolist(), matrix.count
+    ([[3.0, 0.0]], Count(pruned=1, size=2))
+    """
+
+    entry: PrunableMatrix
+    kept: torch.Tensor
+    values: torch.Tensor | None = None
+    applied: bool = field(default=False, init=False)
+
+    @property
+    def count(self) -> Count:
+        """How many of the matrix's weights go."""
+        return Mask({self.entry.name: self.kept}).count(str)[self.entry.name]
+
+    @torch.no_grad()
+    def apply(self) -> None:
+        """Prune the matrix in the model.
+
+        Raises:
+            InputError: its weights cannot be written in place.
+        """
+        weight = self.entry.weight.detach()
+        set_to_zero(self.entry.name, weight, self.kept)
+        if self.values is not None:
+            weight.copy_(self.values)
+        if self.entry.holder is not None:
+            renew_torch_pruned(self.entry.holder)
+        self.applied = True
+
+
+#: What a method yields: each matrix once. Nothing of a matrix is needed any more when the next is asked for.
+PrunedMatrices = Generator[PrunedMatrix, None, None]
+
+
 @dataclass(frozen=True)
 class Pruned:
     """What a method chose: a mask and, where the weights that stay make up for the others, their values.
@@ -66,6 +121,22 @@ class Pruned:
 
     mask: Mask
     values: Mapping[str, torch.Tensor] = field(default_factory=dict)
+
+    @classmethod
+    def collect(cls, matrices: PrunedMatrices) -> Pruned:
+        """Return all that a method yields, as a whole; the model is left alone.
+
+        Args:
+            matrices: the method's pruned matrices.
+        """
+        keep: dict[str, torch.Tensor] = {}
+        values: dict[str, torch.Tensor] = {}
+        with closing(matrices):  # at an exception here, the method puts the model's own values back at once
+            for matrix in matrices:
+                keep[matrix.entry.name] = matrix.kept
+                if matrix.values is not None:
+                    values[matrix.entry.name] = matrix.values
+        return cls(Mask(keep), values)
 
     @torch.no_grad()
     def apply(self, model: nn.Module) -> None:

@@ -7,7 +7,7 @@ left out for a stated reason (``left_out``), or named in an error.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
 import torch
@@ -115,6 +115,22 @@ def check_finite(model: nn.Module) -> None:
     prefixes = tuple(block_prefixes(model))
     for name, parameter in model.named_parameters():
         if name.startswith(prefixes) and not parameter.isfinite().all():
+            raise not_finite_error(name)
+
+
+def check_finite_matrices(matrices: Mapping[str, PrunableMatrix]) -> None:
+    """Check that all weights of some matrices are numbers.
+
+    Args:
+        matrices: the matrices, by name.
+
+    Raises:
+        InputError: a weight is NaN or infinite; the message names the parameter.
+
+    >>> check_finite_matrices({})
+    """
+    for name, entry in matrices.items():
+        if not entry.values.isfinite().all():
             raise not_finite_error(name)
 
 

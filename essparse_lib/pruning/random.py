@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import nn
 
-from ..errors import check_seed, not_finite_error
-from .levels import Levels, rank_levels
+from ..errors import check_seed
+from .levels import Levels, kept_in_turn, rank_levels
 from .masks import Mask
-from .method import Pruned, Request
-from .prunable import prunable_weights
+from .method import PrunedMatrices, PrunedMatrix, Request
+from .prunable import check_finite_matrices, prunable_matrices
 
 
-def prune(model: nn.Module, request: Request) -> Pruned:
+def prune(model: nn.Module, request: Request) -> PrunedMatrices:
     """Remove weights of a model's blocks that the seed draws; the model is left alone.
 
-    Arguments and errors as of ``registry.prune``.
+    Arguments and errors as of ``registry.pruned_matrices``.
 
     >>> from transformers import BertConfig, BertModel
     >>> model = BertModel(BertConfig(vocab_size=8, hidden_size=8, num_hidden_layers=1, num_attention_heads=1))
-    >>> prune(model, Request(sparsity=0.25, seed=1)).mask.sparsity
-    0.25
+    >>> sum(matrix.count.pruned for matrix in prune(model, Request(sparsity=0.25, seed=1)))
+    12352
     """
     assert request.sparsity is not None  # patterns do not go with it
-    weights = prunable_weights(model, request.include, request.exclude)
-    for name, weight in weights.items():  # methods that rank by the weights see it themselves
-        if not weight.isfinite().all():
-            raise not_finite_error(name)
-    return Pruned(random_mask(weights, request.sparsity, request.seed, request.scope))
+    entries = prunable_matrices(model, request.include, request.exclude)
+    check_finite_matrices(entries)
+    numbers = _Numbers({name: entry.values for name, entry in entries.items()}, request.seed)
+    for name, kept in kept_in_turn(numbers, request.sparsity, request.scope):
+        yield PrunedMatrix(entries[name], kept)
 
 
 def random_levels(
@@ -58,10 +58,7 @@ def random_levels(
     >>> [sweep.mask(s).pruned for s in (0.2, 0.9)]
     [20, 90]
     """
-    seed = check_seed(seed)
-    return rank_levels(
-        {name: _numbers(name, w.shape, seed).to(w.device) for name, w in weights.items()}, sparsities, scope
-    )
+    return rank_levels(_Numbers(weights, check_seed(seed)), sparsities, scope)
 
 
 def random_mask(weights: Mapping[str, torch.Tensor], sparsity: float | str, seed: int, scope: str = "layer") -> Mask:
@@ -74,8 +71,23 @@ def random_mask(weights: Mapping[str, torch.Tensor], sparsity: float | str, seed
     return next(random_levels(weights, [sparsity], seed, scope).masks())
 
 
-def _numbers(name: str, shape: torch.Size, seed: int) -> torch.Tensor:
-    """Return the numbers in [0, 1) that the weights of one matrix draw."""
-    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
-    generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big", signed=True))
-    return torch.rand(shape, generator=generator)
+class _Numbers(Mapping[str, torch.Tensor]):
+    """The numbers in [0, 1) that the weights draw, by parameter name: fp32, drawn anew whenever a matrix is read.
+
+    All together they would take more memory than the model.
+    """
+
+    def __init__(self, weights: Mapping[str, torch.Tensor], seed: int) -> None:
+        self._weights, self._seed = weights, seed
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        weight = self._weights[name]
+        digest = hashlib.sha256(f"{self._seed}/{name}".encode()).digest()
+        generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "big", signed=True))
+        return torch.rand(weight.shape, generator=generator).to(weight.device)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._weights)
+
+    def __len__(self) -> int:
+        return len(self._weights)

@@ -9,12 +9,13 @@ from torch import nn
 
 from ..errors import InputError, check_number, check_whole
 from .allocation import pruned_count
-from .calibrated import Amount, amount, keep_within_rows, layer_by_layer
-from .method import Calibration, Pruned, Request
+from .calibrated import Amount, PruneMatrix, amount, keep_within_rows, layer_by_layer
+from .method import Calibration, Pruned, PrunedMatrices, Request
 from .n_m import largest
 
 #: From the saliencies of some columns, shape (outputs, chosen now), and the first one's number, which weights stay.
 Choice = Callable[[torch.Tensor, int], torch.Tensor]
+_DAMPING, _BLOCK_SIZE = 0.01, 128
 
 
 def sparsegpt(
@@ -22,8 +23,8 @@ def sparsegpt(
     calibration: Calibration,
     sparsity: float | None = None,
     pattern: str | tuple[int, int] | None = None,
-    damping: float = 0.01,
-    block_size: int = 128,
+    damping: float = _DAMPING,
+    block_size: int = _BLOCK_SIZE,
     batch_size: int = 8,
     dtype: torch.dtype = torch.float32,
     include: Iterable[str] = (),
@@ -70,27 +71,34 @@ def sparsegpt(
     checked = amount(sparsity, pattern)
     block_size = check_whole("block_size", block_size)
     damping = check_number("damping", damping, lambda d: d >= 0, "a number from 0, such as 0.01")
+    method = _method(checked, damping, block_size)
+    matrices = layer_by_layer(model, calibration, _products, method, batch_size, dtype, include, exclude)
+    return Pruned.collect(matrices)
 
+
+def prune(model: nn.Module, request: Request) -> PrunedMatrices:
+    """Remove what ``sparsegpt`` removes, with its other arguments as they are by default.
+
+    Arguments and errors as of ``registry.pruned_matrices``.
+    """
+    assert request.calibration is not None
+    method = _method(amount(request.sparsity, request.pattern))
+    chosen = {"include": request.include, "exclude": request.exclude}
+    return layer_by_layer(model, request.calibration, _products, method, **chosen)  # type: ignore[arg-type]
+
+
+def _method(amount: Amount, damping: float = _DAMPING, block_size: int = _BLOCK_SIZE) -> PruneMatrix:
+    """Return what SparseGPT does with a matrix and the Hessian of its inputs."""
+    choice, step = _choice(amount, block_size)
     last: list[tuple[torch.Tensor, torch.Tensor]] = []  # queries, keys and values have one Hessian: factor it once
 
     def method(weight: torch.Tensor, hessian: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         if not last or last[0][0] is not hessian:
-            last[:] = [(hessian, inverse_factor(hessian, damping))]
-        choice, step = _choice(checked, block_size)
+            last.clear()  # before the next factor takes its memory
+            last.append((hessian, inverse_factor(hessian, damping)))
         return reconstructed(weight, hessian, choice, step, damping, block_size, last[0][1])
 
-    return Pruned(*layer_by_layer(model, calibration, _products, method, batch_size, dtype, include, exclude))
-
-
-def prune(model: nn.Module, request: Request) -> Pruned:
-    """Remove what ``sparsegpt`` removes, with its other arguments as they are by default.
-
-    Arguments and errors as of ``registry.prune``.
-    """
-    assert request.calibration is not None
-    amounts = {"sparsity": request.sparsity, "pattern": request.pattern}
-    chosen = {"include": request.include, "exclude": request.exclude}
-    return sparsegpt(model, request.calibration, **amounts, **chosen)  # type: ignore[arg-type]
+    return method
 
 
 def reconstructed(

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from .calibrated import amount, keep_within_rows, layer_by_layer
+from .calibrated import Amount, PruneMatrix, amount, keep_within_rows, layer_by_layer
 from .masks import Mask
-from .method import Calibration, Pruned, Request
+from .method import Calibration, Pruned, PrunedMatrices, Request
 
 
 def wanda(
@@ -58,24 +58,29 @@ def wanda(
     >>> wanda(model, tokens, pattern="2:4").sparsity
     0.5
     """
-    checked = amount(sparsity, pattern)
-
-    def method(weight: torch.Tensor, squares: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return keep_within_rows(weight.abs() * squares.sqrt(), checked), None
-
-    mask, _ = layer_by_layer(model, calibration, _squares, method, batch_size, dtype, include, exclude)
-    return mask
+    method = _method(amount(sparsity, pattern))
+    matrices = layer_by_layer(model, calibration, _squares, method, batch_size, dtype, include, exclude)
+    return Pruned.collect(matrices).mask
 
 
-def prune(model: nn.Module, request: Request) -> Pruned:
+def prune(model: nn.Module, request: Request) -> PrunedMatrices:
     """Remove what ``wanda`` removes, with its other arguments as they are by default.
 
-    Arguments and errors as of ``registry.prune``.
+    Arguments and errors as of ``registry.pruned_matrices``.
     """
     assert request.calibration is not None
-    amounts = {"sparsity": request.sparsity, "pattern": request.pattern}
+    method = _method(amount(request.sparsity, request.pattern))
     chosen = {"include": request.include, "exclude": request.exclude}
-    return Pruned(wanda(model, request.calibration, **amounts, **chosen))  # type: ignore[arg-type]
+    return layer_by_layer(model, request.calibration, _squares, method, **chosen)  # type: ignore[arg-type]
+
+
+def _method(amount: Amount) -> PruneMatrix:
+    """Return what Wanda does with a matrix and its inputs' sums of squares."""
+
+    def method(weight: torch.Tensor, squares: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return keep_within_rows(weight.abs() * squares.sqrt(), amount), None
+
+    return method
 
 
 def _squares(inputs: torch.Tensor) -> torch.Tensor:

@@ -133,19 +133,11 @@ def _scorer(evaluation: Evaluation, bench: Workbench) -> Scorer:
 
 def _outcome(evaluation: Evaluation, scorer: Scorer, bench: Workbench) -> Record:
     """Return an evaluation's record, without its provenance."""
-    from ..likelihood import tasks
-    from ..models import loading
     from ..pruning.masks import zeros_and_size
     from ..pruning.prunable import prunable_weights
 
     zeros, size = zeros_and_size(prunable_weights(scorer.model))
-    answered = answer(
-        scorer,
-        loading.tokenizer_of(evaluation.model),
-        tasks.get(evaluation.task),
-        bench.questions(evaluation.task, evaluation.prompting).items,
-        evaluation.prompting,
-    )
+    answered = answers_to(evaluation, bench)
     return Record(
         spec=evaluation,
         status=Status.OK,
@@ -153,6 +145,29 @@ def _outcome(evaluation: Evaluation, scorer: Scorer, bench: Workbench) -> Record
         predictions=answered.predictions,
         labels=answered.labels,
         values=answered.values,
+    )
+
+
+def answers_to(evaluation: Evaluation, bench: Workbench | None = None) -> Answered:
+    """Return what an evaluation's pruned model makes of its questions.
+
+    Args:
+        evaluation: the evaluation.
+        bench: what is loaded already and where to keep what is loaded now; None for the process's own.
+
+    Raises:
+        InputError: the model or the data cannot be had, pruned or read.
+    """
+    from ..likelihood import tasks
+    from ..models import loading
+
+    bench = bench or workbench.current()
+    return answer(
+        _scorer(evaluation, bench),
+        loading.tokenizer_of(evaluation.model),
+        tasks.get(evaluation.task),
+        bench.questions(evaluation.task, evaluation.prompting).items,
+        evaluation.prompting,
     )
 
 
@@ -238,8 +253,6 @@ def pruned_model(evaluation: Evaluation, bench: Workbench) -> nn.Module:
     Raises:
         InputError: the model cannot be had, or pruned so.
     """
-    import torch
-
     from ..models import loading
     from ..pruning import registry
     from ..pruning.method import Request
@@ -262,8 +275,7 @@ def pruned_model(evaluation: Evaluation, bench: Workbench) -> nn.Module:
         seed=evaluation.seed,
         calibration=bench.windows(pruning, evaluation.model, evaluation.seed) if calibrated else None,
     )
-    with torch.no_grad():
-        registry.prune(model, pruning.method, request).apply(model)
+    registry.prune_in_place(model, pruning.method, request)
     return model
 
 

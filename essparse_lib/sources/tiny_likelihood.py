@@ -9,10 +9,14 @@ from typing import Any
 
 from .tiny_data import BAD, GOOD, OTHER
 
+#: Subjects of MMLU, one of each group.
+_SUBJECTS = ("anatomy", "astronomy", "philosophy", "sociology")
 #: Words of the prompts that likelihood tasks have; the tokenizers of the tiny language models know them besides.
 PROMPT_WORDS = (
-    "Question Answer The following are multiple choice questions with answers about because therefore A B C D".split()
-    + [":", ".", ",", "(", ")"]
+    *"Question Answer The following are multiple choice questions with answers about because therefore".split(),
+    *_SUBJECTS,
+    *"A B C D : . , ( )".split(),
+    *(word.capitalize() for word in OTHER),  # HellaSwag's prompts begin a sentence
 )
 _QUESTIONS = 32
 _LETTERS = ("A", "B", "C", "D")
@@ -24,8 +28,6 @@ _PARADIGMS = {
     "tiny_quantifiers": "semantics",
     "tiny_raising": "syntax/semantics",
 }
-#: Subjects of MMLU, one of each group.
-_SUBJECTS = ("anatomy", "astronomy", "philosophy", "sociology")
 
 
 def _text(rng: random.Random, tone: Sequence[str] = (), length: int = 5) -> str:

@@ -87,7 +87,7 @@ def write_opt(target: Path) -> None:
 
 
 #: What the language models of likelihood tasks share: they read prompts too, which are longer.
-_PROMPT_VOCABULARY = [*WORDS, *(word for word in PROMPT_WORDS if word not in WORDS)]
+_PROMPT_VOCABULARY = list(dict.fromkeys((*WORDS, *PROMPT_WORDS)))
 _LANGUAGE_SHAPE: dict[str, Any] = {
     **_SHAPE,
     "vocab_size": len(_PROMPT_VOCABULARY),

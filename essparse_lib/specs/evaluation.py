@@ -12,6 +12,11 @@ from .methods import METHODS
 from .spec import PlainData, Spec, check_name, shared
 from .trial import Pruning, Timing
 
+#: About how many questions of a task a model of one's own is asked, where no number is given: enough for ±3 points.
+USUAL = 1000
+#: The tasks whose questions it is asked where none is named.
+USUAL_TASKS = ("blimp", "arc-easy", "lambada", "piqa")
+
 #: The most characters that the name of a token may have.
 _LONGEST_TOKEN = 64
 

@@ -66,8 +66,8 @@ PARADIGM_FIELDS = ("morphology", "syntax", "semantics", "syntax and semantics")
 #: The groups of MMLU's subjects (Hendrycks et al. 2021).
 MMLU_GROUPS = ("STEM", "humanities", "social sciences", "other")
 
-#: Tokens are those of SmolLM2's vocabulary, counted over the questions, or over 3,000 of them. Normalised accuracy is the one that is usually reported of ARC-Challenge,
-#: HellaSwag, OpenBookQA and PIQA.
+#: Tokens are those of SmolLM2's vocabulary, counted over the questions, or over 3,000 of them. Normalised
+#: accuracy is the one that is usually reported of ARC-Challenge, HellaSwag, OpenBookQA and PIQA.
 LIKELIHOOD_TASKS: dict[str, NamedLikelihoodTask] = {
     row.name: row
     for row in (

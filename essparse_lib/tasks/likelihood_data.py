@@ -33,7 +33,9 @@ _MOST_OF_ARC, _MOST_OF_MMLU = 25, 5
 _PART_OF_HELLASWAG = 1000
 
 
-def _read(repository: Repository, config: str, split: str, layout: Layout, elsewhere: str = "") -> LikelihoodQuestions:
+def read_questions(
+    repository: Repository, config: str, split: str, layout: Layout, elsewhere: str = ""
+) -> LikelihoodQuestions:
     """Return the questions of one split of a data set.
 
     Args:
@@ -73,7 +75,7 @@ def _read_paradigms(repository: Repository) -> LikelihoodQuestions:
     paradigms = sorted({path.parent.name for path in folder.glob("*/train-*.parquet")})
     items: list[LikelihoodQuestion] = []
     for paradigm in paradigms:
-        items += _read(repository, paradigm, "train", prompts.BLIMP).items
+        items += read_questions(repository, paradigm, "train", prompts.BLIMP).items
     return LikelihoodQuestions(items, origin)
 
 
@@ -103,8 +105,8 @@ def _task(
     """
     return LikelihoodTask.named(
         name,
-        load=partial(_read, repository, config, split, layout, elsewhere),
-        load_examples=partial(_read, repository, config, examples, layout) if examples else None,
+        load=partial(read_questions, repository, config, split, layout, elsewhere),
+        load_examples=partial(read_questions, repository, config, examples, layout) if examples else None,
         source=f"{repository.id} ({config}), evaluated on {split}; {source}",
         **parts,
     )

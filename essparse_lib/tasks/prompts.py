@@ -74,7 +74,9 @@ def blimp(row: Row) -> LikelihoodQuestion:
     (' He runs.', ' He run.')
     """
     field = re.sub("[/_]", " and ", row["field"])
-    group = _position(field, list(PARADIGM_FIELDS))
+    if field not in PARADIGM_FIELDS:
+        raise ValueError(f"the field {shown(row['field'])}, which is none of {', '.join(PARADIGM_FIELDS)}")
+    group = PARADIGM_FIELDS.index(field)
     return _question("", [row["sentence_good"], row["sentence_bad"]], 0, group=group, topic=row["UID"])
 
 
