@@ -89,7 +89,7 @@ def follow(checkout, title):
 
 def test_every_recipe_is_tried():
     titles = set(re.findall(r"^## (A .+)$", PAGE, flags=re.MULTILINE))
-    assert titles == {"A pruning method", "A task", "A model", "A figure", "A claim"}
+    assert titles == {"A pruning method", "A task", "A likelihood task", "A model", "A figure", "A claim"}
 
 
 def test_a_method_is_a_trials_and_the_command_lines(checkout):
@@ -143,6 +143,12 @@ print(record.status, *record.metrics)
 """
     status, *metrics = python(checkout, code).split()
     assert status == "ok" and "accuracy" in metrics
+
+
+def test_a_likelihood_task_is_asked(checkout):
+    follow(checkout, "A likelihood task")
+    table = python(checkout, "", "-m", "essparse_lib.cli", "evaluate", "tiny-llama", "--tasks", "tiny-goals")
+    assert re.search(r"^ *tiny-goals +32 ", table, flags=re.MULTILINE)
 
 
 def test_a_model_is_loaded_by_its_name(checkout):

@@ -217,11 +217,12 @@ def test_texts_are_cut_at_blanks_and_nothing_is_lost():
 def test_the_text_to_evaluate_on_and_the_one_to_calibrate_on_are_disjoint_tenths(monkeypatch):
     documents = [f"document {number}" for number in range(500)]
     monkeypatch.setattr(packaged, "documents", lambda: iter(documents))
+    monkeypatch.setattr(packaged, "tenths", packaged.tenths.__wrapped__)  # what was read before is not asked
     evaluation, calibration = (
         list(corpora.get(f"packaged-english-{part}").load()) for part in ("evaluation", "calibration")
     )
     assert 30 < len(evaluation) < 70 and 30 < len(calibration) < 70 and not {*evaluation} & {*calibration}
-    assert sorted(documents) == sorted(document for number in range(10) for document in packaged.tenth(number))
+    assert {*evaluation} | {*calibration} < {*documents}
 
 
 TEXTS = pa.list_(pa.string())

@@ -164,7 +164,7 @@ def test_the_table_has_every_figure_and_says_which_has_no_study(stored):
         else:
             assert table[str(number)] == ["no study yet", "—", "—"] * 2
     together = cost.expected(*(by_scale["paper"] for by_scale in figures.STUDIES.values()))
-    assert table["all"][5] == f"{together.trainings:,} trainings, about {together.about} GPU hours"
+    assert table["all"][5] == f"{together.runs}, about {together.about} GPU hours"
 
 
 def test_records_move_the_rows_that_ask_for_them_and_no_other(stored):
@@ -203,7 +203,7 @@ def test_a_measurement_is_timed_by_its_own_kind():
 
 # What the pages state by hand, beside the code and the notebooks that they speak of.
 
-WRITTEN = ("how-to-read", "open-questions", "data", "fig4", "fig11", "methods", "reproduce")
+WRITTEN = ("how-to-read", "open-questions", "data", "fig4", "methods", "reproduce")
 PAGES = {name: (BOOK / f"{name}.md").read_text() for name in WRITTEN}
 HERE = [model for model in MODELS.values() if not model.name.startswith("tiny-")]
 NAMED = [task for task in TASKS.values() if task.counts]

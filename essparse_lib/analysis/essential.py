@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..errors import check_number
@@ -82,20 +84,28 @@ def essential_sparsity(curve: Curve, epsilon: float = EPSILON, relative: bool = 
     return percentile_interval(value, resampled)
 
 
-def essential_effect(curve: Curve, epsilon: float = EPSILON) -> Effect:
-    """Return the essential sparsity as an effect in percent of the weights, to be compared and averaged over tasks.
+def essential_effect(curves: Sequence[Curve], epsilon: float = EPSILON) -> Effect:
+    """Return the essential sparsity of the mean drop of curves as an effect in percent of the weights.
 
-    Differences of two curves of one test set are paired by example.
+    Drops are averaged before the sparsity is read. Each curve's own essential sparsity lies too low where noise alone
+    takes a drop beyond ε early, and averaging these would keep that lean, while averaged drops have less noise.
+    Differences of such effects are paired by example.
 
     Args:
-        curve: the scores of one model on one task.
-        epsilon: tolerance, as in ``essential_sparsity``.
+        curves: at least one, of the same levels; the effect has the model and the task of the first.
+        epsilon: tolerance in points, as in ``essential_sparsity``.
 
     Raises:
         InputError: ε is not above 0, or above 100.
     """
-    value, resampled = resampled_essential_sparsity(curve, epsilon)
-    return Effect(model=curve.model, task=curve.task, value=100 * value, resampled=100 * resampled)
+    first, *others = curves
+    if others:
+        drops = [curve.drops() for curve in curves]
+        means = np.mean([drop for drop, _ in drops], 0), np.mean([resampled for _, resampled in drops], 0)
+        value, resampled = _resampled_essential(first.levels, *means, check_epsilon(epsilon))
+    else:
+        value, resampled = resampled_essential_sparsity(first, epsilon)
+    return Effect(model=first.model, task=first.task, value=100 * value, resampled=100 * resampled)
 
 
 def resampled_essential_sparsity(
@@ -117,16 +127,18 @@ def resampled_essential_sparsity(
     epsilon = check_epsilon(epsilon)
     key = ("essential sparsity", epsilon, relative)
     if key not in curve.computed:
-        curve.computed[key] = _resampled_essential(curve, epsilon, relative)
+        curve.computed[key] = _resampled_essential(curve.levels, *curve.drops(relative), epsilon)
     return curve.computed[key]
 
 
-def _resampled_essential(curve: Curve, epsilon: float, relative: bool) -> tuple[float, np.ndarray]:
-    drops, resampled = curve.drops(relative)
+def _resampled_essential(
+    levels: np.ndarray, drops: np.ndarray, resampled: np.ndarray, epsilon: float
+) -> tuple[float, np.ndarray]:
+    """Return the essential sparsity of drops, shape (levels,), and of their resamples, shape (resamples, levels)."""
     known = ~np.isnan(drops)
     if not known.any():  # relative to a dense score of 0
         return np.nan, np.full(len(resampled), np.nan)
-    levels = curve.levels[known]
+    levels = levels[known]
     values = crossing(levels, monotone(resampled[:, known]), epsilon)
     values[np.isnan(resampled[:, known]).any(1)] = np.nan
     return float(crossing(levels, monotone(drops[known]), epsilon)), values

@@ -14,7 +14,7 @@ from ..records.store import Record, Status, results
 from ..specs.study import Scale, Study, check_scale
 from ..wording import duration_text, in_markdown
 
-#: The figures of the paper; two of them have no study yet.
+#: The figures of the paper; one of them has no study yet.
 FIGURES = tuple(f"fig{number}" for number in range(1, 12))
 
 _NONE = "—"

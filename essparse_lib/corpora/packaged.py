@@ -22,7 +22,7 @@ methods that read a text before they prune, one for the perplexity afterwards. A
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
+from functools import cache
 from pathlib import PurePosixPath
 
 from ..sources.archives import Archive, read, read_all
@@ -102,13 +102,23 @@ def documents() -> Iterator[str]:
                 yield document
 
 
-def tenth(number: int) -> Iterator[str]:
-    """Yield the documents of one tenth, in the corpus' order; the tenths have no document in common.
+#: The tenth that tasks of perplexity have, and the one that methods read which calibrate.
+_EVALUATION, _CALIBRATION = 0, 1
 
-    Args:
-        number: the tenth, from 0 to 9: what is left of a document's SHA-256 when it is divided by ten.
+
+@cache
+def tenths() -> dict[int, tuple[str, ...]]:
+    """Return the documents of the two tenths, by their numbers, in the corpus' order; none is in both.
+
+    The number is what is left of a document's SHA-256 when it is divided by ten. The documents are read once, which
+    takes most of a minute, and kept: they are some 7 MB.
     """
-    return (document for document in documents() if int.from_bytes(hash_text(document)) % 10 == number)
+    parts: dict[int, list[str]] = {_EVALUATION: [], _CALIBRATION: []}
+    for document in documents():
+        number = int.from_bytes(hash_text(document)) % 10
+        if number in parts:
+            parts[number].append(document)
+    return {number: tuple(part) for number, part in parts.items()}
 
 
 ENGLISH = Corpus(
@@ -121,15 +131,12 @@ ENGLISH = Corpus(
     key="+".join((*(archive.sha256[:16] for archive in (_GCIDE, _FAQ, _WORDNET, tasks.WIKI)), f"cleaned-{_CLEANING}")),
 )
 
-#: The tenth that tasks of perplexity have, and the one that methods read which calibrate.
-_EVALUATION, _CALIBRATION = 0, 1
-
 
 def _tenth(name: str, number: int) -> Corpus:
     """Return a tenth of the corpus as a corpus."""
     return Corpus(
         name=f"{ENGLISH.name}-{name}",
-        load=partial(tenth, number),
+        load=lambda: iter(tenths()[number]),
         source=f"A tenth of {ENGLISH.name}: {ENGLISH.source}",
         key=f"{ENGLISH.key}+tenth-{number}",
     )

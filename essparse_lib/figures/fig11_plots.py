@@ -31,7 +31,9 @@ def domain_of(task: str) -> str:
     return str(row.domain) if row else ""
 
 
-def draw(curves: Mapping[str, Sequence[Curve]], points: Sequence[Point] = (), epsilon: float = EPSILON) -> Figure:
+def draw(
+    curves: Mapping[str, Sequence[Curve]], points: Sequence[Point] = (), epsilon: float = EPSILON, *, model: str
+) -> Figure:
     """Draw change from the dense model against sparsity: a panel for each task, domain by domain.
 
     Magnitude and SparseGPT have thick lines with bands, which are 95% intervals; other ways to prune thin lines, and
@@ -39,11 +41,15 @@ def draw(curves: Mapping[str, Sequence[Curve]], points: Sequence[Point] = (), ep
     Ticks at the bottom are essential sparsities with their intervals.
 
     Args:
-        curves: the curves of each variant by its name, of one model; in points, or in nats.
+        curves: the curves of each variant by its name; in points, or in nats.
         points: points to mark with a diamond.
         epsilon: tolerance of the essential sparsity, in points.
+        model: whose curves and points are drawn.
     """
-    drawn = {name: [curve for curve in group if len(curve.levels) > 1] for name, group in curves.items()}
+    drawn = {
+        name: [curve for curve in group if curve.model == model and len(curve.levels) > 1]
+        for name, group in curves.items()
+    }
     tasks = sorted({curve.task: None for group in drawn.values() for curve in group}, key=_domain_order)
     if not tasks:
         return style.note()
@@ -59,7 +65,7 @@ def draw(curves: Mapping[str, Sequence[Curve]], points: Sequence[Point] = (), ep
         if not in_nats:
             _draw_guides(ax, task, drawn, colours, epsilon)
         for point in points:
-            if point.task == task:
+            if (point.model, point.task) == (model, task):
                 curve_plots.draw_point(ax, point)
     _add_legend(figure, {name: colours[name] for name, group in drawn.items() if group}, in_nats, epsilon)
     return figure

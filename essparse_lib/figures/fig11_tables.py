@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING
 from ..analysis.curves import EPSILON, Curve, curves
 from ..analysis.essential import essential_effect, essential_sparsity
 from ..analysis.estimate import Estimate
-from ..analysis.pooled import mean_effect
 from ..analysis.prunability import TOLERANCE, loss_curves
 from ..analysis.scoring import LOG_PROBABILITY
-from ..claims.c12_without_fine_tuning import Pair
+from ..claims.c12_without_fine_tuning import Pair, at_every_sparsity, shift
 from ..records.store import Record
 from ..specs.evaluation_study import EvaluationStudy
 from ..specs.likelihood import LIKELIHOOD_TASKS, LikelihoodKind
 from ..specs.study import Study
-from ..wording import number_text
+from ..wording import listing, number_text
 from .curve_plots import sparsity_text
 from .fig11 import MAGNITUDE, PATTERNS
 from .fig11_plots import domain_of
@@ -56,16 +55,22 @@ def _first_columns(curve: Curve) -> dict[str, str]:
     }
 
 
-def _table(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table without the model where there is one, and with a dash where a cell has nothing."""
-    one_model = "model" in table and table["model"].nunique() <= 1
-    return (table.drop(columns="model") if one_model else table).fillna("—")
+def _table(table: pd.DataFrame, several: bool | None = None) -> pd.DataFrame:
+    """Return a table with a dash where a cell has nothing, and without the column of models if there is one model.
+
+    Args:
+        table: the table.
+        several: whether there are several models; None to see it by the column.
+    """
+    if several is None:
+        several = "model" in table and table["model"].nunique() > 1
+    return table.drop(columns=[] if several else "model", errors="ignore").fillna("—")
 
 
 def shift_table(pairs: Sequence[Pair]) -> pd.DataFrame:
     """Return a row for each task: the essential sparsities by magnitude and by SparseGPT, and their paired difference.
 
-    The last row is the mean over the tasks that count.
+    The last row is that of the mean drop over the tasks that count and were asked at every sparsity.
     """
     import pandas as pd
 
@@ -83,16 +88,13 @@ def shift_table(pairs: Sequence[Pair]) -> pd.DataFrame:
                 "counts": "yes" if pair.counts else "no",
             }
         )
-    counted = [pair for pair in pairs if pair.counts]
+    counted = at_every_sparsity([pair for pair in pairs if pair.counts])
     if counted:
-        by_magnitude = mean_effect([essential_effect(pair.magnitude) for pair in counted]).estimate
-        by_sparsegpt = mean_effect([essential_effect(pair.sparsegpt) for pair in counted]).estimate
-        shift = mean_effect([pair.shift for pair in counted]).estimate
-        texts = [estimate.text(0) for estimate in (by_magnitude, by_sparsegpt, shift)]
-        rows.append(dict(zip(rows[0], ("", "mean of those that count", *texts, ""), strict=True)))
-    table = pd.DataFrame(rows)
-    models = {pair.magnitude.model for pair in pairs}
-    return table.drop(columns="model") if len(models) == 1 else table
+        by_magnitude = essential_effect([pair.magnitude for pair in counted]).estimate
+        by_sparsegpt = essential_effect([pair.sparsegpt for pair in counted]).estimate
+        texts = [estimate.text(0) for estimate in (by_magnitude, by_sparsegpt, shift(counted).estimate)]
+        rows.append(dict(zip(rows[0], ("", "mean drop of those that count", *texts, ""), strict=True)))
+    return _table(pd.DataFrame(rows), several=len({pair.magnitude.model for pair in pairs}) > 1)
 
 
 def pattern_table(variants: Mapping[str, Sequence[Curve]]) -> pd.DataFrame:
@@ -147,14 +149,19 @@ def _perplexity(nats: Estimate) -> Estimate:
 
 def guessed(variants: Mapping[str, Sequence[Curve]]) -> str:
     """Return on which tasks the dense model does no better than guessing, with its scores; empty if on none."""
-    sentences = []
-    for curve in variants.get(MAGNITUDE, ()):
-        if not curve.learned():
-            sentences.append(
-                f"On {curve.task}, {curve.model} scores {curve.dense().text()} without pruning, where guessing gives "
-                f"{number_text(curve.majority, 1)}: it shows nothing of what pruning costs, and does not count."
-            )
-    return " ".join(sentences)
+    unlearned = [curve for curve in variants.get(MAGNITUDE, ()) if not curve.learned()]
+    if not unlearned:
+        return ""
+    several_models = len({curve.model for curve in variants[MAGNITUDE]}) > 1
+    places = [
+        f"{f'{curve.model} on ' if several_models else ''}{curve.task} ({curve.dense().text()}, where guessing gives "
+        f"{number_text(curve.majority, 1)})"
+        for curve in unlearned
+    ]
+    return (
+        f"Without pruning, these do no better than guessing: {listing(places)}. They show nothing of what pruning "
+        "costs, and do not count."
+    )
 
 
 def prefix_table(study: EvaluationStudy, records: Mapping[str, Record]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..analysis.curves import curves
 from ..analysis.turns import turns
+from ..claims.c12_without_fine_tuning import sparsegpt_variant
 from ..claims.registry import CLAIMS
 from ..claims.verdict import Verdict, not_judged
 from ..errors import check_known
@@ -53,5 +54,9 @@ def _comparisons(study: Study, records: Mapping[str, Record]) -> tuple[Any, ...]
     return study, records, curves(study, records), first, others
 
 
+def _by_both(study: Study, records: Mapping[str, Record]) -> tuple[Any, ...]:
+    return study, curves(study, records), curves(study, records, sparsegpt_variant(study))
+
+
 #: By claim, the arguments of its rule, where they are not the study and its records.
-_ARGUMENTS = {"C1": _curves, "C3": _curves, "C4": _turns, "C7": _comparisons}
+_ARGUMENTS = {"C1": _curves, "C3": _curves, "C4": _turns, "C7": _comparisons, "C12": _by_both}
