@@ -13,6 +13,8 @@ from ..tasks.likelihood import LikelihoodQuestion
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+#: The tokens that may stand before a text that begins with its choices, by what tokenizers call them.
+_BEGINNINGS = ("bos", "eos", "sep", "cls")
 #: A short text, to see which tokens a tokenizer puts before a text.
 _SAMPLE = "a"
 
@@ -92,7 +94,8 @@ def prefix_token(tokenizer: PreTrainedTokenizerBase, prefix: str = "") -> int:
 
     Args:
         tokenizer: the model's own.
-        prefix: the token; empty for the beginning-of-sequence token, or the end token where there is none.
+        prefix: the token; empty for the beginning-of-sequence token, or the end token where there is none, as lm-eval
+            does; of a tokenizer that has neither, for the token by which it parts texts.
 
     Raises:
         InputError: the tokenizer does not have it.
@@ -102,10 +105,11 @@ def prefix_token(tokenizer: PreTrainedTokenizerBase, prefix: str = "") -> int:
         if number is None:
             raise InputError(f"prefix {shown(prefix)} is no token of the model: name one of its vocabulary")
         return int(number)
-    number = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
-    if number is None:
-        raise InputError("the tokenizer has neither a beginning-of-sequence nor an end token: name one as prefix")
-    return int(number)
+    for name in _BEGINNINGS:
+        number = getattr(tokenizer, f"{name}_token_id")
+        if number is not None:
+            return int(number)
+    raise InputError("the tokenizer has no token that stands before a text or after one: name one as prefix")
 
 
 def leading_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
