@@ -194,8 +194,9 @@ def test_one_pruning_is_a_block_of_all_tasks_and_the_order_serves_the_claim():
         ("30% pruned by sparsegpt", 0),
         ("50% pruned by sparsegpt", 0),
     ]
-    assert names.index(("70% pruned by sparsegpt", 0)) < names.index(("30% pruned by wanda", 0))
-    assert names.index(("70% pruned by wanda", 0)) < names.index(("30% pruned by sparsegpt", 1))
+    assert names.index(("70% pruned by sparsegpt", 0)) < names.index(("30% pruned by sparsegpt", 1))
+    assert names.index(("70% pruned by sparsegpt", 2)) < names.index(("30% pruned by wanda", 0))
+    assert names.index(("50% pruned by wanda", 0)) < names.index(("30% pruned by wanda", 1))
     assert [spec.task for spec in blocks[0].specs].count("blimp") == 2  # with both tokens before
     assert blocks[0].claims == ("C12",)
 

@@ -8,7 +8,7 @@ The order: what a claim rests on; then blocks that have begun; then every block'
 on; then what feeds more claims; then what takes less time. Within a curve: the dense model, the levels at which the
 paper states its claims, the other levels, and lottery tickets from the least sparse on, since each needs the one
 before. Prunings of models that are not trained come in the same order, and variants of fewer levels than the main one
-after the others. What is only measured while a model is pre-trained comes last.
+after all seeds of the others. What is only measured while a model is pre-trained comes last.
 """
 
 from __future__ import annotations
@@ -166,6 +166,10 @@ def _within(spec: Spec) -> tuple[bool, bool, float]:
     return True, False, 0.0 if pruning.sparsity in CLAIMED and pruning.timing is Timing.BEFORE else 1.0
 
 
+#: The first stage of variants with fewer levels than the main one, which claims do not rest on.
+_FEWER_LEVELS = 2
+
+
 def _places(studies: Iterable[Study]) -> dict[Pruning, tuple[float, ...]]:
     """Return where each pruning comes among those of its studies.
 
@@ -177,12 +181,12 @@ def _places(studies: Iterable[Study]) -> dict[Pruning, tuple[float, ...]]:
         whole = len(study.variants[study.main])
         for number, variant in enumerate(study.variants.values()):
             for pruning in variant:
-                stages = (1 + (len(variant) < whole), int(pruning.sparsity not in CLAIMED))
+                stages = (_FEWER_LEVELS if len(variant) < whole else 1, int(pruning.sparsity not in CLAIMED))
                 places.setdefault(pruning, (*stages, number, pruning.sparsity))
     return places
 
 
-def _place(block: Block) -> tuple[bool, bool, bool, int, bool, int, tuple[float, ...], float]:
+def _place(block: Block) -> tuple[bool, bool, bool, bool, int, bool, int, tuple[float, ...], float]:
     """Return what blocks are sorted by."""
     rests_on_others = any(isinstance(spec, Measurement) and spec.trials for spec in block.specs)
     begun = block.begun and not isinstance(block.specs[0], Pretraining)
@@ -190,6 +194,7 @@ def _place(block: Block) -> tuple[bool, bool, bool, int, bool, int, tuple[float,
     return (
         block.with_pretraining == len(block.specs),
         not block.claims,
+        block.place >= (_FEWER_LEVELS,),
         not begun,
         block.rank,
         rests_on_others,
