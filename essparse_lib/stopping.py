@@ -193,12 +193,18 @@ def _end_workers() -> None:
 
 
 def _begin_worker(parent: int, thread_stays: bool) -> None:
-    """Leave it to the parent to be stopped: it ends its workers, and says so once.
+    """Let a worker live until the parent ends it: not stopped by signals, and not replaced since it has grown.
+
+    Where psutil is installed, loky replaces a worker that has grown by 300 MB, as it were leaking. Here a worker keeps a
+    pruned model of more than that for the next task.
 
     Args:
         parent: its process id.
         thread_stays: as in ``end_with``.
     """
+    from joblib.externals.loky import process_executor
+
+    process_executor._MAX_MEMORY_LEAK_SIZE = sys.maxsize
     end_with(parent, thread_stays)
     _on_signals(SIGNALS, _leave)
     if os.name == "posix":

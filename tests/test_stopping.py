@@ -215,3 +215,17 @@ def test_processes_are_found_by_their_mark(tmp_path):
     finally:
         process.communicate(b"\n")
     assert kills.processes(str(tmp_path)) == []
+
+
+def test_a_worker_that_keeps_much_for_the_next_task_is_not_replaced():
+    code = (
+        "import os, sys, time, joblib\n"
+        "from essparse_lib.stopping import in_workers\n"
+        "def grow(step):\n"
+        "    sys.modules['joblib'].kept = bytes(1) * (int(4e8) * step)\n"
+        "    time.sleep(1.2)\n"  # loky looks once a second at most
+        "    return os.getpid()\n"
+        "print(len(set(in_workers([joblib.delayed(grow)(step) for step in (0, 0, 1, 1, 1, 1)], 2))))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "2", done.stderr
