@@ -195,8 +195,8 @@ def _end_workers() -> None:
 def _begin_worker(parent: int, thread_stays: bool) -> None:
     """Let a worker live until the parent ends it: not stopped by signals, and not replaced since it has grown.
 
-    Where psutil is installed, loky replaces a worker that has grown by 300 MB, as it were leaking. Here a worker keeps a
-    pruned model of more than that for the next task.
+    Where psutil is installed, loky takes a worker that has grown by 300 MB for a leak, and replaces it. Here a worker
+    keeps a pruned model, which may be larger, for the next task.
 
     Args:
         parent: its process id.
