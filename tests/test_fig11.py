@@ -18,6 +18,7 @@ from essparse_lib.figures import fig11, fig11_plots, fig11_tables, panels, point
 from essparse_lib.figures.blocks import missing_blocks
 from essparse_lib.records import cost, summary
 from essparse_lib.runner import interactive
+from essparse_lib.runner.verify import Repetition
 from essparse_lib.specs.models import MODELS
 from essparse_lib.specs.study import at_sparsities
 from essparse_lib.specs.trial import Pruning
@@ -247,6 +248,17 @@ def test_nothing_is_run_live_before_there_is_a_record():
     assert interactive.checked_study(lab) is lab
 
 
+@pytest.mark.parametrize(("task", "score"), [("arc-easy", True), ("english-text", False)])
+def test_an_evaluation_that_is_repeated_holds_if_answers_and_probabilities_are_alike(task, score):
+    asked = study(task)
+    recorded = next(iter(records(asked, by_method()).values()))
+    again = Repetition(recorded=recorded, repeated=recorded, noise=None)
+    assert again.holds and ("nothing is trained" in again.text) == score and "mean log-probability" in again.text
+    shifted = recorded.metrics | {"log_probability": recorded.metrics["log_probability"] - 0.1}
+    other = dataclasses.replace(recorded, metrics=shifted)
+    assert not Repetition(recorded=recorded, repeated=other, noise=None).holds
+
+
 # What is drawn
 
 
@@ -261,7 +273,7 @@ def drawn():
             fig11.MAGNITUDE: at_sparsities(LEVELS),
             fig11.SPARSEGPT: sparsegpt(),
             fig11.EACH_MATRIX: at_sparsities((0.3, 0.5, 0.7), scope="layer"),
-            "N:M, magnitude": (Pruning(pattern="2:4"), Pruning(pattern="4:8")),
+            "N:M by magnitude": (Pruning(pattern="2:4"), Pruning(pattern="4:8")),
         },
     )
     return asked, records(asked, by_method(), questions=300)

@@ -113,7 +113,7 @@ def pattern_table(variants: Mapping[str, Sequence[Curve]]) -> pd.DataFrame:
                     continue
                 place = {"model": curve.model, "task": curve.task}
                 row = rows.setdefault((curve.model, curve.task), place)
-                method = name.removeprefix("N:M, ")
+                method = name.removeprefix("N:M by ")
                 row[f"{pruning.pattern}, {method}" if pruning.pattern else name] = drop.text()
     return _table(pd.DataFrame(list(rows.values())))
 
