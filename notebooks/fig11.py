@@ -32,7 +32,7 @@ if find_spec("essparse_lib") is None:  # as in Colab
 
 # %% tags=["parameters"]
 sparsity: float = 0.3  # the point to name and to mark; run live if it has no record
-method: str = "magnitude"  # how that point is pruned: "magnitude", "SparseGPT", "Wanda", "random" or "magnitude, each matrix"
+method: str = "magnitude"  # how that point is pruned: "magnitude", "SparseGPT", "Wanda", "random" or "magnitude by matrix"
 model: str = "all"  # the models, such as "smollm2-135m"; "all": those of the scale
 tasks: str = "all"  # the tasks, such as "blimp,arc-easy"; "all": those of the scale
 scale: str = "lab"  # "tiny", "lab" or "paper"

@@ -50,6 +50,7 @@ def test_each_figure_is_drawn_from_committed_records(notebook, claim, images, bu
         ("fig5", "C6", {"pattern": "1:4"}),
         ("fig9", "C10", {"sparsity": 0.15}),
         ("fig10", "C11", {}),
+        ("fig11", "C12", {"sparsity": 0.45, "method": "SparseGPT", "tasks": "tiny-blimp,tiny-text"}),
     ],
 )
 def test_each_figure_trains_tiny_models_from_nothing(notebook, claim, parameters, tmp_path, monkeypatch):
@@ -57,6 +58,13 @@ def test_each_figure_trains_tiny_models_from_nothing(notebook, claim, parameters
     monkeypatch.setenv("ESSPARSE_CACHE", str(tmp_path / "cache"))
     text, drawn = run(tmp_path, monkeypatch, notebook, scale="tiny", seeds="0", **parameters)
     assert f"**{claim}: not tested.**" in text and "Running" in text and drawn
+
+
+def test_figure_11_is_drawn_before_there_is_a_record_and_runs_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("ESSPARSE_RESULTS", str(tmp_path / "results"))
+    text, drawn = run(tmp_path, monkeypatch, "fig11")
+    assert "**C12: not tested.** Records are missing." in text and "Running" not in text and drawn
+    assert "Nothing has been run at a sparsity of 0.3" in text
 
 
 def test_a_model_of_ones_own_is_pruned_saved_and_judged_with_nothing_to_fetch(tmp_path, monkeypatch):
@@ -128,6 +136,8 @@ def test_figure_8_pre_trains_prunes_and_fine_tunes_from_nothing(tmp_path, monkey
         ("fig7", {"models": "tiny-vit"}, "name two, the supervised one first"),
         ("fig8", {"checkpoints": "multibert"}, "unknown checkpoints 'multibert'.*did you mean 'multiberts'"),
         ("fig9", {"sparsity": "1"}, "sparsity '1' is not allowed"),
+        ("fig11", {"method": "sparsegpt"}, "unknown method 'sparsegpt'.*did you mean 'SparseGPT'"),
+        ("fig11", {"tasks": "blimb"}, "unknown.*task 'blimb'.*did you mean 'blimp'"),
         ("explore", {"figure": "fig12"}, "unknown figure 'fig12'"),
         ("use-your-own-model", {"method": "wandda"}, "unknown method 'wandda': choose from magnitude, random, spar"),
         ("use-your-own-model", {"method": "wanda"}, "method 'wanda' needs a text file"),

@@ -22,8 +22,8 @@ from . import language_settings, parameters
 MAGNITUDE, SPARSEGPT = "magnitude", "SparseGPT"
 
 #: … and further ones, as thin lines at a few sparsities, or as single points where a pattern sets the sparsity.
-EACH_MATRIX, WANDA, RANDOM = "magnitude, each matrix", "Wanda", "random"
-PATTERNS = {"N:M, magnitude": "magnitude", "N:M, Wanda": "wanda", "N:M, SparseGPT": "sparsegpt"}
+EACH_MATRIX, WANDA, RANDOM = "magnitude by matrix", "Wanda", "random"
+PATTERNS = {"N:M by magnitude": "magnitude", "N:M by Wanda": "wanda", "N:M by SparseGPT": "sparsegpt"}
 
 #: Every tenth up to 70%: beyond, answers are guesses.
 TENTHS = tuple(round(0.1 * tenth, 1) for tenth in range(1, 8))
