@@ -82,9 +82,13 @@ class Comparison:
 
 
 def drawn(name: str, count: int, shots: int) -> list[LikelihoodQuestion]:
-    """Return at most so many questions of a task, equally many of each topic as far as that goes."""
+    """Return at most so many questions of a task: equally many of each topic, or with shots those of few topics.
+
+    Solved examples are the same before all questions of a topic, and all of these are mostly asked together.
+    """
     task = tasks.get(name)
-    return list(task.questions(-(-count // task.row.topics), shots).items[:count])
+    of_each_topic = count if shots else -(-count // task.row.topics)
+    return list(task.questions(of_each_topic, shots).items[:count])
 
 
 def prompts_of_lm_eval(name: str, questions: Sequence[LikelihoodQuestion], shots: int) -> None:

@@ -93,7 +93,7 @@ def _limits(curves: Sequence[Curve], points: Sequence[Point]) -> tuple[float, fl
     return low - 2 * room, high + room
 
 
-def draw_curve(ax: Axes, curve: Curve, colour: style.Colour) -> None:
+def draw_curve(ax: Axes, curve: Curve, colour: tuple[float, float, float]) -> None:
     """Draw one curve's change from the dense model: its mean, its seeds, its band and the trials that failed."""
     percent = 100 * curve.levels
     drop, resampled = curve.drops()
@@ -107,7 +107,9 @@ def draw_curve(ax: Axes, curve: Curve, colour: style.Colour) -> None:
         ax.plot(100 * level, 0, marker="x", color=colour)
 
 
-def draw_essential_sparsity(ax: Axes, curve: Curve, colour: style.Colour, epsilon: float, height: float = 0.04) -> None:
+def draw_essential_sparsity(
+    ax: Axes, curve: Curve, colour: tuple[float, float, float], epsilon: float, height: float = 0.04
+) -> None:
     """Mark a curve's essential sparsity and its interval at a height above the bottom, as a fraction of the panel's."""
     if len(curve.levels) < 3 or not curve.learned():
         return

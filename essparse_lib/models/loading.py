@@ -101,9 +101,8 @@ def tokenizer_of(name: str) -> PreTrainedTokenizerBase:
 
 def forget() -> None:
     """Forget where models were found and their tokenizers, so that both are looked for again."""
-    _located.cache_clear()
-    tokenizer_of.cache_clear()
-    _longest_input_of.cache_clear()
+    for cached in (_located, _config_of, tokenizer_of, _longest_input_of):
+        cached.cache_clear()
 
 
 def check_fits(name: str, head: str, max_length: int) -> None:
@@ -181,6 +180,7 @@ def _examples(head: str) -> list[str]:
     return [model.name for model in models.MODELS.values() if model.reads is tasks.Head(head).reads][:2]
 
 
+@cache  # of a gguf file it takes seconds
 def _config_of(name: str) -> PreTrainedConfig:
     return read_config(locate(name))
 

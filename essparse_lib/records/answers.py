@@ -13,7 +13,7 @@ from msgspec import Meta
 from .metrics import agreement, is_digits
 from .values import Count, Size, check_lengths, converted
 
-_LogProbability = Annotated[float, Meta(ge=-1e9, le=0)]
+_LogProbability = Annotated[float, Meta(le=0)]
 
 #: How far a mean of log-probabilities may lie from that of the record's, which are kept to three decimals.
 _ROUNDING = 2e-3
