@@ -58,11 +58,14 @@ _HOME = {
     "Study": "specs.study",
     "TENTHS": "specs.study",
     "at_sparsities": "specs.study",
+    "Evaluation": "specs.evaluation",
+    "Prompting": "specs.evaluation",
+    "EvaluationStudy": "specs.evaluation_study",
     "Record": "records.record",
     "Store": "records.store",
     "results": "records.store",
     "Estimate": "analysis.estimate",
-    "Curve": "analysis.curves",
+    "Curve": "analysis.curve",
     "curves": "analysis.curves",
     "essential_sparsity": "analysis.essential",
     "turning_point": "analysis.turning_point",
@@ -72,6 +75,7 @@ _HOME = {
     "execute": "runner.trial",
     "Recipe": "sparsify",
     "save_pruned": "sparsify",
+    "evaluate": "language_evaluation",
 }
 
 __all__ = sorted(_HOME)

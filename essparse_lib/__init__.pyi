@@ -2,7 +2,7 @@
 
 from . import figures as figures
 from . import tasks as tasks
-from .analysis.curves import Curve as Curve
+from .analysis.curve import Curve as Curve
 from .analysis.curves import curves as curves
 from .analysis.essential import essential_sparsity as essential_sparsity
 from .analysis.estimate import Estimate as Estimate
@@ -11,6 +11,7 @@ from .claims.verdict import Verdict as Verdict
 from .errors import InputError as InputError
 from .errors import check_sparsity as check_sparsity
 from .figures.verdicts import verdict as verdict
+from .language_evaluation import evaluate as evaluate
 from .models.loading import load_model as load_model
 from .models.loading import load_with_head as load_with_head
 from .pruning.calibration import calibration_windows as calibration_windows
@@ -82,6 +83,9 @@ from .runner.trial import execute as execute
 from .sparsify import Recipe as Recipe
 from .sparsify import prune as prune
 from .sparsify import save_pruned as save_pruned
+from .specs.evaluation import Evaluation as Evaluation
+from .specs.evaluation import Prompting as Prompting
+from .specs.evaluation_study import EvaluationStudy as EvaluationStudy
 from .specs.methods import METHODS as METHODS
 from .specs.study import TENTHS as TENTHS
 from .specs.study import Study as Study

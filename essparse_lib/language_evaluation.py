@@ -10,7 +10,7 @@ import numpy as np
 
 from .analysis.estimate import Estimate
 from .errors import InputError, check_texts, printable
-from .specs.evaluation import USUAL, USUAL_TASKS, Evaluation, Prompting
+from .specs.evaluation import USUAL_QUESTIONS, USUAL_TASKS, Evaluation, Prompting
 from .specs.likelihood import LIKELIHOOD_TASKS, LikelihoodKind
 
 if TYPE_CHECKING:
@@ -29,10 +29,11 @@ class TaskResult:
         metric: what the score is: ``accuracy``, ``accuracy_normalised`` or ``perplexity``.
         score: in points, with the 95% interval from the choice of questions; a perplexity has none.
         chance: what guessing scores, in points; None of a perplexity.
-        log_probability: the mean of the right answers, in nats.
+        log_probability: the mean of the right answers, or of whole texts, in nats.
         drop: how far the score lies below the other model's, the questions paired, in points; None where no other model
             is named, and of a perplexity.
         log_drop: how far the log-probability lies below the other model's, likewise, in nats.
+        cut: how many contexts were too long for the model and lost their beginning.
     """
 
     task: str
@@ -43,6 +44,7 @@ class TaskResult:
     log_probability: float
     drop: Estimate | None = None
     log_drop: Estimate | None = None
+    cut: int = 0
 
 
 def evaluate(
@@ -60,7 +62,8 @@ def evaluate(
         model: a causal language model: its name here, its id on the hub, or its local folder, pruned or not.
         tasks: names of likelihood tasks.
         against: another model, such as the one before pruning: each question is compared.
-        questions: the most questions of each topic, the same ones for every model; None for about ``USUAL`` a task.
+        questions: the most questions of each topic, the same ones for every model; None for about
+            ``USUAL_QUESTIONS`` of a task.
         shots: how many solved examples stand before each question.
         prefix: the token before a text that begins with its choices; empty for the one that lm-eval takes.
         tell: called with a line when a model is done with a task.
@@ -80,7 +83,9 @@ def _prompting(task: str, questions: int | None, shots: int, prefix: str) -> Pro
     from .likelihood import tasks
 
     row = tasks.get(task).row
-    return Prompting(questions=questions or max(1, USUAL // row.topics), shots=shots, prefix=prefix)
+    if questions is None:
+        questions = max(1, USUAL_QUESTIONS // row.topics)
+    return Prompting(questions=questions, shots=shots, prefix=prefix)
 
 
 def _answers(model: str, promptings: dict[str, Prompting], tell: Callable[[str], None]) -> dict[str, Answered]:
@@ -93,8 +98,9 @@ def _answers(model: str, promptings: dict[str, Prompting], tell: Callable[[str],
     answers = {}
     for task, spec in specs.items():
         answers[task] = evaluation.answers_to(spec)
-        count = len(answers[task].values["log_probabilities"])
-        tell(f"{model}: {task}, {count:,} questions answered")
+        values = answers[task].values
+        cut = f", {values['cut']:,} of them without the beginning of their context" if "cut" in values else ""
+        tell(f"{model}: {task}, {len(values['log_probabilities']):,} questions answered{cut}")
     return answers
 
 
@@ -102,8 +108,13 @@ def _result(task: str, answered: Answered, other: Answered | None) -> TaskResult
     """Return how a task was answered."""
     row = LIKELIHOOD_TASKS[task]
     logs = _logs(answered)
-    log_drop = _mean(_logs(other) - logs) if other else None
-    common = {"task": task, "questions": len(logs), "log_probability": float(logs.mean()), "log_drop": log_drop}
+    common = {
+        "task": task,
+        "questions": len(logs),
+        "log_probability": float(logs.mean()),
+        "log_drop": _mean(_logs(other) - logs) if other else None,
+        "cut": answered.values.get("cut", 0),
+    }
     if row.kind is LikelihoodKind.TEXT:
         score = Estimate(answered.metrics["perplexity"], np.nan, np.nan)
         return TaskResult(metric="perplexity", score=score, chance=None, **common)  # type: ignore[arg-type]
@@ -118,7 +129,7 @@ def _result(task: str, answered: Answered, other: Answered | None) -> TaskResult
 
 
 def _logs(answered: Answered) -> np.ndarray:
-    """Return the log-probability of each question's right answer."""
+    """Return the log-probability of each question's right answer, or of each text, in nats."""
     return np.array(answered.values["log_probabilities"])
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from . import options
 from .options import say
-from .specs.evaluation import USUAL, USUAL_TASKS
+from .specs.evaluation import USUAL_QUESTIONS, USUAL_TASKS
 from .specs.methods import Scope, methods_text, one_shot_methods
 
 Model = Annotated[
@@ -95,7 +95,7 @@ def evaluate(
         str | None, options.text("against").option("Another model, such as the one before pruning, to compare with.")
     ] = None,
     questions: Annotated[
-        int | None, options.QUESTIONS.option(f"Questions of each topic (about {USUAL:,} a task).")
+        int | None, options.QUESTIONS.option(f"Questions of each topic (about {USUAL_QUESTIONS:,} a task).")
     ] = None,
     shots: Annotated[int, options.SHOTS.option("Solved examples before each question.")] = 0,
     prefix: Annotated[

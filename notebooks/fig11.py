@@ -19,8 +19,8 @@
 #
 # **What is done here.** The weights of the blocks are removed, by magnitude over one threshold, or by SparseGPT, which reads some text. Then the model
 # is asked: of a question's choices it gives the one that it finds most probable, as `lm-eval` {cite:p}`gao2024framework` has it. At lab scale the model is `smollm2-135m`
-# {cite:p}`allal2025smollm2`, a decoder of Llama's kin, and tasks are chosen that a model of this size has learned. Its weights are there in 4 bits alone, turned back into floats: in each run of 32 weights at most
-# 16 values occur, so that which are smallest is partly the work of the quantisation.
+# {cite:p}`allal2025smollm2`, a decoder of Llama's kin, and tasks are chosen that a model of this size has learned. Its weights are to be had in 4 bits alone, and are turned back into floats. At most
+# 16 values occur in each run of 32 weights. So the quantisation has a part in which weights are the smallest.
 
 # %% tags=["remove-input", "setup"]
 from importlib.util import find_spec
@@ -28,7 +28,7 @@ from importlib.util import find_spec
 from IPython import get_ipython
 
 if find_spec("essparse_lib") is None:  # as in Colab
-    get_ipython().run_line_magic("pip", "install -q 'essparse[draw] @ git+https://github.com/essential-sparsity/companion'")
+    get_ipython().run_line_magic("pip", "install -q 'essparse[draw,llm] @ git+https://github.com/essential-sparsity/companion'")
 
 # %% tags=["parameters"]
 sparsity: float = 0.3  # the point to name and to mark; run live if it has no record
@@ -79,6 +79,8 @@ Markdown("\n\n".join(map(points.sentence, asked_points)) or nothing)
 
 # %% [markdown]
 # ## The curves
+#
+# The figures show the first model. The panel and the tables show all.
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig11-curves", "caption": "Change of the accuracy against the dense model as more weights go, with no training to follow: magnitude and SparseGPT with 95% intervals over questions and calibration texts; other ways to prune thin, N:M patterns as markers. The grey dashed line lies \u03b5 below the dense model, the dotted one is guessing; marks at the bottom are essential sparsities with their intervals; the diamond is the point asked for."}, "image": {"alt": "A panel for each task: the change in points against the percentage of weights removed; magnitude falls first, SparseGPT later.", "align": "center"}}
 fig11_plots.draw(variants, asked_points, epsilon, model=study.models[0]);
@@ -102,7 +104,8 @@ panel_chart.show(panel)
 fig11_tables.essential_table(variants, epsilon).style.hide(axis="index")
 
 # %% tags=["remove-input"]
-Markdown(" ".join(filter(None, (fig11_tables.guessed(variants), fig11_tables.held_out(study, records)))))
+sentences = (fig11_tables.guessed(variants), fig11_tables.cut_contexts(study, records), fig11_tables.held_out(study, records))
+Markdown(" ".join(filter(None, sentences)))
 
 # %% [markdown]
 # **What SparseGPT adds.** The two essential sparsities of each task, paired by question.
@@ -164,7 +167,8 @@ Markdown(verdict.text)
 # never quantised.
 #
 # **What is chosen.** The paper names neither Vicuna's version nor prompt, shots, threshold or SparseGPT's text. The `paper` scale follows LLM-KICK, by the same
-# first author: `vicuna-7b-v1.3`, five shots, Hendrycks' prompt and groups, magnitude by a threshold for each matrix; SparseGPT reads 128 windows of 2,048 tokens of C4.
+# first author: `vicuna-7b-v1.3`, five shots, Hendrycks' prompt and groups, magnitude by a threshold for each matrix; SparseGPT reads 128 windows of 2,048 tokens of C4. Where a prompt with five shots is too long for the model,
+# LLM-KICK shows fewer; here the prompt loses its beginning, as in `lm-eval`, and the page says how often.
 # LLM-KICK compares the one token that a model would write; here the four letters are compared.
 
 # %% [markdown]

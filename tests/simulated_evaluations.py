@@ -2,7 +2,8 @@
 
 Each question has a hidden ease, and is answered rightly where that lies below a threshold, which sets the score of its
 group. Ease has three parts: of the question, of the question at this level by this way to prune, and of the question
-with this calibration text. The text adds noise to the threshold besides, of methods that read one.
+with this calibration text. The text adds noise to the threshold besides, of methods that read one: to each task by
+itself, or to all tasks alike, as one text prunes one model for all of them.
 """
 
 from collections.abc import Callable
@@ -60,6 +61,7 @@ def records(
     questions: int = 1000,
     dense: float | Callable[[str], float] = 70.0,
     text_sd: float = TEXT_SD,
+    text_shared: float = 0.0,
     seed: int = 0,
     **provenance,
 ) -> dict[str, Record]:
@@ -71,6 +73,7 @@ def records(
         questions: how many questions each task has.
         dense: the true dense score, in points, or that of each task.
         text_sd: standard deviation of the score with another calibration text, in points.
+        text_shared: share of that variance which all tasks have in common.
         seed: of everything that is drawn.
         provenance: what the records note besides.
     """
@@ -85,7 +88,9 @@ def records(
         own = np.random.default_rng([seed, *str(evaluation).encode()])
         level, text = own.standard_normal((2, questions))
         ease = np.sqrt(QUESTION) * shared + np.sqrt(LEVEL) * level + np.sqrt(1 - QUESTION - LEVEL) * text
-        shift = text_sd * own.standard_normal() if evaluation.pruning.calibration else 0.0
+        common = np.random.default_rng([seed, evaluation.seed, *f"{evaluation.model} {evaluation.pruning}".encode()])
+        effects = np.sqrt(1 - text_shared) * own.standard_normal() + np.sqrt(text_shared) * common.standard_normal()
+        shift = text_sd * effects if evaluation.pruning.calibration else 0.0
         score = top - drop(evaluation) + shift + np.where(groups == 0, *GROUPS)
         right = ease < ndtri(np.clip(score, 0.5, 99.5) / 100)
         nats = np.round(np.minimum(-2 + ease - drop(evaluation) / 10, -0.001), 3)

@@ -157,6 +157,26 @@ def test_an_error_while_it_is_asked_is_a_result(monkeypatch):
     assert record.reason.startswith("ZeroDivisionError: division by zero (test_evaluation.py:")
 
 
+def no_numbers(monkeypatch):
+    """Let every model that is asked have a head that is no number."""
+    plain = evaluation.pruned_model
+
+    def spoilt(spec, bench):
+        model = plain(spec, bench)
+        model.lm_head.weight.fill_(float("nan"))
+        return model
+
+    monkeypatch.setattr(evaluation, "pruned_model", spoilt)
+
+
+def test_a_pruned_model_whose_outputs_are_no_numbers_has_diverged_and_a_dense_one_is_refused(monkeypatch):
+    no_numbers(monkeypatch)
+    record = asked(bench=Workbench(), pruning=Pruning(sparsity=0.5))
+    assert record.status == "diverged" and record.reason.startswith("a log-probability is NaN or infinite")
+    with pytest.raises(InputError, match="a log-probability is NaN or infinite"):
+        asked(bench=Workbench())
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -254,6 +274,21 @@ def test_a_model_is_held_against_another_question_by_question():
     assert arc.score.low < arc.score.value < arc.score.high
     assert text.drop is None
     assert text.log_drop.low < text.log_drop.value < text.log_drop.high
+
+
+def test_contexts_that_are_cut_are_counted(monkeypatch):
+    from essparse_lib.pruning import calibration
+
+    monkeypatch.setattr(calibration, "longest_input", lambda model: 10)
+    lines = []
+    (result,) = language_evaluation.evaluate("tiny-llama", ["tiny-arc"], tell=lines.append)
+    assert 0 < result.cut <= result.questions == 32
+    assert lines[0].endswith(f"32 questions answered, {result.cut} of them without the beginning of their context")
+
+
+def test_no_questions_are_refused_and_not_taken_for_the_usual_number():
+    with pytest.raises(InputError, match="questions 0"):
+        language_evaluation.evaluate("tiny-llama", ["tiny-arc"], questions=0)
 
 
 def test_answers_that_are_all_alike_leave_an_interval():

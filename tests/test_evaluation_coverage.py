@@ -6,7 +6,7 @@ from scipy.stats import binom
 from simulated_evaluations import LEVELS, falls_from, records, study
 
 from essparse_lib.analysis.curves import curves
-from essparse_lib.analysis.essential import crossing, essential_effect
+from essparse_lib.analysis.essential import crossing, pooled_essential_sparsity
 from essparse_lib.claims import c12_without_fine_tuning as c12
 
 KNEES = {"magnitude": 0.25, "sparsegpt": 0.42}
@@ -28,8 +28,8 @@ def true_essential(method):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("text_sd", [0.0, 0.8, 2.0])
-def test_intervals_hold_the_truth_as_often_as_they_say(text_sd):
+@pytest.mark.parametrize(("text_sd", "text_shared"), [(0.0, 0.0), (0.8, 0.0), (2.0, 0.0), (0.8, 1.0)])
+def test_intervals_hold_the_truth_as_often_as_they_say(text_sd, text_shared):
     asked = study(*TASKS)
     shift = true_essential("sparsegpt") - true_essential("magnitude")
     holds: dict[str, list[bool]] = {}
@@ -43,6 +43,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say(text_sd):
             lambda e: true_drop(e.pruning.method, e.pruning.sparsity),
             questions=500,
             text_sd=text_sd,
+            text_shared=text_shared,
             seed=number,
         )
         by_magnitude, by_sparsegpt = curves(asked, made), curves(asked, made, "SparseGPT")
@@ -50,7 +51,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say(text_sd):
             note("drop by magnitude", curve.drop_estimates()[3], true_drop("magnitude", 0.3))
         for curve in by_sparsegpt:
             note("drop by SparseGPT", curve.drop_estimates()[5], true_drop("sparsegpt", 0.5))
-            note("essential sparsity", essential_effect([curve]).estimate, true_essential("sparsegpt"))
+            note("essential sparsity", pooled_essential_sparsity([curve]).estimate, true_essential("sparsegpt"))
         pairs, _ = c12.pairs(asked, by_magnitude, by_sparsegpt)
         note("shift of a task", pairs[0].shift.estimate, shift)
         note("shift of the mean drop", c12.shift(pairs).estimate, shift)

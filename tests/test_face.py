@@ -19,10 +19,10 @@ SCRIPT = """
 from pathlib import Path
 
 from essparse_lib import (
-    METHODS, TASK_HEADS, TENTHS, Curve, Estimate, InputError, Levels, Mask, Pruning, Recipe, Record, Store, Study,
-    Training, Trial, Verdict, accelerator, at_sparsities, count_zeros, curves, essential_sparsity, execute,
-    figures, fine_tune, global_magnitude, load_model, magnitude_levels, mask_from_zeros, prunable_weights, prune,
-    results, save_pruned, tasks, turning_point, verdict,
+    METHODS, TASK_HEADS, TENTHS, Curve, Estimate, Evaluation, EvaluationStudy, InputError, Levels, Mask, Prompting,
+    Pruning, Recipe, Record, Store, Study, Training, Trial, Verdict, accelerator, at_sparsities, count_zeros,
+    curves, essential_sparsity, evaluate, execute, figures, fine_tune, global_magnitude, load_model,
+    magnitude_levels, mask_from_zeros, prunable_weights, prune, results, save_pruned, tasks, turning_point, verdict,
 )
 
 model = load_model("bert-2x128-100-0")
@@ -44,6 +44,11 @@ judged: Verdict = verdict("C1", "lab", records)
 training = Training(epochs=1, batch_size=8, learning_rate=1e-3, max_length=32)
 trial = Trial(model="tiny-bert", task="tiny-sentiment", seed=0, training=training, pruning=Pruning(sparsity=0.5))
 record: Record = execute(trial)
+asked = EvaluationStudy(
+    figure="mine", scale="tiny", models=("tiny-llama",), tasks=("tiny-arc",), prompting={"*": Prompting(shots=2)}
+)
+evaluation: Evaluation = asked.trial("tiny-llama", "tiny-arc", Pruning(), 0)
+scores: list[Estimate] = [result.score for result in evaluate("tiny-llama", ["tiny-arc"], against="tiny-opt-lm")]
 prunings: tuple[Pruning, ...] = at_sparsities(TENTHS)
 head = TASK_HEADS[tasks.get("tiny-sentiment").head]
 splits = tasks.get("tiny-sentiment").splits()

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from simulated_evaluations import LEVELS, falls_from, records, sparsegpt, study
 
+from essparse_lib.analysis.curve import mean_curve
 from essparse_lib.analysis.curves import curves
 from essparse_lib.analysis.essential import essential_sparsity
 from essparse_lib.analysis.grouped import group_curves
@@ -59,6 +60,24 @@ def test_a_calibration_text_that_is_bad_at_every_level_counts_as_noise():
     moved = records(asked, lambda e: by_method()(e) + (shifted[e.seed] if e.pruning.calibration else 0), text_sd=0.0)
     (calm,), (rough,) = curves(asked, made, "SparseGPT"), curves(asked, moved, "SparseGPT")
     assert rough.variances[1:].mean() == pytest.approx(36, rel=0.5) and calm.variances[1:].mean() < 1
+
+
+def test_a_text_that_moves_all_tasks_together_counts_whole_in_their_mean():
+    """One calibration text prunes one model for all tasks: its effect does not average out over them."""
+    asked = study("arc-easy", "piqa", "sciq", "copa")
+    moves = {0: -6.0, 1: 0.0, 2: 6.0}
+    made = records(asked, lambda e: by_method()(e) + (moves[e.seed] if e.pruning.calibration else 0), text_sd=0.0)
+    read = curves(asked, made, "SparseGPT")
+    assert mean_curve(read).variances[1:].mean() == pytest.approx(36, rel=0.3)
+    assert mean_curve(read).drops()[0] == pytest.approx(np.mean([curve.drops()[0] for curve in read], 0), abs=1e-4)
+    assert mean_curve(read[:1]) is read[0]
+
+
+def test_curves_that_do_not_go_together_have_no_mean():
+    asked = study("arc-easy", "piqa")
+    first, second = curves(asked, records(asked, by_method(), questions=100))
+    with pytest.raises(ValueError, match="have no mean"):
+        mean_curve([first, dataclasses.replace(second, seeds=(0, 1))])
 
 
 def test_the_answers_that_a_task_is_judged_by_are_its_rows():
@@ -325,6 +344,15 @@ def test_a_task_at_chance_is_told_with_its_interval():
     made = records(asked, by_method(), dense=lambda task: 50.0 if task == "mmlu" else 70.0)
     text = fig11_tables.guessed({fig11.MAGNITUDE: curves(asked, made)})
     assert "mmlu (" in text and "where guessing gives 50.0)" in text and "arc-easy" not in text
+
+
+def test_contexts_that_were_cut_are_told_with_their_number():
+    asked = study("arc-easy", "piqa")
+    made = records(asked, by_method(), questions=100)
+    assert fig11_tables.cut_contexts(asked, made) == fig11_tables.cut_contexts(asked, {}) == ""
+    dense = asked.trial("m", "piqa", Pruning(), 0).id
+    made[dense] = dataclasses.replace(made[dense], values={**made[dense].values, "cut": 7})
+    assert "m on piqa (7 of 100 questions)" in fig11_tables.cut_contexts(asked, made)
 
 
 def test_the_token_before_a_sentence_is_told_with_what_it_does():

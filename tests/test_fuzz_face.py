@@ -30,9 +30,9 @@ OBJECTS = {"weights", "model", "mask", "one", "other", "measure", "curve", "stud
            "devices", "train", "tokenizer", "calibration", "matrices", "source", "recipe", "pruning", "trial", "spec",
            "start", "dtype", "keep", "network", "module", "provenance", "predictions", "labels", "overrides",
            "variants", "measured", "pretrained", "controls", "task_seeds", "task_sparsities", "strict", "relative",
-           "figure", "task"}  # fmt: skip
+           "prompting", "tell", "figure", "task"}  # fmt: skip
 #: Parameters that may be any text, or any that names nothing.
-TEXTS = {"text", "folder", "out", "name"}
+TEXTS = {"text", "folder", "out", "name", "prefix"}
 #: What is in the package's face and is no function or class to be called with plain values, with the reason.
 NOT_CALLED = {
     "METHODS", "TENTHS", "TASK_HEADS",  # tables
@@ -102,6 +102,12 @@ CALLS = {
     "Pruning": lambda: {"sparsity": 0.5, "method": "lottery", "scope": "global", "pattern": "", "timing": "before",
                         "rate": 0.1, "calibration": "", "windows": 1, "length": 1},
     "Study": lambda: {"figure": "fig2", "scale": "tiny", "models": ("tiny-bert",), "tasks": ("rte",), "training": {}},
+    "Evaluation": lambda: {"model": "tiny-llama", "task": "tiny-copa", "seed": 0},
+    "Prompting": lambda: {"questions": 8, "shots": 0, "prefix": ""},
+    "EvaluationStudy": lambda: {"figure": "fig11", "scale": "tiny", "models": ("tiny-llama",), "tasks": ("tiny-copa",),
+                                "prompting": {}},
+    "evaluate": lambda: {"model": "tiny-llama", "tasks": ("tiny-copa",), "against": None, "questions": 2, "shots": 0,
+                         "prefix": ""},
     "at_sparsities": lambda: {"sparsities": [0.1], "method": "magnitude", "scope": "global", "timing": "before"},
     "results": lambda: {"scale": "tiny"},
     "verdict": lambda: {"claim": "C1", "scale": "tiny", "records": {}},

@@ -31,7 +31,8 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 BASE = [Requirement(r) for r in PROJECT["dependencies"]]
 EXTRAS = {name: [Requirement(r) for r in listed] for name, listed in PROJECT["optional-dependencies"].items()}
-DECLARED = BASE + [r for listed in EXTRAS.values() for r in listed]
+#: What the package and its tests need; what only a benchmark compares with is not pinned.
+DECLARED = BASE + [r for name, listed in EXTRAS.items() for r in listed if name != "harness"]
 REPOSITORY = PROJECT["urls"]["Repository"]
 
 #: The rooms from the ground up: none imports a room above its own, nor, of those on one floor, another.

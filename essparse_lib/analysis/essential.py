@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import check_number
-from .curves import EPSILON, Curve
+from .curve import EPSILON, Curve, mean_curve
 from .estimate import Estimate, percentile_interval
 from .pooled import Effect
 
@@ -84,28 +84,23 @@ def essential_sparsity(curve: Curve, epsilon: float = EPSILON, relative: bool = 
     return percentile_interval(value, resampled)
 
 
-def essential_effect(curves: Sequence[Curve], epsilon: float = EPSILON) -> Effect:
-    """Return the essential sparsity of the mean drop of curves as an effect in percent of the weights.
+def pooled_essential_sparsity(curves: Sequence[Curve], epsilon: float = EPSILON) -> Effect:
+    """Return the essential sparsity of the mean drop over tasks as an effect, in percent of the weights.
 
     Drops are averaged before the sparsity is read. Each curve's own essential sparsity lies too low where noise alone
     takes a drop beyond ε early, and averaging these would keep that lean, while averaged drops have less noise.
     Differences of such effects are paired by example.
 
     Args:
-        curves: at least one, of the same levels; the effect has the model and the task of the first.
+        curves: at least one, of the same prunings and seeds; the effect has the model and the task of the first.
         epsilon: tolerance in points, as in ``essential_sparsity``.
 
     Raises:
         InputError: ε is not above 0, or above 100.
+        ValueError: the curves differ in their prunings or seeds.
     """
-    first, *others = curves
-    if others:
-        drops = [curve.drops() for curve in curves]
-        means = np.mean([drop for drop, _ in drops], 0), np.mean([resampled for _, resampled in drops], 0)
-        value, resampled = _resampled_essential(first.levels, *means, check_epsilon(epsilon))
-    else:
-        value, resampled = resampled_essential_sparsity(first, epsilon)
-    return Effect(model=first.model, task=first.task, value=100 * value, resampled=100 * resampled)
+    value, resampled = resampled_essential_sparsity(mean_curve(curves), epsilon)
+    return Effect(model=curves[0].model, task=curves[0].task, value=100 * value, resampled=100 * resampled)
 
 
 def resampled_essential_sparsity(
@@ -127,18 +122,16 @@ def resampled_essential_sparsity(
     epsilon = check_epsilon(epsilon)
     key = ("essential sparsity", epsilon, relative)
     if key not in curve.computed:
-        curve.computed[key] = _resampled_essential(curve.levels, *curve.drops(relative), epsilon)
+        curve.computed[key] = _resampled_essential(curve, epsilon, relative)
     return curve.computed[key]
 
 
-def _resampled_essential(
-    levels: np.ndarray, drops: np.ndarray, resampled: np.ndarray, epsilon: float
-) -> tuple[float, np.ndarray]:
-    """Return the essential sparsity of drops, shape (levels,), and of their resamples, shape (resamples, levels)."""
+def _resampled_essential(curve: Curve, epsilon: float, relative: bool) -> tuple[float, np.ndarray]:
+    drops, resampled = curve.drops(relative)
     known = ~np.isnan(drops)
     if not known.any():  # relative to a dense score of 0
         return np.nan, np.full(len(resampled), np.nan)
-    levels = levels[known]
+    levels = curve.levels[known]
     values = crossing(levels, monotone(resampled[:, known]), epsilon)
     values[np.isnan(resampled[:, known]).any(1)] = np.nan
     return float(crossing(levels, monotone(drops[known]), epsilon)), values

@@ -11,7 +11,8 @@ one point, and differs if it lies above. Beside it stand what is to be expected 
 magnitude, paired by question. The clause agrees if the whole 95% interval lies above 0, and differs if it lies at or
 below 0. Tasks that were asked at fewer sparsities are left out of this mean. The drops are averaged, and not the
 essential sparsities, which noise makes too low: in simulations (``tests/test_evaluation_coverage.py``) the intervals of
-a mean of these held the truth in 84% of cases only.
+a mean of these held the truth in 84% of cases only. The noise of the calibration texts is that of the mean, text by
+text: one text prunes one model for all tasks, and may be a bad one for all of them.
 
 A task counts if the dense model scores above guessing by its whole interval, and has something to lose: its drop at the
 last sparsity by magnitude lies above one point by its whole interval. A model counts if it has all records of both ways
@@ -28,7 +29,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..analysis.curves import EPSILON, MIN_SEEDS, Curve
-from ..analysis.essential import essential_effect
+from ..analysis.essential import pooled_essential_sparsity
 from ..analysis.estimate import Estimate
 from ..analysis.pooled import Effect, Range
 from ..specs.likelihood import LIKELIHOOD_TASKS, Domain, LikelihoodKind
@@ -101,8 +102,8 @@ def shift(of_tasks: Sequence[Pair]) -> Effect:
     Returns:
         The difference of the two essential sparsities, in points of sparsity, paired by question.
     """
-    by_sparsegpt = essential_effect([pair.sparsegpt for pair in of_tasks])
-    return by_sparsegpt - essential_effect([pair.magnitude for pair in of_tasks])
+    by_sparsegpt = pooled_essential_sparsity([pair.sparsegpt for pair in of_tasks])
+    return by_sparsegpt - pooled_essential_sparsity([pair.magnitude for pair in of_tasks])
 
 
 def at_every_sparsity(of_tasks: Sequence[Pair]) -> list[Pair]:
@@ -131,12 +132,12 @@ def pairs(study: Study, by_magnitude: Sequence[Curve], by_sparsegpt: Sequence[Cu
 
     models, lacking = complete_models(study, complete)
     compared = [model for model in study.models if sparsegpt_variant(study) in study.variants_of(model)]
-    found = [
+    of_models = [
         Pair(magnitude=curve, sparsegpt=sparsegpt[place])
         for place, curve in magnitude.items()
         if place[0] in models and place[0] in compared
     ]
-    return found, [model for model in lacking if model in compared]
+    return of_models, [model for model in lacking if model in compared]
 
 
 def sparsegpt_variant(study: Study) -> str:
@@ -228,7 +229,7 @@ def language_before_knowledge(counted: Sequence[Pair]) -> Estimate | None:
             knowledge.append(pair.magnitude)
     if not language or not knowledge:
         return None
-    return (essential_effect(language) - essential_effect(knowledge)).estimate
+    return (pooled_essential_sparsity(language) - pooled_essential_sparsity(knowledge)).estimate
 
 
 def decide(evidence: Eligible) -> Decision[str]:

@@ -41,8 +41,8 @@ JUMPS_OF = 50_000
 #: C10: the sparsity below which tickets and one-shot masks perform alike.
 ALIKE_BELOW = 0.50
 
-#: C12: the model, in the version that LLM-KICK has: the paper names none.
-VICUNA = "vicuna-7b-v1.3"
-
 #: C11: the cosine similarity of their masks, from the paper's section on it and from its introduction.
 COSINES = (0.96, 0.98)
+
+#: C12: the model, in the version that LLM-KICK has: the paper names none.
+VICUNA = "vicuna-7b-v1.3"

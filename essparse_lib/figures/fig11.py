@@ -26,7 +26,7 @@ EACH_MATRIX, WANDA, RANDOM = "magnitude by matrix", "Wanda", "random"
 PATTERNS = {"N:M by magnitude": "magnitude", "N:M by Wanda": "wanda", "N:M by SparseGPT": "sparsegpt"}
 
 #: Every tenth up to 70%: beyond, answers are guesses.
-TENTHS = tuple(round(0.1 * tenth, 1) for tenth in range(1, 8))
+_LEVELS = tuple(round(0.1 * tenth, 1) for tenth in range(1, 8))
 _FEW = (0.3, 0.5)
 
 
@@ -96,7 +96,7 @@ _LAB = EvaluationStudy(
         *("piqa", "hellaswag", "copa", "sciq", "lambada", "english-text"),
     ),
     prompting=_LAB_PROMPTING,
-    variants={**_both(TENTHS, _TEXTS["lab"]), **_further(_TEXTS["lab"])},
+    variants={**_both(_LEVELS, _TEXTS["lab"]), **_further(_TEXTS["lab"])},
     task_sparsities={"mmlu": (0.3, 0.6)},
     overrides={language_settings.LAB_OPT: Override(tasks=("blimp",), variants=(MAGNITUDE,))},
     measured={MeasurementKind.HELD_OUT_LOSS: (0.0,)},
@@ -140,7 +140,7 @@ STUDIES = {
         models=("vicuna-7b-v1.3",),
         tasks=("mmlu",),
         prompting={"mmlu": Prompting(shots=5)},
-        variants=_both(TENTHS, _TEXTS["paper"], scope=Scope.LAYER),
+        variants=_both(_LEVELS, _TEXTS["paper"], scope=Scope.LAYER),
     ),
 }
 

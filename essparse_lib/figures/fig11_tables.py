@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..analysis.curves import EPSILON, Curve, curves
-from ..analysis.essential import essential_effect, essential_sparsity
+from ..analysis.essential import essential_sparsity, pooled_essential_sparsity
 from ..analysis.estimate import Estimate
 from ..analysis.prunability import TOLERANCE, loss_curves
 from ..analysis.scoring import LOG_PROBABILITY
@@ -16,6 +17,7 @@ from ..records.store import Record
 from ..specs.evaluation_study import EvaluationStudy
 from ..specs.likelihood import LIKELIHOOD_TASKS, LikelihoodKind
 from ..specs.study import Study
+from ..specs.trial import Pruning
 from ..wording import listing, number_text
 from .curve_plots import sparsity_text
 from .fig11 import MAGNITUDE, PATTERNS
@@ -90,8 +92,8 @@ def shift_table(pairs: Sequence[Pair]) -> pd.DataFrame:
         )
     counted = at_every_sparsity([pair for pair in pairs if pair.counts])
     if counted:
-        by_magnitude = essential_effect([pair.magnitude for pair in counted]).estimate
-        by_sparsegpt = essential_effect([pair.sparsegpt for pair in counted]).estimate
+        by_magnitude = pooled_essential_sparsity([pair.magnitude for pair in counted]).estimate
+        by_sparsegpt = pooled_essential_sparsity([pair.sparsegpt for pair in counted]).estimate
         texts = [estimate.text(0) for estimate in (by_magnitude, by_sparsegpt, shift(counted).estimate)]
         rows.append(dict(zip(rows[0], ("", "mean drop of those that count", *texts, ""), strict=True)))
     return _table(pd.DataFrame(rows), several=len({pair.magnitude.model for pair in pairs}) > 1)
@@ -164,6 +166,23 @@ def guessed(variants: Mapping[str, Sequence[Curve]]) -> str:
     )
 
 
+def cut_contexts(study: Study, records: Mapping[str, Record]) -> str:
+    """Return on which tasks contexts were longer than the model takes, with their numbers; empty if on none.
+
+    Args:
+        study: the study; its dense models are looked up, as pruning changes no context.
+        records: records by the id of their spec.
+    """
+    places = []
+    for model in study.models:
+        for task in study.tasks_of(model):
+            dense = records.get(study.trial(model, task, Pruning(), 0).id)
+            cut = dense.values.get("cut", 0) if dense is not None else 0
+            if dense is not None and cut:
+                places.append(f"{model} on {task} ({cut:,} of {len(dense.values['log_probabilities']):,} questions)")
+    return f"Contexts that the model cannot take whole lost their beginning: {listing(places)}." if places else ""
+
+
 def prefix_table(study: EvaluationStudy, records: Mapping[str, Record]) -> pd.DataFrame:
     """Return dense scores and essential sparsities by the token before a text, on the tasks of the controls.
 
@@ -175,19 +194,20 @@ def prefix_table(study: EvaluationStudy, records: Mapping[str, Record]) -> pd.Da
 
     rows = []
     for control in study.controls:
-        for part in (study, control):
-            for variant in control.variants:
-                for curve in curves(part, records, variant):
-                    if (
-                        isinstance(part, EvaluationStudy)
-                        and curve.model in control.models
-                        and curve.task in control.tasks
-                    ):
-                        prefix = part.trial(curve.model, curve.task, curve.prunings[0], 0).prompting.prefix
-                        place = {"task": curve.task, "token before": prefix or "the tokenizer's own"}
-                        sparsity = sparsity_text(curve, essential_sparsity(curve))
-                        dense = curve.dense().text()
-                        rows.append({**place, "method": variant, "dense": dense, "essential sparsity %": sparsity})
+        assert isinstance(control, EvaluationStudy)
+        for part, variant in itertools.product((study, control), control.variants):
+            for curve in curves(part, records, variant):
+                if curve.model not in control.models or curve.task not in control.tasks:
+                    continue
+                prefix = part.trial(curve.model, curve.task, curve.prunings[0], 0).prompting.prefix
+                row = {
+                    "task": curve.task,
+                    "token before": prefix or "the tokenizer's own",
+                    "method": variant,
+                    "dense": curve.dense().text(),
+                    "essential sparsity (%)": sparsity_text(curve, essential_sparsity(curve)),
+                }
+                rows.append(row)
     return pd.DataFrame(rows)
 
 

@@ -27,6 +27,10 @@ _LEAST_SHARED = 16
 _TOLERANCE, _TOLERANCE_OF_HALVES = 1e-3, 0.3
 
 
+class NotFinite(InputError):
+    """Raised where a log-probability is NaN or infinite."""
+
+
 @dataclass(frozen=True)
 class ChoiceScore:
     """How probable a choice is.
@@ -75,7 +79,7 @@ class Scorer:
     def __init__(self, model: nn.Module, tokens_at_once: int = TOKENS_AT_ONCE) -> None:
         self.model, self.tokens_at_once, self.tokens = model, tokens_at_once, 0
         accepted = inspect.signature(model.forward).parameters
-        self._keeps = "logits_to_keep" in accepted
+        self._keeps, self._caches = "logits_to_keep" in accepted, "use_cache" in accepted
         check_causal(model)
         self._vocabulary, self._window = vocabulary(model), window(model)
         self.packs = {"position_ids", "attention_mask"} <= accepted.keys() and self._agrees(skipped=0)
@@ -87,17 +91,17 @@ class Scorer:
         """Return the scores of each question's choices.
 
         Raises:
-            InputError: a score is NaN or infinite.
+            NotFinite: a log-probability is NaN or infinite.
         """
         results: dict[int, tuple[ChoiceScore, ...]] = {}
         with evaluating(self.model):
             for positions, skipped in self._parts(questions):
                 part = [questions[position] for position in positions]
                 packed = self.packs and max(question.length for question in part) <= self._window
-                found = self._packed(part, skipped) if packed else self._plain(part)
-                results.update(zip(positions, found, strict=True))
+                scored = self._packed(part, skipped) if packed else self._plain(part)
+                results.update(zip(positions, scored, strict=True))
         if not all(torch.isfinite(torch.tensor(s.log_probability)) for row in results.values() for s in row):
-            raise InputError("a log-probability is NaN or infinite: the model's weights or its precision are unfit")
+            raise NotFinite("a log-probability is NaN or infinite: the model's weights or its precision are unfit")
         return [results[position] for position in range(len(questions))]
 
     def _parts(self, questions: Sequence[EncodedQuestion]) -> Iterator[tuple[list[int], int]]:
@@ -178,7 +182,7 @@ class Scorer:
     def _logits(self, kept: int, **inputs: Any) -> torch.Tensor:
         """Return the model's outputs at the last places, shape (rows, kept, vocabulary)."""
         options = {"logits_to_keep": kept} if self._keeps else {}
-        if "past_key_values" not in inputs and "use_cache" in inspect.signature(self.model.forward).parameters:
+        if self._caches and "past_key_values" not in inputs:  # keys and values would be kept for nothing
             options["use_cache"] = False
         return self.model(**inputs, **options).logits[:, -kept:]
 

@@ -92,11 +92,12 @@ def execute(evaluation: Evaluation, bench: Workbench | None = None) -> Record:
         bench: what is loaded already and where to keep what is loaded now; None for the process's own.
 
     Returns:
-        Its record, also where an error ended it.
+        Its record, also where an error ended it. A pruned model whose outputs are no numbers has diverged.
 
     Raises:
-        InputError: the model or the data cannot be had: nothing was tried.
+        InputError: the model or the data cannot be had, or the outputs of the dense model are no numbers.
     """
+    from ..likelihood.scorer import NotFinite
     from ..training import device
 
     bench = bench or workbench.current()
@@ -114,6 +115,10 @@ def execute(evaluation: Evaluation, bench: Workbench | None = None) -> Record:
         scorer = _scorer(evaluation, bench)
         common["precision"] = device.reading_precision(scorer.model)
         record = _outcome(evaluation, scorer, bench)
+    except NotFinite as error:  # what pruning made of the model is a result
+        if not evaluation.pruning.sparsity:
+            raise
+        record = Record(spec=evaluation, status=Status.DIVERGED, reason=str(error))
     except InputError:
         raise
     except Exception as error:  # a failure is a result: recorded with its reason, and the study goes on

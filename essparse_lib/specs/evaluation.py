@@ -13,7 +13,7 @@ from .spec import PlainData, Spec, check_name, shared
 from .trial import Pruning, Timing
 
 #: About how many questions of a task a model of one's own is asked, where no number is given: enough for ±3 points.
-USUAL = 1000
+USUAL_QUESTIONS = 1000
 #: The tasks whose questions it is asked where none is named.
 USUAL_TASKS = ("blimp", "arc-easy", "lambada", "piqa")
 
@@ -30,7 +30,8 @@ class Prompting(PlainData):
             topic is a paradigm of BLiMP or a subject of MMLU; other tasks have one.
         shots: how many solved examples stand before each question.
         prefix: the token before a text that begins with its choices, such as a sentence of a minimal pair. Empty for
-            the tokenizer's beginning-of-sequence token, or its end token where it has none (as lm-eval does).
+            the tokenizer's beginning-of-sequence token, or its end token where it has none (as lm-eval does); where it
+            has neither, for the token by which it parts texts.
     """
 
     questions: int | None = None
