@@ -5,7 +5,7 @@ import torch
 import transformers
 
 from essparse_lib.errors import InputError
-from essparse_lib.likelihood import scorer as scoring
+from essparse_lib.likelihood.beginnings import shared_beginning
 from essparse_lib.likelihood.encoding import EncodedQuestion, encode, leading_tokens, prefix_token
 from essparse_lib.likelihood.packing import batch, pack
 from essparse_lib.likelihood.scorer import Scorer
@@ -134,6 +134,43 @@ def test_a_model_that_only_seems_to_take_positions_is_read_plainly(monkeypatch):
     assert differences(model, scorer, questions()) == (pytest.approx(0, abs=1e-4), 0)
 
 
+SCALED = dict(rope_type="longrope", rope_theta=1e4, factor=4.0, original_max_position_embeddings=16)
+FACTORS = dict(short_factor=[1.0] * 4, long_factor=[2.0, 3.0, 4.0, 5.0])
+
+
+def mixed():
+    """Return questions of up to 9 tokens and longer ones, some of which begin alike."""
+    long = tuple(range(1, 31))
+    return [*questions(4, 5), *questions(4, 6, "a", long), *questions(2, 7, "b", long[::-1]), *questions(3, 8)]
+
+
+@pytest.mark.parametrize("family", ["llama", "qwen3"])
+def test_positions_that_the_longest_text_of_a_batch_scales_change_no_score(family):
+    model = model_of(family, rope_parameters=SCALED | FACTORS)
+    scorer = Scorer(model)
+    assert scorer.packs
+    assert differences(model, scorer, mixed()) == (pytest.approx(0, abs=1e-4), 0)
+
+
+def test_a_model_that_reads_long_texts_in_another_way_is_read_plainly_where_they_are_long(monkeypatch):
+    model = model_of("llama")
+    forward = model.forward
+
+    def by_length(input_ids=None, attention_mask=None, position_ids=None, **options):
+        logits = forward(input_ids=input_ids, attention_mask=attention_mask, position_ids=position_ids, **options)
+        if input_ids.shape[1] > 20:  # what no entry of the configuration says
+            logits.logits = logits.logits * (1 + input_ids.shape[1] / 100)
+        return logits
+
+    monkeypatch.setattr(model, "forward", by_length)
+    scorer = Scorer(model)
+    assert scorer.packs
+    before = scorer.tokens
+    assert differences(model, scorer, questions(6, 3)) == (pytest.approx(0, abs=1e-4), 0)
+    assert scorer.tokens - before == sum(len(pack(question)) for question in questions(6, 3))
+    assert differences(model, scorer, mixed()) == (pytest.approx(0, abs=1e-4), 0)
+
+
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_models_of_sixteen_bits_are_read_packed(dtype):
     model = model_of("llama")
@@ -158,6 +195,26 @@ def test_models_that_see_later_tokens_or_have_no_head_are_refused():
         Scorer(model_of("llama").model)
 
 
+def test_small_outputs_do_not_hide_that_they_see_later_tokens():
+    shape = dict(vocab_size=VOCABULARY, hidden_size=16, num_hidden_layers=1, num_attention_heads=2)
+    with pytest.raises(InputError, match="BertLMHeadModel depend on later tokens"):
+        Scorer(transformers.BertLMHeadModel(transformers.BertConfig(**shape, intermediate_size=32)))
+    decoder = transformers.BertConfig(**shape, intermediate_size=32, is_decoder=True)
+    assert Scorer(transformers.BertLMHeadModel(decoder))
+
+
+def test_what_a_model_cannot_read_is_refused_in_one_line(monkeypatch):
+    model = model_of("llama")
+    asked = questions()
+    scorer = Scorer(model)
+    for odd in (EncodedQuestion((VOCABULARY,), ((1,),)), EncodedQuestion((1,), ((1,), (2, VOCABULARY)))):
+        with pytest.raises(InputError, match="makes token 60 of a text, and the model knows 60 tokens"):
+            scorer.scores([*asked, odd])
+    monkeypatch.setattr(model, "forward", lambda input_ids, language: None)
+    with pytest.raises(InputError, match="a short text by LlamaForCausalLM cannot be read .*'language'"):
+        Scorer(model)
+
+
 def test_a_model_with_weights_that_are_no_numbers_is_refused():
     model = model_of("llama")
     scorer = Scorer(model)
@@ -165,6 +222,8 @@ def test_a_model_with_weights_that_are_no_numbers_is_refused():
         model.lm_head.weight[3] = float("nan")
     with pytest.raises(InputError, match="log-probability is NaN or infinite"):
         scorer.scores(questions())
+    with pytest.raises(InputError, match="log-probability is NaN or infinite"):  # not that it sees later tokens
+        Scorer(model).scores(questions())
 
 
 def test_padding_sees_and_is_seen_by_nothing_else():
@@ -175,7 +234,7 @@ def test_padding_sees_and_is_seen_by_nothing_else():
 
 
 def test_the_first_of_equal_beginnings_leaves_a_token_to_read():
-    assert scoring._shared_beginning([(1, 2, 3)] * 3) == 2
+    assert shared_beginning([(1, 2, 3)] * 3) == 2
 
 
 # Tokens

@@ -142,5 +142,6 @@ def _fitting(question: EncodedQuestion, longest: int | None) -> EncodedQuestion:
     if too_many <= 0:
         return question
     if too_many >= len(question.context):
-        raise InputError(f"a choice has {question.length:,} tokens with its context, and the model takes {longest:,}")
+        least = max(map(len, question.choices))
+        raise InputError(f"a choice has {least:,} tokens, and the model takes {longest:,}: ask shorter questions")
     return replace(question, context=question.context[too_many:])

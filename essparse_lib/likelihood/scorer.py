@@ -13,6 +13,7 @@ from torch import nn
 
 from ..errors import InputError
 from ..pruning.blocks import evaluating
+from .beginnings import Cache, cached, shared_beginning
 from .causal import check_causal, vocabulary, window
 from .encoding import EncodedQuestion
 from .packing import PackedQuestion, batch, pack
@@ -23,6 +24,8 @@ TOKENS_AT_ONCE = 2048
 _OUTPUTS_AT_ONCE = 2**25
 #: Contexts of a topic that begin with as many equal tokens, or more, are read once as far as they are equal.
 _LEAST_SHARED = 16
+#: Tokens of the longest question of the sample by which packing is tried first.
+_SAMPLE = 12
 #: Packed and plain scores of a sample may differ by this much by rounding, in nats: with weights of 32 bits and of 16.
 _TOLERANCE, _TOLERANCE_OF_HALVES = 1e-3, 0.3
 
@@ -44,15 +47,12 @@ class ChoiceScore:
     greedy: bool
 
 
-#: Keys and values of each block, for a text that was read before.
-_Cache = list[tuple[torch.Tensor, torch.Tensor]]
-
-
 class Scorer:
     """Scores choices with one model.
 
     A question is read as one packed sequence where the model can be shown to give the same scores then (it takes
-    positions and a mask of its own); else each choice is read after its own copy of the context.
+    positions and a mask of its own); else each choice is read after its own copy of the context. This is shown anew
+    for longer questions than before: what a model sees of a text, and how it numbers it, may change with its length.
 
     Args:
         model: a causal language model of transformers, on any device and in any precision.
@@ -81,37 +81,63 @@ class Scorer:
         accepted = inspect.signature(model.forward).parameters
         self._keeps, self._caches = "logits_to_keep" in accepted, "use_cache" in accepted
         check_causal(model)
-        self._vocabulary, self._window = vocabulary(model), window(model)
-        self.packs = {"position_ids", "attention_mask"} <= accepted.keys() and self._agrees(skipped=0)
-        self.shares = self.packs and "past_key_values" in accepted and self._agrees(skipped=2)
-        self.tokens = 0
+        self._vocabulary, self._longest_packed, self._shown = vocabulary(model), window(model), _SAMPLE
+        self.packs = {"position_ids", "attention_mask"} <= accepted.keys() and self._agrees(_SAMPLE)
+        self.shares = self.packs and "past_key_values" in accepted and self._agrees(_SAMPLE, shared=True)
 
     @torch.no_grad()
     def scores(self, questions: Sequence[EncodedQuestion]) -> list[tuple[ChoiceScore, ...]]:
         """Return the scores of each question's choices.
 
+        Args:
+            questions: the questions, none longer than the model takes.
+
         Raises:
+            InputError: a token is none of the model's.
             NotFinite: a log-probability is NaN or infinite.
         """
+        self._check_tokens(questions)
         results: dict[int, tuple[ChoiceScore, ...]] = {}
+        fitting = self._fitting(questions)
+        others = [position for position in range(len(questions)) if position not in fitting]
         with evaluating(self.model):
-            for positions, skipped in self._parts(questions):
-                part = [questions[position] for position in positions]
-                packed = self.packs and max(question.length for question in part) <= self._window
-                scored = self._packed(part, skipped) if packed else self._plain(part)
-                results.update(zip(positions, scored, strict=True))
+            for positions, skipped in self._parts(questions, fitting):
+                found = self._packed([questions[position] for position in positions], skipped)
+                results.update(zip(positions, found, strict=True))
+            results.update(zip(others, self._plain([questions[position] for position in others]), strict=True))
         if not all(torch.isfinite(torch.tensor(s.log_probability)) for row in results.values() for s in row):
             raise NotFinite("a log-probability is NaN or infinite: the model's weights or its precision are unfit")
         return [results[position] for position in range(len(questions))]
 
-    def _parts(self, questions: Sequence[EncodedQuestion]) -> Iterator[tuple[list[int], int]]:
+    def _check_tokens(self, questions: Sequence[EncodedQuestion]) -> None:
+        """Check that the model knows all tokens: its tokenizer may have more than it."""
+        largest = max((max(*q.context, *map(max, q.choices)) for q in questions), default=0)
+        if largest >= self._vocabulary:
+            raise InputError(
+                f"the tokenizer makes token {largest:,} of a text, and the model knows {self._vocabulary:,} tokens: "
+                "give the model its own tokenizer"
+            )
+
+    def _fitting(self, questions: Sequence[EncodedQuestion]) -> set[int]:
+        """Return the positions of the questions that are read packed."""
+        if not self.packs:
+            return set()
+        longest = max((q.length for q in questions if q.length <= self._longest_packed), default=0)
+        if longest > self._shown:
+            if self._agrees(longest) and (not self.shares or self._agrees(longest, shared=True)):
+                self._shown = longest
+            else:
+                self._longest_packed = self._shown
+        return {position for position, each in enumerate(questions) if each.length <= self._longest_packed}
+
+    def _parts(self, questions: Sequence[EncodedQuestion], fitting: set[int]) -> Iterator[tuple[list[int], int]]:
         """Yield positions of questions that are read with one beginning, and how many tokens of it they share."""
         by_topic: dict[str, list[int]] = {}
-        for position, question in enumerate(questions):
-            by_topic.setdefault(question.topic, []).append(position)
+        for position in sorted(fitting):
+            by_topic.setdefault(questions[position].topic, []).append(position)
         apart: list[int] = []
         for positions in by_topic.values():
-            shared = _shared_beginning([questions[position].context for position in positions])
+            shared = shared_beginning([questions[position].context for position in positions])
             if self.shares and len(positions) > 1 and shared >= _LEAST_SHARED:
                 yield positions, shared
             else:
@@ -129,7 +155,7 @@ class Scorer:
             results.update(zip(positions, self._score_packed(part, beginning), strict=True))
         return [results[position] for position in range(len(questions))]
 
-    def _score_packed(self, part: Sequence[PackedQuestion], beginning: _Cache) -> list[tuple[ChoiceScore, ...]]:
+    def _score_packed(self, part: Sequence[PackedQuestion], beginning: Cache) -> list[tuple[ChoiceScore, ...]]:
         device = next(self.model.parameters()).device
         inputs = batch(part, device)
         kept = max(each.scored for each in part)
@@ -141,7 +167,7 @@ class Scorer:
             input_ids=inputs.tokens,
             position_ids=inputs.positions,
             attention_mask=hidden,
-            **_cached(beginning, len(part)),
+            **cached(beginning, len(part)),
         )
         self.tokens += sum(map(len, part))
         rows = []
@@ -186,7 +212,7 @@ class Scorer:
             options["use_cache"] = False
         return self.model(**inputs, **options).logits[:, -kept:]
 
-    def _read(self, beginning: tuple[int, ...]) -> _Cache:
+    def _read(self, beginning: tuple[int, ...]) -> Cache:
         """Return the keys and values of a text, of one row."""
         from transformers import DynamicCache
 
@@ -219,28 +245,35 @@ class Scorer:
             yield part
 
     @torch.no_grad()
-    def _agrees(self, skipped: int) -> bool:
-        """Return whether packed questions, the beginning read apart, get the scores that plain ones get.
+    def _agrees(self, length: int, shared: bool = False) -> bool:
+        """Return whether packed questions get the scores that plain ones get.
 
         A model may not take the inputs, number its positions in another way, or carry a state from token to token.
+
+        Args:
+            length: the number of tokens of the longest question, ``_SAMPLE`` or more; others are short.
+            shared: whether the questions begin alike, and this beginning is read apart; then all are long.
         """
         numbers = torch.Generator().manual_seed(0)
 
         def some(count: int) -> tuple[int, ...]:
             return tuple(torch.randint(self._vocabulary, (count,), generator=numbers).tolist())
 
-        beginning = some(3)
+        beginning = some(length - 7)
+        skipped = len(beginning) if shared else 0
         sample = [
             EncodedQuestion((*beginning, *some(3)), (some(3), some(2), some(4))),
-            EncodedQuestion((*beginning, *some(1)), (some(2), some(1))),
+            EncodedQuestion((*beginning[:skipped], *some(1)), (some(2), some(1))),
         ]
+        tokens = self.tokens
         first = next(self.model.parameters())
         with evaluating(self.model), torch.autocast(first.device.type, enabled=False):  # to see rounding alone
             try:
-                packed = self._packed(sample, skipped)
+                packed, plain = self._packed(sample, skipped), self._plain(sample)
             except (AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError):
                 return False
-            plain = self._plain(sample)
+            finally:
+                self.tokens = tokens
         pairs = [(one, other) for rows in zip(packed, plain, strict=True) for one, other in zip(*rows, strict=True)]
         tolerance = _TOLERANCE if first.dtype in (torch.float32, torch.float64) else _TOLERANCE_OF_HALVES
         return all(abs(one.log_probability - other.log_probability) <= tolerance for one, other in pairs)
@@ -258,27 +291,3 @@ def _score_rows(logits: torch.Tensor, rows: Sequence[Sequence[tuple[int, int, in
         scores.append(ChoiceScore(sum(log_probabilities[start:end]), all(greedy[start:end])))
         start = end
     return scores
-
-
-def _cached(beginning: _Cache, rows: int) -> dict[str, Any]:
-    """Return the arguments by which a model goes on from a beginning that was read before, in so many rows."""
-    if not beginning:
-        return {}
-    from transformers import DynamicCache
-
-    expanded = [tuple(each.expand(rows, -1, -1, -1) for each in pair) for pair in beginning]
-    return {"past_key_values": DynamicCache(expanded), "use_cache": True}
-
-
-def _shared_beginning(contexts: Sequence[tuple[int, ...]]) -> int:
-    """Return how many tokens all contexts begin with alike, at least one of each left over.
-
-    >>> _shared_beginning([(1, 2, 3), (1, 2, 4, 5)]), _shared_beginning([(1, 2), (1, 2)])
-    (2, 1)
-    """
-    most = min(map(len, contexts)) - 1
-    first = contexts[0]
-    for place in range(most):
-        if any(context[place] != first[place] for context in contexts):
-            return place
-    return most
