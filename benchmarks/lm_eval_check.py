@@ -124,8 +124,8 @@ def answers(
         greedy = [int(row[0].greedy) for row in scores]
         return greedy, greedy
     return (
-        [likeliest(row) for row in scores],
         [likeliest(row, question.choices) for row, question in zip(scores, questions, strict=True)],
+        [likeliest(row, question.choices, normalised=True) for row, question in zip(scores, questions, strict=True)],
     )
 
 

@@ -73,6 +73,8 @@ def evaluate(
     """
     names = list(dict.fromkeys(check_texts("tasks", tasks, "['blimp']")))
     promptings = {name: _prompting(name, questions, shots, prefix) for name in names}
+    for each in (model, against) if against is not None else (model,):
+        _prepare(each, promptings)
     answers = _answers(model, promptings, tell)
     others = _answers(against, promptings, tell) if against is not None else {}
     return [_result(name, answers[name], others.get(name)) for name in names]
@@ -88,16 +90,21 @@ def _prompting(task: str, questions: int | None, shots: int, prefix: str) -> Pro
     return Prompting(questions=questions, shots=shots, prefix=prefix)
 
 
-def _answers(model: str, promptings: dict[str, Prompting], tell: Callable[[str], None]) -> dict[str, Answered]:
-    """Return what a model makes of each task; everything is checked before the first question."""
+def _prepare(model: str, promptings: dict[str, Prompting]) -> None:
+    """Check that a model and the tasks can be had, before the first question."""
     from .runner import evaluation
 
-    specs = {task: Evaluation(model=model, task=task, prompting=each) for task, each in promptings.items()}
-    for spec in specs.values():
-        evaluation.prepare(spec)
+    for task, prompting in promptings.items():
+        evaluation.prepare(Evaluation(model=model, task=task, prompting=prompting))
+
+
+def _answers(model: str, promptings: dict[str, Prompting], tell: Callable[[str], None]) -> dict[str, Answered]:
+    """Return what a model makes of each task."""
+    from .runner import evaluation
+
     answers = {}
-    for task, spec in specs.items():
-        answers[task] = evaluation.answers_to(spec)
+    for task, prompting in promptings.items():
+        answers[task] = evaluation.answers_to(Evaluation(model=model, task=task, prompting=prompting))
         values = answers[task].values
         cut = f", {values['cut']:,} of them without the beginning of their context" if "cut" in values else ""
         tell(f"{model}: {task}, {len(values['log_probabilities']):,} questions answered{cut}")

@@ -10,10 +10,12 @@ import torch
 
 from essparse_lib import cli, language_evaluation
 from essparse_lib.errors import InputError
+from essparse_lib.likelihood.scorer import ChoiceScore
 from essparse_lib.models import loading
 from essparse_lib.records.record import Record
 from essparse_lib.records.store import Store
 from essparse_lib.runner import evaluation, scheduler
+from essparse_lib.runner.evaluation import likeliest
 from essparse_lib.runner.workbench import Workbench
 from essparse_lib.specs.evaluation import Evaluation, Prompting
 from essparse_lib.specs.evaluation_study import EvaluationStudy
@@ -202,6 +204,36 @@ def test_a_record_that_does_not_hold_together_is_damaged(change, message, bench)
         Record.from_line(dataclasses.replace(record, **plain).line())
 
 
+def test_of_equal_choices_none_is_right_because_of_its_place():
+    equal = [ChoiceScore(-1.0, False)] * 2
+    pairs = [(f" {number} one", f" {number} two") for number in range(400)]
+    first = [likeliest(equal, pair) for pair in pairs].count(0)
+    assert 150 < first < 250
+    assert all(likeliest(equal, pair[::-1]) != likeliest(equal, pair) for pair in pairs)
+    assert likeliest(equal, (" a", " a")) == 0
+
+
+@pytest.mark.parametrize(
+    ("task", "change", "message"),
+    [
+        ("tiny-arc", lambda r: r["values"].update(groups="0" * 32), "it has groups, other than tiny-arc has"),
+        ("tiny-arc", lambda r: r["values"].pop("normalised"), "only one of normalised answers and"),
+        ("tiny-arc", lambda r: r["values"].update(lengths=[1] * 32), "it has lengths, other than tiny-arc has"),
+        ("tiny-blimp", lambda r: r["values"].pop("groups"), "it has no groups, other than tiny-blimp has"),
+        ("tiny-blimp", lambda r: r["values"].update(groups="4" * 160), "a question of group 4, and tiny-blimp has 4"),
+        ("tiny-blimp", lambda r: r["metrics"].update(chance=0.0), "its chance is 0.0, that of tiny-blimp 50.0"),
+        ("tiny-lambada", lambda r: r["metrics"].update(chance=25.0), "its chance is 25.0"),
+        ("tiny-text", lambda r: r["metrics"].update(chance=25.0), "it has chance, other than tiny-text has"),
+    ],
+)
+def test_a_record_of_another_kind_of_task_is_damaged(task, change, message, bench):
+    record = asked(task, bench=bench)
+    plain = {name: dict(getattr(record, name)) for name in ("metrics", "values")}
+    change(plain)
+    with pytest.raises(ValueError, match=message):
+        Record.from_line(dataclasses.replace(record, **plain).line())
+
+
 # Runs
 
 
@@ -328,6 +360,7 @@ def test_the_command_prints_a_row_for_each_task(monkeypatch, capsys):
         (("tiny-llama", "--questions", "0"), "questions 0"),
         (("tiny-llama", "--tasks", "tiny-arc", "--against", "tiny-llama"), "is the model itself"),
         (("tiny-llama", "--tasks", "tiny-blimp", "--prefix", "nowhere"), "is no token"),
+        (("tiny-llama", "--tasks", "tiny-arc", "--against", "tiny-bert"), "does not predict the next token"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_two(arguments, message, monkeypatch, capsys):

@@ -163,7 +163,7 @@ def check_same_origin(records: Sequence[Record]) -> None:
             raise InputError(f"{pair} have other labels or examples")
 
 
-def _examples(record: Record) -> tuple[int, str] | None:
-    """Return how many examples a record keeps, and their groups; None if it keeps none."""
+def _examples(record: Record) -> tuple[int, str, list[int]] | None:
+    """Return how many examples a record keeps, their groups and the lengths of texts; None if it keeps none."""
     count = len(record.predictions or record.values.get("log_probabilities", ()))
-    return (count, record.values.get("groups", "")) if count else None
+    return (count, record.values.get("groups", ""), record.values.get("lengths", [])) if count else None

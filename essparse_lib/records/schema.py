@@ -123,4 +123,4 @@ def check_outcome(spec: Spec, plain: Mapping[str, Any]) -> None:
     if isinstance(spec, Measurement):
         check_measured(spec, outcome.values)
     if isinstance(spec, Evaluation):
-        check_answers(metrics, outcome.labels, outcome.predictions, outcome.values)
+        check_answers(spec.task, metrics, outcome.labels, outcome.predictions, outcome.values)

@@ -223,8 +223,9 @@ def answer(
         metrics |= {"accuracy": _share(predictions, labels), "chance": 0.0}
         return Answered(metrics, to_digits(predictions), to_digits(labels), values)
     labels = [question.answer for question in questions]
-    predictions = [likeliest(row) for row in scores]
-    by_length = [likeliest(row, question.choices) for row, question in zip(scores, questions, strict=True)]
+    pairs = [(row, question.choices) for row, question in zip(scores, questions, strict=True)]
+    predictions = [likeliest(row, choices) for row, choices in pairs]
+    by_length = [likeliest(row, choices, normalised=True) for row, choices in pairs]
     values["normalised"] = to_digits(by_length)
     metrics |= {
         "accuracy": _share(predictions, labels),
@@ -234,22 +235,31 @@ def answer(
     return Answered(metrics, to_digits(predictions), to_digits(labels), values)
 
 
-def likeliest(scores: Sequence[ChoiceScore], texts: Sequence[str] | None = None) -> int:
-    """Return the number of the likeliest choice, the first of equals.
+def likeliest(scores: Sequence[ChoiceScore], choices: Sequence[str], normalised: bool = False) -> int:
+    """Return the number of the likeliest choice; among equals, the text decides and not the place.
+
+    In some tasks the right choice always stands at the same place: of BLiMP's sentences, the first is right. A model
+    that finds both as likely, since its tokenizer knows no word of them, must not score by that.
 
     Args:
         scores: the scores of the choices.
-        texts: the choices, to divide each log-probability by its characters, without the blank that parts it from the
-            context; None to compare them as they are.
+        choices: their texts.
+        normalised: whether to divide each log-probability by the characters of its choice, without the blank that
+            parts it from the context.
 
     >>> from essparse_lib.likelihood.scorer import ChoiceScore
     >>> scores = [ChoiceScore(-3.0, False), ChoiceScore(-4.0, False)]
-    >>> likeliest(scores), likeliest(scores, [" a", " long"])
+    >>> likeliest(scores, [" a", " long"]), likeliest(scores, [" a", " long"], normalised=True)
     (0, 1)
     """
-    lengths = [1] * len(scores) if texts is None else [len(text) - text.startswith(" ") for text in texts]
-    values = [score.log_probability / max(length, 1) for score, length in zip(scores, lengths, strict=True)]
-    return int(np.argmax(values))
+    from ..tasks.task import hash_text
+
+    def rank(number: int) -> tuple[float, bytes]:
+        score, text = scores[number].log_probability, choices[number]
+        length = max(len(text) - text.startswith(" "), 1) if normalised else 1
+        return score / length, hash_text(text)
+
+    return max(range(len(choices)), key=rank)
 
 
 def pruned_model(evaluation: Evaluation, bench: Workbench) -> nn.Module:
