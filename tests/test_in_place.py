@@ -110,6 +110,32 @@ def test_a_model_that_torch_has_pruned_is_pruned_further():
     assert torch.equal(layer.weight, model.bert.encoder.layer[0].output.dense.weight)
 
 
+def shared_feed_forward():
+    model, data = llama()
+    model.model.layers[1].mlp = model.model.layers[0].mlp
+    return model, data
+
+
+def shared_weight():
+    model, data = llama()
+    model.model.layers[2].self_attn.q_proj.weight = model.model.layers[0].self_attn.q_proj.weight
+    return model, data
+
+
+def shared_by_unlike_layers():
+    model, data = shared_weight()
+    model.model.layers[1].mlp.gate_proj.weight = model.model.layers[0].mlp.up_proj.weight
+    return model, data
+
+
+@pytest.mark.parametrize(
+    "make", [shared_feed_forward, shared_weight, shared_by_unlike_layers], ids=lambda make: make.__name__
+)
+@pytest.mark.parametrize(("method", "amount"), CASES, ids=" ".join)
+def test_weights_that_blocks_share_are_pruned_alike(make, method, amount):
+    test_in_place_as_by_mask_and_values(make, method, amount)
+
+
 # --- what is held ---
 
 
@@ -147,6 +173,17 @@ def test_a_weight_that_is_no_number_is_refused_before_anything_changes(method, a
     with pytest.raises(InputError, match=r"layers\.2\.mlp\.down_proj\.weight holds NaN or infinite weights"):
         registry.prune_in_place(model, method, request(method, data, **AMOUNTS[amount]))
     assert_same_bits(model, before)
+
+
+@pytest.mark.parametrize(("method", "amount"), CASES, ids=" ".join)
+def test_weights_of_eight_bits_are_refused_before_anything_changes(method, amount):
+    model, data = made(llama)
+    layer = model.model.layers[2].mlp.down_proj
+    layer.weight = torch.nn.Parameter(layer.weight.data.to(torch.float8_e4m3fn), requires_grad=False)
+    before = {name: weight.clone() for name, weight in prunable_weights(model).items() if weight.element_size() > 1}
+    with pytest.raises(InputError, match=r"layers\.2\.mlp\.down_proj\.weight is torch\.float8_e4m3fn: cast it to"):
+        registry.prune_in_place(model, method, request(method, data, **AMOUNTS[amount]))
+    assert all(torch.equal(prunable_weights(model)[name], weight) for name, weight in before.items())
 
 
 @pytest.mark.parametrize("make", [llama, t5], ids=lambda make: make.__name__)

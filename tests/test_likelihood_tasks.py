@@ -238,6 +238,8 @@ FAULTS = [
         "has the answer '2', which is none of no labels",
     ),
     ("arc", "choices", [{"text": ["", "a"], "label": ["1", "2"]}], "has an empty choice"),
+    ("arc", "choices", [{"text": ["a", "b"], "label": ["2", "2"]}], "'2', which is the label of several choices"),
+    ("arc", "choices", [{"text": list("a" * 37), "label": [f"{n}" for n in range(37)]}], "37 choices, and at most 36"),
     ("arc", "choices", ["text"], "column 'choices' of .* holds string, but must hold lists of text and label"),
     ("arc", "choices", [{"text": ["a", None], "label": ["1", "2"]}], "has a null"),
     ("arc", "question", [None], "column 'question' of .* (has a null|holds null)"),

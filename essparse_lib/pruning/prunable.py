@@ -119,17 +119,19 @@ def check_finite(model: nn.Module) -> None:
 
 
 def check_finite_matrices(matrices: Mapping[str, PrunableMatrix]) -> None:
-    """Check that all weights of some matrices are numbers.
+    """Check that all weights of some matrices are numbers, of a precision that they can be ranked in.
 
     Args:
         matrices: the matrices, by name.
 
     Raises:
-        InputError: a weight is NaN or infinite; the message names the parameter.
+        InputError: a weight is NaN or infinite, or has 8 bits; the message names the parameter.
 
     >>> check_finite_matrices({})
     """
     for name, entry in matrices.items():
+        if entry.values.element_size() == 1:
+            raise InputError(f"{name} is {entry.values.dtype}: cast it to float32, bfloat16 or float16")
         if not entry.values.isfinite().all():
             raise not_finite_error(name)
 

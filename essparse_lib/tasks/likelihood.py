@@ -13,6 +13,8 @@ from ..errors import InputError, check_whole
 from ..specs.likelihood import LIKELIHOOD_TASKS, LikelihoodKind, NamedLikelihoodTask
 from .task import fingerprint_rows, hash_text
 
+#: The most choices of a question: a record keeps the number of each answer as one digit in base 36.
+_MOST_CHOICES = 36
 #: What stands between solved examples, and between the last of them and the question.
 _BETWEEN = "\n\n"
 
@@ -49,6 +51,8 @@ class LikelihoodQuestion:
         """
         if not self.choices:
             return "no choices"
+        if len(self.choices) > _MOST_CHOICES:
+            return f"{len(self.choices)} choices, and at most {_MOST_CHOICES} can be told apart in a record"
         if not all(choice.strip() for choice in self.choices):
             return "an empty choice"
         if not 0 <= self.answer < len(self.choices):

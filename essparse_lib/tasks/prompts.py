@@ -56,6 +56,8 @@ def _position(label: str, labels: list[str]) -> int:
     """Return the position of the right choice among the labels of all."""
     if label not in labels:
         raise ValueError(f"the answer {shown(label)}, which is none of {', '.join(map(shown, labels)) or 'no labels'}")
+    if labels.count(label) > 1:
+        raise ValueError(f"the answer {shown(label)}, which is the label of several choices")
     return labels.index(label)
 
 
