@@ -325,6 +325,7 @@ def test_c4s_pages_are_read_one_by_one(c4_file):
         (gzip.compress(b'["text"]\n'), "holds no object"),
         (gzip.compress(b'{"text"'), "cannot be read"),
     ],
+    ids=["cut", "no gzip", "no text", "a list", "no end"],  # the bytes have the time in them
 )
 def test_a_damaged_part_of_c4_is_refused(content, message, c4_file):
     c4_file.write_bytes(content)
