@@ -55,13 +55,13 @@ parameters.check(globals())
 style.apply()
 study = interactive.checked_study(parameters.narrowed(figures.study("fig11", scale), model, tasks, seeds))
 asked = fig11.pruning_at(study, method, check_sparsity(sparsity))
+tasks_to_run = parameters.live_tasks(study, live_tasks)
 
 # %% [markdown]
 # The records of this study are read. If the point asked for has none, it is run now, of each model on one task.
 
 # %%
 records = store.results(scale).records_of_studies(study)
-tasks_to_run = fig11.live_tasks(study, records, live_tasks)
 fresh = interactive.run(interactive.unrecorded(study, records, [asked], tasks_to_run), scale)
 records |= fresh
 variants = {variant: curves.curves(study, records, variant) for variant in study.variants}

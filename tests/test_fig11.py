@@ -260,10 +260,8 @@ def test_a_point_without_a_record_is_run_with_the_dense_model():
         fig11.pruning_at(asked, "sparsegp", 0.45)
 
 
-def test_nothing_is_run_live_before_there_is_a_record():
+def test_a_study_of_likelihood_tasks_is_one_that_points_can_be_asked_of():
     lab = fig11.STUDIES["lab"]
-    assert fig11.live_tasks(lab, {}, "first") == [] and fig11.live_tasks(lab, {}, "piqa") == ["piqa"]
-    assert fig11.live_tasks(fig11.STUDIES["tiny"], {}, "first") == ["tiny-blimp"]
     assert interactive.checked_study(lab) is lab
 
 

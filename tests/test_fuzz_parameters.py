@@ -22,7 +22,9 @@ from hypothesis import strategies as st
 from essparse_lib import cli, environment, figures, paths, tasks
 from essparse_lib.errors import InputError
 from essparse_lib.figures import parameters
+from essparse_lib.models import loading
 from essparse_lib.records.pretrained import SCALE_OF
+from essparse_lib.specs.likelihood import LIKELIHOOD_TASKS
 from essparse_lib.specs.methods import METHODS, Scope
 from essparse_lib.specs.models import MODELS
 from essparse_lib.specs.study import Scale
@@ -55,6 +57,7 @@ BASE = {
     "pretrain": ["tiny-scratch-60-1"],
     "prune": ["tiny-bert", "--out", "fuzzed", "--sparsity", "0.5"],
     "stats": ["tiny-bert"],
+    "evaluate": ["tiny-llama", "--tasks", "tiny-arc"],
     "mend": ["."],
     "merge": ["."],
 }
@@ -93,9 +96,10 @@ def _arguments(command, option, value):
 def command_line(tmp_path, monkeypatch):
     """Call the command line in this process; what would work after the checks raises ``Accepted``."""
     from essparse_lib.book import build, claims, status
-    from essparse_lib.models import loading
     from essparse_lib.records import store
-    from essparse_lib.runner import pretraining, verify
+    from essparse_lib.runner import evaluation, pretraining, verify
+
+    loading.load_model("tiny-llama")  # made now: it is asked what its tokenizer knows
 
     def work(*_, **__):
         raise Accepted
@@ -103,7 +107,8 @@ def command_line(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ESSPARSE_RESULTS", str(tmp_path / "results"))
     for module, name in [(store, "results"), (claims, "results"), (verify, "results"), (status, "print_table"),
-                         (pretraining, "store_of"), (loading, "load_and_report"), (build, "build")]:  # fmt: skip
+                         (pretraining, "store_of"), (loading, "load_and_report"), (build, "build"),
+                         (evaluation, "answers_to")]:  # fmt: skip
         monkeypatch.setattr(module, name, work)
     monkeypatch.setattr(store.Store, "mend", work)
     monkeypatch.setattr(typer.main, "get_command", lambda _: COMMANDS)  # which are made anew in each call otherwise
@@ -159,6 +164,11 @@ RIGHTLY = {
     "model": lambda value: bool(value.strip()),
     **dict.fromkeys(("include", "exclude"), lambda value: bool(value.strip())),
     **dict.fromkeys(("out", "text", "images", "folder"), _is_path),
+    "tasks": lambda value: all(name.strip() in LIKELIHOOD_TASKS for name in value.split(",")),
+    "against": lambda value: bool(value.strip()) and value != "tiny-llama",
+    "questions": lambda value: value.isascii() and value.isdigit() and int(value),
+    "shots": lambda value: value.isascii() and value.isdigit() and int(value) <= 100,
+    "prefix": lambda value: value in loading.tokenizer_of("tiny-llama").get_vocab(),
 }
 
 

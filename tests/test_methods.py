@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from essparse_lib import cli, sparsify
+from essparse_lib import cli, model_commands, sparsify
 from essparse_lib.errors import InputError
 from essparse_lib.models import loading
 from essparse_lib.pruning import registry
@@ -236,6 +236,7 @@ def largest_goes(monkeypatch):
     )
     yield
     monkeypatch.undo()
+    reload(model_commands)
     reload(cli)
 
 
@@ -245,6 +246,7 @@ def test_a_new_method_is_a_trials_the_command_lines_and_its_helps(largest_goes, 
     monkeypatch.setattr(
         sys, "argv", f"essparse prune tiny-bert --sparsity .5 --method largest --out {tmp_path}/m".split()
     )
+    reload(model_commands)
     with pytest.raises(SystemExit) as end:
         reload(cli).main()
     assert not end.value.code and "8,192 of 16,384 weights" in capsys.readouterr().out

@@ -12,6 +12,7 @@ from essparse_lib.figures import language_settings, vision_settings
 from essparse_lib.models import catalogue
 from essparse_lib.records.metrics import METRICS
 from essparse_lib.records.pretrained import PRETRAINED, reads
+from essparse_lib.specs.likelihood import LIKELIHOOD_TASKS
 from essparse_lib.specs.models import MODELS, Reads
 from essparse_lib.specs.pretraining import ImagePretraining
 from essparse_lib.specs.tasks import TASKS, Head
@@ -58,7 +59,7 @@ def test_texts_that_tasks_share_are_those_of_several():
 def test_every_task_that_figures_name_has_a_row():
     for by_scale in figures.STUDIES.values():
         for study in by_scale.values():
-            assert set(study.tasks) <= set(TASKS)
+            assert set(study.tasks) <= {*TASKS, *LIKELIHOOD_TASKS}
 
 
 def test_a_task_of_many_classes_is_scored_image_by_image():

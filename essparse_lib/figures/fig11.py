@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 
 from ..errors import check_known
 from ..records.pretrained import from_scratch
-from ..records.store import Record
 from ..specs.evaluation import Prompting
 from ..specs.evaluation_study import EvaluationStudy
 from ..specs.likelihood import LIKELIHOOD_TASKS
 from ..specs.measurement import MeasurementKind
 from ..specs.methods import METHODS, Scope
-from ..specs.study import Override, Scale, Study, at_sparsities
+from ..specs.study import Override, Study, at_sparsities
 from ..specs.trial import Pruning
-from . import language_settings, parameters
+from . import language_settings
 
 #: The two ways to prune of the paper, as lines with intervals …
 MAGNITUDE, SPARSEGPT = "magnitude", "SparseGPT"
@@ -153,21 +152,3 @@ def pruning_at(study: Study, variant: str, sparsity: float) -> Pruning:
     """
     check_known("method", variant, [name for name in study.variants if name not in PATTERNS])
     return replace(study.variants[variant][0], sparsity=sparsity)
-
-
-def live_tasks(study: Study, records: Mapping[str, Record], parameter: object) -> list[str]:
-    """Return the tasks on which a point without a record is asked now.
-
-    Until there is a first record at lab scale, these are none unless named: ``essparse run fig11`` makes them all.
-
-    Args:
-        study: the study.
-        records: records by the id of their spec.
-        parameter: ``first``, ``none``, ``all``, or names.
-
-    Raises:
-        InputError: a named task is not in the study.
-    """
-    tasks = parameters.live_tasks(study, parameter)
-    begun = study.scale != Scale.LAB or any(spec.id in records for spec in study.specs())
-    return tasks if begun or parameter != "first" else []
