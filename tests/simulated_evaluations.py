@@ -113,7 +113,9 @@ def record(evaluation: Evaluation, right: np.ndarray, nats: np.ndarray, groups: 
     label_text, text = to_digits(labels.tolist()), to_digits(answers.tolist())
     # the raw answers of a task that is judged by the normalised ones say something else
     raw = to_digits((1 - answers).tolist()) if row is not None and row.normalised else text
-    values |= {"normalised": text, "groups": to_digits(groups.tolist())}
+    values["normalised"] = text
+    if row is None or row.groups:
+        values["groups"] = to_digits(groups.tolist())
     metrics |= {"accuracy": agreement(label_text, raw), "accuracy_normalised": agreement(label_text, text)}
     metrics["chance"] = 50.0
     return Record(

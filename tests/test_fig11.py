@@ -96,7 +96,7 @@ def test_each_resample_has_as_many_questions_of_each_group_as_the_test_set():
 
 
 def test_groups_narrow_the_interval_where_their_scores_differ():
-    asked = study("arc-easy")
+    asked = study("mmlu")
     made = records(asked, by_method())
     blended = {
         id_: dataclasses.replace(each, values={k: v for k, v in each.values.items() if k != "groups"})
