@@ -118,7 +118,9 @@ def stoppable(line: str) -> Iterator[None]:
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)
-        atexit.register(_on_signals, signals, stop.end_at_once)
+        # as soon as Python begins to end, before it waits for threads such as joblib's; atexit comes after these
+        register = getattr(threading, "_register_atexit", atexit.register)
+        register(_on_signals, signals, stop.end_at_once)
 
 
 def _on_signals(signals: Iterable[signal.Signals], handler: Callable[[int, FrameType | None], None]) -> None:

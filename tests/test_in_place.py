@@ -131,7 +131,9 @@ def shared_by_unlike_layers():
 @pytest.mark.parametrize(
     "make", [shared_feed_forward, shared_weight, shared_by_unlike_layers], ids=lambda make: make.__name__
 )
-@pytest.mark.parametrize(("method", "amount"), CASES, ids=" ".join)
+@pytest.mark.parametrize(
+    ("method", "amount"), [case for case in CASES if case[0] in ("magnitude", "random")], ids=" ".join
+)
 def test_weights_that_blocks_share_are_pruned_alike(make, method, amount):
     test_in_place_as_by_mask_and_values(make, method, amount)
 

@@ -82,6 +82,8 @@ def build(out: Path) -> Path:
         for name, notebook in executed.items():
             shutil.copyfile(notebook, stage / "notebooks" / name)
         _sphinx(stage)
+        for path in (stage / "_build" / "html").rglob("*.map"):
+            path.unlink()  # the theme's own sources, a tenth of the book, which only its makers look at
         with writing_folder(html, replaces=True) as made:
             made.rmdir()
             (stage / "_build" / "html").rename(made)

@@ -30,7 +30,7 @@ def walk(model: nn.Module, blocks: Sequence[Block], batches: Sequence[Batch], mo
 
     Where each block is handed the output of the one before, one pass through the whole model is enough: afterwards the
     blocks are run one at a time. Other models (an encoder and a decoder, stages with something in between, a block that
-    is used several times, blocks that share a weight) are run from the start for each block.
+    is used several times) are run from the start for each block.
 
     Args:
         model: the model, in eval mode.
@@ -42,18 +42,11 @@ def walk(model: nn.Module, blocks: Sequence[Block], batches: Sequence[Batch], mo
         InputError: the model cannot read the batches.
     """
     trunk = _trunk(model, blocks, batches[0])
-    chain = None if _share_weights(blocks) else block_functions(trunk, blocks, batches)
+    chain = block_functions(trunk, blocks, batches)
     if chain is not None:
         states, runs = chain
         return _Chain(blocks=blocks, states=states, runs=runs, moments=moments), False
     return _WholePasses(trunk, blocks, batches, moments), True
-
-
-def _share_weights(blocks: Sequence[Block]) -> bool:
-    """Return whether a parameter is used in several blocks."""
-    modules = [block.module for block in blocks if block.module is not None]
-    parameters = [id(parameter) for module in modules for parameter in module.parameters()]
-    return len(set(parameters)) < len(parameters)
 
 
 @dataclass(kw_only=True)

@@ -120,7 +120,7 @@ class LikelihoodTask:
         load_examples: a function that reads the questions that are shown as solved examples, or None where the source
             has none.
         most_shots: the most examples of a topic that can be shown.
-        introduction: a function that gives the text before the questions of a topic and its examples.
+        introduction: a function that gives the text before the questions of a topic and its examples, or None.
         partial: the number of questions of a smaller copy that is read too, or None.
     """
 
@@ -129,7 +129,7 @@ class LikelihoodTask:
     source: str
     load_examples: Callable[[], LikelihoodQuestions] | None = None
     most_shots: int = 0
-    introduction: Callable[[str], str] = lambda topic: ""
+    introduction: Callable[[str], str] | None = None
     partial: int | None = None
 
     @classmethod
@@ -209,5 +209,6 @@ class LikelihoodTask:
                 f"task {self.name!r} has {len(shown_examples)} examples{topic} to show, fewer than {shots} shots: "
                 "the source is not the pinned one"
             )
-        parts = (self.introduction(question.topic), *(text + _BETWEEN for text in shown_examples))
+        introduction = self.introduction(question.topic) if self.introduction else ""
+        parts = (introduction, *(text + _BETWEEN for text in shown_examples))
         return replace(question, context="".join((*parts, question.context)))
