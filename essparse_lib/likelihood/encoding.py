@@ -65,17 +65,18 @@ def encode(
         lm-evaluation-harness 0.4.13, ``lm_eval/api/model.py``, ``TemplateLM.loglikelihood`` and ``_encode_pair``.
     """
     prefix_number, leading = prefix_token(tokenizer, prefix), leading_tokens(tokenizer)
-    pairs = [pair for question in questions for pair in _pairs(question)]
     with reading("the tokenizer", "it must be able to read the questions"):
-        contexts = _numbers(tokenizer, [context for context, _ in pairs])
-        wholes = _numbers(tokenizer, [context + choice for context, choice in pairs])
+        contexts = _numbers(tokenizer, [question.context.rstrip() for question in questions])
+        wholes = _numbers(
+            tokenizer, [question.context + choice for question in questions for choice in question.choices]
+        )
     encoded: list[EncodedQuestion] = []
     cut = start = 0
-    for question in questions:
+    for question, alone in zip(questions, contexts, strict=True):
         end = start + len(question.choices)
         if question.context:
-            context = leading + contexts[start]
-            choices = [whole[len(contexts[start]) :] for whole in wholes[start:end]]
+            context = leading + alone
+            choices = [whole[len(alone) :] for whole in wholes[start:end]]
         else:
             context = (prefix_number,)
             choices = [whole[1:] if whole[:1] == context else whole for whole in wholes[start:end]]
@@ -120,13 +121,6 @@ def leading_tokens(tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
         if special[start : start + len(plain)] == plain:
             return tuple(special[:start])
     return ()
-
-
-def _pairs(question: LikelihoodQuestion) -> list[tuple[str, str]]:
-    """Return the context and each choice; blanks at the end of the context stand before the choice instead."""
-    context = question.context.rstrip()
-    blanks = question.context[len(context) :]
-    return [(context, blanks + choice) for choice in question.choices]
 
 
 def _numbers(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[tuple[int, ...]]:

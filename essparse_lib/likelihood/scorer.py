@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -105,7 +106,7 @@ class Scorer:
                 found = self._packed([questions[position] for position in positions], skipped)
                 results.update(zip(positions, found, strict=True))
             results.update(zip(others, self._plain([questions[position] for position in others]), strict=True))
-        if not all(torch.isfinite(torch.tensor(s.log_probability)) for row in results.values() for s in row):
+        if not all(math.isfinite(score.log_probability) for row in results.values() for score in row):
             raise NotFinite("a log-probability is NaN or infinite: the model's weights or its precision are unfit")
         return [results[position] for position in range(len(questions))]
 
