@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import time
-import traceback
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import InputError, one_line
 from ..records.answers import perplexity
 from ..records.metrics import to_digits
 from ..records.store import Record, Status, Store
@@ -20,7 +16,7 @@ from ..specs.evaluation import Evaluation, Prompting
 from ..specs.likelihood import LikelihoodKind
 from ..specs.methods import METHODS
 from . import workbench
-from .provenance import finished, made_by
+from .attempts import recorded, text_read
 from .workbench import Workbench
 
 if TYPE_CHECKING:
@@ -49,8 +45,7 @@ class Answered:
 
 def checks(evaluation: Evaluation) -> dict[Hashable, Callable[[], object]]:
     """Return what must be checked before an evaluation is run, by what the check depends on."""
-    pruning = evaluation.pruning
-    text = (pruning.method, pruning.calibration, pruning.windows, pruning.length) if pruning.calibration else None
+    text = text_read(evaluation.pruning)
     return {
         ("evaluation", evaluation.model, evaluation.task, evaluation.prompting, text): partial(prepare, evaluation),
     }
@@ -102,31 +97,20 @@ def execute(evaluation: Evaluation, bench: Workbench | None = None) -> Record:
 
     bench = bench or workbench.current()
     prepare(evaluation, bench)
-    devices = device.accelerator()
-    started = time.perf_counter()
-    device.reset_peak_memory(devices.device)
     questions = bench.questions(evaluation.task, evaluation.prompting)
-    common: dict[str, Any] = {
-        **made_by(evaluation.model, devices.device),
-        "data": questions.fingerprint(),
-        "data_from": questions.origin,
-    }
-    try:
-        scorer = _scorer(evaluation, bench)
-        common["precision"] = device.reading_precision(scorer.model)
-        record = _outcome(evaluation, scorer, bench)
-    except NotFinite as error:  # what pruning made of the model is a result
-        if not evaluation.pruning.sparsity:
-            raise
-        record = Record(spec=evaluation, status=Status.DIVERGED, reason=str(error))
-    except InputError:
-        raise
-    except Exception as error:  # a failure is a result: recorded with its reason, and the study goes on
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        reason = f"{type(error).__name__}: {one_line(error, 450)} ({Path(last.filename).name}:{last.lineno})"
-        record = Record(spec=evaluation, status=Status.FAILED, reason=reason)
-    memory = {"peak_memory_bytes": device.peak_memory(devices.device)}
-    return replace(record, provenance={**common, **memory, **finished(started)})
+
+    def attempt(provenance: dict[str, Any]) -> Record:
+        try:
+            scorer = _scorer(evaluation, bench)
+            provenance["precision"] = device.reading_precision(scorer.model)
+            return _outcome(evaluation, scorer, bench)
+        except NotFinite as error:  # what pruning made of the model is a result
+            if not evaluation.pruning.sparsity:
+                raise
+            return Record(spec=evaluation, status=Status.DIVERGED, reason=str(error))
+
+    place = device.accelerator().device
+    return recorded(evaluation, place, questions.fingerprint(), questions.origin, attempt)
 
 
 def _scorer(evaluation: Evaluation, bench: Workbench) -> Scorer:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import time
-import traceback
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..errors import InputError, one_line
 from ..files import cache_folder
 from ..records.store import Record, Status, Store
 from ..specs.methods import METHODS
 from ..specs.trial import Timing, Trial
 from . import dense_weights, workbench
-from .provenance import finished, made_by
+from .attempts import recorded, text_read
 from .workbench import Workbench
 
 if TYPE_CHECKING:
@@ -38,8 +35,7 @@ class _Tuned:
 
 def checks(trial: Trial) -> dict[Hashable, Callable[[], object]]:
     """Return what must be checked before a trial is run, by what the check depends on."""
-    pruning, training = trial.pruning, trial.training
-    text = (pruning.method, pruning.calibration, pruning.windows, pruning.length) if pruning.calibration else None
+    training, text = trial.training, text_read(trial.pruning)
     return {
         ("trial", trial.model, trial.task, training.max_length, training.held_out, text): partial(prepare, trial),
     }
@@ -88,25 +84,10 @@ def execute(trial: Trial, bench: Workbench | None = None) -> Record:
     bench = bench or workbench.current()
     prepare(trial, bench)
     devices = device.accelerator()
-    started = time.perf_counter()
-    device.reset_peak_memory(devices.device)
     data = bench.data(trial.task, trial.training.held_out)
-    common: dict[str, Any] = {
-        **made_by(trial.model, devices.device),
-        "data": data.fingerprint,
-        "data_from": data.splits.origin,
-    }
-    try:
-        record = _outcome(trial, bench, devices)
-    except InputError:
-        raise
-    except Exception as error:  # a failure is a result: recorded with its reason, and the study goes on
-        last = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{Path(last.filename).name}:{last.lineno}"
-        reason = f"{type(error).__name__}: {one_line(error, 450)} ({place})"
-        record = Record(spec=trial, status=Status.FAILED, reason=reason)
-    memory = {"peak_memory_bytes": device.peak_memory(devices.device)}
-    return replace(record, provenance={**common, **memory, **finished(started)})
+    return recorded(
+        trial, devices.device, data.fingerprint, data.splits.origin, lambda _: _outcome(trial, bench, devices)
+    )
 
 
 def _outcome(trial: Trial, bench: Workbench, devices: Accelerator) -> Record:
