@@ -147,8 +147,7 @@ def in_lanes(blocks: Iterable[Block], lanes: int) -> Iterator[Spec]:
 def _key(spec: Spec) -> _Key:
     """Return the model, the task or the pruning, and the seed of a spec's block."""
     if isinstance(spec, Evaluation):
-        drawn = METHODS[spec.pruning.method].seeded and spec.pruning.sparsity
-        return spec.model, spec.pruning, spec.seed if drawn else None
+        return spec.model, spec.pruning, spec.seed if spec.draws else None
     if isinstance(spec, Trial):
         return spec.model, spec.file, spec.seed
     if isinstance(spec, Measurement) and spec.trials:

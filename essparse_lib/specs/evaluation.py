@@ -81,8 +81,13 @@ class Evaluation(Spec):
         if method.trained:
             raise InputError(f"{method.name} trains to find its mask, and an evaluation trains nothing: name another")
         self._set("pruning", dataclasses.replace(self.pruning, timing=Timing.BEFORE))
-        if not (self.pruning.sparsity and method.seeded):
+        if not self.draws:
             self._set("seed", 0)
+
+    @property
+    def draws(self) -> bool:
+        """Whether anything depends on the seed: a random mask, or the text that a calibrated method reads."""
+        return bool(self.pruning.sparsity) and METHODS[self.pruning.method].seeded
 
     @property
     def file(self) -> str:
@@ -103,7 +108,7 @@ class Evaluation(Spec):
         return cls(**fields)
 
     def __str__(self) -> str:
-        drawn = f", seed {self.seed}" if METHODS[self.pruning.method].seeded and self.pruning.sparsity else ""
+        drawn = f", seed {self.seed}" if self.draws else ""
         shots = f", {self.prompting.shots} shots" if self.prompting.shots else ""
         prefix = f" after {self.prompting.prefix}" if self.prompting.prefix else ""
         return f"{self.model} on {self.task}{prefix}{shots}, {self.pruning}{drawn}, not trained"
