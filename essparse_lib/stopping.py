@@ -57,6 +57,11 @@ class _Stop:
             self.signal = number
             raise Stopped(128 + number)
 
+    def unwind_again(self, _: object) -> None:
+        """Unwind once more, where the first time ended in a destructor or callback: Python drops what these raise."""
+        number, self.signal = self.signal, None
+        threading.Timer(INTERVAL, os.kill, (os.getpid(), number)).start()
+
     def end_at_once(self, number: int, _: FrameType | None) -> None:
         """End the process on a signal that comes after the command, while Python itself is clearing up."""
         self.signal = self.signal or number
@@ -107,7 +112,7 @@ def stoppable(line: str) -> Iterator[None]:
     signals = [each for each in SIGNALS if signal.getsignal(each) != signal.SIG_IGN]
     before = {each: signal.signal(each, stop.unwind) for each in signals}
     try:
-        with _ended_late(stop):
+        with _ended_late(stop), _raised_again(stop):
             try:
                 yield
             finally:
@@ -126,6 +131,17 @@ def stoppable(line: str) -> Iterator[None]:
 def _on_signals(signals: Iterable[signal.Signals], handler: Callable[[int, FrameType | None], None]) -> None:
     for each in signals:
         signal.signal(each, handler)
+
+
+@contextmanager
+def _raised_again(stop: _Stop) -> Iterator[None]:
+    """Have a stop that nobody could catch raised again, instead of printed as a traceback that is ignored."""
+    before = sys.unraisablehook
+    sys.unraisablehook = lambda lost: (stop.unwind_again if lost.exc_type is Stopped else before)(lost)
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 @contextmanager
@@ -178,13 +194,25 @@ def _signals_later() -> Iterator[None]:
 
     from joblib.externals.loky.backend import resource_tracker as loky_tracker
 
-    resource_tracker.ensure_running()  # now, since their start sets the mask back
-    loky_tracker.ensure_running()
+    # now, since their start sets the mask back; what a stopped process left half undone is nothing to warn of
+    with _warnings_off("resource_tracker"):
+        resource_tracker.ensure_running()
+        loky_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _warnings_off(beginning: str) -> Iterator[None]:
+    """Let Python processes that are started within be silent about warnings that begin so."""
+    sys.warnoptions.append(f"ignore:{beginning}")
+    try:
+        yield
+    finally:
+        sys.warnoptions.pop()
 
 
 def _end_workers() -> None:

@@ -42,6 +42,20 @@ def work(kind):
     elif kind == "C code":
         print("busy", flush=True)
         ctypes.CDLL(None).sleep(60)
+    elif kind == "destructor":
+        class Held:
+            def __del__(self):
+                sleep(60)
+        Held()
+        sleep(60)
+    elif kind == "callback":
+        import weakref
+        class Held: pass
+        held = Held()
+        weakref.finalize(held, print, "gone", flush=True)
+        reference = weakref.ref(held, lambda _: sleep(60))
+        del held
+        sleep(60)
     elif kind == "after":
         import atexit
         atexit.register(sleep, 60)
@@ -124,6 +138,14 @@ def test_a_command_that_does_not_react_is_ended(start):
     assert program.communicate(timeout=60)[1] == "program: stopped\n"
     assert program.returncode == 143
     assert time.monotonic() - begun < 30
+
+
+@pytest.mark.parametrize("kind", ["destructor", "callback"])
+def test_a_stop_while_python_drops_what_is_raised_is_not_lost(start, kind):
+    process = start(kind)
+    process.send_signal(signal.SIGINT)
+    _, error = process.communicate(timeout=stopping.RESPONSE)
+    assert (process.returncode, error) == (130, "program: stopped\n")
 
 
 def test_a_stop_at_the_end_of_the_process_is_told_like_any_other(start):
