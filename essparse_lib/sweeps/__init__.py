@@ -1,0 +1,1 @@
+"""Sweeps: how much of one's own model can go before one's own task suffers."""
