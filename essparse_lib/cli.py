@@ -30,7 +30,7 @@ _Jobs = Annotated[int, options.JOBS.option("Trials at a time, sharing the cores 
 _Budget = Annotated[float | None, options.DURATION.option("Stop in time: seconds, or such as 90m or 8h.")]
 
 
-for _command in (model_commands.prune, model_commands.stats, model_commands.evaluate):
+for _command in (model_commands.prune, model_commands.stats, model_commands.evaluate, model_commands.sweep):
     app.command()(_command)
 
 
@@ -204,7 +204,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    again = "go on" if {*sys.argv[1:2]} & {"run", "pretrain", "merge", "book"} else "begin again"
+    again = "go on" if {*sys.argv[1:2]} & {"run", "pretrain", "merge", "book", "sweep"} else "begin again"
     try:
         with stoppable(f"essparse: stopped; run the same command to {again}"), options.printing():
             app()

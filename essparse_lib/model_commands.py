@@ -1,14 +1,16 @@
-"""The commands that take a model of one's own: ``prune``, ``stats`` and ``evaluate``."""
+"""The commands that take a model of one's own: ``prune``, ``stats``, ``evaluate`` and ``sweep``."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated
 
+import typer
+
 from . import options
 from .options import say
 from .specs.evaluation import USUAL_QUESTIONS, USUAL_TASKS
-from .specs.methods import Scope, methods_text, one_shot_methods
+from .specs.methods import METHODS, Scope, methods_text, one_shot_methods
 
 Model = Annotated[
     str, options.text("model").argument("MODEL", "A model's name, its id on the hub, or its local folder.")
@@ -16,6 +18,7 @@ Model = Annotated[
 
 _ONE_SHOT = one_shot_methods()
 _METHOD_HELP = "; ".join(f"{method.name} removes {method.summary}" for method in _ONE_SHOT.values()) + "."
+_SWEEP_METHOD_HELP = "; ".join(f"{method.name} removes {method.summary}" for method in METHODS.values()) + "."
 _PATTERN_HELP = (
     f"Instead: N:M, such as 2:4, keeps 2 of every 4 inputs ({methods_text(_ONE_SHOT, lambda m: m.patterns)})."
 )
@@ -108,3 +111,72 @@ def evaluate(
 
     names = [name.strip() for name in tasks.split(",")]
     language_evaluation.print_evaluation(model, names, against, questions, shots, prefix or "", say)
+
+
+def sweep(
+    model: Model,
+    data: Annotated[
+        str,
+        options.text("data").option(
+            "CSV, TSV, JSON lines, parquet or plain text (.txt), a folder of images by class, a folder that `datasets` "
+            "saved, or an id on the hub, such as owner/name:config."
+        ),
+    ],
+    out: Annotated[Path, options.path("out").option("A new folder, or one in which the same sweep was begun.")],
+    test: Annotated[str | None, options.text("test").option("A file to evaluate on; else a part of the data.")] = None,
+    text: Annotated[str | None, options.text("text").option("The column of the text.")] = None,
+    text2: Annotated[str | None, options.text("text2").option("The column of a pair's second text.")] = None,
+    image: Annotated[str | None, options.text("image").option("The column of the image.")] = None,
+    label: Annotated[str | None, options.text("label").option("The column of the class.")] = None,
+    method: Annotated[str, options.text("method").option(_SWEEP_METHOD_HELP)] = "magnitude",
+    scope: Annotated[str, options.text("scope").option(_SCOPE_HELP)] = Scope.GLOBAL.value,
+    timing: Annotated[str, options.text("timing").option("Prune before the fine-tuning, or after it.")] = "before",
+    epsilon: Annotated[
+        str | None,
+        options.text("epsilon").option(
+            "The tolerated loss: points, such as 1, or percent, such as 1% (1; perplexity 1%)."
+        ),
+    ] = None,
+    precision: Annotated[
+        float, options.number("precision").option("The widest interval of the answer, in percent of the weights.")
+    ] = 20.0,
+    seeds: Annotated[int, options.SEEDS.option("Trainings at every sparsity.")] = 3,
+    most_seeds: Annotated[int, options.MOST_SEEDS.option("Trainings around the answer, at most.")] = 10,
+    epochs: Annotated[int | None, options.EPOCHS.option("Passes over the training examples (3 to 10).")] = None,
+    batch_size: Annotated[int, options.BATCH_SIZE.option("Examples a step.")] = 16,
+    learning_rate: Annotated[float, options.number("learning_rate").option("AdamW's peak rate.")] = 5e-5,
+    max_length: Annotated[int | None, options.MAX_LENGTH.option("Tokens kept of a text (95% are kept whole).")] = None,
+    max_train: Annotated[int | None, options.MAX_TRAIN.option("Training examples of each seed (20,000).")] = None,
+    windows: Annotated[int, options.WINDOWS.option("Pieces of the texts that wanda and sparsegpt read.")] = 128,
+    length: Annotated[int, options.LENGTH.option("Tokens of each piece.")] = 128,
+    jobs: Annotated[int, options.JOBS.option("Trials at a time, sharing the cores and GPUs.")] = 1,
+    budget: Annotated[float | None, options.DURATION.option("Stop in time: seconds, or such as 90m or 8h.")] = None,
+    retry: Annotated[bool, typer.Option("--retry", help="Run failed trials again.")] = False,
+    save: Annotated[bool, typer.Option("--save", help="Save the model, pruned as far as is safe and trained.")] = False,
+) -> None:
+    """Find how much of a model can go before your own data suffer, with an interval. Stopped, it goes on where it was.
+
+    The model is pruned to several sparsities and fine-tuned on the data with several seeds: coarse levels first, then
+    levels and seeds where the loss is reached. A language model on a plain text is not trained.
+    """
+    from . import sweeps
+    from .tasks.own import OwnData
+
+    source = OwnData(data=data, test=test, text=text, text2=text2, image=image, label=label)
+    settings = sweeps.SweepSettings(
+        method=method,
+        scope=scope,
+        timing=timing,
+        tolerance=epsilon,
+        precision=precision,
+        seeds=seeds,
+        most_seeds=most_seeds,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        max_length=max_length,
+        max_train=max_train,
+        windows=windows,
+        length=length,
+    )
+    sweeps.sweep(model, source, out, settings, jobs=jobs, budget=budget, retry=retry, save=save, say=say)

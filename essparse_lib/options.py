@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import typer
 from typer.core import TyperGroup
 
-from .errors import InputError, check_seed, check_whole, printable, shown
+from .errors import InputError, check_number, check_seed, check_whole, printable, shown
 from .paths import check_folder, check_path
 from .texts import number_of_text, whole_of_text
 
@@ -94,6 +94,19 @@ def whole(what: str, least: int, most: int) -> Kind:
     return Kind(_reader(lambda value: check_whole(what, _number(value), least, most)), "INTEGER")
 
 
+def number(what: str) -> Kind:
+    """Return the kind of a number above 0; ``what`` is its name in an error."""
+
+    def check(value: object) -> float:
+        given = number_of_text(value) if isinstance(value, str) else value
+        try:
+            return check_number(what, given, lambda number: number > 0, "a number above 0")
+        except InputError:
+            raise InputError(f"{what} {shown(value)} is not allowed: give a number above 0") from None
+
+    return Kind(_reader(check), "NUMBER")
+
+
 def path(what: str) -> Kind:
     """Return the kind of a path, of which nothing need exist."""
     return Kind(_reader(lambda value: check_path(what, value)), "PATH")
@@ -148,6 +161,9 @@ WINDOWS = whole("windows", 1, 1_000_000)
 LENGTH = whole("length", 1, 1_000_000)
 QUESTIONS = whole("questions", 1, 1_000_000)
 SHOTS = whole("shots", 0, 100)
+SEEDS, MOST_SEEDS = whole("seeds", 2, 100), whole("most_seeds", 2, 100)
+EPOCHS, BATCH_SIZE = whole("epochs", 1, 10_000), whole("batch_size", 1, 1_000_000)
+MAX_LENGTH, MAX_TRAIN = whole("max_length", 1, 1_000_000), whole("max_train", 1, 1_000_000_000)
 SEED = Kind(_reader(lambda value: check_seed(_number(value))), "INTEGER")
 DURATION = Kind(_reader(seconds), "TEXT")
 

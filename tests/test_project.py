@@ -50,7 +50,7 @@ FLOORS = [
     {"figures"},
     {"book", "runner"},
     {"sparsify"},
-    {"language_evaluation", "model_statistics", "widgets"},
+    {"language_evaluation", "model_statistics", "sweeps", "widgets"},
     {"options"},
     {"model_commands"},
     {"cli", "__init__"},

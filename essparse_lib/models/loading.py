@@ -101,7 +101,7 @@ def tokenizer_of(name: str) -> PreTrainedTokenizerBase:
 
 def forget() -> None:
     """Forget where models were found and their tokenizers, so that both are looked for again."""
-    for cached in (_located, _config_of, tokenizer_of, _longest_input_of):
+    for cached in (_located, _config_of, tokenizer_of, longest_input_of):
         cached.cache_clear()
 
 
@@ -153,11 +153,11 @@ def check_length(name: str, setting: str, tokens: int) -> None:
     """
     from ..pruning.calibration import check_longest
 
-    check_longest(setting, tokens, _longest_input_of(name), f"model {name!r}")
+    check_longest(setting, tokens, longest_input_of(name), f"model {name!r}")
 
 
 @cache
-def _longest_input_of(name: str) -> int | None:
+def longest_input_of(name: str) -> int | None:
     """Return how many tokens a model takes at most; None if there is no limit.
 
     Some architectures number positions from 2, which only the model tells, not its configuration.

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import InputError
 from ..files import cache_folder
 from ..records.store import Record, Status, Store
 from ..specs.methods import METHODS
@@ -90,6 +91,29 @@ def execute(trial: Trial, bench: Workbench | None = None) -> Record:
     )
 
 
+def trained(trial: Trial, bench: Workbench | None = None) -> nn.Module:
+    """Return the model that a trial comes to, on the CPU: pruned, and fine-tuned with the mask held.
+
+    Raises:
+        InputError: the model or the data cannot be had, or the training diverges.
+    """
+    from ..training import device
+    from ..training.loop import Diverged
+
+    bench = bench or workbench.current()
+    prepare(trial, bench)
+    try:
+        return _tuned(trial, bench, device.accelerator()).model.cpu()
+    except Diverged as error:
+        raise InputError(f"{trial} diverged ({error}): train at a lower rate") from error
+
+
+def _tuned(trial: Trial, bench: Workbench, devices: Accelerator) -> _Tuned:
+    """Return a trial's model, pruned and fine-tuned in the trial's order."""
+    train = _pruned_after if trial.pruning.timing == Timing.AFTER else _pruned_before
+    return train(trial, bench, devices)
+
+
 def _outcome(trial: Trial, bench: Workbench, devices: Accelerator) -> Record:
     """Return a trial's record, without its provenance."""
     from .. import tasks
@@ -99,9 +123,8 @@ def _outcome(trial: Trial, bench: Workbench, devices: Accelerator) -> Record:
     from .task_heads import TASK_HEADS
 
     task = tasks.get(trial.task)
-    train = _pruned_after if trial.pruning.timing == Timing.AFTER else _pruned_before
     try:
-        tuned = train(trial, bench, devices)
+        tuned = _tuned(trial, bench, devices)
     except Diverged as error:
         return Record(spec=trial, status=Status.DIVERGED, reason=str(error))
     if not all(weight.isfinite().all() for weight in prunable_weights(tuned.model).values()):

@@ -9,10 +9,12 @@ import numpy as np
 
 from ..analysis.curve import Curve
 from ..analysis.essential import resampled_essential_sparsity
-from ..analysis.estimate import Estimate, percentile_interval
+from ..analysis.estimate import RESAMPLES, Estimate, percentile_interval
 from ..analysis.scoring import LOG_PROBABILITY
 from .tolerance import Tolerance
 
+#: For each resample, where between two levels it lies: all shares are alike.
+_SHARES = np.random.default_rng(2).permutation((np.arange(RESAMPLES) + 0.5) / RESAMPLES)
 #: More seeds than these are not proposed.
 _MOST_SEEDS = 50
 
@@ -41,18 +43,28 @@ class Answer:
         essential: the largest sparsity at which no more is lost than is tolerated, from 0 to 1, with its interval;
             unknown where nothing was learned or measured.
         gap: the distance of the two measured levels that the number lies between; 0 where it is unknown.
-        needs: what it would take for an interval as narrow as was asked, as a clause; empty where it is.
+        seeds: how many seeds would make the interval as narrow as was asked, as far as can be seen; 0 where it is, or
+            where no number of seeds would, since the test examples are too few.
+        examples: how many test examples it would take where seeds do not help; else 0.
     """
 
     outcome: Outcome
     essential: Estimate
     gap: float = 0.0
-    needs: str = ""
+    seeds: int = 0
+    examples: int = 0
 
     @property
     def width(self) -> float:
         """The width of the interval, from 0 to 1."""
         return self.essential.high - self.essential.low
+
+    @property
+    def needs(self) -> str:
+        """What it would take for an interval as narrow as was asked, as a clause; empty where it is."""
+        if self.examples:
+            return f"about {self.examples:,} test examples would do, and no number of seeds with fewer"
+        return f"about {self.seeds} seeds would do" if self.seeds else ""
 
 
 #: What is said where there is no curve.
@@ -78,16 +90,27 @@ def answer(curve: Curve | None, tolerance: Tolerance, precision: float) -> Answe
     if essential.value >= curve.levels.max():
         return Answer(outcome=Outcome.NEVER, essential=essential, gap=gap)
     width = essential.high - essential.low
-    if max(width, gap) <= precision + 1e-9:
+    if width <= precision + 1e-9:
         return Answer(outcome=Outcome.RESOLVED, essential=essential, gap=gap)
-    return Answer(outcome=Outcome.WIDE, essential=essential, gap=gap, needs=_needs(curve, tolerance, precision))
+    seeds, examples = _needs(curve, tolerance, precision)
+    return Answer(outcome=Outcome.WIDE, essential=essential, gap=gap, seeds=seeds, examples=examples)
 
 
 def _essential(curve: Curve, tolerance: Tolerance) -> Estimate:
-    """Return a curve's essential sparsity under a tolerance, with its interval."""
+    """Return a curve's essential sparsity under a tolerance, with its interval.
+
+    Between two measured levels nothing is known but that the loss does not shrink. So in each resample the sparsity may
+    lie anywhere between the two that it lies between, where other figures, whose levels are tenths, draw a line.
+    """
     if curve.metric == LOG_PROBABILITY:
-        return percentile_interval(*resampled_essential_sparsity(curve, tolerance.nats))
-    return percentile_interval(*resampled_essential_sparsity(curve, tolerance.value, tolerance.relative))
+        value, resampled = resampled_essential_sparsity(curve, tolerance.nats)
+    else:
+        value, resampled = resampled_essential_sparsity(curve, tolerance.value, tolerance.relative)
+    levels = np.unique(curve.levels)
+    after = np.clip(np.searchsorted(levels, resampled), 1, len(levels) - 1)  # NaN sorts to the end, and stays NaN
+    between = levels[after - 1] + _SHARES * (levels[after] - levels[after - 1])
+    inside = resampled < levels[-1]
+    return percentile_interval(value, np.where(inside, between, resampled))
 
 
 def _gap(levels: np.ndarray, place: float) -> float:
@@ -101,18 +124,16 @@ def _gap(levels: np.ndarray, place: float) -> float:
     return float(ordered[after] - ordered[after - 1])
 
 
-def _needs(curve: Curve, tolerance: Tolerance, precision: float) -> str:
-    """Return what it would take for an interval of so much, as a clause: more seeds, or more test examples."""
-    seeds = curve.seeds_of(curve.prunings[0])
-    drawn = bool(curve.drawn.any())
-    for count in range(seeds + 1, _MOST_SEEDS + 1) if drawn else ():
-        if _width(_with_noise(curve, np.sqrt(seeds / count)), tolerance) <= precision:
-            return f"about {count} seeds in place of {seeds} would do"
+def _needs(curve: Curve, tolerance: Tolerance, precision: float) -> tuple[int, int]:
+    """Return how many seeds an interval of so much would take, and how many test examples if seeds do not help."""
     alone = _width(_with_noise(curve, 0.0), tolerance)
-    if alone <= precision:
-        return f"more than {_MOST_SEEDS} seeds would be needed" if drawn else "more levels would do"
-    examples = int(np.ceil(curve.examples * (alone / precision) ** 2 / 100)) * 100
-    return f"about {examples:,} test examples in place of {curve.examples:,} would do, whatever the number of seeds"
+    if alone > precision:
+        return 0, int(np.ceil(curve.examples * (alone / precision) ** 2 / 100)) * 100
+    seeds = curve.seeds_of(curve.prunings[0])
+    for count in range(seeds + 1, _MOST_SEEDS):
+        if _width(_with_noise(curve, np.sqrt(seeds / count)), tolerance) <= precision:
+            return count, 0
+    return _MOST_SEEDS, 0
 
 
 def _width(curve: Curve, tolerance: Tolerance) -> float:

@@ -41,13 +41,18 @@ class Tolerance:
         """
         if not isinstance(text, str):
             return cls(check_epsilon(text))
-        number = number_of_text(text.strip().removesuffix("%"))
+        number = number_of_text(text.strip().removesuffix("%").strip())
         if math.isnan(number) or not 0 < number <= 100:
             raise InputError(
                 f"epsilon {shown(text)} is not allowed: give points, such as 1, or percent of the dense score, such as "
                 "1%; above 0 and at most 100"
             )
         return cls(number, text.strip().endswith("%"))
+
+    @property
+    def option(self) -> str:
+        """What the command line's ``--epsilon`` takes."""
+        return f"{self.value:g}{'%' if self.relative else ''}"
 
     @property
     def nats(self) -> float:
