@@ -15,6 +15,7 @@ _OWNER = "ESSPARSE_TEST_HOME" not in os.environ
 if _OWNER:
     os.environ["ESSPARSE_TEST_HOME"] = tempfile.mkdtemp(prefix="essparse-tests-")
     os.environ["ESSPARSE_TEST_REAL_CACHE"] = os.environ.get("ESSPARSE_CACHE", "")
+    os.environ["ESSPARSE_TEST_REAL_MIRROR"] = os.environ.get("ESSPARSE_MIRROR", "")
 _HOME = Path(os.environ["ESSPARSE_TEST_HOME"])
 _ROOT = Path(__file__).parents[1]
 os.environ.update(ESSPARSE_CACHE=str(_HOME / "cache"), HF_HOME=str(_HOME / "huggingface"), HF_HUB_OFFLINE="1")

@@ -2,44 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from functools import partial
 
 from .. import corpora
 from ..corpora.corpus import Corpus
 from ..errors import check_known
-from ..tasks import likelihood_data
+from ..specs.likelihood import Domain, LikelihoodKind, NamedLikelihoodTask
+from ..tasks import likelihood_data, own, own_store
 from ..tasks.likelihood import LikelihoodQuestion, LikelihoodQuestions, LikelihoodTask
+from ..tasks.windows import windows
 
 #: Characters of a text of English, some 350 tokens, and of a made-up one.
 _LENGTH, _TINY_LENGTH = 1500, 150
-#: What stands between two documents in a text.
-_BETWEEN = "\n\n"
-
-
-def windows(documents: Iterable[str], length: int) -> Iterator[str]:
-    """Yield texts of at most so many characters: documents one after the other, cut at blanks.
-
-    Nothing is left out but the blanks where texts are cut. The last text may be short.
-
-    Args:
-        documents: the documents, none of them empty.
-        length: the most characters of a text.
-
-    >>> list(windows(["the cat sat", "the dog ran away"], 18))
-    ['the cat sat\\n\\nthe', 'dog ran away']
-    """
-    text = ""
-    for document in documents:
-        text = f"{text}{_BETWEEN}{document}" if text else document
-        while len(text) > length:
-            head = text[: length + 1]
-            cut = max(head.rfind(" "), head.rfind("\n"))
-            cut = cut if cut > 0 else length  # a word may be longer than a text
-            yield text[:cut].rstrip()
-            text = text[cut:].lstrip()
-    if text:
-        yield text
 
 
 def _texts(corpus: Corpus, length: int) -> LikelihoodQuestions:
@@ -56,6 +30,14 @@ def _task(name: str, corpus: str, length: int) -> LikelihoodTask:
     return LikelihoodTask.named(name, load=partial(_texts, documents, length), source=documents.source)
 
 
+def _own(name: str) -> LikelihoodTask:
+    """Return the task of a plain text that somebody prepared: each of its test texts is a question of one choice."""
+    texts = own.test_texts(name)
+    items = [LikelihoodQuestion(context="", choices=(text,), answer=0) for text in texts]
+    row = NamedLikelihoodTask(name=name, kind=LikelihoodKind.TEXT, domain=Domain.TEXT, counts=len(items))
+    return LikelihoodTask(row=row, load=lambda: LikelihoodQuestions(items, own.ORIGIN), source=own.ORIGIN)
+
+
 TASKS: dict[str, LikelihoodTask] = {
     task.name: task
     for task in (
@@ -70,10 +52,13 @@ def get(name: str) -> LikelihoodTask:
     """Return the likelihood task of a name.
 
     Args:
-        name: name of the task, as in evaluations and on the command line.
+        name: name of the task, as in evaluations and on the command line; or one that ``tasks.own.prepare`` gave to a
+            plain text.
 
     Raises:
-        InputError: no likelihood task has this name.
+        InputError: no likelihood task has this name, or it is of somebody's own data that are not in the cache.
     """
+    if own_store.is_own(name) and name not in TASKS:
+        return _own(name)
     listing = "python -c 'from essparse_lib.likelihood import tasks; print(*tasks.TASKS)'"
     return TASKS[check_known("likelihood task", name, TASKS, listing=listing)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import check_known
-from . import glue, packaged, squad, vision
+from . import glue, own, own_store, packaged, squad, vision
 from .images import Images
 from .questions import Answer, Question, Questions
 from .task import Data, Examples, Splits, Task, fixed_part
@@ -16,11 +16,13 @@ def get(name: str) -> Task:
     """Return the task of a name.
 
     Args:
-        name: name of the task, as in trials and in the parameters of notebooks.
+        name: name of the task, as in trials and in the parameters of notebooks; or one that ``own.prepare`` gave.
 
     Raises:
-        InputError: no task has this name.
+        InputError: no task has this name, or it is of somebody's own data that are not in the cache.
     """
+    if own_store.is_own(name) and name not in TASKS:
+        return own.task(name)
     listing = "python -c 'from essparse_lib import tasks; print(*tasks.TASKS)'"
     return TASKS[check_known("task", name, TASKS, listing=listing)]
 

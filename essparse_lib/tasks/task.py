@@ -198,11 +198,27 @@ def hold_out_test(examples: Data, test: int, origin: str, groups: Sequence[str] 
             hashed in place of the example.
     """
     keys = examples.keys() if groups is None else [hash_text(group) for group in groups]
+    train, held_out = held_out_positions(keys, test)
+    return Splits(examples.take(train), examples.take(held_out), origin)
+
+
+def held_out_positions(keys: Sequence[bytes], test: int) -> tuple[list[int], list[int]]:
+    """Return the positions of training and of test examples, each in order: the smallest keys are held out.
+
+    Examples of equal keys stay together; where the last test example has copies, they are added.
+
+    Args:
+        keys: of each example, the SHA-256 that orders it.
+        test: number of examples to hold out.
+
+    >>> held_out_positions([b"c", b"a", b"b", b"a"], test=1)
+    ([0, 2], [1, 3])
+    """
     order = _order(keys)
     cut = test
-    while cut < len(order) and keys[order[cut]] == keys[order[cut - 1]]:
+    while 0 < cut < len(order) and keys[order[cut]] == keys[order[cut - 1]]:
         cut += 1  # do not part copies
-    return Splits(examples.take(sorted(order[cut:])), examples.take(sorted(order[:cut])), origin)
+    return sorted(order[cut:]), sorted(order[:cut])
 
 
 _Data = TypeVar("_Data", bound=Data)
@@ -217,7 +233,20 @@ def fixed_part(examples: _Data, limit: int | None) -> _Data:
     """
     if limit is None or limit >= len(examples):
         return examples
-    return examples.take(sorted(_order(examples.keys())[:limit]))
+    return examples.take(fixed_positions(examples.keys(), limit))
+
+
+def fixed_positions(keys: Sequence[bytes], limit: int) -> list[int]:
+    """Return the positions of at most ``limit`` examples, in order: those of the smallest keys.
+
+    Args:
+        keys: of each example, the SHA-256 that orders it.
+        limit: how many to take.
+
+    >>> fixed_positions([b"c", b"a", b"b"], 2)
+    [1, 2]
+    """
+    return sorted(_order(keys)[:limit])
 
 
 def labels_fault(labels: Iterable[int], classes: int) -> str:
