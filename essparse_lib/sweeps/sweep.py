@@ -240,8 +240,9 @@ def _training(model: str, prepared: Prepared, settings: SweepSettings, notes: li
     trained = prepared.train if training.max_train is None else training.max_train
     steps = training.epochs * -(-trained // training.batch_size)
     drawn = "" if training.max_train is None else f", which each seed draws from {prepared.train:,},"
+    passes = f"{training.epochs} epoch{'s' * (training.epochs > 1)}"
     notes.append(
-        f"Each model is trained on {trained:,} examples{drawn} for {training.epochs} epochs: {steps:,} steps of "
+        f"Each model is trained on {trained:,} examples{drawn} for {passes}: {steps:,} steps of "
         f"{training.batch_size} examples at a rate of {training.learning_rate:g}."
     )
     return training
