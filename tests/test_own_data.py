@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -338,6 +339,9 @@ def test_a_plain_text_is_cut_into_documents_and_windows(tmp_path):
         OwnData(data=tmp_path / "novel.txt", test=write(tmp_path / "t.txt", "\n\n".join(sentences(600, 9000))))
     )
     assert "characters of paragraphs" not in told(tested) and tested.test >= 20
+    shared = text.split("\n\n")[100]
+    both = write(tmp_path / "both.txt", "\n\n".join([*sentences(600, 9000), shared]))
+    assert "characters of paragraphs" in told(prepare(OwnData(data=tmp_path / "novel.txt", test=both)))
 
 
 def test_a_table_of_one_column_of_texts_is_plain_text(tmp_path):
@@ -692,6 +696,31 @@ def test_the_files_of_a_data_set_are_chosen_by_its_card_or_their_names(names, ca
             data_sets.choose(names, card, config, "it")
     else:
         assert {split: list(files) for split, files in data_sets.choose(names, card, config, "it").items()} == chosen
+
+
+def test_a_data_set_of_the_hub_is_fetched_at_its_commit_and_no_more_than_is_allowed(tmp_path, monkeypatch):
+    files = {"README.md": 300, "x/tr-0.parquet": 9000, "x/te-0.parquet": 9000, "y/0.parquet": 9000, "model.pkl": 5}
+    listed = [SimpleNamespace(rfilename=name, size=size) for name, size in files.items()]
+    info = SimpleNamespace(sha="0123456789abcdef", siblings=listed)
+    monkeypatch.setattr("huggingface_hub.HfApi.dataset_info", lambda *_, **__: info)
+    fetched = []
+
+    def repository_folder(repository, patterns):
+        fetched.append((repository.revision, *patterns))
+        write(tmp_path / "README.md", CARD)
+        for part, first in (("tr", 0), ("te", 120)):
+            (tmp_path / "x").mkdir(exist_ok=True)
+            write_parquet(tmp_path / f"x/{part}-0.parquet", **columns_of(rows(200)[first : first + 120]))
+        return tmp_path, "hub"
+
+    monkeypatch.setattr(data_sets, "repository_folder", repository_folder)
+    prepared = prepare(OwnData(data="someone/something:a"))
+    assert prepared.name.startswith("something-a-") and (prepared.train, prepared.test) == (120, 80)
+    assert "someone/something is the hub's commit 0123456789ab" in told(prepared)
+    assert fetched == [(info.sha, "README.md"), (info.sha, "x/tr-0.parquet", "x/te-0.parquet")]
+    listed[1].size = 3 * 2**30
+    with pytest.raises(InputError, match="has 3.0 GB, and at most 2 GB are fetched"):
+        prepare(OwnData(data="someone/something:a"))
 
 
 @pytest.mark.skipif(not (MIRROR / "nyu-mll/glue").is_dir(), reason="GLUE is in no mirror here")

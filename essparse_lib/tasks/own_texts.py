@@ -20,6 +20,8 @@ from .windows import BETWEEN, windows
 
 #: Characters of a text whose perplexity is measured, as of the task english-text, and of a document of a plain text.
 WINDOW, DOCUMENT = 1500, 6000
+#: Characters of a paragraph that is looked for in the other part: shorter ones, such as "Yes.", stand in any text.
+_LONG = 40
 #: The fewest characters of a text of which a part is held out.
 _LEAST_CHARACTERS = 200_000
 #: The most bytes of a file of plain text, which is read whole.
@@ -211,7 +213,7 @@ def prepare_plain(parts: Sequence[list[str]], source: str, folder: Path) -> Cont
     documents = [
         [part[place] for place in places] for part, places in ((parts[0], halves.train), (parts[-1], halves.test))
     ]
-    paragraphs = {_key((paragraph,)) for document in documents[1] for paragraph in document.split(BETWEEN)}
+    paragraphs = {_key((each,)) for document in documents[1] for each in document.split(BETWEEN) if len(each) >= _LONG}
     train = [_without(document, paragraphs) for document in documents[0]]
     texts = list(windows(documents[1], WINDOW))
     if len(texts) < LEAST_TEST:
