@@ -58,7 +58,7 @@ class _Stop:
             raise Stopped(128 + number)
 
     def unwind_again(self, _: object) -> None:
-        """Unwind once more, where the first time ended in a destructor or callback: Python drops what these raise."""
+        """Unwind once more: Python drops what a destructor or a callback raises."""
         number, self.signal = self.signal, None
         threading.Timer(INTERVAL, os.kill, (os.getpid(), number)).start()
 
@@ -203,16 +203,6 @@ def _signals_later() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _warnings_off(beginning: str) -> Iterator[None]:
-    """Let Python processes that are started within be silent about warnings that begin so."""
-    sys.warnoptions.append(f"ignore:{beginning}")
-    try:
-        yield
-    finally:
-        sys.warnoptions.pop()
 
 
 def _end_workers() -> None:

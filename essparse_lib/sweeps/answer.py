@@ -87,13 +87,11 @@ def answer(curve: Curve | None, tolerance: Tolerance, precision: float) -> Answe
         return UNMEASURED
     essential = _essential(curve, tolerance)
     gap = _gap(curve.levels, essential.value)
-    if essential.value >= curve.levels.max():
-        return Answer(outcome=Outcome.NEVER, essential=essential, gap=gap)
-    width = essential.high - essential.low
-    if width <= precision + 1e-9:
-        return Answer(outcome=Outcome.RESOLVED, essential=essential, gap=gap)
-    seeds, examples = _needs(curve, tolerance, precision)
-    return Answer(outcome=Outcome.WIDE, essential=essential, gap=gap, seeds=seeds, examples=examples)
+    narrow = essential.high - essential.low <= precision + 1e-9
+    seeds, examples = (0, 0) if narrow else _needs(curve, tolerance, precision)
+    never = essential.value >= curve.levels.max()
+    outcome = Outcome.NEVER if never else Outcome.RESOLVED if narrow else Outcome.WIDE
+    return Answer(outcome=outcome, essential=essential, gap=gap, seeds=seeds, examples=examples)
 
 
 def _essential(curve: Curve, tolerance: Tolerance) -> Estimate:

@@ -90,14 +90,14 @@ def following(cells: Cells, answer: Answer, limits: Limits) -> Cells | None:
     if len(cells.levels) == 1:
         return None if answer.outcome is Outcome.NOT_LEARNED else cells.with_levels(*COARSE, seeds=limits.seeds)
     if answer.outcome is Outcome.NEVER:
-        further = next((level for level in FURTHER if level > cells.levels[-1]), None)
-        return None if further is None else cells.with_levels(further, seeds=limits.seeds)
-    level = _level_between(cells.levels, answer, limits) if answer.outcome is Outcome.WIDE else None
+        level = next((level for level in FURTHER if level > cells.levels[-1]), None)
+    else:
+        level = _level_between(cells.levels, answer, limits) if answer.outcome is Outcome.WIDE else None
     if level is not None:
         return cells.with_levels(level, seeds=limits.seeds)
     seeds = 1 + max(cells.seeds_of[cells.levels[0]])
     # few seeds that happen to agree look precise; and where the test examples are too few, more seeds do not help
-    more = seeds < _FEWEST_SEEDS or (answer.outcome is Outcome.WIDE and not answer.examples)
+    more = seeds < _FEWEST_SEEDS or answer.seeds > 0
     return cells.with_seed(*_around(cells.levels, answer)) if more and seeds < limits.most_seeds else None
 
 

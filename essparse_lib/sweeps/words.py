@@ -89,7 +89,7 @@ def reason(answer: Answer, cells: Cells, left: int, settings: SweepSettings, las
         return "further trials follow"
     if answer.outcome is Outcome.RESOLVED:
         return f"the interval is at most {settings.precision:g} percent of the weights wide, as was asked"
-    if answer.outcome is Outcome.NEVER:
+    if answer.outcome is Outcome.NEVER and not answer.needs:
         return "no larger sparsity is tried"
     if answer.outcome is Outcome.NOT_LEARNED:
         return "the dense model learned nothing: train longer, at another rate, or on more examples"
