@@ -8,6 +8,7 @@ from helpers import launch
 from safetensors.torch import load_file
 
 from essparse_lib.records.store import Record
+from essparse_lib.sources import tiny
 from essparse_lib.training.loop import _share
 
 #: Fine-tunes tiny-bert without dropout on 50 examples in batches of 16, so that the last batch of an epoch has 2 for
@@ -71,6 +72,35 @@ first = run(trials[:1], store, progress=told.append, budget=600)
 rest = run(trials, store, progress=told.append)
 print(f"left {len(first)} {len(rest)}, told {len(told)}", flush=True)
 """
+
+
+#: The last process makes every tiny model, as it does where it is the first to need one.
+MAKE = """
+import os, sys
+from pathlib import Path
+import torch
+from essparse_lib.sources import tiny, tiny_models
+
+if os.environ["RANK"] == "1":
+    for repository, make in tiny._MAKERS.items():
+        if make.__module__ == tiny_models.__name__:
+            folder = Path(sys.argv[1]) / repository
+            folder.mkdir(parents=True)
+            make(folder)
+torch.distributed.barrier()
+"""
+
+
+@pytest.mark.slow
+def test_a_tiny_model_is_whole_whichever_process_makes_it(tmp_path):
+    launch(tmp_path, MAKE, 2)
+    folders = sorted((tmp_path / "essparse").iterdir())
+    assert len(folders) == 7
+    for folder in folders:
+        expected = tiny.folder(f"essparse/{folder.name}")
+        assert {path.name for path in folder.iterdir()} == {path.name for path in expected.iterdir()}, folder.name
+        made, here = (load_file(each / "model.safetensors") for each in (folder, expected))
+        assert all(torch.equal(values, here[name]) for name, values in made.items()), folder.name
 
 
 @pytest.fixture(scope="module")
