@@ -14,6 +14,7 @@ from .figures.verdicts import verdict as verdict
 from .language_evaluation import evaluate as evaluate
 from .models.loading import load_model as load_model
 from .models.loading import load_with_head as load_with_head
+from .pruning.adapters import merge_adapters as merge_adapters
 from .pruning.calibration import calibration_windows as calibration_windows
 from .pruning.compare import (
     compare_by_matrix as compare_by_matrix,
@@ -96,6 +97,7 @@ from .specs.trial import Trial as Trial
 from .training.device import accelerator as accelerator
 from .training.fine_tune import fine_tune as fine_tune
 from .training.lottery import lottery as lottery
+from .training.mask_callback import MaskCallback as MaskCallback
 from .training.perplexity import perplexity as perplexity
 
 __all__: list[str]

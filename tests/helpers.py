@@ -1,8 +1,11 @@
-"""Builders that several test files share: studies of made-up records, a run of a notebook, a small checkout."""
+"""Builders that several test files share: made-up records, a run of a notebook, a small checkout, several processes."""
 
 import json
 import math
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -308,3 +311,33 @@ def write_checkout(folder):
     (folder / "_toc.yml").write_text("format: jb-book\nroot: book/index\n")
     (folder / "book/index.md").write_text("# A page\n")
     return folder
+
+
+# Several processes
+
+#: Joins the processes over a file: the store of ``torchrun``, which ``accelerate launch`` calls, listens everywhere.
+JOIN = """
+import os, torch.distributed
+if "STORE" in os.environ:
+    torch.distributed.init_process_group("gloo", f"file://{os.environ['STORE']}", rank=int(os.environ["RANK"]),
+                                         world_size=int(os.environ["WORLD_SIZE"]))
+"""
+
+
+def launch(tmp_path, script, processes):
+    """Run a script in so many processes on this machine, with the variables of ``torchrun``; what they print."""
+    file, store = tmp_path / "script.py", tmp_path / f"store-{processes}"
+    file.write_text(JOIN + script)
+    store.unlink(missing_ok=True)
+    cpu = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "ACCELERATE_USE_CPU": "true", "GLOO_SOCKET_IFNAME": "lo"}
+    together = {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes), "STORE": str(store),
+                "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}  # fmt: skip
+    running = []
+    for rank in map(str, range(processes)):
+        numbered = {**together, "RANK": rank, "LOCAL_RANK": rank} if processes > 1 else {}
+        command, environment = [sys.executable, str(file), str(tmp_path)], {**os.environ, **cpu, **numbered}
+        output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        running.append(subprocess.Popen(command, env=environment, **output))
+    printed = [process.communicate(timeout=240)[0] for process in running]
+    assert not any(process.returncode for process in running), printed
+    return "".join(printed)

@@ -1,15 +1,14 @@
 """Two processes of one launch train as one does, hold the mask, and write each record once."""
 
-import os
 import re
-import subprocess
-import sys
 
 import pytest
 import torch
+from helpers import launch
 from safetensors.torch import load_file
 
 from essparse_lib.records.store import Record
+from essparse_lib.sources import tiny
 from essparse_lib.training.loop import _share
 
 #: Fine-tunes tiny-bert without dropout on 50 examples in batches of 16, so that the last batch of an epoch has 2 for
@@ -75,32 +74,33 @@ print(f"left {len(first)} {len(rest)}, told {len(told)}", flush=True)
 """
 
 
-#: Joins the processes over a file: the store of ``torchrun``, which ``accelerate launch`` calls, listens everywhere.
-JOIN = """
-import os, torch.distributed
-if "STORE" in os.environ:
-    torch.distributed.init_process_group("gloo", f"file://{os.environ['STORE']}", rank=int(os.environ["RANK"]),
-                                         world_size=int(os.environ["WORLD_SIZE"]))
+#: The last process makes every tiny model, as it does where it is the first to need one.
+MAKE = """
+import os, sys
+from pathlib import Path
+import torch
+from essparse_lib.sources import tiny, tiny_models
+
+if os.environ["RANK"] == "1":
+    for repository, make in tiny._MAKERS.items():
+        if make.__module__ == tiny_models.__name__:
+            folder = Path(sys.argv[1]) / repository
+            folder.mkdir(parents=True)
+            make(folder)
+torch.distributed.barrier()
 """
 
 
-def launch(tmp_path, script, processes):
-    """Run a script in so many processes on this machine, with the variables of ``torchrun``; what they print."""
-    file, store = tmp_path / "script.py", tmp_path / f"store-{processes}"
-    file.write_text(JOIN + script)
-    store.unlink(missing_ok=True)
-    cpu = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "ACCELERATE_USE_CPU": "true", "GLOO_SOCKET_IFNAME": "lo"}
-    together = {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes), "STORE": str(store),
-                "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}  # fmt: skip
-    running = []
-    for rank in map(str, range(processes)):
-        numbered = {**together, "RANK": rank, "LOCAL_RANK": rank} if processes > 1 else {}
-        command, environment = [sys.executable, str(file), str(tmp_path)], {**os.environ, **cpu, **numbered}
-        output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        running.append(subprocess.Popen(command, env=environment, **output))
-    printed = [process.communicate(timeout=240)[0] for process in running]
-    assert not any(process.returncode for process in running), printed
-    return "".join(printed)
+@pytest.mark.slow
+def test_a_tiny_model_is_whole_whichever_process_makes_it(tmp_path):
+    launch(tmp_path, MAKE, 2)
+    folders = sorted((tmp_path / "essparse").iterdir())
+    assert len(folders) == 7
+    for folder in folders:
+        expected = tiny.folder(f"essparse/{folder.name}")
+        assert {path.name for path in folder.iterdir()} == {path.name for path in expected.iterdir()}, folder.name
+        made, here = (load_file(each / "model.safetensors") for each in (folder, expected))
+        assert all(torch.equal(values, here[name]) for name, values in made.items()), folder.name
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,8 @@ NOT_CALLED = {
     "Mask", "Levels", "Estimate", "Curve", "Verdict", "Record",  # results, made by the package
     "compare_by_matrix", "cosine", "jaccard", "jaccard_removed", "weights_fingerprint", "mask_from_zeros",
     "apply_torch_pruning", "mask_from_torch_pruning", "to_semi_structured", "transposed_names", "curves",
-    "turning_point", "execute", "accelerator", "essential_sparsity", "fine_tune",  # take objects alone, or almost
+    "turning_point", "execute", "accelerator", "essential_sparsity", "fine_tune", "MaskCallback",
+    "merge_adapters",  # take objects alone, or almost
     "perplexity", "Store", "load_mask", "save_mask", "prune",  # files of a program; a recipe is tried alone
 }  # fmt: skip
 

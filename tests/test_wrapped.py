@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_models import ADAPTERS, llama
 from torch import nn
 from torch.distributed.algorithms._checkpoint.checkpoint_wrapper import checkpoint_wrapper
 from torch.nn.utils import parametrizations, parametrize, prune
@@ -171,42 +172,6 @@ def test_the_plain_name_of_a_name_alone(name, plain):
 
 #: peft reads an attribute that transformers no longer wants read.
 old_names = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing")
-
-
-def llama():
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    torch.manual_seed(0)
-    return LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=99,
-            hidden_size=32,
-            num_hidden_layers=1,
-            num_attention_heads=4,
-            intermediate_size=64,
-            eos_token_id=2,
-        )
-    )
-
-
-ADAPTERS = {
-    "LoRA": ("LoraConfig", {"r": 4, "target_modules": ["q_proj"]}),
-    "LoRA and a head": ("LoraConfig", {"r": 4, "target_modules": ["q_proj"], "modules_to_save": ["lm_head"]}),
-    "LoRA and a matrix": ("LoraConfig", {"r": 4, "target_modules": ["q_proj"], "modules_to_save": ["up_proj"]}),
-    "LoRA and tokens": ("LoraConfig", {"r": 4, "target_modules": ["q_proj"], "trainable_token_indices": [1, 2]}),
-    "DoRA everywhere": ("LoraConfig", {"r": 4, "target_modules": "all-linear", "use_dora": True}),
-    "AdaLoRA": ("AdaLoraConfig", {"target_modules": ["q_proj"], "total_step": 10}),
-    "LoHa": ("LoHaConfig", {"target_modules": ["q_proj"]}),
-    "LoKr": ("LoKrConfig", {"target_modules": ["q_proj"]}),
-    "IA3": ("IA3Config", {"target_modules": ["q_proj", "down_proj"], "feedforward_modules": ["down_proj"]}),
-    "VeRA": ("VeraConfig", {"r": 4, "target_modules": ["q_proj"]}),
-    "OFT": ("OFTConfig", {"target_modules": ["q_proj"], "oft_block_size": 4}),
-    "HRA": ("HRAConfig", {"target_modules": ["q_proj"]}),
-    "norms": ("LNTuningConfig", {"target_modules": ["input_layernorm"]}),
-    "prefix": ("PrefixTuningConfig", {"num_virtual_tokens": 3, "task_type": "CAUSAL_LM"}),
-    "prompt": ("PromptTuningConfig", {"num_virtual_tokens": 3, "task_type": "CAUSAL_LM"}),
-    "Llama-Adapter": ("AdaptionPromptConfig", {"adapter_len": 2, "adapter_layers": 1, "task_type": "CAUSAL_LM"}),
-}
 
 
 @pytest.mark.filterwarnings("ignore")  # each kind of adapter has its own

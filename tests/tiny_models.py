@@ -1,5 +1,6 @@
 """Small torch models that several test files share: not in ``helpers``, which loads no torch."""
 
+import torch
 from torch import nn
 
 
@@ -24,3 +25,41 @@ class Net(nn.Module):
         for layer in self.layers:
             x = layer(x)
         return x
+
+
+def llama():
+    """Return a language model of one block."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=99,
+            hidden_size=32,
+            num_hidden_layers=1,
+            num_attention_heads=4,
+            intermediate_size=64,
+            eos_token_id=2,
+        )
+    )
+
+
+#: Kinds of PEFT's adapters, each with its configuration's class and settings for ``llama``.
+ADAPTERS = {
+    "LoRA": ("LoraConfig", {"r": 4, "target_modules": ["q_proj"]}),
+    "LoRA and a head": ("LoraConfig", {"r": 4, "target_modules": ["q_proj"], "modules_to_save": ["lm_head"]}),
+    "LoRA and a matrix": ("LoraConfig", {"r": 4, "target_modules": ["q_proj"], "modules_to_save": ["up_proj"]}),
+    "LoRA and tokens": ("LoraConfig", {"r": 4, "target_modules": ["q_proj"], "trainable_token_indices": [1, 2]}),
+    "DoRA everywhere": ("LoraConfig", {"r": 4, "target_modules": "all-linear", "use_dora": True}),
+    "AdaLoRA": ("AdaLoraConfig", {"target_modules": ["q_proj"], "total_step": 10}),
+    "LoHa": ("LoHaConfig", {"target_modules": ["q_proj"]}),
+    "LoKr": ("LoKrConfig", {"target_modules": ["q_proj"]}),
+    "IA3": ("IA3Config", {"target_modules": ["q_proj", "down_proj"], "feedforward_modules": ["down_proj"]}),
+    "VeRA": ("VeraConfig", {"r": 4, "target_modules": ["q_proj"]}),
+    "OFT": ("OFTConfig", {"target_modules": ["q_proj"], "oft_block_size": 4}),
+    "HRA": ("HRAConfig", {"target_modules": ["q_proj"]}),
+    "norms": ("LNTuningConfig", {"target_modules": ["input_layernorm"]}),
+    "prefix": ("PrefixTuningConfig", {"num_virtual_tokens": 3, "task_type": "CAUSAL_LM"}),
+    "prompt": ("PromptTuningConfig", {"num_virtual_tokens": 3, "task_type": "CAUSAL_LM"}),
+    "Llama-Adapter": ("AdaptionPromptConfig", {"adapter_len": 2, "adapter_layers": 1, "task_type": "CAUSAL_LM"}),
+}

@@ -74,10 +74,25 @@ def unwrapped(model: nn.Module) -> nn.Module:
     >>> unwrapped(nn.DataParallel(plain)) is plain
     True
     """
+    *_, plain = unwrapping(model)
+    return plain
+
+
+def unwrapping(model: nn.Module) -> Iterator[nn.Module]:
+    """Yield a model, then the model that it wraps, and so on; the plain model comes last.
+
+    Args:
+        model: any PyTorch model; not changed.
+
+    >>> plain = nn.Linear(2, 2)
+    >>> [type(each).__name__ for each in unwrapping(nn.DataParallel(plain))]
+    ['DataParallel', 'Linear']
+    """
     wrappers = _loaded_wrappers()
-    while (inner := _wrapped(model, wrappers)) is not None:
-        model = inner
-    return model
+    inner: nn.Module | None = model
+    while inner is not None:
+        yield inner
+        inner = _wrapped(inner, wrappers)
 
 
 def plain_modules(model: nn.Module, copies: bool = False) -> Iterator[tuple[str, nn.Module]]:

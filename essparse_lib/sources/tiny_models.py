@@ -41,8 +41,14 @@ def make_tokenizer(
 
 def _save(target: Path, model: Any, tokenizer: Any) -> None:
     """Write a text model with its tokenizer."""
-    model.save_pretrained(target)  # safetensors
+    _save_model(target, model)
     tokenizer.save_pretrained(target)
+
+
+def _save_model(target: Path, model: Any) -> None:
+    """Write a model, as safetensors, from whichever process makes it: by itself transformers writes in the first."""
+    model.should_save_on_this_rank = lambda is_main_process: is_main_process
+    model.save_pretrained(target)
 
 
 def _seeded(make: Callable[[], Any]) -> Any:
@@ -135,7 +141,7 @@ def _save_vision(target: Path, model: Any, preprocessor: dict[str, Any]) -> None
     """Write a vision model with its preprocessor's configuration."""
     import json
 
-    model.save_pretrained(target)
+    _save_model(target, model)
     plain = {"do_normalize": True, "do_resize": True, **preprocessor, "size": SIDE}
     (target / "preprocessor_config.json").write_text(json.dumps(plain, indent=2) + "\n")
 
