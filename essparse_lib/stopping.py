@@ -194,10 +194,10 @@ def _signals_later() -> Iterator[None]:
 
     from joblib.externals.loky.backend import resource_tracker as loky_tracker
 
-    # now, since their start sets the mask back; what a stopped process left half undone is nothing to warn of
-    with _warnings_off("resource_tracker"):
-        resource_tracker.ensure_running()
-        loky_tracker.ensure_running()
+    sys.warnoptions.append("ignore:resource_tracker")  # what a stopped process leaves half done is nothing to warn of
+    resource_tracker.ensure_running()  # now, since their start sets the mask back
+    loky_tracker.ensure_running()
+    sys.warnoptions.pop()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield

@@ -19,7 +19,7 @@ from ..wording import listing
 from . import folder, words
 from .answer import Answer, answer
 from .design import COARSE, Cells, Limits, first, following
-from .lengths import lengths
+from .lengths import fitting_window, lengths
 from .result import SweepResult
 from .settings import SweepSettings
 from .study import SweepStudy
@@ -98,7 +98,7 @@ def sweep(
     settings = settings or SweepSettings()
     out = folder.check(out)
     source = data if isinstance(data, own.OwnData) else own.OwnData(data=data)
-    prepared = own.prepare(source)
+    prepared = _prepared(model, source)
     study, notes = _study(model, prepared, settings)
     folder.check_same(study, out)
     _check_trials(study)
@@ -172,19 +172,35 @@ def _typical_seconds(store: Store, specs: Sequence[Spec]) -> float:
     return sum(seconds) / len(seconds) if seconds else 0.0
 
 
+def _prepared(model: str, source: OwnData) -> Prepared:
+    """Return data that were prepared; a plain text in pieces that the model takes whole."""
+    from ..models import loading
+    from ..tasks import own
+    from ..tasks.own_texts import WINDOW
+
+    loading.locate(model)
+    prepared = own.prepare(source)
+    if prepared.kind is not own.OwnKind.PLAIN_TEXT:
+        return prepared
+    loading.check_writes(model)
+    window, before = WINDOW, 0
+    while window != before:
+        before, window = window, fitting_window(model, own.test_texts(prepared.name), window)
+        if window != before:
+            prepared = own.prepare(source, window)
+    return prepared
+
+
 def _study(model: str, prepared: Prepared, settings: SweepSettings) -> tuple[SweepStudy, list[str]]:
     """Return what the trials of a sweep have in common, and what there is to say of the data and the training.
 
     Raises:
         InputError: the model cannot be had, or does not fit the data; or the method does not.
     """
-    from ..models import loading
     from ..tasks.own import OwnKind
 
-    loading.locate(model)
     notes, training = list(prepared.notes), None
     if prepared.kind is OwnKind.PLAIN_TEXT:
-        loading.check_writes(model)
         if settings.rule.trained:
             raise InputError(f"method {settings.method!r} trains on a task, and a plain text is none: choose another")
         settings.tolerated(fine_tuned=False)

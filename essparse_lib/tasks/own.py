@@ -95,7 +95,7 @@ class Prepared:
     notes: tuple[str, ...]
 
 
-def prepare(own: OwnData) -> Prepared:
+def prepare(own: OwnData, window: int = own_texts.WINDOW) -> Prepared:
     """Read and check somebody's own data, and keep them in the cache as a task.
 
     The same content, whatever its format, has the same hash in its name: texts, labels, classes and split count, the
@@ -103,6 +103,7 @@ def prepare(own: OwnData) -> Prepared:
 
     Args:
         own: the data.
+        window: of plain text, the most characters of a text whose perplexity is measured.
 
     Raises:
         InputError: the data cannot be read, or make no task; nothing is left behind.
@@ -116,7 +117,7 @@ def prepare(own: OwnData) -> Prepared:
         made = scratch / "prepared"
         made.mkdir()
         with writable(made):
-            kind, content = _written(parts, made)
+            kind, content = _written(parts, made, window)
             own_store.write_about(made, kind, content, _texts_of(parts))
         name = f"{_stem(own.data)}-{digest([kind.value, *content.hashed])}"
         sealed(root / name, partial(_move, made))
@@ -127,12 +128,12 @@ def prepare(own: OwnData) -> Prepared:
     return Prepared(name=name, kind=kind, classes=kept.classes, train=kept.train, test=kept.test, notes=tuple(notes))
 
 
-def _written(parts: Parts, folder: Path) -> tuple[OwnKind, Content]:
+def _written(parts: Parts, folder: Path, window: int) -> tuple[OwnKind, Content]:
     """Write the data into a folder, and return what they are."""
     if parts.pictures:
         return OwnKind.CLASSES_OF_IMAGES, own_images.prepare_images(parts.pictures, parts.source, folder)
     if parts.documents:
-        return OwnKind.PLAIN_TEXT, own_texts.prepare_plain(parts.documents, parts.source, folder)
+        return OwnKind.PLAIN_TEXT, own_texts.prepare_plain(parts.documents, parts.source, folder, window)
     content = own_texts.prepare_classes(parts.tables, parts.columns, parts.source, folder)
     return OwnKind.CLASSES_OF_TEXTS, content
 

@@ -192,13 +192,14 @@ def table_documents(table: Any, columns: Columns, source: object) -> list[str]:
     return [text for (text,) in rows.texts(range(len(rows.positions)))]
 
 
-def prepare_plain(parts: Sequence[list[str]], source: str, folder: Path) -> Content:
+def prepare_plain(parts: Sequence[list[str]], source: str, folder: Path, window: int) -> Content:
     """Write a plain text: documents to calibrate on, and windows of others to measure the perplexity of.
 
     Args:
         parts: the documents, a part of which is held out; or those of training and of test.
         source: what they were read from, for messages.
         folder: where to write.
+        window: the most characters of a window.
 
     Raises:
         InputError: the test part has fewer than ``LEAST_TEST`` windows, or the folder cannot be written.
@@ -207,7 +208,7 @@ def prepare_plain(parts: Sequence[list[str]], source: str, folder: Path) -> Cont
     if len(parts) == 1 and characters < _LEAST_CHARACTERS:
         raise InputError(
             f"{source} has {characters:,} characters of text: give at least {_LEAST_CHARACTERS:,}, of which a quarter "
-            f"is held out, or a test file (test) with {LEAST_TEST * WINDOW:,}"
+            f"is held out, or a test file (test) with {LEAST_TEST * window:,}"
         )
     halves = split([[_key((document,)) for document in part] for part in parts], source, "documents", least=1)
     documents = [
@@ -215,10 +216,10 @@ def prepare_plain(parts: Sequence[list[str]], source: str, folder: Path) -> Cont
     ]
     paragraphs = {_key((each,)) for document in documents[1] for each in document.split(BETWEEN) if len(each) >= _LONG}
     train = [_without(document, paragraphs) for document in documents[0]]
-    texts = list(windows(documents[1], WINDOW))
+    texts = list(windows(documents[1], window))
     if len(texts) < LEAST_TEST:
         raise InputError(
-            f"the test part of {source} has {len(texts)} texts of {WINDOW:,} characters: give at least {LEAST_TEST}"
+            f"the test part of {source} has {len(texts)} texts of {window:,} characters: give at least {LEAST_TEST}"
         )
     removed = sum(len(before) - len(after) for before, after in zip(documents[0], train, strict=True))
     train = [document for document in train if document]
@@ -229,7 +230,7 @@ def prepare_plain(parts: Sequence[list[str]], source: str, folder: Path) -> Cont
         )
     if not train:
         raise InputError(f"{source} has no documents that are not in the test part, too: give others")
-    notes.append(f"The test part is {len(texts):,} texts of at most {WINDOW:,} characters.")
+    notes.append(f"The test part is {len(texts):,} texts of at most {window:,} characters.")
     digest = write_rows(folder, (((text,), 0) for text in train), (((text,), 0) for text in texts), 1)
     return Content(classes=(), train=len(train), test=len(texts), hashed=[digest], notes=notes)
 
