@@ -75,7 +75,9 @@ _HOME = {
     "verdict": "figures.verdicts",
     "TASK_HEADS": "runner.task_heads",
     "execute": "runner.trial",
-    "Recipe": "sparsify",
+    "Recipe": "recipe",
+    "Recovery": "training.recovery",
+    "decompress": "models.compressed",
     "save_pruned": "sparsify",
     "evaluate": "language_evaluation",
 }

@@ -12,6 +12,7 @@ from .errors import InputError as InputError
 from .errors import check_sparsity as check_sparsity
 from .figures.verdicts import verdict as verdict
 from .language_evaluation import evaluate as evaluate
+from .models.compressed import decompress as decompress
 from .models.loading import load_model as load_model
 from .models.loading import load_with_head as load_with_head
 from .pruning.adapters import merge_adapters as merge_adapters
@@ -76,12 +77,12 @@ from .pruning.torch_pruning import (
 from .pruning.wanda import wanda as wanda
 from .pruning.zeros import count_zeros as count_zeros
 from .pruning.zeros import count_zeros_by_component as count_zeros_by_component
+from .recipe import Recipe as Recipe
 from .records.record import Record as Record
 from .records.store import Store as Store
 from .records.store import results as results
 from .runner.task_heads import TASK_HEADS as TASK_HEADS
 from .runner.trial import execute as execute
-from .sparsify import Recipe as Recipe
 from .sparsify import prune as prune
 from .sparsify import save_pruned as save_pruned
 from .specs.evaluation import Evaluation as Evaluation
@@ -99,5 +100,6 @@ from .training.fine_tune import fine_tune as fine_tune
 from .training.lottery import lottery as lottery
 from .training.mask_callback import MaskCallback as MaskCallback
 from .training.perplexity import perplexity as perplexity
+from .training.recovery import Recovery as Recovery
 
 __all__: list[str]

@@ -30,7 +30,13 @@ _Jobs = Annotated[int, options.JOBS.option("Trials at a time, sharing the cores 
 _Budget = Annotated[float | None, options.DURATION.option("Stop in time: seconds, or such as 90m or 8h.")]
 
 
-for _command in (model_commands.prune, model_commands.stats, model_commands.evaluate, model_commands.sweep):
+for _command in (
+    model_commands.prune,
+    model_commands.decompress,
+    model_commands.stats,
+    model_commands.evaluate,
+    model_commands.sweep,
+):
     app.command()(_command)
 
 

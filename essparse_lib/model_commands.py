@@ -1,4 +1,4 @@
-"""The commands that take a model of one's own: ``prune``, ``stats``, ``evaluate`` and ``sweep``."""
+"""The commands that take a model of one's own: ``prune``, ``decompress``, ``stats``, ``evaluate`` and ``sweep``."""
 
 from __future__ import annotations
 
@@ -23,11 +23,15 @@ _PATTERN_HELP = (
     f"Instead: N:M, such as 2:4, keeps 2 of every 4 inputs ({methods_text(_ONE_SHOT, lambda m: m.patterns)})."
 )
 _SCOPE_HELP = (
-    f"Rank weights over all matrices ({Scope.GLOBAL}) or in each ({', '.join(list(Scope)[1:])}); "
+    f"Rank weights over all matrices ({Scope.GLOBAL}, the default) or in each ({', '.join(list(Scope)[1:])}); "
     f"for {methods_text(_ONE_SHOT, lambda m: m.scopes)}."
 )
+_SPARSITIES_HELP = (
+    'Instead: a JSON file such as {"*.mlp.*": 0.6, "*": 0.3}; the first pattern that fits a name decides, and '
+    "what fits none stays dense."
+)
 _TEXT_HELP = f"A text file, which {methods_text(_ONE_SHOT, lambda m: m.calibrated)} calibrate on."
-_SEED_HELP = f"Of what {methods_text(_ONE_SHOT, lambda m: m.seeded)} draw."
+_SEED_HELP = f"Of what {methods_text(_ONE_SHOT, lambda m: m.seeded)} draw, and of recover."
 
 
 def prune(
@@ -36,9 +40,10 @@ def prune(
     sparsity: Annotated[
         str | None, options.text("sparsity").option("Fraction of the block matrices to remove, from 0 to below 1.")
     ] = None,
+    sparsities: Annotated[Path | None, options.path("sparsities").option(_SPARSITIES_HELP)] = None,
     pattern: Annotated[str | None, options.text("pattern").option(_PATTERN_HELP)] = None,
     method: Annotated[str, options.text("method").option(_METHOD_HELP)] = "magnitude",
-    scope: Annotated[str, options.text("scope").option(_SCOPE_HELP)] = Scope.GLOBAL.value,
+    scope: Annotated[str | None, options.text("scope").option(_SCOPE_HELP)] = None,
     text: Annotated[Path | None, options.path("text").option(_TEXT_HELP)] = None,
     images: Annotated[
         Path | None, options.path("images").option("Instead: a folder of images, for models that read these.")
@@ -56,13 +61,28 @@ def prune(
     exclude: Annotated[
         list[str] | None, options.text("exclude").option("Leave the parameters of such names dense; may be repeated.")
     ] = None,
+    recover: Annotated[
+        Path | None,
+        options.path("recover").option("A text on which a language model is trained afterwards, zeros held."),
+    ] = None,
+    recover_steps: Annotated[
+        int | None, options.STEPS.option("Steps of that training (200), of 8 windows each.")
+    ] = None,
+    recover_rate: Annotated[
+        str | None, options.text("recover-rate").option("Peak learning rate of that training (1e-4).")
+    ] = None,
+    compressed: Annotated[
+        bool, typer.Option("--compressed", help="Store a mask of bits and the weights that stay; see decompress.")
+    ] = False,
     seed: Annotated[int, options.SEED.option(_SEED_HELP)] = 0,
 ) -> None:
     """Remove a model's least important weights at once and save it as from_pretrained loads it."""
     from . import sparsify
+    from .training.recovery import recovery_of
 
     recipe = sparsify.Recipe(
         sparsity=sparsity,
+        sparsities=sparsities,
         method=method,
         scope=scope,
         pattern=pattern,
@@ -74,7 +94,20 @@ def prune(
         exclude=tuple(exclude or ()),
         seed=seed,
     )
-    say(sparsify.save_pruned(model, recipe, out))
+    recovery = recovery_of(recover, recover_steps, recover_rate, seed)
+    say(sparsify.save_pruned(model, recipe, out, recovery, compressed))
+
+
+def decompress(
+    folder: Annotated[
+        Path, options.folder("folder", "a compressed model").argument("FOLDER", "What prune --compressed wrote.")
+    ],
+    out: Annotated[Path, options.path("out").option("Folder to save to; it must not exist yet, or be empty.")],
+) -> None:
+    """Make the ordinary checkpoint of a compressed one, bit for bit, as from_pretrained loads it."""
+    from .models import compressed
+
+    say(compressed.decompress(folder, out))
 
 
 def stats(

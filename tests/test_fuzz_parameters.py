@@ -56,6 +56,7 @@ BASE = {
     "run": ["fig2"],
     "pretrain": ["tiny-scratch-60-1"],
     "prune": ["tiny-bert", "--out", "fuzzed", "--sparsity", "0.5"],
+    "decompress": [".", "--out", "fuzzed"],
     "stats": ["tiny-bert"],
     "evaluate": ["tiny-llama", "--tasks", "tiny-arc"],
     "mend": ["."],
@@ -63,7 +64,8 @@ BASE = {
 }
 #: Arguments that make an option meaningful.
 WITH = {"--windows": ["--method", "wanda", "--text", __file__], "--length": ["--method", "wanda", "--text", __file__],
-        "--text": ["--method", "wanda"], "--images": ["--method", "wanda"]}  # fmt: skip
+        "--text": ["--method", "wanda"], "--images": ["--method", "wanda"],
+        "--recover-steps": ["--recover", __file__], "--recover-rate": ["--recover", __file__]}  # fmt: skip
 
 
 def _options():
@@ -87,7 +89,7 @@ def _arguments(command, option, value):
     if option in base:
         at = base.index(option)
         base[at : at + 2] = []
-    if option == "--pattern":
+    if option in ("--pattern", "--sparsities"):
         base = [each for each in base if each not in ("--sparsity", "0.5")]
     return [command, *base, *WITH.get(option, []), f"{option}={value}"]
 
@@ -151,9 +153,14 @@ def _is_pattern(value):
 RIGHTLY = {
     "jobs": lambda value: value.isascii() and value.isdigit() and 1 <= int(value) <= 4 * os.cpu_count(),
     "seed": lambda value: value.isascii() and value.isdigit() and int(value) < 2**64,
-    **dict.fromkeys(("sample", "windows", "length"), lambda value: value.isascii() and value.isdigit() and int(value)),
+    **dict.fromkeys(
+        ("sample", "windows", "length", "recover_steps"),
+        lambda value: value.isascii() and value.isdigit() and int(value),
+    ),
     "budget": lambda value: _is_number(value.rstrip("smh")) and 0 < float(value.rstrip("smh")) < 4e7,
     "sparsity": lambda value: _is_number(value) and 0 <= round(float(value), 12) < 1,
+    "sparsities": lambda value: False,  # none of the texts names a file of them
+    "recover_rate": lambda value: _is_number(value) and 0 < float(value) <= 1,
     "pattern": _is_pattern,
     "scale": lambda value: value in list(Scale),
     "method": lambda value: value in METHODS,
@@ -163,7 +170,7 @@ RIGHTLY = {
     # a model that is on the hub, or a folder, is looked for first of all when it is loaded
     "model": lambda value: bool(value.strip()),
     **dict.fromkeys(("include", "exclude"), lambda value: bool(value.strip())),
-    **dict.fromkeys(("out", "text", "images", "folder"), _is_path),
+    **dict.fromkeys(("out", "text", "images", "folder", "recover"), _is_path),
     "tasks": lambda value: all(name.strip() in LIKELIHOOD_TASKS for name in value.split(",")),
     "against": lambda value: bool(value.strip()) and value != "tiny-llama",
     "questions": lambda value: value.isascii() and value.isdigit() and int(value),

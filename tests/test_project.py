@@ -49,6 +49,8 @@ FLOORS = [
     {"training", "claims"},
     {"figures"},
     {"book", "runner"},
+    {"recipe"},
+    {"outcome"},
     {"sparsify"},
     {"language_evaluation", "model_statistics", "sweeps", "widgets"},
     {"options"},

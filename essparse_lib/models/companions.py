@@ -9,13 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .weight_files import MANIFEST
+
 #: Endings of files of weights, in whatever format, and of what training leaves.
 _WEIGHTS = frozenset(
     ".safetensors .bin .pt .pth .ckpt .h5 .hdf5 .msgpack .onnx .onnx_data .gguf .ggml .tflite .pb .ot .pkl .pickle "
     ".mlmodel .mlpackage .npz .npy .distcp .nemo .engine .llamafile .pte .zip .tar .gz .arrow .parquet".split()
 )
 #: What ``save_pretrained`` or this package writes anew.
-_WRITTEN = frozenset({"config.json", "essparse.json"})
+_WRITTEN = frozenset({"config.json", "essparse.json", MANIFEST})
 _OWN_WEIGHTS = re.compile(r"model(-\d+-of-\d+)?\.safetensors(\.index\.json)?")
 #: Larger files are no settings: the largest tokenizers take 40 MB.
 _LARGEST = 100_000_000

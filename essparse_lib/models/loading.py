@@ -16,7 +16,7 @@ from ..specs import models, tasks
 from .catalogue import MODELS
 from .gaps import Gaps, refusal
 from .limits import limited_building
-from .model_files import ModelFiles, check_files, from_catalogue, hash_weights, trained_here
+from .model_files import ModelFiles, check_files, from_catalogue, hash_weights, ordinary, trained_here
 from .names import check_name as check_name
 from .quiet import quiet
 from .reading import Loaded, load, read, read_config
@@ -52,6 +52,7 @@ def _located(name: str) -> ModelFiles:
         folder, origin = trained_here(name)
     else:
         folder, origin = _from_hub_or_folder(name) if model is None else from_catalogue(model)
+    folder = ordinary(folder)
     gguf = model.gguf if model else None
     pickled = model is not None and origin.startswith("hub ")  # at a commit, which is a hash of all files
     check_files(folder, gguf, pickled)

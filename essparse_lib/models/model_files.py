@@ -16,7 +16,7 @@ from ..sources.foreign import reading
 from ..sources.hub import model_folder
 from .catalogue import ModelSources
 from .configuration import check_configuration, find_entry
-from .weight_files import check_not_quantised, stored_tensors, weight_files
+from .weight_files import check_not_quantised, is_compressed, stored_tensors, weight_files
 
 #: Endings of files of weights that no model is read from: pickled ones, and those of other libraries.
 _PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
@@ -107,6 +107,22 @@ def trained_here(name: str) -> tuple[Path, str]:
             f"model {name!r} is trained here, and its weights are not there yet: run `essparse pretrain {name}`"
         )
     return folder, "trained here"
+
+
+def ordinary(folder: Path) -> Path:
+    """Return a folder with the same model in files that transformers reads: another one if it is compressed.
+
+    Args:
+        folder: folder of the model's files.
+
+    Raises:
+        InputError: it holds a compressed checkpoint that is damaged, or the cache cannot be written.
+    """
+    if not is_compressed(folder):
+        return folder
+    from .compressed import ordinary_folder
+
+    return ordinary_folder(folder)
 
 
 def hash_weights(folder: Path) -> str:

@@ -18,6 +18,8 @@ from .configuration import read_settings
 if TYPE_CHECKING:
     import torch
 
+#: The file that tells, in a folder of compressed weights, which matrices are compressed (``models.compressed``).
+MANIFEST = "essparse-compressed.json"
 #: Precisions in which a number of a file is a weight, by their names in safetensors, and in which it is a position, a
 #: step or a truth value. Others are those of quantised weights, which mean nothing without their scales.
 _FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
@@ -66,6 +68,15 @@ class StoredTensor:
         return len(self.shape) > 2 and self.shape[:2] == (1, 1)
 
 
+def is_compressed(folder: Path) -> bool:
+    """Return whether a folder holds a compressed checkpoint, as ``models.compressed`` makes it.
+
+    Args:
+        folder: folder of the model's files.
+    """
+    return (folder / MANIFEST).is_file()
+
+
 def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
     """Return the tensors in the safetensors files that a model is loaded from, by name; empty for other formats.
 
@@ -80,7 +91,7 @@ def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
     tensors: dict[str, StoredTensor] = {}
     for path in weight_files(folder):
         with reading(path):
-            _check_header(path)
+            check_header(path)
             with safe_open(path, framework="pt") as file:
                 for name in file.keys():  # noqa: SIM118 (an opened file is no dictionary)
                     if name in tensors:
@@ -92,8 +103,15 @@ def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
     return tensors
 
 
-def _check_header(path: Path) -> None:
-    """Check what safetensors does not: that the header is no larger than any model's, and names no tensor twice."""
+def check_header(path: Path) -> None:
+    """Check what safetensors does not: that the header is no larger than any model's, and names no tensor twice.
+
+    Args:
+        path: a safetensors file.
+
+    Raises:
+        InputError: the header is larger, or names one twice; or there is no such file.
+    """
 
     def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         entries = dict(pairs)

@@ -7,7 +7,7 @@ and feed what the pruned block puts out to the next. A method says only which st
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 
 import torch
@@ -18,9 +18,9 @@ from .allocation import pruned_count
 from .blocks import Block, evaluating, plain_products, restored, transformer_blocks
 from .calibration import batches_of, checked_inputs
 from .inputs import InputWatcher, Moments
-from .method import Calibration, PrunedMatrices, PrunedMatrix
+from .method import Calibration, PrunedMatrices, PrunedMatrix, Request
 from .n_m import largest
-from .prunable import check_finite_matrices
+from .prunable import check_finite_matrices, prunable_matrices
 from .survey import PrunableMatrix
 from .walk import walk
 from .wrapped import unwrapped
@@ -30,6 +30,8 @@ Amount = float | tuple[int, int]
 #: From a matrix (outputs, inputs) and its statistic: what stays (boolean, of the matrix's shape), and the values of
 #: the survivors, or None where they keep theirs.
 PruneMatrix = Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor | None]]
+#: One for all matrices, or one for each, by the parameter's name.
+PruneMatrices = PruneMatrix | Mapping[str, PruneMatrix]
 
 
 def amount(sparsity: float | None, pattern: str | tuple[int, int] | None) -> Amount:
@@ -55,6 +57,24 @@ def amount(sparsity: float | None, pattern: str | tuple[int, int] | None) -> Amo
         both = "neither" if pattern is None else f"sparsity {shown(sparsity)} and pattern {shown(pattern)}"
         raise InputError(f"{both} given: give either a sparsity, such as 0.5, or a pattern, such as 2:4")
     return check_sparsity(sparsity) if pattern is None else check_pattern(pattern)
+
+
+def for_request(model: nn.Module, request: Request, make: Callable[[Amount], PruneMatrix]) -> PruneMatrices:
+    """Return what a calibrated method does with the matrices of a model, at the sparsity or pattern of a request.
+
+    Args:
+        model: the model, which is left alone.
+        request: how much to remove.
+        make: returns what the method does with a matrix of which so much is to be removed.
+
+    Raises:
+        InputError: a pattern of the request's sparsities decides nothing; or as ``prunable_matrices``.
+    """
+    if request.sparsities is None:
+        return make(amount(request.sparsity, request.pattern))
+    sparsities = request.amount(prunable_matrices(model, request.include, request.exclude))
+    assert isinstance(sparsities, dict)
+    return {name: make(sparsity) for name, sparsity in sparsities.items()}
 
 
 def keep_within_rows(scores: torch.Tensor, amount: Amount) -> torch.Tensor:
@@ -83,7 +103,7 @@ def layer_by_layer(
     model: nn.Module,
     calibration: Calibration,
     moments: Moments,
-    method: PruneMatrix,
+    method: PruneMatrices,
     batch_size: int = 8,
     dtype: torch.dtype = torch.float32,
     include: Iterable[str] = (),
@@ -105,7 +125,8 @@ def layer_by_layer(
             as it was, also when an exception ends the walk. It computes where it lies, in eval mode.
         calibration: token numbers (sequences, length), or the model's inputs by name. Every position counts.
         moments: the statistic; it gets inputs of shape (tokens, inputs) and its results are added up.
-        method: what to do with a matrix (outputs, inputs) and its statistic, both in ``dtype``.
+        method: what to do with a matrix (outputs, inputs) and its statistic, both in ``dtype``; or that by the name of
+            the matrix.
         batch_size: sequences that go through a block at once.
         dtype: precision of the statistics and of what the method computes.
         include: patterns of the parameters to prune, as for ``prunable_matrices``.
@@ -155,7 +176,7 @@ def layer_by_layer(
 class _Pruner:
     """Prunes the matrices of one block after the other, and counts those of experts."""
 
-    def __init__(self, method: PruneMatrix, dtype: torch.dtype) -> None:
+    def __init__(self, method: PruneMatrices, dtype: torch.dtype) -> None:
         self._method, self._dtype = method, dtype
         self._experts = self._alone = 0
 
@@ -183,8 +204,9 @@ class _Pruner:
         rows = entry.layout.rows(weight)
         kept = torch.ones_like(rows, dtype=torch.bool)
         values = None
+        method = self._method[entry.name] if isinstance(self._method, Mapping) else self._method
         for part, statistic in zip(entry.layout.matrices(len(rows)), statistics, strict=True):
-            kept[part.rows], new = self._method(rows[part.rows].to(self._dtype), statistic)
+            kept[part.rows], new = method(rows[part.rows].to(self._dtype), statistic)
             if new is not None:
                 values = rows.clone() if values is None else values
                 values[part.rows] = new.to(values.dtype)

@@ -97,7 +97,7 @@ def rank_levels(scores: Mapping[str, torch.Tensor], sparsities: Sequence[float |
 
 
 def kept_in_turn(
-    scores: Mapping[str, torch.Tensor], sparsity: float | str, scope: str = "global"
+    scores: Mapping[str, torch.Tensor], sparsity: float | str | Mapping[str, float], scope: str = "global"
 ) -> Iterator[tuple[str, torch.Tensor]]:
     """Yield which weights stay, tensor by tensor, and keep nothing of the tensors that were yielded.
 
@@ -107,8 +107,9 @@ def kept_in_turn(
     Args:
         scores: a score for each weight, by parameter name; fp32, bf16 or fp16; not changed. Each tensor is read
             several times, one at a time: a mapping may compute it when it is read.
-        sparsity: fraction s of all n weights, in [0, 1); ⌊s·n⌋ weights go.
-        scope: over what the scores are ranked, as for ``rank_levels``.
+        sparsity: fraction s of all n weights, in [0, 1); ⌊s·n⌋ weights go. Or a fraction for each tensor, by its name:
+            each is ranked by itself then.
+        scope: over what the scores are ranked, as for ``rank_levels``; says nothing with a fraction for each.
 
     Yields:
         The tensor's name, and a boolean tensor of its shape: True where the weight stays.
@@ -121,6 +122,10 @@ def kept_in_turn(
     a [True, False]
     b [False, True]
     """
+    if isinstance(sparsity, Mapping):
+        for name, tensor in scores.items():
+            yield from kept_in_turn({name: tensor}, sparsity[name], Scope.LAYER)
+        return
     for name, level in _levels_in_turn(scores, _ascending([sparsity]), scope):
         yield name, level > 0
 

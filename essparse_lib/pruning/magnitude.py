@@ -31,9 +31,8 @@ def prune(model: nn.Module, request: Request) -> PrunedMatrices:
             rows = n_m({name: entry.layout.rows(entry.values)}, request.pattern).keep[name]
             yield PrunedMatrix(entry, entry.layout.stored(rows, entry.weight.shape))
         return
-    assert request.sparsity is not None
     weights = {name: entry.values for name, entry in entries.items()}
-    for name, kept in kept_in_turn(weights, request.sparsity, request.scope):
+    for name, kept in kept_in_turn(weights, request.amount(weights), request.scope):
         yield PrunedMatrix(entries[name], kept)
 
 

@@ -6,17 +6,18 @@ collects them.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 
-from ..errors import InputError, check_seed, check_sparsity
+from ..errors import check_seed, check_sparsity
 from ..specs.methods import Scope
 from .masked_weights import local_part, local_values, renew_torch_pruned, set_to_zero
 from .masks import Count, Mask
+from .sparsities import check_no_include, check_one_amount, check_sparsities, sparsities_by_name
 from .survey import PrunableMatrix
 from .wrapped import plain_parameters
 
@@ -29,8 +30,10 @@ class Request:
     """How much a method is to remove, and by what means.
 
     Attributes:
-        sparsity: fraction of the prunable weights, in [0, 1); None with a pattern.
-        pattern: ``N:M``, which keeps N of every M inputs of an output; None with a sparsity.
+        sparsity: fraction of the prunable weights, in [0, 1); None with a pattern, or with sparsities of matrices.
+        sparsities: instead, the fraction of each matrix by patterns of names: of those that a name fits the first
+            decides, and what fits none stays dense. The patterns are then what is included.
+        pattern: instead, ``N:M``, which keeps N of every M inputs of an output.
         scope: over what the weights are ranked, for methods that have a choice.
         seed: of the methods that draw numbers.
         calibration: what flows through the model while a calibrated method prunes it; None for other methods.
@@ -39,6 +42,7 @@ class Request:
     """
 
     sparsity: float | None = None
+    sparsities: Mapping[str, float] | None = None
     pattern: str | None = None
     scope: str = Scope.GLOBAL
     seed: int = 0
@@ -47,11 +51,32 @@ class Request:
     exclude: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if (self.sparsity is None) == (not self.pattern):
-            raise InputError("give either a sparsity, such as 0.4, or a pattern, such as 2:4")
+        check_one_amount(self.sparsity, self.sparsities, self.pattern)
         if self.sparsity is not None:
             object.__setattr__(self, "sparsity", check_sparsity(self.sparsity))
+        if self.sparsities is not None:
+            object.__setattr__(self, "sparsities", check_sparsities(self.sparsities))
+            if tuple(self.include) != tuple(self.sparsities):
+                check_no_include(self.include)
+            object.__setattr__(self, "include", tuple(self.sparsities))
         object.__setattr__(self, "seed", check_seed(self.seed))
+
+    def amount(self, names: Iterable[str]) -> float | dict[str, float]:
+        """Return the sparsity: one number for all matrices, or one for each, by name.
+
+        Args:
+            names: names of the matrices that are pruned.
+
+        Raises:
+            InputError: a pattern of the sparsities decides nothing.
+
+        >>> Request(sparsity=0.4).amount(["0.key"]), Request(sparsities={"*.key": 0.4}).amount(["0.key"])
+        (0.4, {'0.key': 0.4})
+        """
+        if self.sparsities is not None:
+            return sparsities_by_name(self.sparsities, names)
+        assert self.sparsity is not None  # a pattern is no sparsity
+        return self.sparsity
 
 
 @dataclass(eq=False)

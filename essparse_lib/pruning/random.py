@@ -25,11 +25,10 @@ def prune(model: nn.Module, request: Request) -> PrunedMatrices:
     >>> sum(matrix.count.pruned for matrix in prune(model, Request(sparsity=0.25, seed=1)))
     12352
     """
-    assert request.sparsity is not None  # patterns do not go with it
     entries = prunable_matrices(model, request.include, request.exclude)
     check_finite_matrices(entries)
     numbers = _Numbers({name: entry.values for name, entry in entries.items()}, request.seed)
-    for name, kept in kept_in_turn(numbers, request.sparsity, request.scope):
+    for name, kept in kept_in_turn(numbers, request.amount(numbers), request.scope):
         yield PrunedMatrix(entries[name], kept)
 
 

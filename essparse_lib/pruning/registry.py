@@ -84,7 +84,7 @@ def pruned_matrices(model: nn.Module, method: str, request: Request) -> PrunedMa
     >>> next(pruned_matrices(model, "magnitude", Request(pattern="1:4"))).entry.component
     'query'
     """
-    row = check_method(method, request.scope, request.pattern, one_shot_methods())
+    row = check_method(method, request.scope, request.pattern, one_shot_methods(), request.sparsities is not None)
     if row.calibrated != (request.calibration is not None):
         raise InputError(f"method {method!r} {'needs' if row.calibrated else 'takes no'} calibration data")
     matrices: PrunedMatrices = import_module(f".{method}", __package__).prune(model, request)

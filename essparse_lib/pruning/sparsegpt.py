@@ -9,7 +9,7 @@ from torch import nn
 
 from ..errors import InputError, check_number, check_whole
 from .allocation import pruned_count
-from .calibrated import Amount, PruneMatrix, amount, keep_within_rows, layer_by_layer
+from .calibrated import Amount, PruneMatrix, amount, for_request, keep_within_rows, layer_by_layer
 from .method import Calibration, Pruned, PrunedMatrices, Request
 from .n_m import largest
 
@@ -82,21 +82,36 @@ def prune(model: nn.Module, request: Request) -> PrunedMatrices:
     Arguments and errors as of ``registry.pruned_matrices``.
     """
     assert request.calibration is not None
-    method = _method(amount(request.sparsity, request.pattern))
+    factor = _LastFactor(_DAMPING)
+    method = for_request(model, request, lambda amount: _method(amount, factor=factor))
     chosen = {"include": request.include, "exclude": request.exclude}
     return layer_by_layer(model, request.calibration, _products, method, **chosen)  # type: ignore[arg-type]
 
 
-def _method(amount: Amount, damping: float = _DAMPING, block_size: int = _BLOCK_SIZE) -> PruneMatrix:
-    """Return what SparseGPT does with a matrix and the Hessian of its inputs."""
+class _LastFactor:
+    """The inverse factor of the last Hessian: queries, keys and values have one Hessian, which is factored once."""
+
+    def __init__(self, damping: float) -> None:
+        self.damping = damping
+        self._last: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def of(self, hessian: torch.Tensor) -> torch.Tensor:
+        """Return the factor of a Hessian, as ``inverse_factor`` makes it."""
+        if not self._last or self._last[0][0] is not hessian:
+            self._last.clear()  # before the next factor takes its memory
+            self._last.append((hessian, inverse_factor(hessian, self.damping)))
+        return self._last[0][1]
+
+
+def _method(
+    amount: Amount, damping: float = _DAMPING, block_size: int = _BLOCK_SIZE, factor: _LastFactor | None = None
+) -> PruneMatrix:
+    """Return what SparseGPT does with a matrix and the Hessian of its inputs; methods may share the last factor."""
     choice, step = _choice(amount, block_size)
-    last: list[tuple[torch.Tensor, torch.Tensor]] = []  # queries, keys and values have one Hessian: factor it once
+    last = _LastFactor(damping) if factor is None else factor
 
     def method(weight: torch.Tensor, hessian: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        if not last or last[0][0] is not hessian:
-            last.clear()  # before the next factor takes its memory
-            last.append((hessian, inverse_factor(hessian, damping)))
-        return reconstructed(weight, hessian, choice, step, damping, block_size, last[0][1])
+        return reconstructed(weight, hessian, choice, step, damping, block_size, last.of(hessian))
 
     return method
 

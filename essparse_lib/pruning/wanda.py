@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
-from .calibrated import Amount, PruneMatrix, amount, keep_within_rows, layer_by_layer
+from .calibrated import Amount, PruneMatrix, amount, for_request, keep_within_rows, layer_by_layer
 from .masks import Mask
 from .method import Calibration, Pruned, PrunedMatrices, Request
 
@@ -69,7 +69,7 @@ def prune(model: nn.Module, request: Request) -> PrunedMatrices:
     Arguments and errors as of ``registry.pruned_matrices``.
     """
     assert request.calibration is not None
-    method = _method(amount(request.sparsity, request.pattern))
+    method = for_request(model, request, _method)
     chosen = {"include": request.include, "exclude": request.exclude}
     return layer_by_layer(model, request.calibration, _squares, method, **chosen)  # type: ignore[arg-type]
 

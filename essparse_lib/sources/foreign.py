@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -116,19 +116,22 @@ def decode(data: bytes, name: object) -> str:
     return text
 
 
-def parse_json(data: bytes, name: object, kind: type[_Value]) -> _Value:
+def parse_json(
+    data: bytes, name: object, kind: type[_Value], pairs: Callable[[list[tuple[str, Any]]], Any] | None = None
+) -> _Value:
     """Return the value in a JSON text.
 
     Args:
         data: the text's bytes.
         name: what it was read from, for messages.
         kind: the type that the value must have: ``dict`` or ``list``.
+        pairs: makes each object of its keys and values; None for a dictionary, where the last of equal keys stays.
 
     Raises:
         InputError: it is no JSON, or another value.
     """
     with reading(name):
-        content = json.loads(data)
+        content = json.loads(data, object_pairs_hook=pairs)
     if not isinstance(content, kind):
         raise InputError(f"{name} cannot be read (it holds no {_WORDS[kind].split()[1]}): fetch it anew")
     return content

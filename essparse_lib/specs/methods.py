@@ -35,6 +35,7 @@ class Method:
         summary: what it removes, in a few words, for the command line's help.
         scopes: the scopes that it can rank weights over; empty if it has a comparison group of its own.
         patterns: whether it can keep N of every M inputs of an output.
+        by_matrix: whether it can remove another share of each matrix, ranking each by itself.
         calibrated: whether it needs a text, to see what the text makes of the model's activations.
         trained: whether the mask is found by training on a task, in rounds (``training.lottery``).
         seeded: whether the mask depends on a seed.
@@ -44,6 +45,7 @@ class Method:
     summary: str
     scopes: tuple[Scope, ...] = ()
     patterns: bool = False
+    by_matrix: bool = False
     calibrated: bool = False
     trained: bool = False
     seeded: bool = False
@@ -57,8 +59,8 @@ class Method:
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
-        Method(name="magnitude", summary="the smallest weights", scopes=tuple(Scope), patterns=True),
-        Method(name="random", summary="weights drawn at random", scopes=tuple(Scope), seeded=True),
+        Method(name="magnitude", summary="the smallest weights", scopes=tuple(Scope), patterns=True, by_matrix=True),
+        Method(name="random", summary="weights drawn at random", scopes=tuple(Scope), by_matrix=True, seeded=True),
         Method(
             name="lottery",
             summary="the smallest weights after training on the task, round by round",
@@ -70,6 +72,7 @@ METHODS: dict[str, Method] = {
             name="wanda",
             summary="the weights that are smallest when multiplied by the size of their inputs",
             patterns=True,
+            by_matrix=True,
             calibrated=True,
             seeded=True,
         ),
@@ -77,6 +80,7 @@ METHODS: dict[str, Method] = {
             name="sparsegpt",
             summary="the weights that change a layer's outputs least, the others making up for them",
             patterns=True,
+            by_matrix=True,
             calibrated=True,
             seeded=True,
         ),
@@ -93,14 +97,17 @@ def one_shot_methods() -> dict[str, Method]:
     return {name: method for name, method in METHODS.items() if not method.trained}
 
 
-def check_method(name: str, scope: str, pattern: str | None, methods: Iterable[str] | None = None) -> Method:
-    """Return the method of this name, once it is clear that the scope and the pattern go with it.
+def check_method(
+    name: str, scope: str, pattern: str | None, methods: Iterable[str] | None = None, by_matrix: bool = False
+) -> Method:
+    """Return the method of this name, once it is clear that scope, pattern and sparsities of matrices go with it.
 
     Args:
         name: of the method.
         scope: one of ``Scope``.
         pattern: ``N:M``; empty or None for none.
         methods: the names to choose from; None for all.
+        by_matrix: whether matrices have sparsities of their own.
 
     Raises:
         InputError: the method or the scope is unknown, or something does not go with the method.
@@ -120,6 +127,14 @@ def check_method(name: str, scope: str, pattern: str | None, methods: Iterable[s
     if not method.takes(scope) or (pattern and scope != Scope.GLOBAL):
         fitting = methods_text(names, lambda m: scope in m.scopes)
         raise InputError(f"scope {str(scope)!r} goes with {fitting} at a sparsity, and with nothing else")
+    if by_matrix and not method.by_matrix:
+        fitting = methods_text(names, lambda m: m.by_matrix)
+        raise InputError(f"sparsities of matrices go with {fitting}, not with {name}")
+    if by_matrix and method.scopes and scope != Scope.LAYER:
+        raise InputError(
+            f"scope {str(scope)!r} does not go with sparsities of matrices, as each matrix is ranked by itself then: "
+            f"give scope {str(Scope.LAYER)!r}"
+        )
     return method
 
 

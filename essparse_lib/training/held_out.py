@@ -22,19 +22,22 @@ _BATCH = 128
 
 
 @torch.no_grad()
-def held_out_loss(module: nn.Module, held_out: Mapping[str, torch.Tensor], devices: Accelerator) -> float:
+def held_out_loss(
+    module: nn.Module, held_out: Mapping[str, torch.Tensor], devices: Accelerator, batch_size: int = _BATCH
+) -> float:
     """Return the mean loss of a module on held-out examples.
 
     Args:
         module: maps a batch to an output with a loss; its mode (training or evaluation) is kept.
         held_out: the examples, as one batch of the module's objective, on any device.
         devices: the devices; the module is on the first.
+        batch_size: number of examples read at once.
     """
     total = 0.0
     count = len(next(iter(held_out.values())))
     with evaluating(module), devices.autocast():
-        for start in range(0, count, _BATCH):
-            part = {name: values[start : start + _BATCH] for name, values in held_out.items()}
+        for start in range(0, count, batch_size):
+            part = {name: values[start : start + batch_size] for name, values in held_out.items()}
             size = len(next(iter(part.values())))
             batch = {name: values.to(devices.device) for name, values in part.items()}
             total += float(module(**batch).loss) * size

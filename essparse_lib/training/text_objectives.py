@@ -97,8 +97,9 @@ def masked_batch(
     positions = torch.rand(blocks.shape, generator=generator).masked_fill(~ordinary, -1).topk(count).indices
     labels = blocks.gather(1, positions)
     draw = torch.rand(labels.shape, generator=generator)
-    # special tokens have the lowest numbers, so that only ordinary tokens are drawn
-    random_tokens = torch.randint(int(special.max()) + 1, len(tokenizer), labels.shape, generator=generator)
+    every = torch.arange(len(tokenizer))
+    drawable = every[~torch.isin(every, special)]
+    random_tokens = drawable[torch.randint(len(drawable), labels.shape, generator=generator)]
     shown = torch.where(draw < 0.8, tokenizer.mask_token_id, torch.where(draw < 0.9, random_tokens, labels))
     return {"input_ids": blocks.scatter(1, positions, shown), "positions": positions, "labels": labels}
 
