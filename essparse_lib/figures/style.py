@@ -79,11 +79,17 @@ def apply() -> None:
     """Set the look of everything drawn, and of every table shown, from here on."""
     import matplotlib as mpl
     import pandas as pd
-    from matplotlib.rcsetup import cycler
 
     pd.set_option("display.max_colwidth", None)  # long cells are wrapped, not cut
     pd.set_option("styler.format.escape", "html")  # a cell may hold a note of a record, such as its device
-    mpl.rcParams.update(_SEABORN | _CHANGES | {"axes.prop_cycle": cycler(color=_PALETTE)})
+    mpl.rcParams.update(look())
+
+
+def look() -> dict[str, Any]:
+    """Return the settings of matplotlib that make up the look, for ``matplotlib.rc_context``."""
+    from matplotlib.rcsetup import cycler
+
+    return _SEABORN | _CHANGES | {"axes.prop_cycle": cycler(color=_PALETTE)}
 
 
 def colours(names: Sequence[str]) -> dict[str, Colour]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..specs.evaluation import Evaluation
@@ -13,7 +13,7 @@ from ..specs.pretraining import Pretraining
 from ..specs.spec import Spec
 from ..specs.study import Study
 from ..specs.trial import Trial
-from ..wording import listing
+from ..wording import duration_text, listing
 from .store import Record, Status
 
 if TYPE_CHECKING:
@@ -85,38 +85,58 @@ def fingerprint(records: Iterable[Record]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
+def counted(records: Sequence[Record]) -> str:
+    """Return how many records there are, of what, and how many of them are not ``ok``: ``9 trials, 1 diverged``."""
+    return f"{len(records):,} {_kinds([record.spec for record in records], len(records))}{_unsuccessful(records)}"
+
+
 def provenance(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
     """Return what the study's figure rests on, as a table of names and values."""
     import pandas as pd
 
     specs, rests_on = study.specs(), used(study, records)
-    notes = [record.provenance for record in rests_on]
+    rows = {
+        "scale": str(study.scale),
+        "records": f"{len(rests_on)} of {len(specs)} {_kinds(specs)}{_unsuccessful(rests_on)}",
+        "seeds": ", ".join(map(str, study.all_seeds)),
+        **origins(rests_on),
+    }
+    return pd.DataFrame({"value": rows}, dtype=str)
+
+
+def origins(records: Sequence[Record]) -> dict[str, str]:
+    """Return where records come from, in words by name: their code, devices, packages, weights and computing time."""
+    notes = [record.provenance for record in records]
     versions = [note["versions"] for note in notes if "versions" in note]
-    counted = f"{len(rests_on)} of {len(specs)} {listing(list(dict.fromkeys(_PLURALS[s.record_kind] for s in specs)))}"
-    for status, count in Counter(record.status for record in rests_on).items():
-        if status is not Status.OK:
-            counted += f", {count} {status}"
     seconds: Counter[str] = Counter()
     for note in notes:
         seconds[note.get("device", "unknown device")] += note.get("seconds", 0)
-    hours = [f"{total / 3600:.1f} hours on {device}" for device, total in sorted(seconds.items())]
+    times = [f"{duration_text(total)} on {device}" for device, total in sorted(seconds.items())]
     days = sorted({note["finished"][:10] for note in notes if "finished" in note})
-    rows = {
-        "scale": str(study.scale),
-        "records": counted,
-        "fingerprint of the records": fingerprint(rests_on) if rests_on else _NONE,
+    return {
+        "fingerprint of the records": fingerprint(records) if records else _NONE,
         "code revision": _values(notes, "code"),
-        "seeds": ", ".join(map(str, study.all_seeds)),
         "device": _values(notes, "device"),
         "precision": _values(notes, "precision"),
         "CPU threads a trial": _values(notes, "threads"),
         "weights (SHA-256)": _values(notes, "weights"),
         "PyTorch": _values(versions, "torch"),
         "transformers": _values(versions, "transformers"),
-        "computing time": f"{listing(hours) or _NONE}, summed over the records",
+        "computing time": f"{listing(times) or _NONE}, summed over the records",
         "made": " to ".join(dict.fromkeys((days[0], days[-1]))) if days else _NONE,
     }
-    return pd.DataFrame({"value": rows}, dtype=str)
+
+
+def _kinds(specs: Iterable[Spec], count: int = 0) -> str:
+    """Return what specs are called in the plural, or, of a single one, in the singular."""
+    kinds = list(dict.fromkeys(spec.record_kind for spec in specs))
+    return listing(kinds if count == 1 else list(dict.fromkeys(_PLURALS[kind] for kind in kinds)))
+
+
+def _unsuccessful(records: Iterable[Record]) -> str:
+    """Return how many records are not ``ok``, by status, each after a comma."""
+    counts = Counter(record.status for record in records)
+    return "".join(f", {count} {status}" for status, count in counts.items() if status is not Status.OK)
 
 
 def _values(notes: Iterable[Mapping[str, object]], name: str) -> str:

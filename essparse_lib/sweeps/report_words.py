@@ -1,0 +1,74 @@
+"""The words of a report: what each outcome is called, and what limits the answer."""
+
+from __future__ import annotations
+
+from ..analysis.curve import Curve
+from ..texts import printable
+from .answer import Outcome
+from .report_places import percent_text
+from .report_unit import LossUnit
+from .result import SweepResult
+from .tolerance import Tolerance
+
+#: Outcomes in plain words.
+HEADINGS = {
+    Outcome.RESOLVED: "Answered, as narrowly as was asked",
+    Outcome.WIDE: "Answered, less narrowly than was asked",
+    Outcome.NEVER: "A lower bound: no level loses so much",
+    Outcome.NOT_LEARNED: "No answer: the dense model learned nothing",
+    Outcome.UNMEASURED: "No answer yet: too little is measured",
+}
+
+
+def tolerance_text(tolerance: Tolerance, unit: LossUnit) -> str:
+    """Return the loss that is tolerated in words.
+
+    >>> tolerance_text(Tolerance(5), LossUnit.of("log_probability", Tolerance(5)))
+    'a rise of the perplexity by 5%'
+    """
+    return f"a rise of the perplexity by {tolerance.value:g}%" if unit.perplexity else str(tolerance)
+
+
+def limit_of(result: SweepResult, unit: LossUnit) -> tuple[str, ...]:
+    """Return what limits the answer of a sweep, and what it would take to know better: sentences."""
+    answer, curve = result.answer, result.curve
+    asked = _points(result.precision)
+    if answer.outcome is Outcome.RESOLVED:
+        sentences = [f"The interval is {_points(answer.width)} wide; at most {asked} was asked."]
+    elif answer.outcome is Outcome.WIDE:
+        sentences = [
+            f"The interval is {_points(answer.width)} wide, and the measured levels around the number lie "
+            f"{_points(answer.gap)} apart; at most {asked} was asked."
+        ]
+    elif answer.outcome is Outcome.NEVER:
+        assert curve is not None
+        sentences = [
+            f"The highest level that was tried is {percent_text(float(curve.levels.max()))}, and not even there is "
+            "more lost than is tolerated. Where the essential sparsity ends is not known, only that it lies no lower."
+        ]
+    elif answer.outcome is Outcome.NOT_LEARNED:
+        assert curve is not None
+        sentences = [_not_learned(curve, unit)]
+    else:
+        sentences = ["A dense trial that succeeds and a pruned one beside it are needed before anything can be said."]
+    if answer.needs:
+        needs = printable(answer.needs, None)
+        sentences.append(f"For an interval of at most {asked}: {needs}.")
+    return tuple(sentences)
+
+
+def _not_learned(curve: Curve, unit: LossUnit) -> str:
+    return (
+        f"The dense model scores {unit.score_text(curve.dense())}, and a model that learned nothing scores "
+        f"{curve.majority:.1f} ({unit.score}). There is nothing to lose, so no sparsity can be named. Longer training, "
+        "another learning rate or more data may help; so does a look at the labels."
+    )
+
+
+def _points(share: float) -> str:
+    """Return a difference of two sparsities in words.
+
+    >>> _points(0.125)
+    '12.5% of the weights'
+    """
+    return f"{100 * share:.1f}% of the weights"
