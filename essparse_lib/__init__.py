@@ -79,6 +79,11 @@ _HOME = {
     "Recovery": "training.recovery",
     "decompress": "models.compressed",
     "save_pruned": "sparsify",
+    "sweep": "sweeps.driver",
+    "OwnData": "tasks.own",
+    "SweepSettings": "sweeps.settings",
+    "SweepResult": "sweeps.result",
+    "Tolerance": "sweeps.tolerance",
     "evaluate": "language_evaluation",
 }
 

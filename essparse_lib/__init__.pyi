@@ -95,6 +95,11 @@ from .specs.study import at_sparsities as at_sparsities
 from .specs.trial import Pruning as Pruning
 from .specs.trial import Training as Training
 from .specs.trial import Trial as Trial
+from .sweeps.driver import sweep as sweep
+from .sweeps.result import SweepResult as SweepResult
+from .sweeps.settings import SweepSettings as SweepSettings
+from .sweeps.tolerance import Tolerance as Tolerance
+from .tasks.own import OwnData as OwnData
 from .training.device import accelerator as accelerator
 from .training.fine_tune import fine_tune as fine_tune
 from .training.lottery import lottery as lottery

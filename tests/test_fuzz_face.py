@@ -42,6 +42,7 @@ NOT_CALLED = {
     "apply_torch_pruning", "mask_from_torch_pruning", "to_semi_structured", "transposed_names", "curves",
     "turning_point", "execute", "accelerator", "essential_sparsity", "fine_tune", "MaskCallback",
     "merge_adapters",  # take objects alone, or almost
+    "sweep", "SweepResult",  # hours of work, of which the settings and the data are tried alone
     "perplexity", "Store", "load_mask", "save_mask", "prune",  # files of a program; a recipe is tried alone
 }  # fmt: skip
 
@@ -109,6 +110,9 @@ CALLS = {
                                 "prompting": {}},
     "evaluate": lambda: {"model": "tiny-llama", "tasks": ("tiny-copa",), "against": None, "questions": 2, "shots": 0,
                          "prefix": ""},
+    "OwnData": lambda: {"data": "reviews.csv", "test": None, "text": None, "text2": None, "image": None, "label": None},
+    "SweepSettings": dict,
+    "Tolerance": lambda: {"value": 1.0, "relative": False},
     "at_sparsities": lambda: {"sparsities": [0.1], "method": "magnitude", "scope": "global", "timing": "before"},
     "results": lambda: {"scale": "tiny"},
     "verdict": lambda: {"claim": "C1", "scale": "tiny", "records": {}},

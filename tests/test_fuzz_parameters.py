@@ -59,6 +59,7 @@ BASE = {
     "decompress": [".", "--out", "fuzzed"],
     "stats": ["tiny-bert"],
     "evaluate": ["tiny-llama", "--tasks", "tiny-arc"],
+    "sweep": ["tiny-bert", "--data", "reviews.csv", "--out", "fuzzed"],
     "mend": ["."],
     "merge": ["."],
 }
@@ -91,7 +92,7 @@ def _arguments(command, option, value):
         base[at : at + 2] = []
     if option in ("--pattern", "--sparsities"):
         base = [each for each in base if each not in ("--sparsity", "0.5")]
-    return [command, *base, *WITH.get(option, []), f"{option}={value}"]
+    return [command, *base, *(WITH.get(option, []) if command == "prune" else []), f"{option}={value}"]
 
 
 @pytest.fixture
@@ -100,6 +101,7 @@ def command_line(tmp_path, monkeypatch):
     from essparse_lib.book import build, claims, status
     from essparse_lib.records import store
     from essparse_lib.runner import evaluation, pretraining, verify
+    from essparse_lib.sweeps import driver
 
     loading.load_model("tiny-llama")  # made now: it is asked what its tokenizer knows
 
@@ -110,7 +112,7 @@ def command_line(tmp_path, monkeypatch):
     monkeypatch.setenv("ESSPARSE_RESULTS", str(tmp_path / "results"))
     for module, name in [(store, "results"), (claims, "results"), (verify, "results"), (status, "print_table"),
                          (pretraining, "store_of"), (loading, "load_and_report"), (build, "build"),
-                         (evaluation, "answers_to")]:  # fmt: skip
+                         (evaluation, "answers_to"), (driver, "_prepared")]:  # fmt: skip
         monkeypatch.setattr(module, name, work)
     monkeypatch.setattr(store.Store, "mend", work)
     monkeypatch.setattr(typer.main, "get_command", lambda _: COMMANDS)  # which are made anew in each call otherwise
@@ -141,6 +143,15 @@ def _is_path(value):
 
 def _is_number(value):
     return bool(re.fullmatch(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?", value))
+
+
+def _is_whole(value):
+    return value.isascii() and value.isdigit()
+
+
+def _is_tolerance(value):
+    number = value.removesuffix("%").strip()
+    return _is_number(number) and 0 < float(number) <= 100
 
 
 def _is_pattern(value):
@@ -175,6 +186,19 @@ RIGHTLY = {
     "against": lambda value: bool(value.strip()) and value != "tiny-llama",
     "questions": lambda value: value.isascii() and value.isdigit() and int(value),
     "shots": lambda value: value.isascii() and value.isdigit() and int(value) <= 100,
+    "data": lambda value: bool(value.strip()),  # which is looked for first of all
+    **dict.fromkeys(
+        (("sweep", name) for name in ("text", "text2", "image", "label", "test")), lambda value: bool(value)
+    ),
+    "timing": lambda value: value in ("before", "after"),
+    "epsilon": lambda value: _is_tolerance(value.strip()),
+    "precision": lambda value: _is_number(value) and 1 <= float(value) <= 50,
+    "learning_rate": lambda value: _is_number(value) and float(value) > 0,
+    "seeds": lambda value: _is_whole(value) and 2 <= int(value) <= 10,
+    "most_seeds": lambda value: _is_whole(value) and 3 <= int(value) <= 100,
+    **dict.fromkeys(
+        ("epochs", "batch_size", "max_length", "max_train"), lambda value: _is_whole(value) and int(value) >= 1
+    ),
     "prefix": lambda value: value in loading.tokenizer_of("tiny-llama").get_vocab(),
 }
 
@@ -190,12 +214,18 @@ def _try(command_line, command, option, value):
     if not option and value.startswith("-"):
         return
     if command_line(*_arguments(command, option, value)):
-        assert RIGHTLY[_named(command, option)](value), f"{command} {option} takes {value!r}"
+        assert _rightly(command, option)(value), f"{command} {option} takes {value!r}"
+
+
+def _rightly(command, option):
+    """Return what says whether a value is allowed: that of the command's own option, or of all of its name."""
+    name = _named(command, option)
+    return RIGHTLY.get((command, name)) or RIGHTLY[name]
 
 
 @pytest.mark.parametrize(("command", "option"), OPTIONS, ids=lambda name: name or "argument")
 def test_an_odd_value_of_an_option_is_taken_rightly_or_refused_in_a_line(command_line, command, option):
-    assert _named(command, option) in RIGHTLY
+    assert _rightly(command, option)
     for value in ODD_TEXTS:
         _try(command_line, command, option, value)
 
