@@ -242,7 +242,7 @@ def test_every_number_of_the_page_is_the_summarys(reports, summaries):
         for level in summary["levels"]:
             for field in ("score", "loss", "training_sd"):
                 assert level[field]["text"] in text, (state, level["name"])
-        for sentence in (*summary["limit"], *summary["noise"]["sentences"], summary["answer"], summary["heading"]):
+        for sentence in (*summary["limit"], *summary["noise"]["sentences"], summary["sentence"], summary["heading"]):
             assert sentence in text, state
 
 

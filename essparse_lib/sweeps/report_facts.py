@@ -35,7 +35,7 @@ class Facts:
         data: what the data are called.
         outcome: how far the sweep came.
         heading: the outcome in plain words.
-        answer: the answer in one sentence.
+        sentence: the answer in one sentence.
         limit: what limits the answer: sentences.
         reason: why the sweep ended.
         essential: the essential sparsity, from 0 to 1, with its text in percent.
@@ -66,7 +66,7 @@ class Facts:
     data: str
     outcome: str
     heading: str
-    answer: str
+    sentence: str
     limit: tuple[str, ...]
     reason: str
     essential: Shown
@@ -116,8 +116,8 @@ def facts(result: SweepResult) -> Facts:
         data=printable(result.data),
         outcome=outcome.value,
         heading=HEADINGS[outcome],
-        answer=printable(result.sentence, None),
-        limit=limit_of(result, unit),
+        sentence=printable(result.sentence, None),
+        limit=limit_of(result),
         reason=printable(result.reason, None),
         essential=Shown.of(essential, essential.text(1, 100, last) if essential.known else "unknown"),
         tolerance=result.tolerance.value,

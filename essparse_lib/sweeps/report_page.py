@@ -77,7 +77,7 @@ def _source(code: str) -> str:
 def _add_answer(main: Element, stated: Facts) -> None:
     box = add(main, "section", id="answer", aria_labelledby="answer-title")
     add(box, "h2", stated.heading, id="answer-title")
-    add(box, "p", stated.answer, class_="sentence", dir="auto")
+    add(box, "p", stated.sentence, class_="sentence", dir="auto")
     add_paragraphs(box, stated.limit)
     unit = "" if math.isnan(stated.essential.value) else "% of the weights"
     pairs = [("essential sparsity, with its 95% interval", f"{stated.essential.text}{unit}")]
@@ -124,9 +124,14 @@ def _add_curve(main: Element, stated: Facts, views: Sequence[Frame]) -> None:
         row = add(readout, "div")
         add(row, "dt", name)
         add(row, "dd", text, data_field=field)
-    explained = "In brackets stands the 95% interval, over seeds and test examples. "
+    explained = (
+        "In brackets stands the 95% interval, over seeds and test examples. Where it holds the tolerance, it is "
+    )
+    explained += "undecided whether more is lost. "
     explained += "Between measured levels, loss and interval lie on straight lines"
-    explained += " in the logarithm of the perplexity." if stated.unit.perplexity else "."
+    explained += " in the logarithm of the perplexity. " if stated.unit.perplexity else ". "
+    explained += "The interval of the essential sparsity does not rest on these lines: "
+    explained += "it takes all sparsities between two levels to be as likely."
     add(section, "p", explained, class_="small")
     still = "The slider needs JavaScript, which does not run here. The table below has the measured numbers."
     add(section, "p", still, class_="still")
@@ -212,7 +217,7 @@ def _add_code(main: Element, stated: Facts) -> None:
     """Add the code that loads the saved model, and the command that goes on."""
     if stated.saved:
         section = add_section(main, "load", "Load the saved model")
-        add(section, "p", "The pruned model was trained with its mask. Its removed weights are zeros.")
+        add(section, "p", "It loads like any other model. The weights that were removed are zeros.")
         add(add(section, "pre"), "code", loading_code(stated.saved))
     if stated.command:
         section = add_section(main, "go-on", "Go on")

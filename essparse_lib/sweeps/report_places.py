@@ -15,7 +15,7 @@ from .report_unit import LossUnit
 WITHIN, BEYOND, UNDECIDED = (
     "within the tolerance",
     "beyond the tolerance",
-    "undecided: the interval holds the tolerance",
+    "undecided",
 )
 
 
@@ -78,7 +78,7 @@ def verdict_on(loss: Estimate, tolerance: float, sparsity: float, outcome: Outco
     >>> verdict_on(Estimate(0.5, 0.2, 0.8), 1, 0.4, Outcome.WIDE)
     'within the tolerance'
     >>> verdict_on(Estimate(0.5, 0.2, 1.8), 1, 0.4, Outcome.WIDE)
-    'undecided: the interval holds the tolerance'
+    'undecided'
     """
     if not sparsity:
         return "the dense model"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from ..analysis.curve import Curve
-from ..texts import printable
 from .answer import Outcome
 from .report_places import percent_text
 from .report_unit import LossUnit
@@ -29,7 +27,7 @@ def tolerance_text(tolerance: Tolerance, unit: LossUnit) -> str:
     return f"a rise of the perplexity by {tolerance.value:g}%" if unit.perplexity else str(tolerance)
 
 
-def limit_of(result: SweepResult, unit: LossUnit) -> tuple[str, ...]:
+def limit_of(result: SweepResult) -> tuple[str, ...]:
     """Return what limits the answer of a sweep, and what it would take to know better: sentences."""
     answer, curve = result.answer, result.curve
     asked = _points(result.precision)
@@ -47,22 +45,12 @@ def limit_of(result: SweepResult, unit: LossUnit) -> tuple[str, ...]:
             "more lost than is tolerated. Where the essential sparsity ends is not known, only that it lies no lower."
         ]
     elif answer.outcome is Outcome.NOT_LEARNED:
-        assert curve is not None
-        sentences = [_not_learned(curve, unit)]
+        sentences = ["What is lost below says nothing of pruning: a model that learned nothing has nothing to lose."]
     else:
         sentences = ["A dense trial that succeeds and a pruned one beside it are needed before anything can be said."]
-    if answer.needs:
-        needs = printable(answer.needs, None)
-        sentences.append(f"For an interval of at most {asked}: {needs}.")
+    if answer.needs and answer.needs not in result.reason:
+        sentences.append(f"For an interval of at most {asked}: {answer.needs}.")
     return tuple(sentences)
-
-
-def _not_learned(curve: Curve, unit: LossUnit) -> str:
-    return (
-        f"The dense model scores {unit.score_text(curve.dense())}, and a model that learned nothing scores "
-        f"{curve.majority:.1f} ({unit.score}). There is nothing to lose, so no sparsity can be named. Longer training, "
-        "another learning rate or more data may help; so does a look at the labels."
-    )
 
 
 def _points(share: float) -> str:
