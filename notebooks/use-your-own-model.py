@@ -19,7 +19,7 @@
 # papermill notebooks/use-your-own-model.ipynb out.ipynb -p model bert-base-uncased
 # ```
 #
-# every cell does the same to BERT-base. Six of the seven steps need no GPU then either; the last one fine-tunes the model ten times
+# every cell does the same to BERT-base. Six of the eight steps need no GPU then either; the last two fine-tune the model ten times and more
 # (how long that takes is said there). Encoders and decoders of text serve alike; for models of images, give `-p model` to
 # [Figure 3](fig3.ipynb). [Which architectures](../book/architectures.md) were tried, with what result, has a page of its own.
 
@@ -39,6 +39,7 @@ text: str = ""  # for a method that needs a text: the path of a file with text l
 out: str = ""  # a new folder for the checkpoint; empty: a temporary one, gone when this notebook ends
 task: str = "movie-reviews"  # where the model is fine-tuned for its curve: a task's name on the page on data
 scale: str = "lab"  # how it is fine-tuned: "tiny", "lab" (few examples), "paper" (the paper's Table 1)
+data: str = ""  # of step 8: a file of your own (CSV, parquet, text, ...), a folder of images, an id of the hub; empty: made-up sentences
 live_tasks: str = "first"  # "first": train now what has no record; "none": draw what there is. At paper scale, name the task
 epsilon: float = 1.0  # the tolerated loss, in points
 
@@ -52,7 +53,7 @@ from IPython.display import Markdown
 
 from essparse_lib import TASK_HEADS, TENTHS, Pruning, Recipe, accelerator, check_sparsity, count_zeros_by_component
 from essparse_lib import curves, figures, fine_tune, load_model, load_with_head, mask_from_zeros, prunable_matrices
-from essparse_lib import prunable_weights, prune, results, save_pruned, tasks
+from essparse_lib import SweepSettings, prunable_weights, prune, results, save_pruned, sweep, tasks
 from essparse_lib.figures import curve_plots, fig1, parameters, points, style
 from essparse_lib.records import cost, summary
 from essparse_lib.runner import interactive
@@ -253,6 +254,32 @@ Markdown(
     f"**How long it takes.** {took if timed else ''}The paper's own settings are a scale of this notebook: "
     f"`-p model bert-base-uncased -p scale paper -p task sst2 -p live_tasks sst2`. {cost.sentence(reference)}"
 )
+
+# %% [markdown]
+# ## 8. How much can go, on your own data
+#
+# One command answers the question for a file of yours: `essparse sweep MODEL --data FILE --out DIR`. It reads CSV, TSV, JSON lines, parquet, plain text, a
+# folder of images by class, and data sets of the hub. It prunes the model to coarse levels first, and then to levels between those where your loss is reached.
+# It adds seeds until the interval is as narrow as you asked, or says what that would take. Killed at any moment, the same command goes on.
+#
+# With `-p data FILE` this notebook does so for your file. Without, it takes the made-up sentences of step 6, with little training, to show what is said.
+
+# %% tags=["scroll-output"]
+own_data, settings = data or str(Path(temporary.name) / "sentences.csv"), SweepSettings(tolerance=epsilon)
+if not data:
+    rows = [(text, practice.classes[label]) for part in (splits.train, splits.test) for (text,), label in zip(part.texts, part.labels)]
+    pd.DataFrame(rows, columns=["text", "label"]).to_csv(own_data, index=False)
+    settings = replace(settings, epochs=2, learning_rate=1e-3, seeds=2, most_seeds=2, precision=50)
+place = Path(f"{out}-sweep") if out else Path(temporary.name) / "sweep"
+swept = sweep(model, own_data, place, settings)
+
+# %% tags=["remove-input"]
+Markdown(f"**{swept.sentence}** {swept.reason[:1].upper()}{swept.reason[1:]}.")
+
+# %% [markdown]
+# The folder has `report.html` with the curve and a slider, the pictures, `summary.json` and the records. With `--save` it also gets the model, pruned to the
+# lower end of the interval and trained with its mask held. `--epsilon 1%` asks for percent of the dense score, `--precision` for another width of the interval.
+# A decoder on a plain text is not trained: what counts then is its perplexity. [The reference](../book/api-sweeps.md) has the same in Python.
 
 # %% [markdown]
 # ## Where the numbers come from

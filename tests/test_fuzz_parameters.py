@@ -101,7 +101,7 @@ def command_line(tmp_path, monkeypatch):
     from essparse_lib.book import build, claims, status
     from essparse_lib.records import store
     from essparse_lib.runner import evaluation, pretraining, verify
-    from essparse_lib.sweeps import driver
+    from essparse_lib.sweeps import preparation
 
     loading.load_model("tiny-llama")  # made now: it is asked what its tokenizer knows
 
@@ -112,7 +112,7 @@ def command_line(tmp_path, monkeypatch):
     monkeypatch.setenv("ESSPARSE_RESULTS", str(tmp_path / "results"))
     for module, name in [(store, "results"), (claims, "results"), (verify, "results"), (status, "print_table"),
                          (pretraining, "store_of"), (loading, "load_and_report"), (build, "build"),
-                         (evaluation, "answers_to"), (driver, "_prepared")]:  # fmt: skip
+                         (evaluation, "answers_to"), (preparation, "prepared_data")]:  # fmt: skip
         monkeypatch.setattr(module, name, work)
     monkeypatch.setattr(store.Store, "mend", work)
     monkeypatch.setattr(typer.main, "get_command", lambda _: COMMANDS)  # which are made anew in each call otherwise
@@ -321,6 +321,7 @@ PARAMETERS_RIGHTLY = {
     "checkpoints": _known(*figures.CHECKPOINTS),
     "method": _known(*METHODS),
     "text": lambda value: value == "",  # magnitude takes none
+    "data": lambda value: isinstance(value, str),  # looked for when it is read
     "out": lambda value: value == "" or _is_path(value),
 }
 

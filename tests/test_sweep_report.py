@@ -15,9 +15,9 @@ from made_sweeps import HOSTILE, LEVELS, STATES, made, read
 from essparse_lib.errors import InputError
 from essparse_lib.sweeps.answer import Outcome
 from essparse_lib.sweeps.report import write_report
-from essparse_lib.sweeps.report_facts import facts
-from essparse_lib.sweeps.report_frames import frames
-from essparse_lib.sweeps.report_loading import loading_code
+from essparse_lib.sweeps.report.facts import facts
+from essparse_lib.sweeps.report.frames import frames
+from essparse_lib.sweeps.report.loading import loading_code
 from essparse_lib.texts import printable
 
 FILES = ["curve.png", "curve.svg", "report.html", "summary.json"]

@@ -190,6 +190,12 @@ def _optional(check: Callable[[str, Any], Any], what: str) -> Callable[[Any], No
     return check_given
 
 
+def _own_data(parameter: Any) -> None:
+    """Check what names somebody's own data: a path or an id of the hub, which are read when they are used."""
+    if not isinstance(parameter, str):
+        raise InputError(f"data {shown(parameter)} is not allowed: give a path, an id of the hub, or an empty text")
+
+
 def _new_folder(what: str, parameter: Any) -> None:
     """Check a folder that a notebook is to write."""
     check_new_folder(check_path(what, parameter))
@@ -211,6 +217,7 @@ CHECKS: Mapping[str, Callable[[Any], object]] = {
     "live_tasks": partial(listed, what="live tasks"),
     "checkpoints": lambda parameter: check_known("checkpoints", parameter, CHECKPOINTS),
     "method": _name("method"),
+    "data": _own_data,
     "text": _optional(check_file, "text"),
     "out": _optional(_new_folder, "out"),
 }

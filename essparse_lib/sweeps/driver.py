@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +12,10 @@ from ..errors import InputError, check_whole
 from ..records.record import Record
 from ..records.store import Status, Store
 from ..specs.spec import Spec
-from ..specs.tasks import Head
-from ..specs.trial import Training, Trial
 from ..wording import listing
-from . import folder, words
+from . import folder, preparation, words
 from .answer import Answer, answer
-from .design import COARSE, Cells, Limits, first, following
-from .lengths import fitting_window, lengths
+from .design import Cells, Limits, first, following
 from .result import SweepResult
 from .settings import SweepSettings
 from .study import SweepStudy
@@ -27,7 +23,7 @@ from .tolerance import Tolerance
 
 if TYPE_CHECKING:
     from ..analysis.curve import Curve
-    from ..tasks.own import OwnData, Prepared
+    from ..tasks.own import OwnData
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,10 +94,10 @@ def sweep(
     settings = settings or SweepSettings()
     out = folder.check(out)
     source = data if isinstance(data, own.OwnData) else own.OwnData(data=data)
-    prepared = _prepared(model, source)
-    study, notes = _study(model, prepared, settings)
+    prepared = preparation.prepared_data(model, source)
+    study, notes = preparation.study_of(model, prepared, settings)
     folder.check_same(study, out)
-    _check_trials(study)
+    preparation.check_trials(study)
     for note in notes:
         say(note)
     store = folder.begin(study, out)
@@ -172,98 +168,6 @@ def _typical_seconds(store: Store, specs: Sequence[Spec]) -> float:
     return sum(seconds) / len(seconds) if seconds else 0.0
 
 
-def _prepared(model: str, source: OwnData) -> Prepared:
-    """Return data that were prepared; a plain text in pieces that the model takes whole."""
-    from ..models import loading
-    from ..tasks import own
-    from ..tasks.own_texts import WINDOW
-
-    loading.locate(model)
-    prepared = own.prepare(source)
-    if prepared.kind is not own.OwnKind.PLAIN_TEXT:
-        return prepared
-    loading.check_writes(model)
-    window, before = WINDOW, 0
-    while window != before:
-        before, window = window, fitting_window(model, own.test_texts(prepared.name), window)
-        if window != before:
-            prepared = own.prepare(source, window)
-    return prepared
-
-
-def _study(model: str, prepared: Prepared, settings: SweepSettings) -> tuple[SweepStudy, list[str]]:
-    """Return what the trials of a sweep have in common, and what there is to say of the data and the training.
-
-    Raises:
-        InputError: the model cannot be had, or does not fit the data; or the method does not.
-    """
-    from ..tasks.own import OwnKind
-
-    notes, training = list(prepared.notes), None
-    if prepared.kind is OwnKind.PLAIN_TEXT:
-        if settings.rule.trained:
-            raise InputError(f"method {settings.method!r} trains on a task, and a plain text is none: choose another")
-        settings.tolerated(fine_tuned=False)
-    else:
-        if settings.rule.calibrated and prepared.kind is OwnKind.CLASSES_OF_IMAGES:
-            raise InputError(f"method {settings.method!r} reads a text, and the data are images: choose another")
-        training = _training(model, prepared, settings, notes)
-    study = SweepStudy(
-        model=model,
-        task=prepared.name,
-        training=training,
-        method=settings.method,
-        scope=settings.scope,
-        timing=settings.timing,
-        windows=settings.windows,
-        length=settings.length,
-    )
-    return study, notes
-
-
-def _check_trials(study: SweepStudy) -> None:
-    """Check all that the trials need, before anything is written.
-
-    Raises:
-        InputError: something cannot be had or does not fit, such as a text that is too short for a calibrated method.
-    """
-    from ..runner import evaluation, trial
-
-    spec = study.spec(COARSE[0], seed=0)
-    if isinstance(spec, Trial):
-        trial.prepare(spec)
-    else:
-        evaluation.prepare(spec)
-
-
-def _training(model: str, prepared: Prepared, settings: SweepSettings, notes: list[str]) -> Training:
-    """Return how a model is fine-tuned on prepared data; what there is to say of it is added to the notes."""
-    from .. import tasks
-    from ..models import loading
-
-    task = tasks.get(prepared.name)
-    usual = 0
-    loading.check_fits(model, task.head, max_length=0)
-    if task.head is Head.SEQUENCE_CLASSIFICATION:
-        examples = task.splits().train
-        assert isinstance(examples, tasks.Examples)
-        counted = lengths(model, examples)
-        usual = counted.usual(loading.longest_input_of(model))
-    training = settings.training(prepared.train, usual)
-    if usual:
-        loading.check_length(model, "max_length", training.max_length)
-        notes.append(counted.note(training.max_length))
-    trained = prepared.train if training.max_train is None else training.max_train
-    steps = training.epochs * -(-trained // training.batch_size)
-    drawn = "" if training.max_train is None else f", which each seed draws from {prepared.train:,},"
-    passes = f"{training.epochs} epoch{'s' * (training.epochs > 1)}"
-    notes.append(
-        f"Each model is trained on {trained:,} examples{drawn} for {passes}: {steps:,} steps of "
-        f"{training.batch_size} examples at a rate of {training.learning_rate:g}."
-    )
-    return training
-
-
 def _why_no_curve(records: Mapping[str, Record]) -> str:
     """Return why no dense model has a score, in one line."""
     reasons = {f"{record.status}: {record.reason}" for record in records.values()}
@@ -294,20 +198,6 @@ def _result(
         records=list(round_.records.values()),
         settings=words.settings_table(study, settings, tolerance, round_.cells),
         notes=notes,
-        command=_command(model, source, settings, jobs, out),
+        command=words.command(model, source, settings, jobs, out),
         reason=words.reason(round_.answer, round_.cells, round_.left, settings, round_.last),
     )
-
-
-def _command(model: str, source: OwnData, settings: SweepSettings, jobs: int, out: Path) -> str:
-    """Return the command line that goes on with a sweep."""
-    options: dict[str, object] = {
-        **{name: getattr(source, name) for name in ("data", "test", "text", "text2", "image", "label")},
-        "out": out,
-        **{name: value for name, value in vars(settings).items() if value != getattr(SweepSettings(), name)},
-        "jobs": jobs if jobs > 1 else None,
-    }
-    if isinstance(tolerance := options.pop("tolerance", None), Tolerance):
-        options["epsilon"] = tolerance.option
-    words_ = [f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in options.items() if value]
-    return " ".join(["essparse sweep", shlex.quote(model), *words_])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..analysis.curve import Curve
 from ..analysis.scoring import LOG_PROBABILITY
@@ -14,6 +16,9 @@ from .design import Cells
 from .settings import SweepSettings
 from .study import SweepStudy
 from .tolerance import Tolerance
+
+if TYPE_CHECKING:
+    from ..tasks.own import OwnData
 
 #: Over what weights are ranked, in words.
 _RANKED = {
@@ -130,3 +135,25 @@ def settings_table(study: SweepStudy, settings: SweepSettings, tolerance: Tolera
     if training.max_train:
         table["training examples of each seed"] = f"{training.max_train:,}"
     return table
+
+
+def command(model: str, source: OwnData, settings: SweepSettings, jobs: int, out: Path) -> str:
+    """Return the command line that goes on with a sweep.
+
+    Args:
+        model: the model's name.
+        source: the data.
+        settings: those that are not the defaults are written.
+        jobs: trials at a time.
+        out: the sweep's folder.
+    """
+    options: dict[str, object] = {
+        **{name: getattr(source, name) for name in ("data", "test", "text", "text2", "image", "label")},
+        "out": out,
+        **{name: value for name, value in vars(settings).items() if value != getattr(SweepSettings(), name)},
+        "jobs": jobs if jobs > 1 else None,
+    }
+    if isinstance(tolerance := options.pop("tolerance", None), Tolerance):
+        options["epsilon"] = tolerance.option
+    parts = [f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in options.items() if value]
+    return " ".join(["essparse sweep", shlex.quote(model), *parts])

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..analysis.curve import Curve, least_sd
-from ..analysis.estimate import Estimate
-from ..analysis.noise import NoiseReading
-from ..analysis.noise_floor import POWER, errors_to_tell
-from .report_places import percent_text, seeds_text
-from .report_unit import LossUnit
+from ...analysis.curve import Curve, least_sd
+from ...analysis.estimate import Estimate
+from ...analysis.noise import NoiseReading
+from ...analysis.noise_floor import POWER, errors_to_tell
+from .places import percent_text, seeds_text
+from .unit import LossUnit
 
 
 @dataclass(frozen=True, kw_only=True)

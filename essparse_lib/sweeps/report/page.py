@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from importlib import resources
 from xml.etree.ElementTree import Element
 
-from .report_chart import add_chart, x_of, y_of
-from .report_elements import add, add_pairs, add_paragraphs, add_section, add_table, html_of
-from .report_facts import Facts
-from .report_frames import Frame, frames
-from .report_loading import loading_code
+from .chart import add_chart, x_of, y_of
+from .elements import add, add_pairs, add_paragraphs, add_section, add_table, html_of
+from .facts import Facts
+from .frames import Frame, frames
+from .loading import loading_code
 
 
 def page(stated: Facts, pictures: Sequence[str] = ()) -> str:
@@ -25,7 +25,7 @@ def page(stated: Facts, pictures: Sequence[str] = ()) -> str:
         pictures: names of the files beside it that show the curve.
     """
     style, script = (
-        resources.files(__package__).joinpath(f"report.{kind}").read_text(encoding="utf-8") for kind in ("css", "js")
+        resources.files(__package__).joinpath(f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js")
     )
     root = Element("html", lang="en")
     _add_head(root, stated, style, script)

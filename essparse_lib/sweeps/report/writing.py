@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ..files import writable, writing
-from .report_facts import facts, summary
-from .report_page import page
-from .report_plot import pictures
-from .result import SweepResult
+from ...files import writable, writing
+from ..result import SweepResult
+from .facts import facts, summary
+from .page import page
+from .plot import pictures
 
 #: The files of a report, the page first.
 PAGE, SUMMARY, PICTURES = "report.html", "summary.json", {"svg": "curve.svg", "png": "curve.png"}

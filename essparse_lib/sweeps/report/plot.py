@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..figures import style
-from .report_facts import Facts
-from .report_frames import Frame, frames, tick_texts
+from ...figures import style
+from .facts import Facts
+from .frames import Frame, frames, tick_texts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from .answer import Outcome
-from .report_places import percent_text
-from .report_unit import LossUnit
-from .result import SweepResult
-from .tolerance import Tolerance
+from ..answer import Outcome
+from ..result import SweepResult
+from ..tolerance import Tolerance
+from .places import percent_text
+from .unit import LossUnit
 
 #: Outcomes in plain words.
 HEADINGS = {

@@ -7,15 +7,15 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from ..analysis.estimate import UNKNOWN, Estimate
-from ..records.record import Record
-from ..records.schema import Status
-from ..specs.evaluation import Evaluation
-from ..specs.trial import Trial
-from ..texts import printable
-from .report_places import Shown, percent_text, verdict_on
-from .report_unit import LossUnit
-from .result import SweepResult
+from ...analysis.estimate import UNKNOWN, Estimate
+from ...records.record import Record
+from ...records.schema import Status
+from ...specs.evaluation import Evaluation
+from ...specs.trial import Trial
+from ...texts import printable
+from ..result import SweepResult
+from .places import Shown, percent_text, verdict_on
+from .unit import LossUnit
 
 
 @dataclass(frozen=True, kw_only=True)

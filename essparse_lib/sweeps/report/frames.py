@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..wording import number_text
-from .report_facts import Facts
+from ...wording import number_text
+from .facts import Facts
 
 #: Rises of the perplexity with a tick where the whole curve is drawn, in percent.
 _RISES = (0.0, 10.0, 100.0, 1000.0, 10_000.0, 100_000.0, 1_000_000.0)

@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from ..analysis.curve import Curve
-from ..analysis.estimate import Estimate
-from ..analysis.scoring import LOG_PROBABILITY
-from ..records.summary import counted, origins
-from ..specs.trial import Trial
-from ..texts import printable
-from .report_levels import Failure, Level, failures_of, levels_of
-from .report_noise import Noise, noise_of
-from .report_places import Place, Shown, places_of
-from .report_unit import LossUnit
-from .report_words import HEADINGS, limit_of, tolerance_text
-from .result import SweepResult
+from ...analysis.curve import Curve
+from ...analysis.estimate import Estimate
+from ...analysis.scoring import LOG_PROBABILITY
+from ...records.summary import counted, origins
+from ...specs.trial import Trial
+from ...texts import printable
+from ..result import SweepResult
+from .levels import Failure, Level, failures_of, levels_of
+from .noise import Noise, noise_of
+from .places import Place, Shown, places_of
+from .unit import LossUnit
+from .words import HEADINGS, limit_of, tolerance_text
 
 #: The metric that losses are named after where nothing was measured.
 _USUAL_METRIC = "accuracy"

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..analysis.curve import Curve
-from ..analysis.estimate import Estimate
-from .answer import Outcome
-from .report_unit import LossUnit
+from ...analysis.curve import Curve
+from ...analysis.estimate import Estimate
+from ..answer import Outcome
+from .unit import LossUnit
 
 WITHIN, BEYOND, UNDECIDED = (
     "within the tolerance",

@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterable
 from xml.etree.ElementTree import Element
 
-from .report_elements import add
-from .report_facts import Facts
-from .report_frames import Frame, tick_step, tick_texts
+from .elements import add
+from .facts import Facts
+from .frames import Frame, tick_step, tick_texts
 
 #: The drawing, and its frame in it.
 WIDTH, HEIGHT = 420, 330

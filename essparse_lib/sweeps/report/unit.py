@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..analysis.curve import Curve
-from ..analysis.estimate import Estimate
-from ..analysis.scoring import LOG_PROBABILITY
-from .tolerance import Tolerance
+from ...analysis.curve import Curve
+from ...analysis.estimate import Estimate
+from ...analysis.scoring import LOG_PROBABILITY
+from ..tolerance import Tolerance
 
 #: Numbers above this are not written out.
 _LARGEST = 1_000_000
