@@ -265,6 +265,20 @@ def test_citation_names_the_paper():
     assert [r["url"] for r in citation["references"]] == ["https://arxiv.org/abs/2306.03805"]
 
 
+#: Repositories of others whose releases and changes the pages cite.
+CITED = {
+    f"https://github.com/{name}"
+    for name in (
+        "huggingface/transformers",
+        "neuralmagic/sparseml",
+        "openvinotoolkit/nncf",
+        "pytorch/ao",
+        "vllm-project/llm-compressor",
+        "vllm-project/vllm",
+    )
+}
+
+
 def test_the_repository_has_one_address():
     config = yaml.safe_load((ROOT / "_config.yml").read_text())
     assert config["repository"]["url"] == REPOSITORY
@@ -273,7 +287,7 @@ def test_the_repository_has_one_address():
         (path.name, address)
         for path in texts
         for address in re.findall(r"https://github\.com/[\w.-]+/[\w-]+", path.read_text())
-        if address != REPOSITORY
+        if address not in {REPOSITORY, *CITED}
     }
     assert not others
 
