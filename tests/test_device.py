@@ -1,7 +1,9 @@
-"""Devices: each worker computes on the GPU that the fewest other workers use."""
+"""Devices: each worker computes on the GPU that the fewest other workers use; precision is set once a process."""
 
+import pytest
 import torch
 
+from essparse_lib.errors import InputError
 from essparse_lib.training import device
 
 
@@ -20,3 +22,17 @@ def test_workers_spread_over_the_gpus(empty_cache, monkeypatch):
     monkeypatch.setattr(device, "_gpu_locks", [])
     device.take_gpu()
     assert chosen[-1] == 1
+
+
+def test_another_precision_that_accelerate_was_set_up_for_is_said_in_a_line(monkeypatch):
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state()
+    monkeypatch.setattr(device, "has_bf16", lambda: True)  # as on many a processor
+    try:
+        Accelerator(mixed_precision="no", cpu=True)
+        with pytest.raises(InputError, match="another precision than 'bf16'"):
+            device.accelerator()
+    finally:
+        AcceleratorState._reset_state()

@@ -19,6 +19,7 @@ from filelock import FileLock
 from torch import nn
 
 from .. import environment
+from ..errors import InputError
 from ..files import cache_folder
 from ..temporaries import make_folder
 
@@ -32,8 +33,21 @@ def has_bf16() -> bool:
 
 
 def accelerator() -> Accelerator:
-    """Return the devices of this process (one, or its share of an ``accelerate launch``), in bf16 if that is faster."""
-    return Accelerator(mixed_precision="bf16" if has_bf16() else "no")
+    """Return the devices of this process (one, or its share of an ``accelerate launch``), in bf16 if that is faster.
+
+    Raises:
+        InputError: something else in this process, such as a ``Trainer``, has set accelerate up for another precision.
+    """
+    precision = "bf16" if has_bf16() else "no"
+    try:
+        return Accelerator(mixed_precision=precision)
+    except ValueError as error:
+        if "already been initialized" not in str(error):
+            raise
+        raise InputError(
+            f"accelerate was set up in this process for another precision than {precision!r}, as by a Trainer: do this "
+            "in a process of its own, or call accelerate.state.AcceleratorState._reset_state() before"
+        ) from error
 
 
 def agreed(value: Any) -> Any:
