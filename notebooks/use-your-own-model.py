@@ -267,7 +267,7 @@ Markdown(
 # %% tags=["scroll-output"]
 own_data, settings = data or str(Path(temporary.name) / "sentences.csv"), SweepSettings(tolerance=epsilon)
 if not data:
-    rows = [(text, practice.classes[label]) for part in (splits.train, splits.test) for (text,), label in zip(part.texts, part.labels)]
+    rows = [(text, practice.classes[label]) for part in (splits.train, splits.test) for (text,), label in zip(part.texts, part.labels, strict=True)]
     pd.DataFrame(rows, columns=["text", "label"]).to_csv(own_data, index=False)
     settings = replace(settings, epochs=2, learning_rate=1e-3, seeds=2, most_seeds=2, precision=50)
 place = Path(f"{out}-sweep") if out else Path(temporary.name) / "sweep"

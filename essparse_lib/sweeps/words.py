@@ -6,6 +6,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..analysis.curve import Curve
 from ..analysis.scoring import LOG_PROBABILITY
 from ..paths import is_folder
@@ -28,6 +30,15 @@ _RANKED = {
 }
 
 
+def metric_name(metric: str) -> str:
+    """Return what a metric is called in a sentence.
+
+    >>> metric_name("top1"), metric_name("accuracy")
+    ('top-1 accuracy', 'accuracy')
+    """
+    return {"top1": "top-1 accuracy", LOG_PROBABILITY: "perplexity"}.get(metric, metric)
+
+
 def short_name(model: str) -> str:
     """Return what a model is called in a sentence: the last part of its folder's path, or its name."""
     return Path(model).name if is_folder(model) else model
@@ -42,8 +53,8 @@ def loss_text(tolerance: Tolerance, metric: str) -> str:
     if metric == LOG_PROBABILITY:
         return f"the perplexity rises by more than {tolerance.value:g}%"
     if tolerance.relative:
-        return f"more than {tolerance.value:g}% of the dense model's {metric} is lost"
-    return f"more than {tolerance.value:g} point{'s' * (tolerance.value != 1)} of {metric} is lost"
+        return f"more than {tolerance.value:g}% of the dense model's {metric_name(metric)} is lost"
+    return f"more than {tolerance.value:g} point{'s' * (tolerance.value != 1)} of {metric_name(metric)} is lost"
 
 
 def sentence(model: str, data: str, answer: Answer, method: Method, tolerance: Tolerance, curve: Curve | None) -> str:
@@ -58,11 +69,14 @@ def sentence(model: str, data: str, answer: Answer, method: Method, tolerance: T
         curve: the scores, or None.
     """
     name = short_name(model)
-    if answer.outcome is Outcome.UNMEASURED or curve is None:
-        return f"How much of {name} can go on {data} is not known yet: too few trials have ended."
+    if curve is None:
+        return f"How much of {name} can go on {data} is not known yet: no model has been trained."
+    if answer.outcome is Outcome.UNMEASURED:
+        score = f"{np.exp(-curve.dense().value):.4g}" if curve.metric == LOG_PROBABILITY else curve.dense().text()
+        return f"How much of {name} can go on {data} is not known yet: the dense model's {metric_name(curve.metric)} is {score}."
     if answer.outcome is Outcome.NOT_LEARNED:
         return (
-            f"How much of {name} can go on {data} cannot be said: the dense model's {curve.metric} is "
+            f"How much of {name} can go on {data} cannot be said: the dense model's {metric_name(curve.metric)} is "
             f"{curve.dense().text()}, and always naming the commonest class scores {curve.majority:.1f}, so that there "
             "is nothing to lose."
         )
