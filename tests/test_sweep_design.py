@@ -67,30 +67,36 @@ def test_coarse_levels_come_first_for_all_seeds():
     assert len(list(second)) == 15
 
 
-def test_then_the_gap_that_holds_the_number_is_halved_until_it_is_narrow():
+def test_then_the_gaps_of_the_interval_are_halved_until_they_are_narrow():
     cells = Cells().with_levels(0.0, *COARSE, seeds=3)
     added = []
-    for _ in range(3):
-        further = following(cells, wide(0.41, 0.43, 0.58), LIMITS)
+    for _ in range(7):
+        further = following(cells, wide(0.4, 0.43, 0.8), LIMITS)
         added += sorted(set(further.levels) - set(cells.levels))
         cells = further
-    assert added[:2] == [0.5, 0.45]
-    assert len(cells.levels) == 7  # the third time a seed came
+    assert added[:2] == [0.5, 0.45]  # where the number lies
+    assert sorted(added) == [0.45, 0.5, 0.55, 0.65, 0.7, 0.75] or len(added) == 7
+    assert np.diff(cells.levels)[2:].max() == pytest.approx(0.05)
 
 
-def test_then_seeds_come_around_the_answer_and_of_the_dense_model():
+def test_then_seeds_come_in_the_interval_and_of_the_dense_model():
     cells = Cells().with_levels(0.0, 0.2, 0.4, 0.45, 0.5, 0.6, 0.8, seeds=3)
-    more = following(cells, wide(0.41, 0.43, 0.58, seeds=9), LIMITS)
-    assert {level for level, seeds in more.seeds_of.items() if 3 in seeds} == {0.0, 0.4, 0.45, 0.5, 0.6}
+    more = following(cells, wide(0.4, 0.43, 0.5, seeds=9), LIMITS)
+    assert {level for level, seeds in more.seeds_of.items() if 3 in seeds} == {0.0, 0.4, 0.45, 0.5}
     assert [seed for seed, level in more if level == 0.8] == [0, 1, 2]
+
+
+def test_where_no_level_surely_loses_too_much_higher_ones_come_first():
+    cells = Cells().with_levels(0.0, *COARSE, seeds=3)
+    assert following(cells, wide(0.2, 0.5, 1.0), LIMITS).levels[-1] == FURTHER[0]
 
 
 def test_seeds_end_at_the_most_and_where_examples_are_too_few():
     six = Cells().with_levels(0.0, 0.4, 0.45, 0.5, seeds=6)
-    assert following(six, wide(0.41, 0.43, 0.48, seeds=9), LIMITS) is None
+    assert following(six, wide(0.4, 0.43, 0.5, seeds=9), LIMITS) is None
     five = Cells().with_levels(0.0, 0.4, 0.45, 0.5, seeds=5)
-    assert following(five, wide(0.41, 0.43, 0.48, examples=9000), LIMITS) is None
-    assert following(five, wide(0.41, 0.43, 0.48, seeds=9), LIMITS) is not None
+    assert following(five, wide(0.4, 0.43, 0.5, examples=9000), LIMITS) is None
+    assert following(five, wide(0.4, 0.43, 0.5, seeds=9), LIMITS) is not None
 
 
 def test_few_seeds_are_not_believed_even_where_they_agree():
@@ -109,8 +115,8 @@ def test_a_model_that_learned_nothing_is_not_pruned():
 def test_a_model_that_loses_nothing_is_pruned_further_and_gets_a_lower_bound():
     cells, found, curve = ends(lambda sparsity: 90.0)
     assert (cells.levels[-1], found.outcome) == (FURTHER[-1], Outcome.NEVER)
-    assert found.essential.value == FURTHER[-1]
-    assert sentence("m", "d", found, SweepSettings().rule, Tolerance(1.0), curve).startswith("At least 9")
+    assert found.essential == Estimate(FURTHER[-1], FURTHER[-1], 1.0)
+    assert sentence("m", "d", found, SweepSettings().rule, POINT, curve).startswith("At least 95%")
 
 
 @pytest.mark.parametrize("knee", [0.1, 0.35, 0.62, 0.78])
@@ -122,13 +128,18 @@ def test_it_ends_at_the_place_where_the_loss_is_reached(knee, noise):
     assert found.width <= LIMITS.precision
 
 
-def test_between_two_levels_the_answer_may_lie_anywhere():
+def test_an_interval_lies_between_levels_that_surely_lose_less_and_more():
     cells = Cells().with_levels(0.0, 0.2, 0.6, seeds=3)
     records = curve_records(knee_at(0.2, slope=120.0), range(3), made_up(cells))
-    essential = answer(STUDY.curve(records, cells), Tolerance(1.0), 0.1).essential
-    assert essential.low < 0.23
-    assert essential.high > 0.57
+    essential = answer(STUDY.curve(records, cells), POINT, 0.1).essential
+    assert (essential.low, essential.high) == (0.2, 0.6)
     assert essential.value == pytest.approx(0.2 + 0.4 / 48, abs=1e-4)
+
+
+def test_one_seed_is_no_answer():
+    cells = Cells().with_levels(0.0, 0.2, 0.6, seeds=1)
+    records = curve_records(knee_at(0.2), range(1), made_up(cells))
+    assert answer(STUDY.curve(records, cells), POINT, 0.1) == UNMEASURED
 
 
 def test_what_it_takes_is_said_where_an_interval_stays_wide():

@@ -125,9 +125,9 @@ def test_the_summary_has_the_numbers_of_the_curve_unrounded(sweeps, summaries):
             assert level["training_sd"]["value"] == (float(sd) or None)
         essential = sweeps[state].answer.essential
         assert [summary["essential"][end] for end in ("value", "low", "high")] == [
-            essential.value,
-            essential.low,
-            essential.high,
+            None if np.isnan(essential.value) else essential.value,
+            None if np.isnan(essential.low) else essential.low,
+            None if np.isnan(essential.high) else essential.high,
         ]
         assert (summary["examples"], summary["seeds"]) == (curve.examples, list(curve.seeds))
 

@@ -9,12 +9,10 @@ import numpy as np
 
 from ..analysis.curve import Curve
 from ..analysis.essential import resampled_essential_sparsity
-from ..analysis.estimate import RESAMPLES, Estimate, percentile_interval
+from ..analysis.estimate import Estimate
 from ..analysis.scoring import LOG_PROBABILITY
 from .tolerance import Tolerance
 
-#: For each resample, where between two levels it lies: all shares are alike.
-_SHARES = np.random.default_rng(2).permutation((np.arange(RESAMPLES) + 0.5) / RESAMPLES)
 #: More seeds than these are not proposed.
 _MOST_SEEDS = 50
 
@@ -40,9 +38,9 @@ class Answer:
 
     Attributes:
         outcome: how far it came.
-        essential: the largest sparsity at which no more is lost than is tolerated, from 0 to 1, with its interval;
-            unknown where nothing was learned or measured.
-        gap: the distance of the two measured levels that the number lies between; 0 where it is unknown.
+        essential: the largest sparsity at which no more is lost than is tolerated, from 0 to 1. Its interval begins at
+            a level at which surely no more is lost. It ends at one at which surely more is, or at 1 if there is none.
+            All is unknown where nothing was learned or measured.
         seeds: how many seeds would make the interval as narrow as was asked, as far as can be seen; 0 where it is, or
             where no number of seeds would, since the test examples are too few.
         examples: how many test examples it would take where seeds do not help; else 0.
@@ -50,7 +48,6 @@ class Answer:
 
     outcome: Outcome
     essential: Estimate
-    gap: float = 0.0
     seeds: int = 0
     examples: int = 0
 
@@ -83,43 +80,31 @@ def answer(curve: Curve | None, tolerance: Tolerance, precision: float) -> Answe
         return UNMEASURED
     if curve.metric != LOG_PROBABILITY and not curve.learned():
         return Answer(outcome=Outcome.NOT_LEARNED, essential=UNMEASURED.essential)
-    if len(curve.levels) < 2:
+    if len(curve.levels) < 2 or (len(curve.seeds) < 2 and curve.drawn.any()):  # one training tells nothing of others
         return UNMEASURED
     essential = _essential(curve, tolerance)
-    gap = _gap(curve.levels, essential.value)
     narrow = essential.high - essential.low <= precision + 1e-9
     seeds, examples = (0, 0) if narrow else _needs(curve, tolerance, precision)
     never = essential.value >= curve.levels.max()
     outcome = Outcome.NEVER if never else Outcome.RESOLVED if narrow else Outcome.WIDE
-    return Answer(outcome=outcome, essential=essential, gap=gap, seeds=seeds, examples=examples)
+    return Answer(outcome=outcome, essential=essential, seeds=seeds, examples=examples)
 
 
 def _essential(curve: Curve, tolerance: Tolerance) -> Estimate:
     """Return a curve's essential sparsity under a tolerance, with its interval.
 
-    Between two measured levels nothing is known but that the loss does not shrink. So in each resample the sparsity may
-    lie anywhere between the two that it lies between, where other figures, whose levels are tenths, draw a line.
+    The interval ends at the smallest level at which surely more is lost than is tolerated, as the loss's interval lies
+    above, or at 1 if there is none. It begins at the largest level before that at which surely no more is lost.
+    Other figures resample the place where the curve crosses the tolerance. That place has a wrong interval where a
+    curve is flat; whether a level loses too much is asked here level by level, and needs no curve between them.
     """
-    if curve.metric == LOG_PROBABILITY:
-        value, resampled = resampled_essential_sparsity(curve, tolerance.nats)
-    else:
-        value, resampled = resampled_essential_sparsity(curve, tolerance.value, tolerance.relative)
-    levels = np.unique(curve.levels)
-    after = np.clip(np.searchsorted(levels, resampled), 1, len(levels) - 1)  # NaN sorts to the end, and stays NaN
-    between = levels[after - 1] + _SHARES * (levels[after] - levels[after - 1])
-    inside = resampled < levels[-1]
-    return percentile_interval(value, np.where(inside, between, resampled))
-
-
-def _gap(levels: np.ndarray, place: float) -> float:
-    """Return the distance of the two levels that a place lies between.
-
-    >>> round(_gap(np.array([0.0, 0.2, 0.4]), 0.25), 6)
-    0.2
-    """
-    ordered = np.unique(levels)
-    after = int(np.clip(np.searchsorted(ordered, place, side="right"), 1, len(ordered) - 1))
-    return float(ordered[after] - ordered[after - 1])
+    relative = tolerance.relative and curve.metric != LOG_PROBABILITY
+    epsilon = tolerance.nats if curve.metric == LOG_PROBABILITY else tolerance.value
+    value, _ = resampled_essential_sparsity(curve, epsilon, relative)
+    losses = list(zip(curve.levels.tolist(), curve.drop_estimates(relative), strict=True))
+    high = min((level for level, loss in losses if loss.low > epsilon), default=1.0)
+    low = max((level for level, loss in losses if level < high and loss.high <= epsilon), default=0.0)
+    return Estimate(float(np.clip(value, low, high)), low, high)
 
 
 def _needs(curve: Curve, tolerance: Tolerance, precision: float) -> tuple[int, int]:

@@ -89,10 +89,11 @@ def following(cells: Cells, answer: Answer, limits: Limits) -> Cells | None:
     """
     if len(cells.levels) == 1:
         return None if answer.outcome is Outcome.NOT_LEARNED else cells.with_levels(*COARSE, seeds=limits.seeds)
-    if answer.outcome is Outcome.NEVER:
+    level = None
+    if answer.essential.high > cells.levels[-1]:  # no end was found yet
         level = next((level for level in FURTHER if level > cells.levels[-1]), None)
-    else:
-        level = _level_between(cells.levels, answer, limits) if answer.outcome is Outcome.WIDE else None
+    if level is None:
+        level = _level_between(cells.levels, answer, limits)
     if level is not None:
         return cells.with_levels(level, seeds=limits.seeds)
     seeds = 1 + max(cells.seeds_of[cells.levels[0]])
@@ -104,34 +105,25 @@ def following(cells: Cells, answer: Answer, limits: Limits) -> Cells | None:
 def _level_between(levels: list[float], answer: Answer, limits: Limits) -> float | None:
     """Return the middle of a gap between levels that is too wide; None if there is none in the interval.
 
-    Between two levels the curve is only drawn, not measured. So the gap that holds the number itself must be at most
-    half as wide as the interval may be, and others that the interval touches at most as wide.
+    The ends of the interval are levels, so gaps within it must be at most half as wide as the interval may be. The gap
+    that holds the number itself comes first, then the widest.
     """
     if len(levels) >= limits.most_levels:
         return None
-    essential = answer.essential
-    gaps = [(round(above - below, 6), below) for below, above in pairwise(levels)]
+    low, value, high = answer.essential.low, answer.essential.value, answer.essential.high
+    gaps = [(below, above) for below, above in pairwise(levels) if below >= low and above <= high]
 
-    def holds_number(gap: tuple[float, float]) -> bool:
-        return _touches(gap, essential.value, essential.value)
+    def order(gap: tuple[float, float]) -> tuple[bool, float]:
+        below, above = gap
+        return not below <= value < above, below - above
 
-    for gap in sorted(gaps, key=lambda each: (not holds_number(each), -each[0])):
-        width, below = gap
-        narrow = limits.precision / 2 if holds_number(gap) else limits.precision
-        if width > max(narrow, STEP) + 1e-9 and _touches(gap, essential.low, essential.high):
-            return float(np.round(below + STEP * round(width / STEP / 2), 6))
+    for below, above in sorted(gaps, key=order):
+        steps = round((above - below) / STEP)
+        if steps * STEP > max(limits.precision / 2, STEP) + 1e-9:
+            return float(np.round(below + STEP * (steps // 2), 6))
     return None
 
 
-def _touches(gap: tuple[float, float], low: float, high: float) -> bool:
-    """Return whether a gap, its width and its lower end, and an interval have more in common than the gap's end."""
-    width, below = gap
-    return below <= high and low < below + width
-
-
 def _around(levels: list[float], answer: Answer) -> list[float]:
-    """Return the levels within the interval, and the next one on each side."""
-    low, high = answer.essential.low, answer.essential.high
-    below = [level for level in levels if level <= low][-1:]
-    above = [level for level in levels if level >= high][:1]
-    return [*below, *(level for level in levels if low < level < high), *above]
+    """Return the levels of the interval, its ends among them."""
+    return [level for level in levels if answer.essential.low <= level <= answer.essential.high]

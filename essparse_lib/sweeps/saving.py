@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -15,7 +14,6 @@ from ..files import check_new_folder, writing_folder
 from ..specs.evaluation import Evaluation
 from ..specs.methods import METHODS
 from ..specs.trial import Trial
-from .design import STEP
 from .result import SweepResult
 from .study import SweepStudy
 from .words import short_name
@@ -32,7 +30,7 @@ def save_swept(
 ) -> SweepResult:
     """Save a pruned model, unless a folder holds one, and return the result that names it.
 
-    Its sparsity is the lower end of the interval, so that the loss is most likely below what is tolerated. A model that
+    Its sparsity is the lower end of the interval, at which surely no more was lost than is tolerated. A model that
     is fine-tuned is trained as in the sweep, with the first seed.
 
     Args:
@@ -45,7 +43,7 @@ def save_swept(
     Raises:
         InputError: the folder holds something else, or the model cannot be saved.
     """
-    sparsity = round(math.floor(result.answer.essential.low / STEP + 1e-9) * STEP, 6)
+    sparsity = result.answer.essential.low  # one of the levels
     if sparsity <= 0:
         say("no model is saved: the interval begins at 0")
         return result
@@ -98,12 +96,12 @@ def _save_untrained(evaluation: Evaluation, folder: Path) -> None:
     from .. import corpora
 
     pruning = evaluation.pruning
-    recipe = sparsify.Recipe(sparsity=pruning.sparsity, method=pruning.method, scope=pruning.scope)
+    settings: dict[str, Any] = {"sparsity": pruning.sparsity, "method": pruning.method, "scope": pruning.scope}
     if not METHODS[pruning.method].calibrated:
-        sparsify.save_pruned(evaluation.model, recipe, folder)
+        sparsify.save_pruned(evaluation.model, sparsify.Recipe(**settings), folder)
         return
     with tempfile.TemporaryDirectory() as place:
         text = Path(place) / "text.txt"
         text.write_text("\n\n".join(corpora.get(pruning.calibration).load()), encoding="utf-8")
-        calibrated = replace(recipe, text=text, windows=pruning.windows, length=pruning.length)
-        sparsify.save_pruned(evaluation.model, calibrated, folder)
+        recipe = sparsify.Recipe(**settings, text=text, windows=pruning.windows, length=pruning.length)
+        sparsify.save_pruned(evaluation.model, recipe, folder)

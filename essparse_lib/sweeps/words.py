@@ -73,7 +73,8 @@ def sentence(model: str, data: str, answer: Answer, method: Method, tolerance: T
         return f"How much of {name} can go on {data} is not known yet: no model has been trained."
     if answer.outcome is Outcome.UNMEASURED:
         score = f"{np.exp(-curve.dense().value):.4g}" if curve.metric == LOG_PROBABILITY else curve.dense().text()
-        return f"How much of {name} can go on {data} is not known yet: the dense model's {metric_name(curve.metric)} is {score}."
+        dense = f"the dense model's {metric_name(curve.metric)} is {score}"
+        return f"How much of {name} can go on {data} is not known yet: {dense}."
     if answer.outcome is Outcome.NOT_LEARNED:
         return (
             f"How much of {name} can go on {data} cannot be said: the dense model's {metric_name(curve.metric)} is "
@@ -87,7 +88,10 @@ def sentence(model: str, data: str, answer: Answer, method: Method, tolerance: T
     if answer.outcome is Outcome.NEVER:
         never = f"at no sparsity up to {share}, the largest that was tried, is so much lost on average"
         return f"At least {low} {weights} before {loss}: {never}."
-    return f"{share} [{low}, {high}] {weights} before {loss}."
+    interval = f"[{low}, {high}]"
+    if answer.essential.high >= 1:
+        interval = f"(at least {low}; up to {100 * curve.levels.max():.0f}% no level surely loses so much)"
+    return f"{share} {interval} {weights} before {loss}."
 
 
 def reason(answer: Answer, cells: Cells, left: int, settings: SweepSettings, last: bool) -> str:

@@ -31,13 +31,8 @@ def limit_of(result: SweepResult) -> tuple[str, ...]:
     """Return what limits the answer of a sweep, and what it would take to know better: sentences."""
     answer, curve = result.answer, result.curve
     asked = _points(result.precision)
-    if answer.outcome is Outcome.RESOLVED:
+    if answer.outcome in (Outcome.RESOLVED, Outcome.WIDE):
         sentences = [f"The interval is {_points(answer.width)} wide; at most {asked} was asked."]
-    elif answer.outcome is Outcome.WIDE:
-        sentences = [
-            f"The interval is {_points(answer.width)} wide, and the measured levels around the number lie "
-            f"{_points(answer.gap)} apart; at most {asked} was asked."
-        ]
     elif answer.outcome is Outcome.NEVER:
         assert curve is not None
         sentences = [
