@@ -49,7 +49,7 @@ def swept(
     generator: np.random.Generator, settings: SweepSettings, examples: int, truth: str, noise: float
 ) -> tuple[Answer, int]:
     """Return the answer of one made-up sweep, and its number of trials."""
-    limits = settings.limits()
+    limits, tolerance = settings.limits(), settings.tolerated()
     study = SweepStudy(
         model="m",
         task="t",
@@ -62,7 +62,7 @@ def swept(
     records = made_up_records(generator, study.whole(every), examples, drop_by(truth), noise)
     cells: Cells | None = first(limits)
     while cells is not None:
-        design, found = cells, answer(study.curve(records, cells), settings.tolerance, limits.precision)
+        design, found = cells, answer(study.curve(records, cells), tolerance, limits.precision)
         cells = following(design, found, limits)
     return found, len(study.specs(design))
 
@@ -71,7 +71,7 @@ def true_value(truth: str, settings: SweepSettings) -> float:
     """Return the essential sparsity of a made-up model, from 0 to 1; the largest level where it loses less."""
     places = np.array([0.0, *levels(settings.precision)])
     drops = np.array([drop_by(truth)(Pruning(sparsity=place)) for place in places])
-    return float(crossing(places, np.maximum.accumulate(drops), settings.tolerance.value))
+    return float(crossing(places, np.maximum.accumulate(drops), settings.tolerated().value))
 
 
 def holds(essential: Estimate, truth: float) -> bool:
