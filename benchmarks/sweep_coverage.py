@@ -49,7 +49,7 @@ def swept(
     generator: np.random.Generator, settings: SweepSettings, examples: int, truth: str, noise: float
 ) -> tuple[Answer, int]:
     """Return the answer of one made-up sweep, and its number of trials."""
-    limits = settings.limits()
+    limits, tolerance = settings.limits(), settings.tolerated()
     study = SweepStudy(
         model="m",
         task="t",
@@ -62,7 +62,7 @@ def swept(
     records = made_up_records(generator, study.whole(every), examples, drop_by(truth), noise)
     cells: Cells | None = first(limits)
     while cells is not None:
-        design, found = cells, answer(study.curve(records, cells), settings.tolerated(), limits.precision)
+        design, found = cells, answer(study.curve(records, cells), tolerance, limits.precision)
         cells = following(design, found, limits)
     return found, len(study.specs(design))
 

@@ -18,6 +18,7 @@ from essparse_lib.sweeps.report import write_report
 from essparse_lib.sweeps.report.facts import facts
 from essparse_lib.sweeps.report.frames import frames
 from essparse_lib.sweeps.report.loading import loading_code
+from essparse_lib.sweeps.report.places import LossVerdict
 from essparse_lib.texts import printable
 
 FILES = ["curve.png", "curve.svg", "report.html", "summary.json"]
@@ -182,6 +183,16 @@ def test_the_slider_stops_at_each_level_and_each_percent(summaries):
             assert (place["loss"], place["verdict"]) == (level["loss"], level["verdict"])
         else:
             assert "not measured" in place["source"]
+
+
+def test_no_verdict_between_levels_contradicts_the_answer(sweeps):
+    """What is between two levels is decided only by these: where the answer may lie, the slider is undecided."""
+    for state in ("resolved", "wide", "relative", "perplexity"):
+        result = sweeps[state]
+        essential = result.answer.essential
+        for place in facts(result).places:
+            if not place.measured and essential.low < place.sparsity < essential.high:
+                assert place.verdict is LossVerdict.UNDECIDED, (state, place.name)
 
 
 @pytest.mark.parametrize("percent", [1, 7, 29, 57, 58, 99])

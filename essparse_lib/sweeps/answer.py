@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import pairwise
 
 import numpy as np
 
 from ..analysis.curve import Curve
+from ..analysis.differences import Difference
 from ..analysis.essential import resampled_essential_sparsity
 from ..analysis.estimate import Estimate
 from ..analysis.scoring import LOG_PROBABILITY
 from .tolerance import Tolerance
 
-#: More seeds than these are not proposed.
-_MOST_SEEDS = 50
+#: More seeds than these are not proposed, nor more than so many times the test examples that there are.
+_MOST_SEEDS, _MOST_TIMES = 50, 1000
 
 
 class Outcome(StrEnum):
@@ -41,9 +44,10 @@ class Answer:
         essential: the largest sparsity at which no more is lost than is tolerated, from 0 to 1. Its interval begins at
             a level at which surely no more is lost. It ends at one at which surely more is, or at 1 if there is none.
             All is unknown where nothing was learned or measured.
-        seeds: how many seeds would make the interval as narrow as was asked, as far as can be seen; 0 where it is, or
-            where no number of seeds would, since the test examples are too few.
-        examples: how many test examples it would take where seeds do not help; else 0.
+        seeds: how many seeds would make the interval as narrow as was asked, as far as can be seen; one more than 50
+            where more than these would be needed; 0 where it is narrow, where the measured levels lie too far apart,
+            or where the test examples are too few for so many seeds.
+        examples: how many test examples would do where they are too few, with 50 seeds; else 0.
     """
 
     outcome: Outcome
@@ -60,7 +64,9 @@ class Answer:
     def needs(self) -> str:
         """What it would take for an interval as narrow as was asked, as a clause; empty where it is."""
         if self.examples:
-            return f"about {self.examples:,} test examples would do, and no number of seeds with fewer"
+            return f"about {self.examples:,} test examples would do with {_MOST_SEEDS} seeds, and no fewer of them"
+        if self.seeds > _MOST_SEEDS:
+            return f"more than {_MOST_SEEDS} seeds would do"
         return f"about {self.seeds} seeds would do" if self.seeds else ""
 
 
@@ -84,7 +90,9 @@ def answer(curve: Curve | None, tolerance: Tolerance, precision: float) -> Answe
         return UNMEASURED
     essential = _essential(curve, tolerance)
     narrow = essential.high - essential.low <= precision + 1e-9
-    seeds, examples = (0, 0) if narrow else _needs(curve, tolerance, precision)
+    gaps = (above - below for below, above in pairwise(curve.levels) if below <= essential.value < above)
+    measured = next(gaps, 0.0) <= precision + 1e-9  # else levels are wanted, not seeds
+    seeds, examples = _needs(curve, tolerance, precision, essential.value) if measured and not narrow else (0, 0)
     never = essential.value >= curve.levels.max()
     outcome = Outcome.NEVER if never else Outcome.RESOLVED if narrow else Outcome.WIDE
     return Answer(outcome=outcome, essential=essential, seeds=seeds, examples=examples)
@@ -107,23 +115,48 @@ def _essential(curve: Curve, tolerance: Tolerance) -> Estimate:
     return Estimate(float(np.clip(value, low, high)), low, high)
 
 
-def _needs(curve: Curve, tolerance: Tolerance, precision: float) -> tuple[int, int]:
-    """Return how many seeds an interval of so much would take, and how many test examples if seeds do not help."""
-    alone = _width(_with_noise(curve, 0.0), tolerance)
-    if alone > precision:
-        return 0, int(np.ceil(curve.examples * (alone / precision) ** 2 / 100)) * 100
-    seeds = curve.seeds_of(curve.prunings[0])
-    for count in range(seeds + 1, _MOST_SEEDS):
-        if _width(_with_noise(curve, np.sqrt(seeds / count)), tolerance) <= precision:
-            return count, 0
-    return _MOST_SEEDS, 0
+def _needs(curve: Curve, tolerance: Tolerance, precision: float, place: float) -> tuple[int, int]:
+    """Return how many seeds would make the interval narrow, or else how many test examples; the other is 0.
+
+    Args:
+        curve: the scores so far.
+        tolerance: the loss that is tolerated.
+        precision: the widest interval that is asked for, from 0 to 1.
+        place: the essential sparsity, from 0 to 1.
+    """
+    nearest = curve.prunings[1 + int(np.argmin(np.abs(curve.levels[1:] - place)))]
+    drop = Difference(curve=curve, pairs=((curve.prunings[0], nearest),))
+
+    def is_narrow(seeds: int, examples: int = curve.examples) -> bool:
+        essential = _essential(_expected(curve, drop, seeds, examples), tolerance)
+        return essential.high - essential.low <= precision
+
+    seeds = range(drop.seeds + 1, _MOST_SEEDS + 1)
+    least = bisect_left(seeds, True, key=is_narrow)
+    if least < len(seeds):
+        return seeds[least], 0
+    examples = range(100, _MOST_TIMES * curve.examples, 100)
+    least = bisect_left(examples, True, key=lambda count: is_narrow(_MOST_SEEDS, count))
+    return (0, examples[least]) if least < len(examples) else (_MOST_SEEDS + 1, 0)
 
 
-def _width(curve: Curve, tolerance: Tolerance) -> float:
-    essential = _essential(curve, tolerance)
-    return essential.high - essential.low
+def _expected(curve: Curve, drop: Difference, seeds: int, examples: int) -> Curve:
+    """Return a curve whose spread is what is expected of other numbers of seeds and test examples.
 
+    Which examples flip in one training counts less with more seeds; which examples are drawn does not.
 
-def _with_noise(curve: Curve, factor: float) -> Curve:
-    """Return a curve whose noise from training is so many times as large."""
-    return replace(curve, noise=curve.noise * factor)
+    Args:
+        curve: the scores so far.
+        drop: that of the level that the answer lies nearest to, which shows how much of the spread comes from where.
+        seeds: the number of seeds.
+        examples: the number of test examples.
+    """
+    parts = drop.components
+    now = parts.interaction / drop.seeds + parts.choice
+    then = (parts.interaction / seeds + parts.choice) * curve.examples / examples
+    of_examples = (then / now) ** 0.5 if now else 0.0
+    return replace(
+        curve,
+        noise=curve.noise * (drop.seeds / seeds) ** 0.5,
+        resampled=curve.scores + of_examples * (curve.resampled - curve.scores),
+    )

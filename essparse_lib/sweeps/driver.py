@@ -32,7 +32,7 @@ class _Round:
 
     Attributes:
         cells: the design.
-        records: by the id of their spec.
+        records: those of the design, by the id of their spec.
         curve: the scores; None where no dense trial has succeeded.
         answer: what they say.
         left: how many trials are still to be run, since the budget was spent or another process runs them.
@@ -107,9 +107,11 @@ def sweep(
         failed = [each.spec for each in store.records().values() if each.status == Status.FAILED]
         _run(failed, store, jobs, deadline, retry=True)
     for each in _rounds(study, limits, tolerance, store, jobs, deadline):
+        if not (each.ran or each.last):
+            continue  # what an earlier run has told
         result = _result(model, source, study, settings, notes, each, jobs, out)
         write_report(result, out)
-        if each.ran and not each.last:
+        if not each.last:
             say(result.sentence)
     say(result.sentence)
     if save and result.answer.essential.known:
@@ -131,9 +133,9 @@ def _rounds(
     cells: Cells | None = first(limits)
     while cells is not None:
         specs = study.specs(cells)
-        before = store.records_of(*specs)
+        before = _records(specs, store)
         left = _run(specs, store, jobs, deadline)
-        records = store.records_of(*specs)
+        records = _records(specs, store)
         curve = study.curve(records, cells)
         if curve is None and not left:
             raise InputError(_why_no_curve(records))
@@ -148,6 +150,12 @@ def _rounds(
             ran=len(records) > len(before),
             last=cells is None,
         )
+
+
+def _records(specs: Sequence[Spec], store: Store) -> dict[str, Record]:
+    """Return the records of a design by the id of their spec; the folder may have others, of other settings."""
+    records = store.records_of(*specs)
+    return {spec.id: records[spec.id] for spec in specs if spec.id in records}
 
 
 def _run(specs: Sequence[Spec], store: Store, jobs: int, deadline: float | None, retry: bool = False) -> int:

@@ -118,8 +118,8 @@ def reason(answer: Answer, cells: Cells, left: int, settings: SweepSettings, las
         return "the dense model learned nothing: train longer, at another rate, or on more examples"
     width = f"{100 * answer.width:.0f} percent of the weights wide"
     wide = f"the interval is {width}, wider than the {settings.precision:g} asked for"
-    if answer.examples:
-        return f"{wide}: {answer.needs}"
+    if not answer.seeds:
+        return ": ".join(filter(None, (wide, answer.needs)))
     seeds = len({seed for seed, _ in cells})
     return f"{wide}, with the most seeds that are allowed ({seeds}): {answer.needs}"
 

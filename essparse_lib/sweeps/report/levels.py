@@ -14,7 +14,7 @@ from ...specs.evaluation import Evaluation
 from ...specs.trial import Trial
 from ...texts import printable
 from ..result import SweepResult
-from .places import Shown, percent_text, verdict_on
+from .places import LossVerdict, Shown, percent_text, verdict_on
 from .unit import LossUnit
 
 
@@ -46,7 +46,7 @@ class Level:
     losses: tuple[float | None, ...]
     training_sd: Shown
     failures: int
-    verdict: str
+    verdict: LossVerdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +119,7 @@ def _empty_level(sparsity: float, failures: int, seeds: tuple[int, ...]) -> Leve
         losses=(None,) * len(seeds),
         training_sd=nothing,
         failures=failures,
-        verdict="not measured",
+        verdict=LossVerdict.UNKNOWN,
     )
 
 

@@ -130,8 +130,8 @@ def _add_curve(main: Element, stated: Facts, views: Sequence[Frame]) -> None:
     explained += "undecided whether more is lost. "
     explained += "Between measured levels, loss and interval lie on straight lines"
     explained += " in the logarithm of the perplexity. " if stated.unit.perplexity else ". "
-    explained += "The interval of the essential sparsity does not rest on these lines: "
-    explained += "it takes all sparsities between two levels to be as likely."
+    explained += "Neither the verdict between levels nor the interval of the essential sparsity rests on these lines: "
+    explained += "the verdict is that of both levels, and the interval takes all sparsities between them as likely."
     add(section, "p", explained, class_="small")
     still = "The slider needs JavaScript, which does not run here. The table below has the measured numbers."
     add(section, "p", still, class_="still")

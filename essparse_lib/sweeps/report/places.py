@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 
@@ -12,11 +13,16 @@ from ...analysis.estimate import Estimate
 from ..answer import Outcome
 from .unit import LossUnit
 
-WITHIN, BEYOND, UNDECIDED = (
-    "within the tolerance",
-    "beyond the tolerance",
-    "undecided",
-)
+
+class LossVerdict(StrEnum):
+    """How a loss lies to the tolerance, in words."""
+
+    DENSE = "the dense model"
+    NOTHING_TO_LOSE = "says nothing: there is nothing to lose"
+    UNKNOWN = "not measured"
+    WITHIN = "within the tolerance"
+    BEYOND = "beyond the tolerance"
+    UNDECIDED = "undecided"
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Place:
         measured: whether it is a measured level.
         loss: the loss against the dense model; between levels on the straight line that joins them.
         source: how the loss is known.
-        verdict: how the loss lies to the tolerance.
+        verdict: how the loss lies to the tolerance; between levels as far as these decide it.
         spoken: all of it in one sentence.
     """
 
@@ -53,7 +59,7 @@ class Place:
     measured: bool
     loss: Shown
     source: str
-    verdict: str
+    verdict: LossVerdict
     spoken: str
 
 
@@ -66,8 +72,8 @@ def percent_text(share: float) -> str:
     return f"{round(100 * share, 2):g}%"
 
 
-def verdict_on(loss: Estimate, tolerance: float, sparsity: float, outcome: Outcome) -> str:
-    """Return how a loss lies to the tolerance, both as they are shown, in words.
+def verdict_on(loss: Estimate, tolerance: float, sparsity: float, outcome: Outcome) -> LossVerdict:
+    """Return how a loss at a measured level lies to the tolerance, both as they are shown.
 
     Args:
         loss: the loss against the dense model.
@@ -75,20 +81,35 @@ def verdict_on(loss: Estimate, tolerance: float, sparsity: float, outcome: Outco
         sparsity: where it is lost, from 0 to 1.
         outcome: of the sweep. Where nothing was learned, there is nothing to lose.
 
-    >>> verdict_on(Estimate(0.5, 0.2, 0.8), 1, 0.4, Outcome.WIDE)
+    >>> str(verdict_on(Estimate(0.5, 0.2, 0.8), 1, 0.4, Outcome.WIDE))
     'within the tolerance'
-    >>> verdict_on(Estimate(0.5, 0.2, 1.8), 1, 0.4, Outcome.WIDE)
+    >>> str(verdict_on(Estimate(0.5, 0.2, 1.8), 1, 0.4, Outcome.WIDE))
     'undecided'
     """
     if not sparsity:
-        return "the dense model"
+        return LossVerdict.DENSE
     if outcome is Outcome.NOT_LEARNED:
-        return "says nothing: there is nothing to lose"
+        return LossVerdict.NOTHING_TO_LOSE
     if not loss.known:
-        return "not measured"
+        return LossVerdict.UNKNOWN
     if loss.high <= tolerance:
-        return WITHIN
-    return BEYOND if loss.low > tolerance else UNDECIDED
+        return LossVerdict.WITHIN
+    return LossVerdict.BEYOND if loss.low > tolerance else LossVerdict.UNDECIDED
+
+
+def verdict_between(below: LossVerdict, above: LossVerdict) -> LossVerdict:
+    """Return how losses between two measured levels lie to the tolerance, of which is known only that they rise.
+
+    Args:
+        below: the verdict on the lower level.
+        above: the verdict on the higher level.
+
+    >>> str(verdict_between(LossVerdict.WITHIN, LossVerdict.BEYOND))
+    'undecided'
+    """
+    if below is LossVerdict.BEYOND:
+        return below
+    return above if above in (LossVerdict.WITHIN, LossVerdict.NOTHING_TO_LOSE) else LossVerdict.UNDECIDED
 
 
 def places_of(
@@ -112,20 +133,23 @@ def places_of(
     whole = np.arange(int(100 * levels.min()), int(100 * levels.max()) + 1) / 100
     apart = np.abs(whole[:, None] - levels).min(1) > 1e-9
     sparsities = np.sort(np.concatenate([levels, whole[apart & (whole < levels.max()) & (whole > levels.min())]]))
+    verdicts = [
+        verdict_on(unit.shown_loss(losses[column]), tolerance, float(curve.levels[column]), outcome) for column in known
+    ]
     places = []
     for sparsity in sparsities:
         loss = unit.shown_loss(Estimate(*(float(np.interp(sparsity, levels, end)) for end in ends.T)))
         at = np.flatnonzero(levels == sparsity)
         if len(at):
-            source = _measured_with(curve, known[int(at[0])])
+            source, verdict = _measured_with(curve, known[int(at[0])]), verdicts[int(at[0])]
         else:
             after = int(np.searchsorted(levels, sparsity))
+            verdict = verdict_between(verdicts[after - 1], verdicts[after])
             source = (
                 f"not measured: read off the straight line from {percent_text(levels[after - 1])} "
                 f"to {percent_text(levels[after])}"
             )
-        name, verdict = percent_text(float(sparsity)), verdict_on(loss, tolerance, float(sparsity), outcome)
-        text = unit.loss_text(loss)
+        name, text = percent_text(float(sparsity)), unit.loss_text(loss)
         place = Place(
             sparsity=float(sparsity),
             name=name,
