@@ -138,7 +138,7 @@ def hostile():
 #: A sweep for each state, made when it is asked for.
 STATES = {
     "resolved": lambda: made(noise=0.1, examples=4000, precision=0.1),
-    "wide": lambda: made(examples=300, precision=0.1, noise=1.0, reason="the budget"),
+    "wide": lambda: made(examples=300, precision=0.3, noise=3.0, reason="the budget"),
     "relative": lambda: made(tolerance="2%", precision=0.1),
     "never": lambda: made(lambda sparsity: 88.0, levels=(0.3, 0.6, 0.9)),
     "not learned": lambda: made(lambda sparsity: 50.0),

@@ -92,7 +92,8 @@ def answer(curve: Curve | None, tolerance: Tolerance, precision: float) -> Answe
     narrow = essential.high - essential.low <= precision + 1e-9
     gaps = (above - below for below, above in pairwise(curve.levels) if below <= essential.value < above)
     measured = next(gaps, 0.0) <= precision + 1e-9  # else levels are wanted, not seeds
-    seeds, examples = _needs(curve, tolerance, precision, essential.value) if measured and not narrow else (0, 0)
+    wanting = measured and not narrow and essential.low < curve.levels.max()
+    seeds, examples = _needs(curve, tolerance, precision, essential.value) if wanting else (0, 0)
     never = essential.value >= curve.levels.max()
     outcome = Outcome.NEVER if never else Outcome.RESOLVED if narrow else Outcome.WIDE
     return Answer(outcome=outcome, essential=essential, seeds=seeds, examples=examples)
