@@ -130,8 +130,9 @@ def _add_curve(main: Element, stated: Facts, views: Sequence[Frame]) -> None:
     explained += "undecided whether more is lost. "
     explained += "Between measured levels, loss and interval lie on straight lines"
     explained += " in the logarithm of the perplexity. " if stated.unit.perplexity else ". "
-    explained += "Neither the verdict between levels nor the interval of the essential sparsity rests on these lines: "
-    explained += "the verdict is that of both levels, and the interval takes all sparsities between them as likely."
+    explained += "Neither the verdict between levels nor the interval of the essential sparsity rests on these lines. "
+    explained += "The verdict is that of both levels. The interval begins at the largest level that is within the "
+    explained += "tolerance, and ends at the smallest that is beyond it, or at 100% where none is."
     add(section, "p", explained, class_="small")
     still = "The slider needs JavaScript, which does not run here. The table below has the measured numbers."
     add(section, "p", still, class_="still")
