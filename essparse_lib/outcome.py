@@ -14,7 +14,7 @@ from .training.recovery import Recovered, Recovery
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ZeroCounts:
     """How many weights of a model's blocks are zero after pruning.
 
     Attributes:
@@ -30,7 +30,7 @@ class Outcome:
     def text(self, name: str) -> str:
         """Return the numbers as a clause about the model of this name.
 
-        >>> Outcome(weights=8, zeros=6, removed=2).text("m")
+        >>> ZeroCounts(weights=8, zeros=6, removed=2).text("m")
         '6 of 8 weights of m are zero (75.0000%), 2 of them by this call, as the others were zero before'
         """
         share = self.zeros / self.weights if self.weights else 0.0
@@ -41,14 +41,14 @@ class Outcome:
 
 
 def card_sentences(
-    name: str, recipe: Recipe, outcome: Outcome, changed: bool, recovery: Recovery | None, recovered: Recovered | None
+    name: str, recipe: Recipe, counts: ZeroCounts, changed: bool, recovery: Recovery | None, recovered: Recovered | None
 ) -> list[str]:
     """Return what a model card says of the pruning.
 
     Args:
         name: what the model was named by.
         recipe: how it was pruned.
-        outcome: how many of its weights are zero.
+        counts: how many of its weights are zero.
         changed: whether the method gave the weights that stay new values.
         recovery: how it was trained afterwards; None if it was not.
         recovered: what the training came to; None if there was none.
@@ -56,7 +56,7 @@ def card_sentences(
     part = " that were chosen" if recipe.included or recipe.exclude else ""
     sentences = [
         f"These weights were made from `{name}` by `essparse prune`: {_settings_text(recipe)}. "
-        f"In the matrices of the transformer blocks{part} {outcome.text('the model')}."
+        f"In the matrices of the transformer blocks{part} {counts.text('the model')}."
     ]
     kept = "The weights that stay have their values"
     if changed:

@@ -13,7 +13,7 @@ from .models import loading
 from .models.companions import copy_companions
 from .models.model_card import add_section
 from .models.saving import save_model
-from .outcome import Outcome, card_sentences, recovery_entry, settings_of
+from .outcome import ZeroCounts, card_sentences, recovery_entry, settings_of
 from .paths import check_path, is_folder
 from .recipe import Recipe
 from .specs.methods import METHODS
@@ -60,7 +60,7 @@ def save_pruned(
     removed = pruned.mask.drift(model)  # those that the mask removes and that are not zero yet
     pruned.apply(model)
     recovered = None if training is None else training.recover(model)
-    outcome = _outcome(model, pruned, removed)
+    counts = _zero_counts(model, pruned, removed)
     left = left_out_text(model, recipe.included, recipe.exclude)
     source = loading.locate(name)
     with writing_folder(out) as made:  # the whole model or nothing
@@ -74,7 +74,7 @@ def save_pruned(
             **settings_of(recipe),
             "pruned": pruned.mask.pruned,
             "prunable": pruned.mask.size,
-            **vars(outcome),
+            **vars(counts),
             "left_dense": left,
             **({"recovery": recovery_entry(recovery, recovered)} if recovery and recovered else {}),
             "architecture": type(model).__name__,
@@ -86,12 +86,12 @@ def save_pruned(
         }
         with writing(made / "essparse.json") as file:
             file.write((json.dumps(done, indent=1) + "\n").encode())
-        sentences = card_sentences(name, recipe, outcome, bool(pruned.values), recovery, recovered)
+        sentences = card_sentences(name, recipe, counts, bool(pruned.values), recovery, recovered)
         add_section(made, out.name, sentences, base=_id_on_hub(name))
         sizes = _compressed(made) if compressed else ""
     subject = f"the chosen matrices of {name}" if recipe.included or recipe.exclude else name
     recovery_text = recovered.text(recovery) if recovery and recovered else ""
-    clauses = [outcome.text(subject), left, recovery_text, sizes, *loaded.notes]
+    clauses = [counts.text(subject), left, recovery_text, sizes, *loaded.notes]
     return f"{out}: {'; '.join(filter(None, clauses))}"
 
 
@@ -108,14 +108,14 @@ def _training(model: PreTrainedModel, name: str, recovery: Recovery) -> Language
     return LanguageTraining(model, name, recovery)
 
 
-def _outcome(model: PreTrainedModel, pruned: Pruned, removed: int) -> Outcome:
+def _zero_counts(model: PreTrainedModel, pruned: Pruned, removed: int) -> ZeroCounts:
     """Return how many weights of the matrices that were pruned are zero now, of which this call removed some."""
     from .pruning.masks import zeros_and_size
     from .pruning.wrapped import plain_parameters
 
     parameters = plain_parameters(model)
     zeros, weights = zeros_and_size({name: parameters[name].detach() for name in pruned.mask.keep})
-    return Outcome(weights=weights, zeros=zeros, removed=removed)
+    return ZeroCounts(weights=weights, zeros=zeros, removed=removed)
 
 
 def _compressed(folder: Path) -> str:

@@ -109,9 +109,19 @@ def trained(trial: Trial, bench: Workbench | None = None) -> nn.Module:
 
 
 def _tuned(trial: Trial, bench: Workbench, devices: Accelerator) -> _Tuned:
-    """Return a trial's model, pruned and fine-tuned in the trial's order."""
+    """Return a trial's model, pruned and fine-tuned in the trial's order.
+
+    Raises:
+        Diverged: a loss, or at the end a weight, is NaN or infinite.
+    """
+    from ..pruning.prunable import prunable_weights
+    from ..training.loop import Diverged
+
     train = _pruned_after if trial.pruning.timing == Timing.AFTER else _pruned_before
-    return train(trial, bench, devices)
+    tuned = train(trial, bench, devices)
+    if not all(weight.isfinite().all() for weight in prunable_weights(tuned.model).values()):
+        raise Diverged("weights are NaN or infinite after the last step")
+    return tuned
 
 
 def _outcome(trial: Trial, bench: Workbench, devices: Accelerator) -> Record:
@@ -127,8 +137,6 @@ def _outcome(trial: Trial, bench: Workbench, devices: Accelerator) -> Record:
         tuned = _tuned(trial, bench, devices)
     except Diverged as error:
         return Record(spec=trial, status=Status.DIVERGED, reason=str(error))
-    if not all(weight.isfinite().all() for weight in prunable_weights(tuned.model).values()):
-        return Record(spec=trial, status=Status.DIVERGED, reason="weights are NaN or infinite after the last step")
     zeros, size = zeros_and_size(prunable_weights(tuned.model))
     if tuned.mask is not None and tuned.mask.drift(tuned.model):
         reason = f"the mask drifted: {zeros} zeros after training, not {tuned.mask.pruned}"

@@ -76,7 +76,8 @@ def sweep(
         jobs: trials at a time, sharing the cores and GPUs.
         budget: seconds after which no further trial is begun.
         retry: run trials that failed again.
-        save: save the model, pruned to the lower end of the interval and trained with the mask, in ``out/model``.
+        save: save the model, pruned to the lower end of the interval and trained with the mask, in a folder of ``out``
+            that the result names.
         say: called with each line that tells how far it is.
 
     Returns:

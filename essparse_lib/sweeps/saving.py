@@ -28,20 +28,21 @@ _COMPANIONS = ("LICENSE*", "LICENCE*", "NOTICE*", "preprocessor_config.json")
 def save_swept(
     result: SweepResult, study: SweepStudy, prepared: Prepared, folder: Path, say: Callable[[str], None]
 ) -> SweepResult:
-    """Save a pruned model, unless a folder holds one, and return the result that names it.
+    """Save a pruned model beside a folder's name, such as ``model-0.4``, and return the result that names it.
 
-    Its sparsity is the lower end of the interval, at which surely no more was lost than is tolerated. A model that
-    is fine-tuned is trained as in the sweep, with the first seed.
+    Its sparsity is the lower end of the interval, a level at which surely no more was lost than is tolerated. A model
+    that is fine-tuned is trained as in the sweep, with the first seed. A folder that is there already is taken to hold
+    it.
 
     Args:
         result: the answer, which has an interval.
         study: what the trials have in common.
         prepared: the data.
-        folder: where to save it.
+        folder: where to save it; its name is followed by the sparsity.
         say: called with a line that says what was saved, or why nothing was.
 
     Raises:
-        InputError: the folder holds something else, or the model cannot be saved.
+        InputError: the model cannot be saved, or its training diverges.
     """
     sparsity = result.answer.essential.low  # one of the levels
     if sparsity <= 0:
@@ -61,7 +62,7 @@ def save_swept(
 
 
 def _save_trained(trial: Trial, result: SweepResult, prepared: Prepared, folder: Path) -> None:
-    """Train a pruned model once more, with the mask held, and save it with its classes' names."""
+    """Run a trial once more, this time for its model, and save that with its classes' names."""
     from ..models import loading
     from ..models.model_card import add_section
     from ..models.quiet import quiet

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from ..analysis.essential import check_epsilon
+from ..analysis.scoring import LOG_PROBABILITY
 from ..errors import InputError, shown
 from ..texts import number_of_text
 
@@ -58,6 +59,14 @@ class Tolerance:
     def nats(self) -> float:
         """The rise of the perplexity that is tolerated, as a loss of the mean log-probability of a token."""
         return math.log1p(self.value / 100)
+
+    def text(self, metric: str) -> str:
+        """Return the tolerated loss of a metric in words.
+
+        >>> Tolerance(2.0, relative=True).text("log_probability"), Tolerance(2.0).text("accuracy")
+        ('a rise of the perplexity by 2%', '2 points')
+        """
+        return f"a rise of the perplexity by {self.value:g}%" if metric == LOG_PROBABILITY else str(self)
 
     def __str__(self) -> str:
         if self.relative:

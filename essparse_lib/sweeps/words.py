@@ -54,7 +54,7 @@ def loss_text(tolerance: Tolerance, metric: str) -> str:
         return f"the perplexity rises by more than {tolerance.value:g}%"
     if tolerance.relative:
         return f"more than {tolerance.value:g}% of the dense model's {metric_name(metric)} is lost"
-    return f"more than {tolerance.value:g} point{'s' * (tolerance.value != 1)} of {metric_name(metric)} is lost"
+    return f"more than {tolerance} of {metric_name(metric)} is lost"
 
 
 def sentence(model: str, data: str, answer: Answer, method: Method, tolerance: Tolerance, curve: Curve | None) -> str:
@@ -127,13 +127,12 @@ def reason(answer: Answer, cells: Cells, left: int, settings: SweepSettings, las
 def settings_table(study: SweepStudy, settings: SweepSettings, tolerance: Tolerance, cells: Cells) -> dict[str, str]:
     """Return what was done and how, by what each is called, in the order of the report."""
     method = METHODS[study.method]
-    relative = tolerance.relative and study.training is None
     table = {
         "model": study.model,
         "task": study.task,
         "pruned": f"by {method.name}: {method.summary}",
         "ranked over": _RANKED[Scope(study.scope)],
-        "tolerated loss": f"a perplexity higher by {tolerance.value:g}%" if relative else str(tolerance),
+        "tolerated loss": tolerance.text(LOG_PROBABILITY) if study.training is None else str(tolerance),
         "interval asked for": f"at most {settings.precision:g} percent of the weights wide",
         "seeds": f"{settings.seeds}, and up to {settings.most_seeds} around the answer",
         "trials": str(len(study.specs(cells))),

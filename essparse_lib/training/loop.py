@@ -19,7 +19,7 @@ LOSS_CHECK_INTERVAL = 20
 
 
 class Diverged(RuntimeError):
-    """The loss became NaN or infinite."""
+    """The loss or a weight became NaN or infinite."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from .levels import Failure, Level, failures_of, levels_of
 from .noise import Noise, noise_of
 from .places import Place, Shown, places_of
 from .unit import LossUnit
-from .words import HEADINGS, limit_of, tolerance_text
+from .words import HEADINGS, limit_of
 
 #: The metric that losses are named after where nothing was measured.
 _USUAL_METRIC = "accuracy"
@@ -121,7 +121,7 @@ def facts(result: SweepResult) -> Facts:
         reason=printable(result.reason, None),
         essential=Shown.of(essential, essential.text(1, 100, last) if essential.known else "unknown"),
         tolerance=result.tolerance.value,
-        tolerance_text=tolerance_text(result.tolerance, unit),
+        tolerance_text=result.tolerance.text(metric),
         precision=result.precision,
         metric=metric,
         unit=unit,

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from ..answer import Outcome
 from ..result import SweepResult
-from ..tolerance import Tolerance
 from .places import percent_text
-from .unit import LossUnit
 
 #: Outcomes in plain words.
 HEADINGS = {
@@ -16,15 +14,6 @@ HEADINGS = {
     Outcome.NOT_LEARNED: "No answer: the dense model learned nothing",
     Outcome.UNMEASURED: "No answer yet: too little is measured",
 }
-
-
-def tolerance_text(tolerance: Tolerance, unit: LossUnit) -> str:
-    """Return the loss that is tolerated in words.
-
-    >>> tolerance_text(Tolerance(5), LossUnit.of("log_probability", Tolerance(5)))
-    'a rise of the perplexity by 5%'
-    """
-    return f"a rise of the perplexity by {tolerance.value:g}%" if unit.perplexity else str(tolerance)
 
 
 def limit_of(result: SweepResult) -> tuple[str, ...]:
