@@ -90,11 +90,11 @@ def answer(curve: Curve | None, tolerance: Tolerance, precision: float) -> Answe
         return UNMEASURED
     essential = _essential(curve, tolerance)
     narrow = essential.high - essential.low <= precision + 1e-9
+    never = essential.value >= curve.levels.max()
     gaps = (above - below for below, above in pairwise(curve.levels) if below <= essential.value < above)
     measured = next(gaps, 0.0) <= precision + 1e-9  # else levels are wanted, not seeds
     wanting = measured and not narrow and essential.low < curve.levels.max()
     seeds, examples = _needs(curve, tolerance, precision, essential.value) if wanting else (0, 0)
-    never = essential.value >= curve.levels.max()
     outcome = Outcome.NEVER if never else Outcome.RESOLVED if narrow else Outcome.WIDE
     return Answer(outcome=outcome, essential=essential, seeds=seeds, examples=examples)
 
@@ -102,18 +102,32 @@ def answer(curve: Curve | None, tolerance: Tolerance, precision: float) -> Answe
 def _essential(curve: Curve, tolerance: Tolerance) -> Estimate:
     """Return a curve's essential sparsity under a tolerance, with its interval.
 
-    The interval ends at the smallest level at which surely more is lost than is tolerated, as the loss's interval lies
-    above, or at 1 if there is none. It begins at the largest level before that at which surely no more is lost.
     Other figures resample the place where the curve crosses the tolerance. That place has a wrong interval where a
     curve is flat; whether a level loses too much is asked here level by level, and needs no curve between them.
     """
-    relative = tolerance.relative and curve.metric != LOG_PROBABILITY
-    epsilon = tolerance.nats if curve.metric == LOG_PROBABILITY else tolerance.value
-    value, _ = resampled_essential_sparsity(curve, epsilon, relative)
+    value, _ = resampled_essential_sparsity(curve, *_epsilon(curve, tolerance))
+    low, high = _interval(curve, tolerance)
+    return Estimate(float(np.clip(value, low, high)), low, high)
+
+
+def _interval(curve: Curve, tolerance: Tolerance) -> tuple[float, float]:
+    """Return the interval of a curve's essential sparsity under a tolerance.
+
+    It ends at the smallest level at which surely more is lost than is tolerated, as the loss's interval lies above, or
+    at 1 if there is none. It begins at the largest level before that at which surely no more is lost.
+    """
+    epsilon, relative = _epsilon(curve, tolerance)
     losses = list(zip(curve.levels.tolist(), curve.drop_estimates(relative), strict=True))
     high = min((level for level, loss in losses if loss.low > epsilon), default=1.0)
     low = max((level for level, loss in losses if level < high and loss.high <= epsilon), default=0.0)
-    return Estimate(float(np.clip(value, low, high)), low, high)
+    return low, high
+
+
+def _epsilon(curve: Curve, tolerance: Tolerance) -> tuple[float, bool]:
+    """Return a tolerance in the unit of a curve's losses, and whether that is percent of the dense score."""
+    if curve.metric == LOG_PROBABILITY:
+        return tolerance.nats, False
+    return tolerance.value, tolerance.relative
 
 
 def _needs(curve: Curve, tolerance: Tolerance, precision: float, place: float) -> tuple[int, int]:
@@ -129,8 +143,8 @@ def _needs(curve: Curve, tolerance: Tolerance, precision: float, place: float) -
     drop = Difference(curve=curve, pairs=((curve.prunings[0], nearest),))
 
     def is_narrow(seeds: int, examples: int = curve.examples) -> bool:
-        essential = _essential(_expected(curve, drop, seeds, examples), tolerance)
-        return essential.high - essential.low <= precision
+        low, high = _interval(_expected(curve, drop, seeds, examples), tolerance)
+        return high - low <= precision + 1e-9
 
     seeds = range(drop.seeds + 1, _MOST_SEEDS + 1)
     least = bisect_left(seeds, True, key=is_narrow)
