@@ -15,7 +15,7 @@ from made_sweeps import HOSTILE, LEVELS, STATES, made, read
 from essparse_lib.errors import InputError
 from essparse_lib.sweeps.answer import Outcome
 from essparse_lib.sweeps.report import write_report
-from essparse_lib.sweeps.report.facts import facts
+from essparse_lib.sweeps.report.facts import facts_of
 from essparse_lib.sweeps.report.frames import frames
 from essparse_lib.sweeps.report.loading import loading_code
 from essparse_lib.sweeps.report.places import LossVerdict
@@ -162,9 +162,9 @@ def test_log_probabilities_are_stated_as_perplexities(sweeps, summaries):
 def test_at_the_essential_sparsity_just_the_tolerance_is_lost():
     """The line that the slider moves on is the one that the answer is read off, where the curve only falls."""
     for result in (made(noise=0.0), made(noise=0.0, tolerance="1%"), read(tolerance=5)):
-        stated = facts(result)
-        sparsities = [place.sparsity for place in stated.places]
-        losses = [place.loss.value for place in stated.places]
+        facts = facts_of(result)
+        sparsities = [place.sparsity for place in facts.places]
+        losses = [place.loss.value for place in facts.places]
         at = np.interp(result.answer.essential.value, sparsities, losses)
         assert at == pytest.approx(result.tolerance.value, rel=0.02)
 
@@ -190,14 +190,14 @@ def test_no_verdict_between_levels_contradicts_the_answer(sweeps):
     for state in ("resolved", "wide", "relative", "perplexity"):
         result = sweeps[state]
         essential = result.answer.essential
-        for place in facts(result).places:
+        for place in facts_of(result).places:
             if not place.measured and essential.low < place.sparsity < essential.high:
                 assert place.verdict is LossVerdict.UNDECIDED, (state, place.name)
 
 
 @pytest.mark.parametrize("percent", [1, 7, 29, 57, 58, 99])
 def test_a_level_of_a_whole_percent_is_one_place(percent):
-    places = facts(made(levels=(percent / 100,))).places
+    places = facts_of(made(levels=(percent / 100,))).places
     assert len(places) == percent + 1
 
 
@@ -283,13 +283,13 @@ def test_without_matplotlib_the_page_says_that_pictures_are_left_out(tmp_path, m
 
 def test_frames_hold_the_tolerance_where_it_is_seen(sweeps):
     for state, result in sweeps.items():
-        stated = facts(result)
-        views = frames(stated)
-        assert bool(views) == stated.has_curve, state
+        facts = facts_of(result)
+        views = frames(facts)
+        assert bool(views) == facts.has_curve, state
         if views:
             near = views[-1]
-            assert 0.02 < near.height(stated.tolerance) < 0.98, state
-            assert abs(near.height(stated.tolerance) - near.height(0.0)) > 0.1, state
+            assert 0.02 < near.height(facts.tolerance) < 0.98, state
+            assert abs(near.height(facts.tolerance) - near.height(0.0)) > 0.1, state
         for view in views:
             ticks = view.ticks()
             assert 2 <= len(ticks) <= 8 and all(0 <= view.height(tick) <= 1 for tick in ticks), state

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..analysis.curve import Curve
 from ..analysis.differences import Difference
-from ..analysis.essential import resampled_essential_sparsity
+from ..analysis.essential import essential_sparsity
 from ..analysis.estimate import Estimate
 from ..analysis.scoring import LOG_PROBABILITY
 from .tolerance import Tolerance
@@ -105,7 +105,7 @@ def _essential(curve: Curve, tolerance: Tolerance) -> Estimate:
     Other figures resample the place where the curve crosses the tolerance. That place has a wrong interval where a
     curve is flat; whether a level loses too much is asked here level by level, and needs no curve between them.
     """
-    value, _ = resampled_essential_sparsity(curve, *_epsilon(curve, tolerance))
+    value = essential_sparsity(curve, *_epsilon(curve, tolerance)).value
     low, high = _interval(curve, tolerance)
     return Estimate(float(np.clip(value, low, high)), low, high)
 

@@ -102,7 +102,11 @@ def folder_of(name: str) -> Path:
 
 
 def about(name: str) -> About:
-    """Return what prepared data are; errors as of ``folder_of``."""
+    """Return what prepared data are.
+
+    Raises:
+        InputError: they are not in the cache, or damaged.
+    """
     return _about(folder_of(name))
 
 
@@ -180,7 +184,11 @@ def write_images(folder: Path, part: str, images: Images) -> None:
 
 
 def read_examples(name: str, part: str) -> Examples:
-    """Return the texts and classes of a part (train, test) of prepared data; errors as of ``folder_of``."""
+    """Return the texts and classes of a part (train, test) of prepared data.
+
+    Raises:
+        InputError: the data are not in the cache, or damaged.
+    """
     texts: list[tuple[str, ...]] = []
     labels: list[int] = []
     path, columns = _part(name, part)
@@ -192,7 +200,11 @@ def read_examples(name: str, part: str) -> Examples:
 
 
 def read_documents(name: str, part: str) -> Iterator[str]:
-    """Yield the texts of a part of prepared data, each once; the two of a pair as one. Errors as of ``folder_of``."""
+    """Yield the texts of a part of prepared data, each once; the two of a pair as one.
+
+    Raises:
+        InputError: the data are not in the cache, or damaged.
+    """
     path, columns = _part(name, part)
     seen: set[bytes] = set()
     for batch in parquet.batches(path, columns):
@@ -212,7 +224,11 @@ def _part(name: str, part: str) -> tuple[Path, dict[str, parquet.Content]]:
 
 
 def read_images(name: str, part: str) -> Images:
-    """Return the images of a part of prepared data; errors as of ``folder_of``."""
+    """Return the images of a part of prepared data.
+
+    Raises:
+        InputError: the data are not in the cache, or damaged.
+    """
     from safetensors.numpy import load_file
 
     path = folder_of(name) / _IMAGES.format(part=part)

@@ -26,41 +26,41 @@ def y_of(frame: Frame, loss: float) -> float:
     return round(BOTTOM - (BOTTOM - TOP) * height, 2)
 
 
-def add_chart(parent: Element, stated: Facts, frame: Frame, number: int) -> None:
+def add_chart(parent: Element, facts: Facts, frame: Frame, number: int) -> None:
     """Add the drawing of a frame to a page.
 
     Args:
         parent: the element that it is added to.
-        stated: the facts.
+        facts: the facts.
         frame: the frame.
         number: of the frame on the page.
     """
-    drawing = add(parent, "svg", viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=_description(stated, frame))
+    drawing = add(parent, "svg", viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=_description(facts, frame))
     clip = add(add(drawing, "defs"), "clipPath", id=f"frame-{number}")
     add(clip, "rect", x=LEFT, y=TOP - 2, width=RIGHT - LEFT + 6, height=BOTTOM - TOP + 4)
-    _add_axes(drawing, stated, frame)
+    _add_axes(drawing, facts, frame)
     inside = add(drawing, "g", clip_path=f"url(#frame-{number})")
-    _add_guides(inside, stated, frame)
-    _add_curve(inside, stated, frame)
-    _add_essential(inside, stated, frame)
-    place = stated.places[stated.start]
+    _add_guides(inside, facts, frame)
+    _add_curve(inside, facts, frame)
+    _add_essential(inside, facts, frame)
+    place = facts.places[facts.start]
     x, y = x_of(frame, place.sparsity), y_of(frame, place.loss.value)
     cursor = add(inside, "g", class_="cursor")
     add(cursor, "line", x1=x, x2=x, y1=TOP, y2=BOTTOM)
     add(cursor, "circle", cx=x, cy=y, r=6)
 
 
-def _description(stated: Facts, frame: Frame) -> str:
+def _description(facts: Facts, frame: Frame) -> str:
     """Return what a drawing shows, for those who do not see it."""
-    last = stated.places[-1]
+    last = facts.places[-1]
     title = f", {frame.title}" if frame.title else ""
     return (
-        f"A line chart{title}: {stated.unit.axis} by sparsity, from 0% to {last.name}, where it is {last.loss.text}. "
+        f"A line chart{title}: {facts.unit.axis} by sparsity, from 0% to {last.name}, where it is {last.loss.text}. "
         "The table of measured levels has the same numbers."
     )
 
 
-def _add_axes(drawing: Element, stated: Facts, frame: Frame) -> None:
+def _add_axes(drawing: Element, facts: Facts, frame: Frame) -> None:
     axes = add(drawing, "g", class_="axes")
     ticks = frame.ticks()
     for tick, text in zip(ticks, tick_texts(ticks), strict=True):
@@ -76,40 +76,40 @@ def _add_axes(drawing: Element, stated: Facts, frame: Frame) -> None:
     middle = (TOP + BOTTOM) / 2
     add(axes, "text", "sparsity (% of the weights)", x=(LEFT + RIGHT) / 2, y=HEIGHT - 8, text_anchor="middle")
     turned = f"rotate(-90 14 {middle})"
-    add(axes, "text", stated.unit.axis, x=14, y=middle, text_anchor="middle", transform=turned)
+    add(axes, "text", facts.unit.axis, x=14, y=middle, text_anchor="middle", transform=turned)
 
 
-def _add_guides(inside: Element, stated: Facts, frame: Frame) -> None:
+def _add_guides(inside: Element, facts: Facts, frame: Frame) -> None:
     """Add the lines that are not data: no loss, the tolerance, and a model that learned nothing."""
-    for name, loss in (("none", 0.0), ("tolerance", stated.tolerance), ("floor", stated.floor)):
+    for name, loss in (("none", 0.0), ("tolerance", facts.tolerance), ("floor", facts.floor)):
         if not math.isnan(loss) and frame.holds(loss):
             y = y_of(frame, loss)
             add(inside, "line", class_=name, x1=LEFT, x2=RIGHT, y1=y, y2=y)
 
 
-def _add_curve(inside: Element, stated: Facts, frame: Frame) -> None:
+def _add_curve(inside: Element, facts: Facts, frame: Frame) -> None:
     """Add the band, a thin line for each seed, the line of the mean with its levels, and crosses for failures."""
-    upper = [(place.sparsity, place.loss.high) for place in stated.places]
-    lower = [(place.sparsity, place.loss.low) for place in reversed(stated.places)]
+    upper = [(place.sparsity, place.loss.high) for place in facts.places]
+    lower = [(place.sparsity, place.loss.low) for place in reversed(facts.places)]
     add(inside, "polygon", class_="band", points=_points(frame, upper + lower))
-    for seed in range(len(stated.seeds) if len(stated.seeds) > 1 else 0):
-        losses = [(level.sparsity, level.losses[seed]) for level in stated.levels]
+    for seed in range(len(facts.seeds) if len(facts.seeds) > 1 else 0):
+        losses = [(level.sparsity, level.losses[seed]) for level in facts.levels]
         known = [(sparsity, loss) for sparsity, loss in losses if loss is not None]
         add(inside, "polyline", class_="seed", points=_points(frame, known))
-    means = [(place.sparsity, place.loss.value) for place in stated.places]
+    means = [(place.sparsity, place.loss.value) for place in facts.places]
     add(inside, "polyline", class_="mean", points=_points(frame, means))
-    for place in stated.places:
+    for place in facts.places:
         if place.measured and frame.holds(place.loss.value):
             add(inside, "circle", class_="level", cx=x_of(frame, place.sparsity), cy=y_of(frame, place.loss.value), r=4)
-    for level in stated.levels:
+    for level in facts.levels:
         if level.failures:
             x, y = x_of(frame, level.sparsity), y_of(frame, 0.0)
             add(inside, "path", class_="failure", d=f"M{x - 5} {y - 5}l10 10m0 -10l-10 10")
 
 
-def _add_essential(inside: Element, stated: Facts, frame: Frame) -> None:
+def _add_essential(inside: Element, facts: Facts, frame: Frame) -> None:
     """Add the mark of the essential sparsity and its interval, at the bottom."""
-    essential = stated.essential
+    essential = facts.essential
     if math.isnan(essential.value):
         return
     low, value, high = (x_of(frame, share) for share in (essential.low, essential.value, essential.high))

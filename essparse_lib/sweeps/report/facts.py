@@ -98,7 +98,7 @@ class Facts:
         return bool(self.places)
 
 
-def facts(result: SweepResult) -> Facts:
+def facts_of(result: SweepResult) -> Facts:
     """Return all that the report of a sweep states."""
     curve = result.curve
     metric = _USUAL_METRIC if curve is None else curve.metric
@@ -144,9 +144,9 @@ def facts(result: SweepResult) -> Facts:
     )
 
 
-def summary(stated: Facts) -> dict[str, Any]:
+def summary(facts: Facts) -> dict[str, Any]:
     """Return the facts as plain data for strict JSON: what is not finite is None."""
-    return _plain(dataclasses.asdict(stated))
+    return _plain(dataclasses.asdict(facts))
 
 
 def _plain(value: Any) -> Any:

@@ -66,16 +66,16 @@ class Frame:
         return math.log1p(max(loss, -99.0) / 100) if self.logarithmic else loss
 
 
-def frames(stated: Facts) -> list[Frame]:
+def frames(facts: Facts) -> list[Frame]:
     """Return the frames of the chart; none where there is no curve."""
-    if not stated.has_curve:
+    if not facts.has_curve:
         return []
-    ends = [end for place in stated.places for end in (place.loss.value, place.loss.low, place.loss.high)]
+    ends = [end for place in facts.places for end in (place.loss.value, place.loss.low, place.loss.high)]
     finite = [min(end, _RISES[-1]) for end in ends if not math.isnan(end)]
-    tolerance, perplexity = stated.tolerance, stated.unit.perplexity
+    tolerance, perplexity = facts.tolerance, facts.unit.perplexity
     least, most = min(finite), max(*finite, 1.5 * tolerance)
     room = 0.06 * (most - least)
-    last = stated.levels[-1].sparsity  # where every trial failed, there is no place
+    last = facts.levels[-1].sparsity  # where every trial failed, there is no place
     small = most - least > _FINE * tolerance
     logarithmic = perplexity and small
     whole = Frame(

@@ -17,45 +17,45 @@ from .frames import Frame, frames
 from .loading import loading_code
 
 
-def page(stated: Facts, pictures: Sequence[str] = ()) -> str:
+def page(facts: Facts, pictures: Sequence[str] = ()) -> str:
     """Return the page of a report as HTML, which asks for nothing else.
 
     Args:
-        stated: what it states.
+        facts: what it states.
         pictures: names of the files beside it that show the curve.
     """
     style, script = (
         resources.files(__package__).joinpath(f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js")
     )
     root = Element("html", lang="en")
-    _add_head(root, stated, style, script)
+    _add_head(root, facts, style, script)
     body = add(root, "body")
     header = add(body, "header")
     title = add(header, "h1", "How much of ")
-    add(title, "bdi", stated.model).tail = " can go?"
+    add(title, "bdi", facts.model).tail = " can go?"
     data = add(header, "p", "Measured on ", class_="data")
-    add(data, "bdi", stated.data).tail = "."
+    add(data, "bdi", facts.data).tail = "."
     main = add(body, "main")
-    _add_answer(main, stated)
-    views = frames(stated)
-    _add_curve(main, stated, views)
-    _add_levels(main, stated)
-    _add_failures(main, stated)
-    add_paragraphs(add_section(main, "noise", "How far chance moves these numbers"), stated.noise.sentences)
-    if stated.settings:
-        add_pairs(add_section(main, "settings", "What was done"), stated.settings.items())
-    if stated.notes:
-        add_paragraphs(add_section(main, "notes", "The data"), stated.notes)
-    _add_code(main, stated)
-    _add_provenance(main, stated)
+    _add_answer(main, facts)
+    views = frames(facts)
+    _add_curve(main, facts, views)
+    _add_levels(main, facts)
+    _add_failures(main, facts)
+    add_paragraphs(add_section(main, "noise", "How far chance moves these numbers"), facts.noise.sentences)
+    if facts.settings:
+        add_pairs(add_section(main, "settings", "What was done"), facts.settings.items())
+    if facts.notes:
+        add_paragraphs(add_section(main, "notes", "The data"), facts.notes)
+    _add_code(main, facts)
+    _add_provenance(main, facts)
     _add_footer(body, pictures)
     if views:
-        add(body, "script", _places(stated, views), type="application/json", id="places")
+        add(body, "script", _places(facts, views), type="application/json", id="places")
         add(body, "script", script)
     return html_of(root)
 
 
-def _add_head(root: Element, stated: Facts, style: str, script: str) -> None:
+def _add_head(root: Element, facts: Facts, style: str, script: str) -> None:
     """Add the head of the page. Its policy lets nothing run but this script, and nothing be fetched."""
     head = add(root, "head")
     add(head, "meta", charset="utf-8")
@@ -65,7 +65,7 @@ def _add_head(root: Element, stated: Facts, style: str, script: str) -> None:
     add(head, "meta", name="viewport", content="width=device-width, initial-scale=1")
     add(head, "meta", name="color-scheme", content="light dark")
     add(head, "link", rel="icon", href="data:,")
-    add(head, "title", f"Essential sparsity of {stated.model} on {stated.data}")
+    add(head, "title", f"Essential sparsity of {facts.model} on {facts.data}")
     add(head, "style", style)
 
 
@@ -74,32 +74,32 @@ def _source(code: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()}'"
 
 
-def _add_answer(main: Element, stated: Facts) -> None:
+def _add_answer(main: Element, facts: Facts) -> None:
     box = add(main, "section", id="answer", aria_labelledby="answer-title")
-    add(box, "h2", stated.heading, id="answer-title")
-    add(box, "p", stated.sentence, class_="sentence", dir="auto")
-    add_paragraphs(box, stated.limit)
-    unit = "" if math.isnan(stated.essential.value) else "% of the weights"
-    pairs = [("essential sparsity, with its 95% interval", f"{stated.essential.text}{unit}")]
-    pairs.append(("tolerated loss", stated.tolerance_text))
-    if stated.reason:
-        pairs.append(("why the sweep ended", stated.reason))
+    add(box, "h2", facts.heading, id="answer-title")
+    add(box, "p", facts.sentence, class_="sentence", dir="auto")
+    add_paragraphs(box, facts.limit)
+    unit = "" if math.isnan(facts.essential.value) else "% of the weights"
+    pairs = [("essential sparsity, with its 95% interval", f"{facts.essential.text}{unit}")]
+    pairs.append(("tolerated loss", facts.tolerance_text))
+    if facts.reason:
+        pairs.append(("why the sweep ended", facts.reason))
     add_pairs(box, pairs)
 
 
-def _add_curve(main: Element, stated: Facts, views: Sequence[Frame]) -> None:
+def _add_curve(main: Element, facts: Facts, views: Sequence[Frame]) -> None:
     section = add_section(main, "curve", "What is lost at each sparsity")
     if not views:
         add(section, "p", "There is no curve yet: that takes losses at two levels.")
         return
-    _add_legend(section, stated, views)
+    _add_legend(section, facts, views)
     charts = add(section, "div", class_="charts")
     for number, frame in enumerate(views):
         figure = add(charts, "figure")
         if frame.title:
             add(figure, "figcaption", frame.title)
-        add_chart(figure, stated, frame, number)
-    place = stated.places[stated.start]
+        add_chart(figure, facts, frame, number)
+    place = facts.places[facts.start]
     control = add(section, "div", class_="slider")
     add(control, "label", "Weights removed", for_="slider")
     add(
@@ -108,16 +108,16 @@ def _add_curve(main: Element, stated: Facts, views: Sequence[Frame]) -> None:
         id="slider",
         type="range",
         min=0,
-        max=len(stated.places) - 1,
+        max=len(facts.places) - 1,
         step=1,
-        value=stated.start,
+        value=facts.start,
         aria_valuetext=place.spoken,
     )
     readout = add(section, "dl", class_="readout")
     fields = {
         "name": ("weights removed", place.name),
-        "loss": (stated.unit.axis, place.loss.text),
-        "verdict": (f"against {stated.tolerance_text}", place.verdict),
+        "loss": (facts.unit.axis, place.loss.text),
+        "verdict": (f"against {facts.tolerance_text}", place.verdict),
         "source": ("how it is known", place.source),
     }
     for field, (name, text) in fields.items():
@@ -129,7 +129,7 @@ def _add_curve(main: Element, stated: Facts, views: Sequence[Frame]) -> None:
     )
     explained += "undecided whether more is lost. "
     explained += "Between measured levels, loss and interval lie on straight lines"
-    explained += " in the logarithm of the perplexity. " if stated.unit.perplexity else ". "
+    explained += " in the logarithm of the perplexity. " if facts.unit.perplexity else ". "
     explained += "Neither the verdict between levels nor the interval of the essential sparsity rests on these lines. "
     explained += "The verdict is that of both levels. The interval begins at the largest level that is within the "
     explained += "tolerance, and ends at the smallest that is beyond it, or at 100% where none is."
@@ -138,17 +138,17 @@ def _add_curve(main: Element, stated: Facts, views: Sequence[Frame]) -> None:
     add(section, "p", still, class_="still")
 
 
-def _add_legend(section: Element, stated: Facts, views: Sequence[Frame]) -> None:
+def _add_legend(section: Element, facts: Facts, views: Sequence[Frame]) -> None:
     """Add the names of what is drawn, each beside a sample of it."""
     names = {"mean": "mean", "band": "95% interval"}
-    if len(stated.seeds) > 1:
+    if len(facts.seeds) > 1:
         names["seed"] = "one seed"
-    names["tolerance"] = f"tolerance: {stated.tolerance_text}"
-    if any(frame.holds(stated.floor) for frame in views):
+    names["tolerance"] = f"tolerance: {facts.tolerance_text}"
+    if any(frame.holds(facts.floor) for frame in views):
         names["floor"] = "a model that learned nothing"
-    if not math.isnan(stated.essential.value):
+    if not math.isnan(facts.essential.value):
         names["essential"] = "essential sparsity with its interval"
-    if stated.failures:
+    if facts.failures:
         names["failure"] = "a trial diverged or failed"
     legend = add(section, "ul", class_="legend")
     for name, text in names.items():
@@ -167,22 +167,22 @@ def _add_legend(section: Element, stated: Facts, views: Sequence[Frame]) -> None
         add(entry, "span", text)
 
 
-def _add_levels(main: Element, stated: Facts) -> None:
+def _add_levels(main: Element, facts: Facts) -> None:
     section = add_section(main, "levels", "The measured levels")
-    if not stated.levels:
+    if not facts.levels:
         add(section, "p", "No level is measured yet.")
         return
     columns = [
         "removed",
         "seeds",
-        stated.unit.score,
-        stated.unit.axis,
+        facts.unit.score,
+        facts.unit.axis,
         "against the tolerance",
         "sd of one run",
         "failed",
     ]
     rows = []
-    for level in stated.levels:
+    for level in facts.levels:
         seeds = str(level.seeds) if level.drawn else "none drawn"
         cells = [level.name, seeds, level.score.text, level.loss.text, level.verdict, level.training_sd.text]
         rows.append([*cells, str(level.failures)])
@@ -197,41 +197,41 @@ def _add_levels(main: Element, stated: Facts) -> None:
     )
 
 
-def _add_failures(main: Element, stated: Facts) -> None:
-    if not stated.failures:
+def _add_failures(main: Element, facts: Facts) -> None:
+    if not facts.failures:
         return
-    count = len(stated.failures)
+    count = len(facts.failures)
     title = f"{count} trial{'' if count == 1 else 's'} diverged or failed"
     section = add_section(main, "failures", title)
     add(
         section,
         "p",
         "They are left out of every mean."
-        if stated.unit.perplexity
+        if facts.unit.perplexity
         else "A trial that diverged counts as a model that learned nothing. One that failed is left out of every mean.",
     )
-    rows = [[failure.name, str(failure.seed), failure.status, failure.reason or "–"] for failure in stated.failures]
+    rows = [[failure.name, str(failure.seed), failure.status, failure.reason or "–"] for failure in facts.failures]
     add_table(section, title, ["removed", "seed", "what came of it", "why"], rows)
 
 
-def _add_code(main: Element, stated: Facts) -> None:
+def _add_code(main: Element, facts: Facts) -> None:
     """Add the code that loads the saved model, and the command that goes on."""
-    if stated.saved:
+    if facts.saved:
         section = add_section(main, "load", "Load the saved model")
         add(section, "p", "It loads like any other model. The weights that were removed are zeros.")
-        add(add(section, "pre"), "code", loading_code(stated.saved))
-    if stated.command:
+        add(add(section, "pre"), "code", loading_code(facts.saved))
+    if facts.command:
         section = add_section(main, "go-on", "Go on")
         add(section, "p", "This command goes on where the sweep ended. What is measured is not measured again.")
-        add(add(section, "pre"), "code", stated.command)
+        add(add(section, "pre"), "code", facts.command)
 
 
-def _add_provenance(main: Element, stated: Facts) -> None:
+def _add_provenance(main: Element, facts: Facts) -> None:
     section = add_section(main, "provenance", "Where these numbers come from")
-    if not stated.records:
+    if not facts.records:
         add(section, "p", "There are no records yet.")
         return
-    add_pairs(section, stated.provenance.items())
+    add_pairs(section, facts.provenance.items())
 
 
 def _add_footer(body: Element, pictures: Sequence[str]) -> None:
@@ -244,7 +244,7 @@ def _add_footer(body: Element, pictures: Sequence[str]) -> None:
         link.tail = ". The pictures of the curve are left out: they need matplotlib (pip install 'essparse[draw]')."
 
 
-def _places(stated: Facts, views: Sequence[Frame]) -> str:
+def _places(facts: Facts, views: Sequence[Frame]) -> str:
     """Return as JSON what the script shows at each place: texts, and where the place lies in each drawing."""
     places = [
         {
@@ -256,6 +256,6 @@ def _places(stated: Facts, views: Sequence[Frame]) -> str:
             "x": [x_of(frame, place.sparsity) for frame in views],
             "y": [y_of(frame, place.loss.value) for frame in views],
         }
-        for place in stated.places
+        for place in facts.places
     ]
     return json.dumps(places, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")

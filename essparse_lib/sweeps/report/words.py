@@ -17,30 +17,21 @@ HEADINGS = {
 
 
 def limit_of(result: SweepResult) -> tuple[str, ...]:
-    """Return what limits the answer of a sweep, and what it would take to know better: sentences."""
+    """Return what limits an answer beyond what its heading and the reason of its end say, in sentences."""
     answer, curve = result.answer, result.curve
-    asked = _points(result.precision)
-    if answer.outcome in (Outcome.RESOLVED, Outcome.WIDE):
-        sentences = [f"The interval is {_points(answer.width)} wide; at most {asked} was asked."]
-    elif answer.outcome is Outcome.NEVER:
+    sentences: list[str] = []
+    if answer.outcome is Outcome.NEVER:
         assert curve is not None
         sentences = [
             f"The highest level that was tried is {percent_text(float(curve.levels.max()))}, and not even there is "
-            "more lost than is tolerated. Where the essential sparsity ends is not known, only that it lies no lower."
+            "more lost on average than is tolerated. How much higher the essential sparsity lies is not known, only "
+            f"that it lies above {percent_text(answer.essential.low)}."
         ]
     elif answer.outcome is Outcome.NOT_LEARNED:
         sentences = ["What is lost below says nothing of pruning: a model that learned nothing has nothing to lose."]
-    else:
+    elif answer.outcome is Outcome.UNMEASURED:
         sentences = ["A dense trial that succeeds and a pruned one beside it are needed before anything can be said."]
     if answer.needs and answer.needs not in result.reason:
+        asked = f"{100 * result.precision:.1f}% of the weights"
         sentences.append(f"For an interval of at most {asked}: {answer.needs}.")
     return tuple(sentences)
-
-
-def _points(share: float) -> str:
-    """Return a difference of two sparsities in words.
-
-    >>> _points(0.125)
-    '12.5% of the weights'
-    """
-    return f"{100 * share:.1f}% of the weights"

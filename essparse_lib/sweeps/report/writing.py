@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ...files import writable, writing
 from ..result import SweepResult
-from .facts import facts, summary
+from .facts import facts_of, summary
 from .page import page
 from .plot import pictures
 
@@ -28,11 +28,11 @@ def write_report(result: SweepResult, folder: Path) -> None:
     Raises:
         InputError: the folder cannot be written, or something other than a file has one of the names.
     """
-    stated = facts(result)
-    drawn = pictures(stated)
+    facts = facts_of(result)
+    drawn = pictures(facts)
     contents = {PICTURES[format_]: picture for format_, picture in drawn.items()}
-    contents[PAGE] = page(stated, [PICTURES[format_] for format_ in drawn]).encode()
-    contents[SUMMARY] = (json.dumps(summary(stated), ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode()
+    contents[PAGE] = page(facts, [PICTURES[format_] for format_ in drawn]).encode()
+    contents[SUMMARY] = (json.dumps(summary(facts), ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode()
     for name in PICTURES.values():
         if name not in contents:
             with writable(folder / name):
