@@ -109,11 +109,7 @@ def trained(trial: Trial, bench: Workbench | None = None) -> nn.Module:
 
 
 def _tuned(trial: Trial, bench: Workbench, devices: Accelerator) -> _Tuned:
-    """Return a trial's model, pruned and fine-tuned in the trial's order.
-
-    Raises:
-        Diverged: a loss, or at the end a weight, is NaN or infinite.
-    """
+    """Return a trial's model, pruned and fine-tuned in its order; raise ``Diverged`` for a NaN loss or weight."""
     from ..pruning.prunable import prunable_weights
     from ..training.loop import Diverged
 
