@@ -162,6 +162,23 @@ def test_a_room_that_is_no_number_is_one_clear_line(room, tmp_path, trainings, m
     assert not trainings
 
 
+def test_weights_that_are_nan_at_the_end_are_a_divergence_for_records_and_for_saved_models(trainings, monkeypatch):
+    fine_tune = fine_tuning.fine_tune
+
+    def spoilt(model, *given):
+        losses = fine_tune(model, *given)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.fill_(torch.nan)
+        return losses
+
+    monkeypatch.setattr(fine_tuning, "fine_tune", spoilt)
+    pruned = replace(DENSE, pruning=Pruning(sparsity=0.3))
+    assert trial_runner.execute(pruned).status == "diverged"
+    with pytest.raises(InputError, match="diverged .*train at a lower rate"):
+        trial_runner.trained(pruned)
+
+
 def test_a_training_that_diverges_keeps_nothing(tmp_path, trainings):
     diverging = replace(DENSE, training=replace(QUICK, learning_rate=1e30))
     ((status, *_),) = outcomes(Store(tmp_path / "one"), [diverging])
