@@ -20,9 +20,7 @@ from importlib.util import find_spec
 from IPython import get_ipython
 
 if find_spec("essparse_lib") is None:  # as in Colab
-    get_ipython().run_line_magic(
-        "pip", "install -q 'essparse[draw] @ git+https://github.com/essential-sparsity/companion'"
-    )
+    get_ipython().run_line_magic("pip", "install -q 'essparse[draw] @ git+https://github.com/essential-sparsity/companion'")
 
 # %% tags=["parameters"]
 figure: str = "fig2"  # whose curves are read, such as "fig2" or "fig3"

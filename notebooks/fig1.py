@@ -25,9 +25,7 @@ from importlib.util import find_spec
 from IPython import get_ipython
 
 if find_spec("essparse_lib") is None:  # as in Colab
-    get_ipython().run_line_magic(
-        "pip", "install -q 'essparse[draw] @ git+https://github.com/essential-sparsity/companion'"
-    )
+    get_ipython().run_line_magic("pip", "install -q 'essparse[draw] @ git+https://github.com/essential-sparsity/companion'")
 
 # %% tags=["parameters"]
 model: str = "all"  # whose weights: "all" those of the scale, or such as "mpnet-base", an id of the hub, a folder
@@ -43,16 +41,7 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import (
-    contrast_plots,
-    fig1,
-    forest_plots,
-    noise_tables,
-    panel_chart,
-    parameters,
-    style,
-    within_panels,
-)
+from essparse_lib.figures import contrast_plots, fig1, forest_plots, noise_tables, panel_chart, parameters, style, within_panels
 from essparse_lib.analysis import contrasts
 from essparse_lib.records import cost, store, summary
 from essparse_lib.specs.measurement import Measurement
@@ -78,12 +67,14 @@ matrices = records[measurement.id].values["matrices"]
 # ## One block
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig1-maps", "caption": "Where in the matrices of one block the weights lie that go: each cell stands for a patch of the matrix (rows are outputs, columns inputs), its colour for the percentage of its weights removed. Titles give the percentage of the whole matrix."}, "image": {"alt": "A heat map for each of the six matrices of one block; titles give the percentage of the matrix that is removed. Some matrices show bands of rows or columns that lose more than others.", "align": "center"}}
-fig1.draw(matrices, parameters.block(matrices, block))
+fig1.draw(matrices, parameters.block(matrices, block));
+
 # %% [markdown]
 # ## All blocks
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig1-shares", "caption": "The percentage of each matrix that goes under one threshold for all matrices, by component and block. The dashed line is the percentage over all of them."}, "image": {"alt": "A line for each of the six components: the percentage of its weights that is removed, against the number of the block.", "align": "center"}}
-fig1.draw_shares(matrices)
+fig1.draw_shares(matrices);
+
 # %% tags=["remove-input"]
 fig1.table(matrices).style.hide(axis="index")
 
@@ -118,7 +109,8 @@ Markdown(verdict.text)
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig1-forest", "caption": "The drop with 21.50% of the weights gone on each task with its 95% interval, and the tolerated loss as a broken line. Hollow grey circles are shown and do not count, for the reason in their row. The diamond is the mean of those that count, with its interval, which the verdict rests on; the thick bar is where the drop on a new task is expected, in 95% of cases. An arrow says that an interval goes on beyond the axis."}, "image": {"alt": "A row for each task: a dot with a horizontal bar; below them a diamond for the mean and a thick bar for a new task; a vertical broken line at one point.", "align": "center"}}
 pools = c02_free_weights.pools(study, records)
-forest_plots.draw(deciding(pools))
+forest_plots.draw(deciding(pools));
+
 # %% tags=["remove-input"]
 Markdown(forest_plots.shared_texts(pools))
 

@@ -26,9 +26,7 @@ from importlib.util import find_spec
 from IPython import get_ipython
 
 if find_spec("essparse_lib") is None:  # as in Colab
-    get_ipython().run_line_magic(
-        "pip", "install -q 'essparse[draw,images] @ git+https://github.com/essential-sparsity/companion'"
-    )
+    get_ipython().run_line_magic("pip", "install -q 'essparse[draw,images] @ git+https://github.com/essential-sparsity/companion'")
 
 # %% tags=["parameters"]
 sparsity: float = 0.4  # up to which the heat maps are drawn
@@ -62,12 +60,14 @@ records |= interactive.run(interactive.unrecorded(study, records, [], []), scale
 # ## Every pair of masks
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig10-maps", "caption": "Cosine similarity, in percent, of the masks of lottery tickets of each task with each other and with the one-shot mask; means over the seeds. The title of each map gives what two unrelated masks of this sparsity have, and the model, if there are several."}, "image": {"alt": "A heat map for each sparsity of the cosine similarities between the tickets of the tasks and the one-shot mask.", "align": "center"}}
-fig10.draw(study, records, [s for s in study.measured["mask-similarity"] if s <= sparsity])
+fig10.draw(study, records, [s for s in study.measured["mask-similarity"] if s <= sparsity]);
+
 # %% [markdown]
 # ## Beside chance
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig10-chance", "caption": "Left: cosine of what two masks keep, against sparsity; the dotted lines are the 96% and 98% of the paper. Right: overlap of what they remove (Jaccard index). Points are pairs of masks, lines their means, the dashed line is what unrelated masks have. A row is a model."}, "image": {"alt": "Two panels for each model, against sparsity: the cosine falls slowly and stays above the falling line of chance; the overlap of the removed weights lies above its line of chance.", "align": "center"}}
-fig10.draw_against_null(study, records)
+fig10.draw_against_null(study, records);
+
 # %% tags=["remove-input"]
 panel_chart.show(fig10.panel(study, records))
 

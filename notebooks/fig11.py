@@ -28,15 +28,11 @@ from importlib.util import find_spec
 from IPython import get_ipython
 
 if find_spec("essparse_lib") is None:  # as in Colab
-    get_ipython().run_line_magic(
-        "pip", "install -q 'essparse[draw,llm] @ git+https://github.com/essential-sparsity/companion'"
-    )
+    get_ipython().run_line_magic("pip", "install -q 'essparse[draw,llm] @ git+https://github.com/essential-sparsity/companion'")
 
 # %% tags=["parameters"]
 sparsity: float = 0.3  # the point to name and to mark; run live if it has no record
-method: str = (
-    "magnitude"  # how that point is pruned: "magnitude", "SparseGPT", "Wanda", "random" or "magnitude by matrix"
-)
+method: str = "magnitude"  # how that point is pruned: "magnitude", "SparseGPT", "Wanda", "random" or "magnitude by matrix"
 model: str = "all"  # the models, such as "smollm2-135m"; "all": those of the scale
 tasks: str = "all"  # the tasks, such as "blimp,arc-easy"; "all": those of the scale
 scale: str = "lab"  # "tiny", "lab" or "paper"
@@ -50,17 +46,7 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import (
-    fig11,
-    fig11_plots,
-    fig11_tables,
-    forest_plots,
-    panel_chart,
-    panels,
-    parameters,
-    points,
-    style,
-)
+from essparse_lib.figures import fig11, fig11_plots, fig11_tables, forest_plots, panel_chart, panels, parameters, points, style
 from essparse_lib.analysis import curves, grouped
 from essparse_lib.records import cost, store, summary
 from essparse_lib.claims import c12_without_fine_tuning
@@ -97,7 +83,8 @@ Markdown("\n\n".join(map(points.sentence, asked_points)) or nothing)
 # The figures show the first model. The panel and the tables show all.
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig11-curves", "caption": "Change of the accuracy against the dense model as more weights go, with no training to follow: magnitude and SparseGPT with 95% intervals over questions and calibration texts; other ways to prune thin, N:M patterns as markers. The grey dashed line lies \u03b5 below the dense model, the dotted one is guessing; marks at the bottom are essential sparsities with their intervals; the diamond is the point asked for."}, "image": {"alt": "A panel for each task: the change in points against the percentage of weights removed; magnitude falls first, SparseGPT later.", "align": "center"}}
-fig11_plots.draw(variants, asked_points, epsilon, model=study.models[0])
+fig11_plots.draw(variants, asked_points, epsilon, model=study.models[0]);
+
 # %% tags=["remove-input"]
 kinds = panels.by_model_and_variant({name: group for name, group in variants.items() if name not in fig11.PATTERNS})
 panel = panels.of_curves(
@@ -117,11 +104,7 @@ panel_chart.show(panel)
 fig11_tables.essential_table(variants, epsilon).style.hide(axis="index")
 
 # %% tags=["remove-input"]
-sentences = (
-    fig11_tables.guessed(variants),
-    fig11_tables.cut_contexts(study, records),
-    fig11_tables.held_out(study, records),
-)
+sentences = (fig11_tables.guessed(variants), fig11_tables.cut_contexts(study, records), fig11_tables.held_out(study, records))
 Markdown(" ".join(filter(None, sentences)))
 
 # %% [markdown]
@@ -143,12 +126,8 @@ fig11_tables.pattern_table(variants).style.hide(axis="index")
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig11-groups", "caption": "The same for each group of questions, of the tasks that the dense model has learned: BLiMP's fields of grammar, MMLU's groups of subjects. Lines and marks are those of the first figure."}, "image": {"alt": "A panel for each group of questions: the change in points against the percentage of weights removed, for magnitude and SparseGPT.", "align": "center"}}
 by_group = {variant: grouped.group_curves(study, records, variant) for variant in (fig11.MAGNITUDE, fig11.SPARSEGPT)}
-fig11_plots.draw(
-    {name: [curve for curve in group if curve.learned()] for name, group in by_group.items()},
-    (),
-    epsilon,
-    model=study.models[0],
-)
+fig11_plots.draw({name: [curve for curve in group if curve.learned()] for name, group in by_group.items()}, (), epsilon, model=study.models[0]);
+
 # %% [markdown]
 # ## Below the answers: log-probabilities
 #
@@ -156,7 +135,8 @@ fig11_plots.draw(
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig11-nats", "caption": "Change of the mean log-probability of the right answer in nats, and of a token of running text, against the dense model. Bands are 95% intervals."}, "image": {"alt": "A panel for each task: the change in nats against the percentage of weights removed, falling from the first sparsities on.", "align": "center"}}
 in_nats = fig11_tables.in_nats(study, records)
-fig11_plots.draw(in_nats, model=study.models[0])
+fig11_plots.draw(in_nats, model=study.models[0]);
+
 # %% [markdown]
 # **Perplexity** of running text, with its 95% interval over texts.
 
@@ -197,7 +177,8 @@ Markdown(verdict.text)
 # A row is a task; [How to read this book](../book/how-to-read.md) explains the marks.
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig11-forest", "caption": "The drop on each task with 30% of the weights gone by magnitude, with its 95% interval, and the tolerated loss as a broken line. Hollow grey circles do not count, for the reason in their row. The diamond is the mean of those that count, which the verdict rests on; the thick bar is where the drop on a new task is expected."}, "image": {"alt": "A row for each task: a dot with a horizontal bar; below them a diamond for the mean and a thick bar for a new task; a vertical broken line at one point.", "align": "center"}}
-forest_plots.draw(c12_without_fine_tuning.pools(study, *both))
+forest_plots.draw(c12_without_fine_tuning.pools(study, *both));
+
 # %% [markdown]
 # ## Where the numbers come from
 

@@ -30,9 +30,7 @@ from importlib.util import find_spec
 from IPython import get_ipython
 
 if find_spec("essparse_lib") is None:  # as in Colab
-    get_ipython().run_line_magic(
-        "pip", "install -q 'essparse[draw] @ git+https://github.com/essential-sparsity/companion'"
-    )
+    get_ipython().run_line_magic("pip", "install -q 'essparse[draw] @ git+https://github.com/essential-sparsity/companion'")
 
 # %% tags=["parameters"]
 sparsity: float = 0.4  # the point to name and to mark; run live if it has no record
@@ -49,19 +47,7 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import (
-    curve_plots,
-    fig2,
-    forest_plots,
-    noise_tables,
-    panel_chart,
-    panels,
-    parameters,
-    points,
-    secondary_metrics,
-    style,
-    within_panels,
-)
+from essparse_lib.figures import curve_plots, fig2, forest_plots, noise_tables, panel_chart, panels, parameters, points, secondary_metrics, style, within_panels
 from essparse_lib.records import cost, store, summary
 from essparse_lib.analysis import curves
 from essparse_lib.specs.trial import Pruning
@@ -99,7 +85,8 @@ Markdown("\n\n".join(map(points.sentence, asked_points)) or nothing)
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig2-curves", "caption": "Change of the score against the dense model as one-shot magnitude pruning removes more, after fine-tuning, for each task. Thick lines are means over the seeds, thin lines single seeds, bands 95% intervals over seeds and evaluation examples; the grey dashed line lies \u03b5 below the dense model; a colour is a model; the mark at the bottom is the essential sparsity with its interval; thin broken lines are random pruning (dotted) and pruning after the fine-tuning with no training to follow (dashed), with a dot at each sparsity that has a record; the diamond is the point asked for; crosses, if any, are runs that diverged or failed. Each panel has its own vertical scale."}, "image": {"alt": "One panel for each task: the change from the dense model in points against the percentage of weights removed, flat at first and then falling, with interval bands.", "align": "center"}}
 variants = {variant: curves.curves(study, records, variant) for variant in (fig2.RANDOM, fig2.AFTER)}
-curve_plots.draw(all_curves, asked_points, epsilon, variants)
+curve_plots.draw(all_curves, asked_points, epsilon, variants);
+
 # %% tags=["remove-input"]
 panel = panels.of_curves(
     {**panels.by_model(all_curves), **panels.by_model_and_variant(variants)},
@@ -157,7 +144,8 @@ Markdown(size.text)
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig2-forest", "caption": "The drop with 30% of the weights gone on each task with its 95% interval, and the tolerated loss as a broken line. Hollow grey circles are shown and do not count, for the reason in their row. The diamond is the mean of those that count, with its interval, which the verdict rests on; the thick bar is where the drop on a new task is expected, in 95% of cases. An arrow says that an interval goes on beyond the axis."}, "image": {"alt": "A row for each task: a dot with a horizontal bar; below them a diamond for the mean and a thick bar for a new task; a vertical broken line at one point.", "align": "center"}}
 pools = c01_essential_sparsity.pools(study, all_curves)
-forest_plots.draw(deciding(pools))
+forest_plots.draw(deciding(pools));
+
 # %% tags=["remove-input"]
 Markdown(forest_plots.shared_texts(pools))
 

@@ -26,9 +26,7 @@ from importlib.util import find_spec
 from IPython import get_ipython
 
 if find_spec("essparse_lib") is None:  # as in Colab
-    get_ipython().run_line_magic(
-        "pip", "install -q 'essparse[draw,images] @ git+https://github.com/essential-sparsity/companion'"
-    )
+    get_ipython().run_line_magic("pip", "install -q 'essparse[draw,images] @ git+https://github.com/essential-sparsity/companion'")
 
 # %% tags=["parameters"]
 sparsity: float = 0.4  # the point to name and to mark
@@ -83,7 +81,8 @@ Markdown("\n\n".join(map(points.sentence, asked_points)) or nothing)
 # ## The curve
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig3-curves", "caption": "Change of the score against the dense model as one-shot magnitude pruning removes more, after fine-tuning, for each vision task. Thick lines are means over the seeds, thin lines single seeds, bands 95% intervals over seeds and evaluation images; the dashed line lies \u03b5 below the dense model; the mark at the bottom is the essential sparsity with its interval; the diamond is the point asked for; crosses, if any, are runs that diverged or failed. Each panel has its own vertical scale."}, "image": {"alt": "One panel for each vision task: the change from the dense model in points against the percentage of weights removed, flat at first and then falling, with interval bands.", "align": "center"}}
-fig3.draw(all_curves, asked_points, epsilon)
+fig3.draw(all_curves, asked_points, epsilon);
+
 # %% tags=["remove-input"]
 panel = panels.of_curves(
     panels.by_model(all_curves),
@@ -103,7 +102,8 @@ curve_plots.table(all_curves, epsilon).style.hide(axis="index")
 # always saying the commonest class.
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig3-turns", "caption": "Slope of each curve after the point where it turns, per tenth of the weights: left in points, right in percent of what the dense model scores above always saying the commonest class. Bars are 95% intervals over seeds and evaluation examples, dashed lines the means of the curves that count. Hollow points do not count: among them are the vision models that were trained for longer, which are told beside. A curve without a bend has no row."}, "image": {"alt": "Two panels of horizontal error bars, a row for each model and task, vision, vision models trained for longer and language in different colours: the slope after the turn in points, and as a share of what can be lost.", "align": "center"}}
-fig3.draw_turns(all_turns)
+fig3.draw_turns(all_turns);
+
 # %% tags=["remove-input"]
 fig3.table(all_turns).style.hide(axis="index")
 

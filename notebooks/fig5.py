@@ -26,9 +26,7 @@ from importlib.util import find_spec
 from IPython import get_ipython
 
 if find_spec("essparse_lib") is None:  # as in Colab
-    get_ipython().run_line_magic(
-        "pip", "install -q 'essparse[draw] @ git+https://github.com/essential-sparsity/companion'"
-    )
+    get_ipython().run_line_magic("pip", "install -q 'essparse[draw] @ git+https://github.com/essential-sparsity/companion'")
 
 # %% tags=["parameters"]
 pattern: str = "2:4"  # the pattern to name; run live if it has no record
@@ -43,18 +41,7 @@ from IPython.display import Markdown
 
 from essparse_lib import figures
 from essparse_lib.runner import interactive
-from essparse_lib.figures import (
-    contrast_plots,
-    curve_plots,
-    fig5,
-    forest_plots,
-    noise_tables,
-    panel_chart,
-    panels,
-    parameters,
-    style,
-    within_panels,
-)
+from essparse_lib.figures import contrast_plots, curve_plots, fig5, forest_plots, noise_tables, panel_chart, panels, parameters, style, within_panels
 from essparse_lib.analysis import contrasts, curves
 from essparse_lib.records import cost, store, summary
 from essparse_lib.specs.trial import Pruning
@@ -84,16 +71,15 @@ differences = [c for c in all_contrasts if (c.pruning, c.baseline) in pairs]
 
 # %% tags=["remove-input"]
 asked_contrasts = [c for c in all_contrasts if (c.pruning, c.baseline) in asked_pairs]
-contrast_plots.table(
-    asked_contrasts, {"pattern": lambda c: c.pruning.pattern, "against": lambda c: str(c.baseline)}
-).style.hide(axis="index")
+contrast_plots.table(asked_contrasts, {"pattern": lambda c: c.pruning.pattern, "against": lambda c: str(c.baseline)}).style.hide(axis="index")
 
 # %% [markdown]
 # ## Patterns and unstructured pruning
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig5-curves", "caption": "Change of the score against the dense model, for patterns of M = 4 (thick line, with 95% interval; thin lines single seeds), of M = 8 (dotted), and for unstructured pruning of the same sparsities (dashed); a colour is a model. The grey dashed line lies one point below the dense model; marks at the bottom are essential sparsities with their intervals."}, "image": {"alt": "A panel for each task: three lines for each model of the change in points at 25, 50 and 75% of the weights removed.", "align": "center"}}
 variants = {variant: curves.curves(study, records, variant) for variant in study.variants}
-curve_plots.draw(variants[fig5.M4], variants={name: group for name, group in variants.items() if name != fig5.M4})
+curve_plots.draw(variants[fig5.M4], variants={name: group for name, group in variants.items() if name != fig5.M4});
+
 # %% tags=["remove-input"]
 kinds = panels.by_model_and_variant(variants)
 panel = panels.of_curves(
@@ -105,7 +91,8 @@ panel = panels.of_curves(
 panel_chart.show(panel)
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig5-differences", "caption": "What a pattern costs beside its sparsity: its score less that of unstructured pruning at the same sparsity, the seeds paired, with 95% intervals. The shaded band is one point either way."}, "image": {"alt": "A panel for each task: differences in points with error bars at 25, 50 and 75% sparsity, for M = 4 and M = 8.", "align": "center"}}
-contrast_plots.draw(differences, lambda c: f"M = {c.pruning.pattern.split(':')[1]}", patterned.sparsity)
+contrast_plots.draw(differences, lambda c: f"M = {c.pruning.pattern.split(':')[1]}", patterned.sparsity);
+
 # %% tags=["remove-input"]
 contrast_plots.table(differences, {"pattern": lambda c: c.pruning.pattern}).style.hide(axis="index")
 
@@ -133,7 +120,8 @@ Markdown(verdict.text)
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig5-forest", "caption": "The drop that each of the lightest patterns costs on each task with its 95% interval, and the tolerated loss as a broken line. Hollow grey circles are shown and do not count, for the reason in their row. The diamond is the mean of those that count, with its interval, which the verdict rests on; the thick bar is where the drop on a new task is expected, in 95% of cases. An arrow says that an interval goes on beyond the axis."}, "image": {"alt": "A row for each task: a dot with a horizontal bar; below them a diamond for the mean and a thick bar for a new task; a vertical broken line at one point.", "align": "center"}}
 pools = c06_n_m_patterns.pools(study, records)
-forest_plots.draw(deciding(pools))
+forest_plots.draw(deciding(pools));
+
 # %% tags=["remove-input"]
 Markdown(forest_plots.shared_texts(pools))
 

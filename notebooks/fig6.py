@@ -26,9 +26,7 @@ from importlib.util import find_spec
 from IPython import get_ipython
 
 if find_spec("essparse_lib") is None:  # as in Colab
-    get_ipython().run_line_magic(
-        "pip", "install -q 'essparse[draw,images] @ git+https://github.com/essential-sparsity/companion'"
-    )
+    get_ipython().run_line_magic("pip", "install -q 'essparse[draw,images] @ git+https://github.com/essential-sparsity/companion'")
 
 # %% tags=["parameters"]
 sparsity: float = 0.4  # the point to mark
@@ -98,12 +96,14 @@ Markdown(fig6_learned.published())
 # were made with is not the original to the last bit ([Data](../book/data.md)).
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig6-learning", "caption": "What was looked at while the models were pre-trained, against the images seen: a panel a quantity, a colour an objective, a line style a seed. Entropies, in nats, are DINO's alone. Had it collapsed, its teacher would say the same of every image: both entropies would be 0, or both as large as can be, which is the dotted line, and the k-NN accuracy would fall. While a model is trained, this accuracy is that of 500 test images among 2,000 training images, and mostly lower than in the table, which takes all; it is by the class token, which filling in hidden patches does not teach directly. Losses are those of 256 test images, each objective's in a unit of its own: the mean absolute error of hidden pixels in standard deviations of the channel."}, "image": {"alt": "A panel for each quantity, such as k-NN accuracy and each objective's loss, against images seen, with a line for each pre-training.", "align": "center"}}
-fig6_learned.draw_learning(study, records)
+fig6_learned.draw_learning(study, records);
+
 # %% [markdown]
 # ## Drop against sparsity
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig6-curves", "caption": "Change of the score against the dense model as one-shot magnitude pruning removes more, after fine-tuning: the mean over the tasks that every model learned and none was pre-trained to tell, if there are several, and each task. A line is one pre-trained model, the mean of its fine-tunings, with their 95% interval but for the mean over tasks; colours are objectives, line styles pre-training seeds. The dotted black line, in the panels of tasks, is the same model fine-tuned from random weights, once all its records are there. The dashed grey line lies \u03b5 below the dense model, the vertical one is the point asked for. Each panel has its own vertical scale."}, "image": {"alt": "Panels of the change from the dense model against the percentage of weights removed: supervised, DINO and other pre-trainings in different colours, two lines each.", "align": "center"}}
-fig6.draw(study, all_curves, sparsity, epsilon, floor)
+fig6.draw(study, all_curves, sparsity, epsilon, floor);
+
 # %% tags=["remove-input"]
 panel = fig6.panel(
     study,
@@ -157,28 +157,21 @@ fig6.effect_table(study, all_curves)
 features = prunability.feature_curves(study, records)
 loss_curves = prunability.loss_curves(study, records)
 styles = fig6.line_styles(study, study.models)
-Markdown(
-    " ".join(
-        filter(
-            None, (prunability_plots.unmeasured(study, records, kind) for kind in ("feature-accuracy", "held-out-loss"))
-        )
-    )
-)
+Markdown(" ".join(filter(None, (prunability_plots.unmeasured(study, records, kind) for kind in ("feature-accuracy", "held-out-loss")))))
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig6-features", "caption": "Accuracy of the nearest neighbours by the features of pruned models that are not fine-tuned, against sparsity: a panel for each task, a line for each pre-trained model; the dotted line is always saying the commonest class. Up to 2,000 training and 2,000 test images, the same for all. Each panel has its own vertical scale."}, "image": {"alt": "A panel for each task: the accuracy of nearest neighbours on the features against the percentage of weights removed, a line for each pre-trained model.", "align": "center"}}
-prunability_plots.draw_features(features, styles)
+prunability_plots.draw_features(features, styles);
+
 # %% tags=["remove-input"]
 prunability_plots.feature_table(features).style.hide(axis="index")
 
 # %% tags=["remove-input"]
-statements = [
-    prunability_clauses.pruned_features(study, records, deciding, reading).clause.text
-    for reading in prunability_clauses.READINGS
-]
+statements = [prunability_clauses.pruned_features(study, records, deciding, reading).clause.text for reading in prunability_clauses.READINGS]
 Markdown(f"Beside C7, and deciding nothing: {'; '.join(statements)}.")
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig6-emergence", "caption": "How prunability emerges, by each model's own objective on held-out images. Left: the sparsity at which the loss, without fine-tuning, is 1% above that of the whole model, against the pre-training steps. Right: how much half of the weights hold of what was learned since the first step. Of DINO the student is pruned, and asked for what the whole teacher says. Models that lose less than 1% at any sparsity, or whose loss is not below that of their first step, have no point."}, "image": {"alt": "Two panels against pre-training steps: the sparsity at which each objective's loss rises by 1%, and the share of what was learned that is lost at half the weights; a line for each pre-training.", "align": "center"}}
-prunability_plots.draw_emergence(study, loss_curves, styles)
+prunability_plots.draw_emergence(study, loss_curves, styles);
+
 # %% [markdown]
 # ## Verdict
 

@@ -25,9 +25,7 @@ from importlib.util import find_spec
 from IPython import get_ipython
 
 if find_spec("essparse_lib") is None:  # as in Colab
-    get_ipython().run_line_magic(
-        "pip", "install -q 'essparse[draw,images] @ git+https://github.com/essential-sparsity/companion'"
-    )
+    get_ipython().run_line_magic("pip", "install -q 'essparse[draw,images] @ git+https://github.com/essential-sparsity/companion'")
 
 # %% tags=["parameters"]
 models: str = "all"  # two models, the supervised one first, such as "google/vit-base-patch16-224,facebook/dino-vitb16"; "all": those of the scale
@@ -60,7 +58,8 @@ Markdown(summary.missing(study, records))
 # ## Layer by layer
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig7-layers", "caption": "Distribution of the prunable weights of each block: a row for the raw weights and for each way to normalise them, a column for each way to pre-train. Bands hold 99.8%, 90% and 50% of the weights of a block, the line is the median and the dotted line where a weight of 0 goes; all of the first pre-training. Broken lines are the ends of the widest band in the second."}, "image": {"alt": "A grid of panels of bands of quantiles against the number of the block: rows are raw and normalised weights, columns supervised and self-supervised models.", "align": "center"}}
-fig7.draw(study, records)
+fig7.draw(study, records);
+
 # %% [markdown]
 # Normalised by `StandardScaler` the weights keep their place: the mean of trained matrices is near 0, so 0 stays near 0. `MinMaxScaler` moves the most negative weight to 0,
 # and a weight of 0 to wherever the two extreme weights put it, somewhere near the middle. What is near 0 after it are a few of the *largest*

@@ -28,9 +28,7 @@ from importlib.util import find_spec
 from IPython import get_ipython
 
 if find_spec("essparse_lib") is None:  # as in Colab
-    get_ipython().run_line_magic(
-        "pip", "install -q 'essparse[draw] @ git+https://github.com/essential-sparsity/companion'"
-    )
+    get_ipython().run_line_magic("pip", "install -q 'essparse[draw] @ git+https://github.com/essential-sparsity/companion'")
 
 # %% tags=["parameters"]
 sparsity: float = 0.4  # the point to name and to mark
@@ -45,16 +43,7 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import (
-    fig8,
-    fig8_rates,
-    fig8_tables,
-    panel_chart,
-    panels,
-    parameters,
-    prunability_plots,
-    style,
-)
+from essparse_lib.figures import fig8, fig8_rates, fig8_tables, panel_chart, panels, parameters, prunability_plots, style
 from essparse_lib.records import cost, store, summary
 from essparse_lib.analysis import curves, prunability, series, text_effects
 from essparse_lib.claims import c08_zeros_jump, c09_more_text, prunability_clauses
@@ -70,11 +59,7 @@ study = interactive.checked_study(parameters.narrowed(figures.study("fig8", scal
 # %%
 records = store.results(scale).records_of_studies(study)
 records |= interactive.run(interactive.unrecorded(study, records, [], []), scale)
-watched, watched_records = (
-    (study, records)
-    if checkpoints == "trained"
-    else (fig8.MULTIBERTS, store.results("paper").records_of_studies(fig8.MULTIBERTS))
-)
+watched, watched_records = (study, records) if checkpoints == "trained" else (fig8.MULTIBERTS, store.results("paper").records_of_studies(fig8.MULTIBERTS))
 trained = series.series(study, records)
 runs = trained if watched is study else series.series(watched, watched_records)
 jumps = series.jumps(runs)
@@ -94,7 +79,8 @@ fig8_tables.run_table(study, records).style.hide(axis="index")
 # *Passes* are how often each text of the part is read. All models read the same number of tokens: less text means that it is read more often.
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-losses", "caption": "Cross-entropy on text that no model is trained on, and on the text that each is trained on (mean of the steps since the look before). The dashed line is what knowing the tokens' frequencies alone would give. Steps are spread by their square root."}, "image": {"alt": "Two panels of loss against steps, on held-out text and on training text, a line for each pre-training, beside a dashed line.", "align": "center"}}
-fig8.draw_losses(study, trained, records)
+fig8.draw_losses(study, trained, records);
+
 # %% tags=["remove-input"]
 Markdown(fig8_tables.learned(study, trained))
 
@@ -102,7 +88,8 @@ Markdown(fig8_tables.learned(study, trained))
 # ## Zero weights
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-zeros", "caption": "Zero weights, in percent of the block matrices' weights, against pre-training steps: a panel for each reading of zero by which there are any, a line for each pre-training. Triangles, if any, mark abrupt jumps; grey bands, if any, are where the paper saw its jumps, as a share of its run. Steps are spread by their square root. Each panel has its own vertical scale."}, "image": {"alt": "A panel for each reading of zero: the percentage of weights that count as zero against pre-training steps, a line for each pre-training.", "align": "center"}}
-fig8.draw_zeros(watched, runs, jumps)
+fig8.draw_zeros(watched, runs, jumps);
+
 # %% [markdown]
 # By every reading of zero, in percent of the weights:
 
@@ -125,7 +112,8 @@ fig8_tables.jump_table(runs, jumps).style.hide(axis="index")
 # ## What else the weights do
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-weights", "caption": "Left: effective sparsity, the largest share of the weights that can go and leave 99% of the sum of squares, which needs no threshold. Right: Euclidean norm of each component's matrices as a multiple of the first; lines are means over the pre-trainings, bands their range."}, "image": {"alt": "Two panels against steps: effective sparsity with a line for each pre-training, and the norm of each component relative to its first.", "align": "center"}}
-fig8.draw_weights(runs)
+fig8.draw_weights(runs);
+
 # %% [markdown]
 # A count below a fixed threshold falls when all weights grow and rises when they shrink, though magnitude pruning, which ranks them, would remove the
 # same ones. A count against the matrix's own standard deviation changes with the shape of the distribution alone.
@@ -134,7 +122,8 @@ fig8.draw_weights(runs)
 # ## Scores against sparsity
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-scores", "caption": "Score after one-shot pruning and fine-tuning, against sparsity, for models that were pre-trained on parts of the text; means over the seeds of the fine-tuning. The first panel, if any dense model has learned a task, is the mean over these tasks; the vertical line is the point asked for, the dotted one always saying the commonest class. Each panel has its own vertical scale."}, "image": {"alt": "The score against the percentage of weights removed, a panel for the mean over the tasks and for each task, a line for each pre-trained model.", "align": "center"}}
-fig8.draw_scores(study, all_curves, sparsity)
+fig8.draw_scores(study, all_curves, sparsity);
+
 # %% tags=["remove-input"]
 panel = panels.of_curves(
     {task: [curve for curve in all_curves if curve.task == task] for task in study.tasks},
@@ -181,7 +170,8 @@ fig8_rates.table(study, records).style.hide(axis="index")
 # ## Dense scores
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-dense", "caption": "Score without pruning against the part of the text that the model was pre-trained on, a point for each pre-trained model; bars are 95% intervals over the seeds of its fine-tuning and the evaluation examples, and leave out what another pre-training would give. The dotted line is always saying the commonest class. Each panel has its own vertical scale."}, "image": {"alt": "A panel for each task: the dense score with error bars against the percentage of the text used for pre-training.", "align": "center"}}
-fig8.draw_dense(study, all_curves)
+fig8.draw_dense(study, all_curves);
+
 # %% [markdown]
 # ## Zeros at the end
 #
@@ -233,9 +223,11 @@ styles = fig8.line_styles(series.text_pretrainings(study))
 Markdown(prunability_plots.unmeasured(study, records, "held-out-loss"))
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-emergence", "caption": "How prunability emerges. Left: the sparsity at which the held-out loss, after one-shot pruning and without fine-tuning, is 1% above that of the whole model, against the pre-training steps. Right: how much half of the weights hold of what was learned since the first step, in percent of the fall of the loss since then. A line is a pre-training, a point a snapshot. Models that lose less than 1% at any sparsity have nothing to lose, and no point. Steps are spread by their square root."}, "image": {"alt": "Two panels against pre-training steps: the sparsity at which the loss rises by 1%, and the share of what was learned that is lost at half the weights; a line for each pre-training.", "align": "center"}}
-prunability_plots.draw_emergence(study, loss_curves, styles)
+prunability_plots.draw_emergence(study, loss_curves, styles);
+
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-pruned-loss", "caption": "Rise of the held-out loss of the trained models against sparsity, in percent of the whole model's loss; the dashed line is 1%. The vertical scale is linear up to there, and logarithmic above."}, "image": {"alt": "The rise of the held-out loss in percent against the percentage of weights removed, a line for each pre-trained model.", "align": "center"}}
-prunability_plots.draw_losses(study, loss_curves, styles)
+prunability_plots.draw_losses(study, loss_curves, styles);
+
 # %% tags=["remove-input"]
 prunability_plots.loss_table(study, loss_curves).style.hide(axis="index")
 
@@ -259,9 +251,7 @@ summary.provenance(study, records)
 # %% tags=["remove-input"]
 paper = figures.study("fig8", "paper")
 first = paper.pretrainings()[0]
-Markdown(
-    f"{cost.sentence(paper)} Among them are {len(paper.pretrainings())} pre-trainings of {first.steps:,} steps of {first.batch_size} × {first.length} tokens."
-)
+Markdown(f"{cost.sentence(paper)} Among them are {len(paper.pretrainings())} pre-trainings of {first.steps:,} steps of {first.batch_size} × {first.length} tokens.")
 
 # %% tags=["remove-cell"]
 parameters.glue_verdict(abrupt)

@@ -26,9 +26,7 @@ from importlib.util import find_spec
 from IPython import get_ipython
 
 if find_spec("essparse_lib") is None:  # as in Colab
-    get_ipython().run_line_magic(
-        "pip", "install -q 'essparse[draw,images] @ git+https://github.com/essential-sparsity/companion'"
-    )
+    get_ipython().run_line_magic("pip", "install -q 'essparse[draw,images] @ git+https://github.com/essential-sparsity/companion'")
 
 # %% tags=["parameters"]
 sparsity: float = 0.4  # the point to name; run live if it has no record, round by round
@@ -44,17 +42,7 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import (
-    contrast_plots,
-    fig9,
-    forest_plots,
-    noise_tables,
-    panel_chart,
-    panels,
-    parameters,
-    style,
-    within_panels,
-)
+from essparse_lib.figures import contrast_plots, fig9, forest_plots, noise_tables, panel_chart, panels, parameters, style, within_panels
 from essparse_lib.analysis import contrasts, curves
 from essparse_lib.records import cost, store, summary
 from essparse_lib.specs.trial import Pruning
@@ -92,7 +80,8 @@ contrast_plots.table(asked_contrasts, {}).style.hide(axis="index")
 # ## Tickets less one-shot
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig9-differences", "caption": "Score of the lottery ticket less that of the one-shot mask at the same sparsity, the seeds paired, with 95% intervals over seeds and evaluation examples. The shaded band is one point either way: an interval within it says that the two are equivalent. A colour is a model, if there are several. Each panel has its own vertical scale."}, "image": {"alt": "A panel for each task: the difference in points with error bars against the sparsity, with a shaded band of one point either way.", "align": "center"}}
-contrast_plots.draw(differences, marked=sparsity)
+contrast_plots.draw(differences, marked=sparsity);
+
 # %% tags=["remove-input"]
 panel = panels.of_curves(
     {variant: curves.curves(study, records, variant) for variant in study.variants},
@@ -133,7 +122,8 @@ Markdown(verdict.text)
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig9-forest", "caption": "The difference between ticket and one-shot mask, averaged over the sparsities below 50%, on each task with its 95% interval, and one point either way as a shaded band. Hollow grey circles are shown and do not count, for the reason in their row. The diamond is the mean of those that count, with its interval, which the verdict rests on; the thick bar is where the difference on a new task is expected, in 95% of cases. An arrow says that an interval goes on beyond the axis."}, "image": {"alt": "A row for each task: a dot with a horizontal bar; below them a diamond for the mean and a thick bar for a new task; a vertical broken line at one point either way.", "align": "center"}}
 pools = c10_tickets_like_one_shot.pools(study, records)
-forest_plots.draw(deciding(pools), "ticket less one-shot")
+forest_plots.draw(deciding(pools), "ticket less one-shot");
+
 # %% tags=["remove-input"]
 Markdown(forest_plots.shared_texts(pools))
 

@@ -29,9 +29,7 @@ from importlib.util import find_spec
 from IPython import get_ipython
 
 if find_spec("essparse_lib") is None:  # as in Colab
-    get_ipython().run_line_magic(
-        "pip", "install -q 'essparse[draw] @ git+https://github.com/essential-sparsity/companion'"
-    )
+    get_ipython().run_line_magic("pip", "install -q 'essparse[draw] @ git+https://github.com/essential-sparsity/companion'")
 
 # %% tags=["parameters"]
 model: str = "bert-2x128-100-0"  # such as "minilm-l6", "bert-base-uncased", any other id of the hub, a folder
@@ -42,9 +40,7 @@ out: str = ""  # a new folder for the checkpoint; empty: a temporary one, gone w
 task: str = "movie-reviews"  # where the model is fine-tuned for its curve: a task's name on the page on data
 scale: str = "lab"  # how it is fine-tuned: "tiny", "lab" (few examples), "paper" (the paper's Table 1)
 data: str = ""  # of step 8: a file of your own (CSV, parquet, text, ...), a folder of images, an id of the hub; empty: made-up sentences
-live_tasks: str = (
-    "first"  # "first": train now what has no record; "none": draw what there is. At paper scale, name the task
-)
+live_tasks: str = "first"  # "first": train now what has no record; "none": draw what there is. At paper scale, name the task
 epsilon: float = 1.0  # the tolerated loss, in points
 
 # %%
@@ -142,7 +138,8 @@ removed = mask.count(str)
 shares = [{"depth": m.depth, "component": m.component, **vars(removed[name])} for name, m in matrices.items()]
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "own-shares", "caption": "The percentage of each matrix of the model that goes, by component and block. The dashed line is the percentage over all of them."}, "image": {"alt": "A line for each of the six components: the percentage of its weights that is removed, against the number of the block.", "align": "center"}}
-fig1.draw_shares(shares)
+fig1.draw_shares(shares);
+
 # %% tags=["remove-input"]
 fig1.table(shares).style.hide(axis="index")
 
@@ -230,15 +227,13 @@ largest = max(tried, key=lambda record: record.metrics["prunable"]).spec.model i
 timed = [record for record in tried if record.spec.model == largest]
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "own-curves", "caption": "Change of the score against the dense model as pruning removes more, after fine-tuning on the task. Thick lines are means over the seeds, thin lines single seeds, bands 95% intervals over seeds and evaluation examples; the dashed line lies \u03b5 below the dense model; the marks at the bottom are essential sparsities with their intervals; the diamond is the sparsity of the checkpoint."}, "image": {"alt": "Change from the dense model in points against the percentage of weights removed, a colour for each model, with interval bands.", "align": "center"}}
-curve_plots.draw([*curves_of_model, *other_curves], asked_points, epsilon)
+curve_plots.draw([*curves_of_model, *other_curves], asked_points, epsilon);
+
 # %% tags=["remove-input"]
 curve_plots.table([*curves_of_model, *other_curves], epsilon).style.hide(axis="index")
 
 # %% tags=["remove-input"]
-Markdown(
-    "\n\n".join(map(points.sentence, asked_points))
-    or f"Of {model} on {task} there is no record: run it with `live_tasks` set to `{task}`."
-)
+Markdown("\n\n".join(map(points.sentence, asked_points)) or f"Of {model} on {task} there is no record: run it with `live_tasks` set to `{task}`.")
 
 # %% [markdown]
 # *Essential sparsity* is where the mean curve, made monotone, first falls by more than ε; brackets are 95% intervals, over the seeds as well where there
@@ -272,11 +267,7 @@ Markdown(
 # %% tags=["scroll-output"]
 own_data, settings = data or str(Path(temporary.name) / "sentences.csv"), SweepSettings(tolerance=epsilon)
 if not data:
-    rows = [
-        (text, practice.classes[label])
-        for part in (splits.train, splits.test)
-        for (text,), label in zip(part.texts, part.labels, strict=True)
-    ]
+    rows = [(text, practice.classes[label]) for part in (splits.train, splits.test) for (text,), label in zip(part.texts, part.labels, strict=True)]
     pd.DataFrame(rows, columns=["text", "label"]).to_csv(own_data, index=False)
     settings = replace(settings, epochs=2, learning_rate=1e-3, seeds=2, most_seeds=2, precision=50)
 place = Path(f"{out}-sweep") if out else Path(temporary.name) / "sweep"
