@@ -15,9 +15,10 @@ from essparse_lib.pruning.masks import zeros_and_size
 from essparse_lib.pruning.prunable import prunable_weights
 from essparse_lib.records.store import Status, Store
 from essparse_lib.runner import trial
+from essparse_lib.specs.methods import METHODS
 from essparse_lib.sweeps import SweepSettings, sweep
 from essparse_lib.sweeps.answer import Outcome
-from essparse_lib.tasks.own import OwnData
+from essparse_lib.tasks.own import OwnData, OwnKind
 
 #: Little work, from which a tiny model learns sentences full of praise or of blame.
 FEW = {
@@ -187,7 +188,8 @@ def test_where_no_dense_model_can_be_trained_the_reason_is_said(sentences, tmp_p
 
 @pytest.mark.parametrize("method", ["random", "lottery", "wanda", "sparsegpt"])
 def test_any_method_can_be_swept(sentences, tmp_path, method, monkeypatch):
-    settings = SweepSettings(**{**FEW, "method": method, "epochs": 1, "windows": 8, "length": 8, "most_seeds": 2})
+    pieces = {"windows": 8, "length": 8} if METHODS[method].calibrated else {}
+    settings = SweepSettings(**{**FEW, **pieces, "method": method, "epochs": 1, "most_seeds": 2})
     # the design is tried elsewhere: here two levels are enough
     monkeypatch.setattr("essparse_lib.sweeps.design.COARSE", (0.5,))
     result = sweep("tiny-bert", sentences, tmp_path / "out", settings, budget=60, say=lambda _: None)
@@ -202,7 +204,8 @@ def test_a_language_model_on_a_plain_text_is_not_trained(tmp_path, model, method
     documents = list(corpora.get("tiny-corpus").load())
     text.write_text("\n\n".join(documents[120:]), encoding="utf-8")
     test.write_text("\n\n".join(documents[:120]), encoding="utf-8")
-    settings = SweepSettings(method=method, seeds=2, most_seeds=2, windows=8, length=16, precision=50)
+    pieces = {"windows": 8, "length": 16} if METHODS[method].calibrated else {}
+    settings = SweepSettings(method=method, seeds=2, most_seeds=2, precision=50, **pieces)
     result = sweep(model, OwnData(data=text, test=test), tmp_path / "out", settings, save=True, say=lambda _: None)
     assert result.curve.metric == "log_probability"
     assert "perplexity" in result.sentence
@@ -221,6 +224,21 @@ def test_points_of_a_perplexity_are_refused_before_anything_is_written(tmp_path)
     with pytest.raises(InputError, match="no points, give percent"):
         sweep("tiny-opt-lm", text, tmp_path / "out", SweepSettings(tolerance=1), say=lambda _: None)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "settings", "message"),
+    [
+        (OwnKind.PLAIN_TEXT, {"epochs": 2}, "nothing is trained"),
+        (OwnKind.PLAIN_TEXT, {"timing": "after"}, "nothing is trained"),
+        (OwnKind.CLASSES_OF_IMAGES, {"max_length": 8}, "no tokens"),
+        (OwnKind.CLASSES_OF_TEXTS, {"windows": 8}, "'magnitude' reads no text"),
+    ],
+)
+def test_a_setting_that_does_nothing_is_refused(kind, settings, message):
+    with pytest.raises(InputError, match=message):
+        SweepSettings(**settings).check_used(kind)
+    SweepSettings().check_used(kind)
 
 
 def test_images_of_a_folder(tmp_path):

@@ -56,6 +56,7 @@ def study_of(model: str, prepared: Prepared, settings: SweepSettings) -> tuple[S
     """
     from ..tasks.own import OwnKind
 
+    settings.check_used(prepared.kind)
     notes, training = list(prepared.notes), None
     if prepared.kind is OwnKind.PLAIN_TEXT:
         if settings.rule.trained:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .. import sparsify
 from ..files import check_new_folder, writing_folder
 from ..specs.evaluation import Evaluation
-from ..specs.methods import METHODS
 from ..specs.trial import Trial
 from .result import SweepResult
 from .study import SweepStudy
@@ -55,7 +52,7 @@ def save_swept(
         if isinstance(spec, Trial):
             _save_trained(spec, result, prepared, target)
         else:
-            _save_untrained(spec, target)
+            _save_untrained(spec, result, target)
     part = f"{short_name(result.model)} without {sparsity:.0%} of its blocks' weights"
     say(f"{target}: {part}, as from_pretrained loads it")
     return replace(result, saved=str(target))
@@ -80,29 +77,36 @@ def _save_trained(trial: Trial, result: SweepResult, prepared: Prepared, folder:
         for pattern in _COMPANIONS:
             for path in source.folder.glob(pattern):
                 shutil.copyfile(path, made / path.name)
-        add_section(made, folder.name, _card(trial, result))
+        after = f"fine-tuned on {result.data}; the weights that are gone stayed zero"
+        add_section(made, folder.name, _card(trial, result, after))
 
 
-def _card(trial: Trial, result: SweepResult) -> list[str]:
+def _save_untrained(evaluation: Evaluation, result: SweepResult, folder: Path) -> None:
+    """Save a language model as an evaluation of the sweep had it pruned, with all that lies beside its weights."""
+    from ..models import loading
+    from ..models.companions import copy_companions
+    from ..models.model_card import add_section
+    from ..models.saving import save_model
+    from ..runner import evaluation as evaluations
+    from ..runner import workbench
+
+    source = loading.locate(evaluation.model)
+    loaded = loading.load_and_report(evaluation.model)
+    pruned = evaluations.pruned_model(evaluation, workbench.current())
+    loaded.model.load_state_dict(pruned.state_dict())  # in the precision that it was saved with
+    with writing_folder(folder) as made:
+        save_model(loaded, source, made)
+        copy_companions(source.folder, made)
+        if source.gguf:  # the tokenizer is in the file of the weights
+            loading.tokenizer_of(evaluation.model).save_pretrained(made)
+        add_section(made, folder.name, _card(evaluation, result, "not trained afterwards"))
+
+
+def _card(spec: Trial | Evaluation, result: SweepResult, after: str) -> list[str]:
     """Return what the model card says."""
+    pruning = spec.pruning
     return [
-        f"`{short_name(trial.model)}` was pruned by {trial.pruning.method} to {trial.pruning.sparsity:.0%} of the "
-        f"weights in its blocks and fine-tuned on {result.data}; the weights that are gone stayed zero.",
+        f"`{short_name(spec.model)}` was pruned by {pruning.method} to {pruning.sparsity:.0%} of the weights in its "
+        f"blocks and {after}.",
         result.sentence,
     ]
-
-
-def _save_untrained(evaluation: Evaluation, folder: Path) -> None:
-    """Prune a language model as a sweep did, and save it with all that lies beside its weights."""
-    from .. import corpora
-
-    pruning = evaluation.pruning
-    settings: dict[str, Any] = {"sparsity": pruning.sparsity, "method": pruning.method, "scope": pruning.scope}
-    if not METHODS[pruning.method].calibrated:
-        sparsify.save_pruned(evaluation.model, sparsify.Recipe(**settings), folder)
-        return
-    with tempfile.TemporaryDirectory() as place:
-        text = Path(place) / "text.txt"
-        text.write_text("\n\n".join(corpora.get(pruning.calibration).load()), encoding="utf-8")
-        recipe = sparsify.Recipe(**settings, text=text, windows=pruning.windows, length=pruning.length)
-        sparsify.save_pruned(evaluation.model, recipe, folder)

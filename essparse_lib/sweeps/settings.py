@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from ..errors import InputError, check_number, check_whole
 from ..specs.methods import METHODS, Method, Scope, check_method
 from ..specs.spec import member
 from ..specs.trial import Timing, Training
+from ..tasks.own import OwnKind
 from .design import Limits
 from .tolerance import Tolerance
 
@@ -17,6 +18,8 @@ _ENOUGH_STEPS, _PASSES = 300, (3, 10)
 USUAL_TRAIN = 20_000
 #: AdamW's peak rate, and the fraction of the steps in which it rises.
 _LEARNING_RATE, _WARMUP = 5e-5, 0.06
+#: The settings of a training.
+_OF_TRAINING = ("timing", "epochs", "batch_size", "learning_rate", "max_length", "max_train")
 #: The most seeds that may be asked for.
 _MOST_SEEDS = 100
 
@@ -88,6 +91,24 @@ class SweepSettings:
     def rule(self) -> Method:
         """The method's row, which says what it needs."""
         return METHODS[self.method]
+
+    def check_used(self, kind: OwnKind) -> None:
+        """Check that every setting that is given has an effect on data of a kind.
+
+        Raises:
+            InputError: one has none.
+        """
+        idle: dict[str, str] = {}
+        if kind is OwnKind.PLAIN_TEXT:
+            idle |= dict.fromkeys(_OF_TRAINING, "nothing is trained on a plain text")
+        if kind is OwnKind.CLASSES_OF_IMAGES:
+            idle["max_length"] = "images have no tokens"
+        if not self.rule.calibrated:
+            idle |= dict.fromkeys(("windows", "length"), f"method {self.method!r} reads no text")
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if each.name in idle and value != each.default:
+                raise InputError(f"{each.name} {value} is not allowed: {idle[each.name]}, so leave it out")
 
     def tolerated(self, fine_tuned: bool = True) -> Tolerance:
         """Return the loss that is tolerated: of a score, or of the perplexity of models that are not trained.
