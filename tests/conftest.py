@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import shutil
+import sys
 import tarfile
 import tempfile
 import zipfile
@@ -58,6 +59,15 @@ def nothing_reachable():
     watch.start()
     yield
     assert not watch.end(), f"reachable from other machines: {watch.reachable}"
+
+
+@pytest.fixture(autouse=True)
+def no_precision_left_behind():
+    """Let no test find accelerate set up for another precision, as a ``Trainer`` of an earlier test does."""
+    yield
+    state = sys.modules.get("accelerate.state")
+    if state is not None:
+        state.AcceleratorState._reset_state()
 
 
 @pytest.fixture

@@ -105,6 +105,7 @@ def test_the_same_sweep_again_runs_nothing(swept, sentences, monkeypatch):
     assert (again.sentence, again.answer, again.saved) == (result.sentence, result.answer, result.saved)
 
 
+@pytest.mark.slow
 def test_cut_short_anywhere_it_comes_to_the_same(swept, sentences, tmp_path, monkeypatch):
     result, _, _ = swept
     execute, left = trial.execute, [3, 5, 100]
@@ -174,6 +175,7 @@ def test_a_budget_ends_it_and_says_what_is_left(sentences, tmp_path):
     assert (tmp_path / "out" / "report.html").exists()
 
 
+@pytest.mark.slow
 def test_where_no_dense_model_can_be_trained_the_reason_is_said(sentences, tmp_path, monkeypatch):
     def fail(*_):
         raise RuntimeError("out of memory")
@@ -241,6 +243,7 @@ def test_a_setting_that_does_nothing_is_refused(kind, settings, message):
     SweepSettings().check_used(kind)
 
 
+@pytest.mark.slow
 def test_images_of_a_folder(tmp_path):
     images = tasks.get("tiny-shapes").splits()
     names = tasks.get("tiny-shapes").classes
@@ -256,6 +259,7 @@ def test_images_of_a_folder(tmp_path):
         sweep("tiny-vit", tmp_path / "shapes", tmp_path / "other", SweepSettings(method="wanda"), say=lambda _: None)
 
 
+@pytest.mark.slow
 def test_workers_find_the_data_in_the_cache(sentences, tmp_path):
     settings = SweepSettings(**{**FEW, "epochs": 1, "most_seeds": 2})
     result = sweep("tiny-bert", sentences, tmp_path / "out", settings, jobs=2, say=lambda _: None)
