@@ -75,7 +75,7 @@ def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
     >>> _flat({"model": "bert", "training": {"epochs": 3}})
     {'model': 'bert', 'epochs': 3}
     """
-    flat = {}
+    flat: dict[str, Any] = {}
     for name, value in values.items():
         flat.update(value if isinstance(value, dict) else {name: value})
     return flat
