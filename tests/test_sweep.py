@@ -148,6 +148,26 @@ def test_a_folder_answers_one_question(swept, sentences, change, message):
     assert sorted(out.rglob("*")) == before
 
 
+def test_a_folder_belongs_to_the_weights_that_it_was_begun_with(sentences, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    model, out = tmp_path / "model", tmp_path / "out"
+    shutil.copytree(loading.locate("tiny-bert").folder, model)
+    sweep(str(model), sentences, out, SweepSettings(**FEW), budget=1e-3, say=lambda _: None)
+    weights = {name: 2 * values for name, values in load_file(model / "model.safetensors").items()}
+    save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match="holds another sweep, with weights"):
+        sweep(str(model), sentences, out, SweepSettings(**FEW), say=lambda _: None)
+
+
+def test_an_empty_folder_is_no_saved_model(swept, sentences, tmp_path):
+    result, out, _ = swept
+    shutil.copytree(out, tmp_path / "out", ignore=shutil.ignore_patterns("model-*"))
+    (tmp_path / "out" / result.saved.rpartition("/")[2]).mkdir()
+    again = sweep("tiny-bert", sentences, tmp_path / "out", SweepSettings(**FEW), save=True, say=lambda _: None)
+    assert loading.load_model(again.saved)
+
+
 def test_nothing_is_written_where_something_does_not_fit(sentences, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").write_text("")

@@ -50,7 +50,7 @@ def check_same(study: SweepStudy, out: Path) -> None:
     """Check that a sweep that was begun in a folder is this one.
 
     Raises:
-        InputError: it is one of another model, or of other data or settings.
+        InputError: it is one of another model or of other weights of it, or of other data or settings.
     """
     if not (out / MARK).is_file():
         return
@@ -94,5 +94,12 @@ def begin(study: SweepStudy, out: Path) -> Store:
 
 
 def _plain(study: SweepStudy) -> dict[str, Any]:
-    """Return what a sweep's trials have in common, as JSON has it."""
-    return json.loads(json.dumps(asdict(study)))
+    """Return what a sweep's trials have in common, as JSON has it, with the hash of the model's weights.
+
+    A model's folder may hold other weights tomorrow, under the same name, or later in the same process.
+    """
+    from ..models import loading
+    from ..models.model_files import hash_weights
+
+    weights = hash_weights(loading.locate(study.model).folder)
+    return json.loads(json.dumps({**asdict(study), "weights": weights[:16]}))

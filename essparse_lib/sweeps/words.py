@@ -106,7 +106,8 @@ def reason(answer: Answer, cells: Cells, left: int, settings: SweepSettings, las
     """
     if left:
         return (
-            f"{left} trials of this round are still to be run, since the time was over: run the same command to go on"
+            f"{left} trials of this round are still to be run, as the time was over or another process runs them: run "
+            "the same command to go on"
         )
     if not last:
         return "further trials follow"
