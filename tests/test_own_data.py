@@ -198,6 +198,84 @@ def test_booleans_and_named_classes_are_the_same_in_any_format(tmp_path):
     assert suffix(prepared) == suffix(numbers) and prepared.classes == ("no", "yes")
 
 
+def named_classes(path, names, start=0):
+    """Write parquet whose labels are numbers of named classes."""
+    import datasets
+
+    data = rows(start + 100)[start:]
+    numbers = [names.index(label) for _, label in data]
+    features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=names)})
+    columns = {"text": columns_of(data)["text"], "label": numbers}
+    datasets.Dataset.from_dict(columns, features=features).to_parquet(path)
+    return path
+
+
+def labels_that_stand_in_the_texts(prepared):
+    """Check that each example has the label that its text ends with."""
+    splits = tasks.get(prepared.name).splits()
+    for part in (splits.train, splits.test):
+        for (text,), number in zip(part.texts, part.labels, strict=True):
+            assert text.endswith(prepared.classes[number])
+
+
+def test_classes_of_the_same_names_in_another_order_are_the_same_classes(tmp_path):
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    train = named_classes(folder / "train.parquet", ["good", "bad"])
+    test = named_classes(folder / "test.parquet", ["bad", "good"], start=100)
+    labels_that_stand_in_the_texts(prepare(OwnData(data=train, test=test)))
+    labels_that_stand_in_the_texts(prepare(OwnData(data=folder)))
+    test.rename(folder / "train-2.parquet")
+    with pytest.raises(InputError, match="names classes in another way than"):
+        prepare(OwnData(data=folder))
+
+
+def test_the_names_of_classes_are_those_of_these_data_whatever_was_kept_before(tmp_path):
+    numbers = write(tmp_path / "numbers.csv", csv([(text, int(label == "good")) for text, label in rows(100)]))
+    named = named_classes(tmp_path / "numbers.parquet", ["bad", "good"])
+    for path, classes in ((numbers, ("0", "1")), (named, ("bad", "good")), (numbers, ("0", "1"))):
+        assert prepare(OwnData(data=path)).classes == classes
+
+
+@pytest.mark.parametrize(
+    ("values", "classes"),
+    [
+        ([2**53, 2**53 + 1], ("9007199254740992", "9007199254740993")),
+        ([2**62, 2**62 + 1], ("4611686018427387904", "4611686018427387905")),
+        ([0.5, float("inf")], ("0.5", "inf")),
+        (["caf\u00e9", "cafe\u0301", "tea"], ("caf\u00e9", "tea")),
+    ],
+)
+def test_labels_are_neither_joined_nor_parted_by_how_they_are_stored(values, classes, tmp_path):
+    texts = columns_of(rows())["text"]
+    labels = [values[i % len(values)] for i in range(120)]
+    forms = [write_parquet(tmp_path / "a.parquet", text=texts, label=labels)]
+    forms.append(as_csv(tmp_path, zip(texts, labels, strict=True)))
+    assert {prepare(OwnData(data=form)).classes for form in forms} == {classes}
+
+
+def test_classes_that_look_alike_are_told(tmp_path):
+    data = rows(120, ("bad", "Bad", "good", "good\u200b", "odd"))
+    assert "look alike and are taken as different ones: 'Bad' and 'bad'; 'good' and 'good\\u200b'." in told(
+        prepare(OwnData(data=write(tmp_path / "alike.csv", csv(data))))
+    )
+
+
+def test_copies_in_another_form_of_unicode_are_left_out_of_training(tmp_path):
+    composed = [(f"Caf\u00e9: {text}", label) for text, label in rows(120)]
+    parted = [(text.replace("\u00e9", "e\u0301"), label) for text, label in composed[:30]]
+    own = OwnData(data=write(tmp_path / "a.csv", csv(composed)), test=write(tmp_path / "b.csv", csv(parted)))
+    assert prepare(own).train == 90
+
+
+@pytest.mark.parametrize("name", ["[ab].csv", "*.csv", "?.csv", "{a,b}.csv", "#a%20b.csv", "[!x]/a.csv", "**/a.csv"])
+def test_a_name_that_is_a_pattern_names_one_file(name, tmp_path):
+    write(tmp_path / "a.csv", csv(rows(200, ("other", "another"))))
+    write(tmp_path / "b.csv", csv(rows(200, ("other", "another"))))
+    prepared = prepare(OwnData(data=write(tmp_path / name, csv(rows()))))
+    assert (prepared.classes, prepared.train + prepared.test) == (("bad", "good"), 120)
+
+
 def test_the_split_does_not_depend_on_the_order_and_keeps_copies_together(tmp_path):
     data = rows(120) + [(text.upper() + "  ", label) for text, label in rows(40)]
     parts = []
@@ -575,6 +653,12 @@ FAULTS = {
         "lies in no folder of a class",
     ),
     "a link out of a folder": (linked_outside, {}, "is a link out of"),
+    "a path into an archive": (of("a::b.csv", csv(rows())), {}, "has two colons"),
+    "a class that is no UTF-8": (
+        lambda folder: (image_folder(folder / "pets") / "cat").rename(folder / "pets" / "c\udcff").parent,
+        {},
+        r"class 'c\\udcff' of .* is no UTF-8",
+    ),
     "columns of a folder": (
         lambda folder: image_folder(folder / "pets"),
         {"label": "kind"},

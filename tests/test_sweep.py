@@ -136,9 +136,10 @@ def test_other_questions_to_the_same_records_need_no_new_folder(swept, sentences
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"epochs": 2}, "another training"),
-        ({"method": "random"}, "another method, 'magnitude' in place of 'random'"),
-        ({"timing": "after"}, "another timing"),
+        ({"epochs": 2}, "with epochs 4 in place of 2"),
+        ({"learning_rate": 1e-3}, "with learning_rate 0.01 in place of 0.001"),
+        ({"method": "random"}, "another sweep, with method 'magnitude' in place of 'random'"),
+        ({"timing": "after"}, "with timing 'before' in place of 'after'"),
     ],
 )
 def test_a_folder_answers_one_question(swept, sentences, change, message):
@@ -147,6 +148,26 @@ def test_a_folder_answers_one_question(swept, sentences, change, message):
     with pytest.raises(InputError, match=message):
         sweep("tiny-bert", sentences, out, SweepSettings(**{**FEW, **change}), say=lambda _: None)
     assert sorted(out.rglob("*")) == before
+
+
+def test_a_folder_belongs_to_the_weights_that_it_was_begun_with(sentences, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    model, out = tmp_path / "model", tmp_path / "out"
+    shutil.copytree(loading.locate("tiny-bert").folder, model)
+    sweep(str(model), sentences, out, SweepSettings(**FEW), budget=1e-3, say=lambda _: None)
+    weights = {name: 2 * values for name, values in load_file(model / "model.safetensors").items()}
+    save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match="holds another sweep, with weights"):
+        sweep(str(model), sentences, out, SweepSettings(**FEW), say=lambda _: None)
+
+
+def test_an_empty_folder_is_no_saved_model(swept, sentences, tmp_path):
+    result, out, _ = swept
+    shutil.copytree(out, tmp_path / "out", ignore=shutil.ignore_patterns("model-*"))
+    (tmp_path / "out" / result.saved.rpartition("/")[2]).mkdir()
+    again = sweep("tiny-bert", sentences, tmp_path / "out", SweepSettings(**FEW), save=True, say=lambda _: None)
+    assert loading.load_model(again.saved)
 
 
 def test_nothing_is_written_where_something_does_not_fit(sentences, tmp_path):
@@ -167,6 +188,23 @@ def test_nothing_is_written_where_something_does_not_fit(sentences, tmp_path):
         assert not out.exists()
 
 
+def test_a_folder_of_the_data_is_not_written_into(sentences, tmp_path):
+    data, out = tmp_path / "data", tmp_path / "data" / "out"
+    data.mkdir()
+    shutil.copy(sentences, data)
+    for source in (OwnData(data=data), OwnData(data=sentences, test=data)):
+        with pytest.raises(InputError, match="lies in the folder of the data"):
+            sweep("tiny-bert", source, out, SweepSettings(**FEW), say=lambda _: None)
+    assert not out.exists()
+
+
+def test_what_is_said_has_no_signs_on_which_a_terminal_acts(sentences, tmp_path):
+    path, said = tmp_path / "sentences.csv", []
+    path.write_text(sentences.read_text(encoding="utf-8").replace("blame", "bl\x1b[31m\u202eame"), encoding="utf-8")
+    sweep("tiny-bert", path, tmp_path / "out", SweepSettings(**FEW), budget=1e-3, say=said.append)
+    assert all(line.isprintable() for line in said) and "bl\\x1b[31m\\u202eame" in " ".join(said)
+
+
 def test_a_budget_ends_it_and_says_what_is_left(sentences, tmp_path):
     said = []
     result = sweep("tiny-bert", sentences, tmp_path / "out", SweepSettings(**FEW), budget=1e-3, say=said.append)
@@ -184,6 +222,8 @@ def test_where_no_dense_model_can_be_trained_the_reason_is_said(sentences, tmp_p
     with pytest.raises(InputError, match="no dense model could be trained .*out of memory"):
         sweep("tiny-bert", sentences, tmp_path / "out", SweepSettings(**FEW), say=lambda _: None)
     monkeypatch.undo()
+    with pytest.raises(InputError, match="diverged: .* train slower, in a new folder"):
+        sweep("tiny-bert", sentences, tmp_path / "other", SweepSettings(**{**FEW, "learning_rate": 1e30}), say=print)
     result = sweep("tiny-bert", sentences, tmp_path / "out", SweepSettings(**FEW), retry=True, say=lambda _: None)
     assert all(record.status == Status.OK for record in result.records)
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 import sweep_coverage
-from helpers import curve_records, knee_at
+from helpers import answered, curve_records, knee_at
 
 from essparse_lib.analysis.estimate import Estimate
 from essparse_lib.errors import InputError
@@ -110,6 +110,27 @@ def test_few_seeds_are_not_believed_even_where_they_agree():
 def test_a_model_that_learned_nothing_is_not_pruned():
     cells, found, _ = ends(lambda sparsity: 50.0)
     assert (cells.levels, found.outcome) == ([0.0], Outcome.NOT_LEARNED)
+
+
+def test_one_seed_that_fails_does_not_hide_that_the_others_learned():
+    limits = Limits(seeds=2, most_seeds=10, precision=0.5)
+    dense = first(limits)
+    trials = {seed: STUDY.spec(0.0, seed) for seed in range(10)}
+    scores = [90.0, 50.0, *[90.0] * 8]
+    while dense.levels == [0.0]:
+        records = {trials[seed].id: answered(trials[seed], scores[seed]) for seed, _ in dense}
+        found = answer(STUDY.curve(records, dense), POINT, limits.precision)
+        before, dense = dense, following(dense, found, limits)
+    assert len(list(before)) < 10 and dense.levels == [0.0, *COARSE]
+    few = Limits(seeds=2, most_seeds=2, precision=0.5)
+    records = {trials[seed].id: answered(trials[seed], scores[seed]) for seed in range(2)}
+    curve = STUDY.curve(records, first(few))
+    found = answer(curve, POINT, few.precision)
+    assert found.outcome is Outcome.NOT_LEARNED and following(first(few), found, few) is None
+    assert "it is not sure that there is anything to lose" in sentence(
+        "m", "d", found, SweepSettings().rule, POINT, curve
+    )
+    assert "seeds would show that it did" in reason(found, first(few), 0, SweepSettings(), True)
 
 
 def test_a_model_that_loses_nothing_is_pruned_further_and_gets_a_lower_bound():

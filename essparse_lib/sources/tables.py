@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -72,17 +73,20 @@ def read_tables(files: Sequence[Path], scratch: Path) -> tuple[Any, list[str]]:
         A ``datasets.Dataset``, and sentences.
 
     Raises:
-        InputError: a file cannot be read, holds another format than its name says, has no rows, or other columns than
-            the first.
+        InputError: a file cannot be read, holds another format than its name says, has no rows, or has other columns
+            or classes than the first.
     """
     formats = {FORMATS[path.suffix.lower()] for path in files}
     if len(formats) > 1:
         raise InputError(f"{files[0].parent} has files of several formats ({', '.join(sorted(formats))}): keep one")
     (name,) = formats
     for path in files:
+        _check_no_chain(path)
         _check_beginning(regular_file(path), name)
     if name == "parquet" and not sum(map(count_rows, files)):
         raise InputError(f"{files[0]} has no rows: give a file with rows")
+    if name == "parquet":
+        _check_same_classes(files)
     if name != "csv":
         options = {"batch_size": _BATCH} if name == "parquet" else {}
         return _checked(_loaded(name, files, scratch, **options), files), []
@@ -102,6 +106,7 @@ def read_saved(folder: Path) -> dict[str, Any]:
     Raises:
         InputError: it cannot be read, or names files outside itself.
     """
+    _check_no_chain(folder)
     parts = [folder]
     if (folder / SAVED_PARTS).is_file():
         content = parse_json(read_bytes(folder / SAVED_PARTS, _MOST_JSON), folder / SAVED_PARTS, dict)
@@ -127,6 +132,12 @@ def _is_name(value: object) -> bool:
     return isinstance(value, str) and value not in ("", ".", "..") and "/" not in value and "\\" not in value
 
 
+def _check_no_chain(path: Path) -> None:
+    """Check that a path has no two colons, which the library takes as one that leads into an archive."""
+    if "::" in str(path):
+        raise InputError(f"{path} cannot be read, as its path has two colons (::): rename it")
+
+
 def _check_beginning(path: Path, name: str) -> None:
     """Check that a file begins as its format does."""
     with reading(path, "name another file"), path.open("rb") as file:
@@ -140,6 +151,20 @@ def _check_beginning(path: Path, name: str) -> None:
         raise InputError(f"{path} is {held}: save the table as CSV, JSON lines or parquet, named so")
     if name == "json":
         check_text(path)
+
+
+def _check_same_classes(files: Sequence[Path]) -> None:
+    """Check that files of one table name their classes alike: the library takes the names of the first for all."""
+    from pyarrow import parquet
+
+    first: dict[str, list[str]] | None = None
+    for path in files:
+        with reading(path, "save the table anew"):
+            features = library().Features.from_arrow_schema(parquet.read_schema(path))
+        classes = {name: feature.names for name, feature in features.items() if hasattr(feature, "names")}
+        first = classes if first is None else first
+        if classes != first:
+            raise InputError(f"{path} names classes in another way than {files[0]}: save both as one table")
 
 
 def _separated(path: Path, written: Layout, scratch: Path) -> Any:
@@ -185,7 +210,7 @@ def _loaded(name: str, files: Sequence[Path], scratch: Path, **options: Any) -> 
         try:
             rows = datasets.load_dataset(
                 name,
-                data_files={"train": [str(path) for path in files]},
+                data_files={"train": [escape(str(path)) for path in files]},  # it takes names as patterns
                 split="train",
                 cache_dir=str(scratch / "datasets"),
                 keep_in_memory=False,

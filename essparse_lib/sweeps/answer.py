@@ -8,6 +8,7 @@ from enum import StrEnum
 from itertools import pairwise
 
 import numpy as np
+from scipy.stats import t as student_t
 
 from ..analysis.curve import Curve
 from ..analysis.differences import Difference
@@ -24,8 +25,8 @@ class Outcome(StrEnum):
     """How far a sweep came.
 
     ``RESOLVED``: the interval is as narrow as was asked. ``WIDE``: it is wider. ``NEVER``: at no level that was tried
-    is so much lost, so the number is a lower bound. ``NOT_LEARNED``: the dense model does no better than a model that
-    learned nothing, so that there is nothing to lose. ``UNMEASURED``: no curve has two levels yet.
+    is so much lost, so the number is a lower bound. ``NOT_LEARNED``: it is not sure that the dense model does better
+    than a model that learned nothing and has nothing to lose. ``UNMEASURED``: no curve has two levels yet.
     """
 
     RESOLVED = "resolved"
@@ -46,7 +47,8 @@ class Answer:
             All is unknown where nothing was learned or measured.
         seeds: how many seeds would make the interval as narrow as was asked, as far as can be seen; one more than 50
             where more than these would be needed; 0 where it is narrow, where the measured levels lie too far apart,
-            or where the test examples are too few for so many seeds.
+            or where the test examples are too few for so many seeds. Where it is not sure that the dense model
+            learned, as many as would show it; 0 if it scores no better than one that did not.
         examples: how many test examples would do where they are too few, with 50 seeds; else 0.
     """
 
@@ -65,9 +67,10 @@ class Answer:
         """What it would take for an interval as narrow as was asked, as a clause; empty where it is."""
         if self.examples:
             return f"about {self.examples:,} test examples would do with {_MOST_SEEDS} seeds, and no fewer of them"
-        if self.seeds > _MOST_SEEDS:
-            return f"more than {_MOST_SEEDS} seeds would do"
-        return f"about {self.seeds} seeds would do" if self.seeds else ""
+        if not self.seeds:
+            return ""
+        number = f"about {self.seeds}" if self.seeds <= _MOST_SEEDS else f"more than {_MOST_SEEDS}"
+        return f"{number} seeds would {'show that it did' if self.outcome is Outcome.NOT_LEARNED else 'do'}"
 
 
 #: What is said where there is no curve.
@@ -85,7 +88,7 @@ def answer(curve: Curve | None, tolerance: Tolerance, precision: float) -> Answe
     if curve is None:
         return UNMEASURED
     if curve.metric != LOG_PROBABILITY and not curve.learned():
-        return Answer(outcome=Outcome.NOT_LEARNED, essential=UNMEASURED.essential)
+        return Answer(outcome=Outcome.NOT_LEARNED, essential=UNMEASURED.essential, seeds=_seeds_to_learn(curve))
     if len(curve.levels) < 2 or (len(curve.seeds) < 2 and curve.drawn.any()):  # one training tells nothing of others
         return UNMEASURED
     essential = _essential(curve, tolerance)
@@ -153,6 +156,23 @@ def _needs(curve: Curve, tolerance: Tolerance, precision: float, place: float) -
     examples = range(100, _MOST_TIMES * curve.examples, 100)
     least = bisect_left(examples, True, key=lambda count: is_narrow(_MOST_SEEDS, count))
     return (0, examples[least]) if least < len(examples) else (_MOST_SEEDS + 1, 0)
+
+
+def _seeds_to_learn(curve: Curve) -> int:
+    """Return how many seeds would show that the dense model learned; 0 if it scores as one that learned nothing.
+
+    With few seeds the interval is wide, as Student's t has it.
+    """
+    dense, seeds = curve.dense(), curve.seeds_of(curve.prunings[0])
+    margin = dense.value - curve.majority
+    if margin <= 0:
+        return 0
+    if seeds < 2:
+        return 2
+    half_of_one = (dense.value - dense.low) * seeds**0.5 / student_t.isf(0.025, seeds - 1)
+    counts = range(seeds + 1, _MOST_SEEDS + 1)
+    enough = (count for count in counts if half_of_one * student_t.isf(0.025, count - 1) < margin * count**0.5)
+    return next(enough, _MOST_SEEDS + 1)
 
 
 def _expected(curve: Curve, drop: Difference, seeds: int, examples: int) -> Curve:

@@ -87,8 +87,12 @@ def following(cells: Cells, answer: Answer, limits: Limits) -> Cells | None:
         answer: what they say.
         limits: how far to go.
     """
+    dense = cells.levels[0]
+    if answer.outcome is Outcome.NOT_LEARNED and len(cells.levels) == 1:
+        # one seed of a few that fails hides that the others learned
+        return cells.with_seed(dense) if len(cells.seeds_of[dense]) < answer.seeds <= limits.most_seeds else None
     if len(cells.levels) == 1:
-        return None if answer.outcome is Outcome.NOT_LEARNED else cells.with_levels(*COARSE, seeds=limits.seeds)
+        return cells.with_levels(*COARSE, seeds=limits.seeds)
     level = None
     if answer.essential.high > cells.levels[-1]:  # no end was found yet
         level = next((level for level in FURTHER if level > cells.levels[-1]), None)
@@ -96,7 +100,7 @@ def following(cells: Cells, answer: Answer, limits: Limits) -> Cells | None:
         level = _level_between(cells.levels, answer, limits)
     if level is not None:
         return cells.with_levels(level, seeds=limits.seeds)
-    seeds = 1 + max(cells.seeds_of[cells.levels[0]])
+    seeds = 1 + max(cells.seeds_of[dense])
     # few seeds that happen to agree look precise; and where the test examples are too few, more seeds do not help
     more = seeds < _FEWEST_SEEDS or answer.seeds > 0
     return cells.with_seed(*_around(cells.levels, answer)) if more and seeds < limits.most_seeds else None

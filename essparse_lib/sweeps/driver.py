@@ -12,6 +12,7 @@ from ..errors import InputError, check_whole
 from ..records.record import Record
 from ..records.store import Status, Store
 from ..specs.spec import Spec
+from ..texts import printable
 from ..wording import listing
 from . import folder, preparation, words
 from .answer import Answer, answer
@@ -93,12 +94,13 @@ def sweep(
     deadline = None if budget is None else time.monotonic() + budget
     check_whole("jobs", jobs)
     settings = settings or SweepSettings()
-    out = folder.check(out)
     source = data if isinstance(data, own.OwnData) else own.OwnData(data=data)
+    out = folder.check(out, [each for each in (source.data, source.test) if each is not None])
     prepared = preparation.prepared_data(model, source)
     study, notes = preparation.study_of(model, prepared, settings)
     folder.check_same(study, out)
     preparation.check_trials(study)
+    say = _printing(say)
     for note in notes:
         say(note)
     store = folder.begin(study, out)
@@ -120,6 +122,11 @@ def sweep(
         write_report(result, out)
     say(f"{result.reason}; see {out / 'report.html'}")
     return result
+
+
+def _printing(say: Callable[[str], None]) -> Callable[[str], None]:
+    """Return what says a line without signs on which a terminal acts: names of classes and of files may have some."""
+    return lambda line: say(printable(line, None))
 
 
 def _rounds(
@@ -178,9 +185,11 @@ def _typical_seconds(store: Store, specs: Sequence[Spec]) -> float:
 
 
 def _why_no_curve(records: Mapping[str, Record]) -> str:
-    """Return why no dense model has a score, in one line."""
+    """Return why no dense model has a score, and what to do, in one line."""
     reasons = {f"{record.status}: {record.reason}" for record in records.values()}
-    return f"no dense model could be trained ({listing(sorted(reasons))}): mend this and give --retry, or train slower"
+    failed = any(record.status == Status.FAILED for record in records.values())
+    advice = "mend this and give --retry" if failed else "train slower, in a new folder"
+    return f"no dense model could be trained ({listing(sorted(reasons))}): {advice}"
 
 
 def _result(

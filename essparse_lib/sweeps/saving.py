@@ -46,7 +46,7 @@ def save_swept(
         say("no model is saved: the interval begins at 0")
         return result
     target = folder.with_name(f"{folder.name}-{sparsity:g}")
-    if not target.is_dir():
+    if not (target / "config.json").is_file():
         check_new_folder(target)
         spec = study.spec(sparsity, seed=0)
         if isinstance(spec, Trial):

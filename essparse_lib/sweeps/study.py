@@ -64,7 +64,7 @@ class SweepStudy:
             cells: the design.
 
         Raises:
-            InputError: the records were made with different weights or data.
+            InputError: a record has no known metric or no predictions.
         """
         of_design = {spec.id: records[spec.id] for spec in self.specs(cells) if spec.id in records}
         metric = LOG_PROBABILITY if self.training is None else None

@@ -78,8 +78,8 @@ def sentence(model: str, data: str, answer: Answer, method: Method, tolerance: T
     if answer.outcome is Outcome.NOT_LEARNED:
         return (
             f"How much of {name} can go on {data} cannot be said: the dense model's {metric_name(curve.metric)} is "
-            f"{curve.dense().text()}, and always naming the commonest class scores {curve.majority:.1f}, so that there "
-            "is nothing to lose."
+            f"{curve.dense().text()}, and always naming the commonest class scores {curve.majority:.1f}, so that "
+            f"{'it is not sure that there is anything' if answer.seeds else 'there is nothing'} to lose."
         )
     loss = f"{loss_text(tolerance, curve.metric)} on {data}"
     low, high = (f"{100 * end:.0f}%" for end in (answer.essential.low, answer.essential.high))
@@ -106,7 +106,8 @@ def reason(answer: Answer, cells: Cells, left: int, settings: SweepSettings, las
     """
     if left:
         return (
-            f"{left} trials of this round are still to be run, since the time was over: run the same command to go on"
+            f"{left} trials of this round are still to be run, as the time was over or another process runs them: run "
+            "the same command to go on"
         )
     if not last:
         return "further trials follow"
@@ -115,7 +116,8 @@ def reason(answer: Answer, cells: Cells, left: int, settings: SweepSettings, las
     if answer.outcome is Outcome.NEVER and not answer.needs:
         return "no larger sparsity is tried"
     if answer.outcome is Outcome.NOT_LEARNED:
-        return "the dense model learned nothing: train longer, at another rate, or on more examples"
+        state = f"is not sure to have learned ({answer.needs})" if answer.needs else "learned nothing"
+        return f"the dense model {state}: train longer, at another rate, or on more examples"
     width = f"{100 * answer.width:.0f} percent of the weights wide"
     wide = f"the interval is {width}, wider than the {settings.precision:g} asked for"
     if not answer.seeds:

@@ -121,11 +121,15 @@ def prepare(own: OwnData, window: int = own_texts.WINDOW) -> Prepared:
             own_store.write_about(made, kind, content, _texts_of(parts))
         name = f"{_stem(own.data)}-{digest([kind.value, *content.hashed])}"
         sealed(root / name, partial(_move, made))
-    kept = own_store.about(name)
-    notes = [*parts.notes, *content.notes]
-    if kept.classes != content.classes:
-        notes.append(f"The same data are kept from before, with classes named {', '.join(kept.classes[:5])}.")
-    return Prepared(name=name, kind=kind, classes=kept.classes, train=kept.train, test=kept.test, notes=tuple(notes))
+    # the same data may be kept from before under other names of the classes; these are the names that they have here
+    return Prepared(
+        name=name,
+        kind=kind,
+        classes=content.classes,
+        train=content.train,
+        test=content.test,
+        notes=(*parts.notes, *content.notes),
+    )
 
 
 def _written(parts: Parts, folder: Path, window: int) -> tuple[OwnKind, Content]:

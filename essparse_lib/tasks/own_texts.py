@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,8 +79,9 @@ def _cleaned(text: str) -> str:
 
 
 def _key(texts: Sequence[str]) -> bytes:
-    """Return the SHA-256 of texts without regard to case and blanks: of copies it is the same."""
-    return hashlib.sha256("\x1f".join(" ".join(text.split()).casefold() for text in texts).encode()).digest()
+    """Return the SHA-256 of texts without regard to case, blanks and Unicode's forms: of copies it is the same."""
+    plain = (" ".join(unicodedata.normalize("NFC", text).split()).casefold() for text in texts)
+    return hashlib.sha256("\x1f".join(plain).encode()).digest()
 
 
 def _read(table: Any, columns: Columns, source: object) -> _Rows:

@@ -11,7 +11,7 @@ HEADINGS = {
     Outcome.RESOLVED: "Answered, as narrowly as was asked",
     Outcome.WIDE: "Answered, less narrowly than was asked",
     Outcome.NEVER: "A lower bound: no level loses so much",
-    Outcome.NOT_LEARNED: "No answer: the dense model learned nothing",
+    Outcome.NOT_LEARNED: "No answer: the dense model is not sure to have learned",
     Outcome.UNMEASURED: "No answer yet: too little is measured",
 }
 
@@ -31,7 +31,7 @@ def limit_of(result: SweepResult) -> tuple[str, ...]:
         sentences = ["What is lost below says nothing of pruning: a model that learned nothing has nothing to lose."]
     elif answer.outcome is Outcome.UNMEASURED:
         sentences = ["A dense trial that succeeds and a pruned one beside it are needed before anything can be said."]
-    if answer.needs and answer.needs not in result.reason:
+    if answer.outcome is not Outcome.NOT_LEARNED and answer.needs and answer.needs not in result.reason:
         asked = f"{100 * result.precision:.1f}% of the weights"
         sentences.append(f"For an interval of at most {asked}: {answer.needs}.")
     return tuple(sentences)
