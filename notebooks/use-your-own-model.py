@@ -279,7 +279,8 @@ Markdown(f"**{swept.sentence}** {swept.reason[:1].upper()}{swept.reason[1:]}.")
 # %% [markdown]
 # The folder has `report.html` with the curve and a slider, the pictures, `summary.json` and the records. With `--save` it also gets the model, pruned to the
 # lower end of the interval and trained with its mask held. `--epsilon 1%` asks for percent of the dense score, `--precision` for another width of the interval.
-# A decoder on a plain text is not trained: what counts then is its perplexity. [The reference](../book/api-sweeps.md) has the same in Python.
+# A decoder on a plain text is not trained: what counts then is its perplexity. The interval begins at the largest level at which surely no more is lost than
+# you tolerate, and ends at the smallest at which surely more is. `benchmarks/sweep_coverage.py` counts on made-up models how often it holds the truth. [The reference](../book/api-sweeps.md) has the same in Python.
 
 # %% [markdown]
 # ## Where the numbers come from

@@ -178,7 +178,7 @@ def test_nothing_is_written_where_something_does_not_fit(sentences, tmp_path):
         ("tiny-bert", sentences, {}, tmp_path / "full", "not empty"),
         ("tiny-vit", sentences, {}, out, "no sequence-classification head"),
         ("no-such-model", sentences, {}, out, "no-such-model"),
-        ("tiny-bert", tmp_path / "none.csv", {}, out, "none.csv"),
+        ("tiny-bert", tmp_path / "none.csv", {}, out, "no such file"),
         ("tiny-bert", sentences, {"method": "wanda", "windows": 10**5}, out, "too short|fewer|tokens"),
         ("tiny-bert", sentences, {"max_length": 100_000}, out, "max_length"),
         ("tiny-bert", OwnData(data=sentences, label="none"), {}, out, "none"),
