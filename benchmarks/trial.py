@@ -19,6 +19,9 @@ loading the tokenizer and hashing the weights file, which a process does once. A
 goes first; then each repeat has its number as the seed and begins with another side. Seconds and ratios are medians
 over repeats, scores means.
 
+The last row is of a task whose answer is an equation: the training of ours beside a plain loop in PyTorch that trains
+the same modules, as ``equations.py`` has it.
+
 A ratio above 1 means that ours is faster. On a CPU without bf16 instructions ours is in fp32, too, and the ratios
 against the authors are lower. So they are in short runs, where what a trial costs whatever its steps (loading, pruning)
 weighs more, and whose scores say little. Time on a quiet machine: a thread without a core makes the others wait.
@@ -36,6 +39,7 @@ from statistics import fmean, median
 from time import perf_counter
 
 import command
+import equations
 import numpy as np
 import torch
 import transformers
@@ -292,7 +296,10 @@ def main(options: argparse.Namespace) -> None:
         print_speed(name, results[name], options)
     print_factors(results)
     medians = (f"{side}/ours {median(ratio(r, side) for r in results.values()):.2f}" for side in _OTHERS)
-    print(f"\nmedians over tasks: {', '.join(medians)}")
+    print(f"\nmedians over tasks: {', '.join(medians)}\n")
+    defaults = {name.lstrip("-").replace("-", "_"): default for name, default, _ in equations.settings()}
+    given = {name: value for name, value in vars(options).items() if name not in ("max_length", "tasks")}
+    equations.print_row(equations.TASKS[0], argparse.Namespace(**{**defaults, **given, "processor": False}))
 
 
 if __name__ == "__main__":

@@ -87,6 +87,15 @@ def real_cache():
 
 
 @pytest.fixture
+def real_mirror(monkeypatch):
+    """Use the mirror that is used outside of tests for this one; skip it where there is none."""
+    folder = os.environ["ESSPARSE_TEST_REAL_MIRROR"]
+    if not folder:
+        pytest.skip("no mirror of the hub is there")
+    monkeypatch.setenv("ESSPARSE_MIRROR", folder)
+
+
+@pytest.fixture
 def fresh_models():
     """Models are looked for anew in this test, and after it."""
     from essparse_lib.models import loading

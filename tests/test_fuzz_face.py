@@ -100,9 +100,10 @@ CALLS = {
     "magnitude_thresholds": lambda: {"weights": _weights(), "ranks": [1, 5]},
     "Trial": lambda: {"model": "tiny-bert", "task": "rte", "seed": 0, "training": None},
     "Training": lambda: {"epochs": 1, "batch_size": 1, "learning_rate": 0.1, "max_length": 8, "max_train": 8,
-                         "warmup": 0.0, "weight_decay": 0.0, "max_test": 8, "held_out": 8},
+                         "warmup": 0.0, "weight_decay": 0.0, "max_test": 8, "held_out": 8, "head_rate": None,
+                         "random_weights": False, "decoder": "gru", "beam": 1},
     "Pruning": lambda: {"sparsity": 0.5, "method": "lottery", "scope": "global", "pattern": "", "timing": "before",
-                        "rate": 0.1, "calibration": "", "windows": 1, "length": 1},
+                        "rate": 0.1, "calibration": "", "windows": 1, "length": 1, "extent": "blocks"},
     "Study": lambda: {"figure": "fig2", "scale": "tiny", "models": ("tiny-bert",), "tasks": ("rte",), "training": {}},
     "Evaluation": lambda: {"model": "tiny-llama", "task": "tiny-copa", "seed": 0},
     "Prompting": lambda: {"questions": 8, "shots": 0, "prefix": ""},
@@ -140,8 +141,10 @@ def _is_rightly_taken(name, argument, value):
     default = inspect.signature(getattr(essparse_lib, name)).parameters[argument].default
     if value is None or value == "":
         return value == default or default is None or (name, argument) == ("Pruning", "pattern")
+    if isinstance(value, bool):
+        return isinstance(default, bool)
     if isinstance(value, (int, float)):
-        return not isinstance(value, bool) and math.isfinite(value)
+        return math.isfinite(value)
     if isinstance(value, str):
         return argument in TEXTS or re.fullmatch("[-+]?[0-9]*[.]?[0-9]*([eE][-+]?[0-9]+)?", value)
     return isinstance(value, (list, dict))  # each of which is refused where a number is expected

@@ -26,8 +26,8 @@ class Scoring:
 
     Attributes:
         examples: number of examples of the test set.
-        floor: score of a model that learned nothing: always the commonest class, a guess among the choices, or no right
-            word; NaN where it is not known.
+        floor: score of a model that learned nothing: always the commonest class or equation, a guess among the choices,
+            or no right word; NaN where it is not known.
         of: function from the weight of each example in each resample, shape (resamples, examples), to scores in the
             metric's unit, shape (resamples, records).
         groups: the group of each example, a digit each, if the examples of each group are drawn by themselves; else
@@ -71,10 +71,20 @@ def scoring(metric: str, records: Sequence[Record | None]) -> Scoring:
 
 def _of_shares(records: Sequence[Record | None]) -> Scoring:
     known = [shares(r.predictions) if r is not None and r.status == Status.OK else None for r in records]
-    examples = next(len(values) for values in known if values is not None)
-    columns = [np.zeros(examples) if values is None else values for values in known]
+    first = next(record for record in records if record is not None and record.status == Status.OK)
+    unlearned = _unlearned_shares(first)
+    columns = [unlearned if values is None else values for values in known]
     missing = np.array([record is None for record in records])
-    return Scoring(examples, 0.0, _means_of(np.stack(columns, axis=1), missing))
+    floor = 100 * float(unlearned.mean())
+    return Scoring(len(unlearned), floor, _means_of(np.stack(columns, axis=1), missing))
+
+
+def _unlearned_shares(record: Record) -> np.ndarray:
+    """Return what each example scores by a model that learned nothing, but for the commonest equation, from 0 to 1."""
+    equations = record.values.get("equations")
+    if equations is None:
+        return np.zeros(len(shares(record.predictions)))
+    return from_digits(equations["commonest"]).astype(float)
 
 
 def _means_of(values: np.ndarray, missing: np.ndarray, scale: float = 100.0) -> Callable[[np.ndarray], np.ndarray]:

@@ -107,11 +107,11 @@ def forget() -> None:
 
 
 def check_fits(name: str, head: str, max_length: int) -> None:
-    """Check that a model can have a head of a kind, and that it takes inputs of so many tokens.
+    """Check that a model can have a head of a kind, and takes inputs of so many tokens.
 
     Args:
         name: name of the model, its id on the hub, or its local folder.
-        head: kind of the head, as transformers names it, such as ``sequence-classification``.
+        head: kind of the head, such as ``sequence-classification``.
         max_length: number of tokens of the longest input.
 
     Raises:
@@ -210,8 +210,7 @@ def load_with_head(name: str, head: str, classes: int, seed: int) -> PreTrainedM
 
     Args:
         name: name of the model, its id on the hub, or its local folder.
-        head: kind of the head, as transformers names it: ``sequence-classification``, ``question-answering``,
-            ``image-classification``.
+        head: kind of the head: ``sequence-classification``, ``question-answering`` or ``image-classification``.
         classes: number of classes; 0 for a head whose answers are not classes.
         seed: seed of the head's weights.
 
@@ -221,7 +220,7 @@ def load_with_head(name: str, head: str, classes: int, seed: int) -> PreTrainedM
     """
     import torch
 
-    check_known("head", head, tasks.Head)
+    check_known("head", head, tasks.TRANSFORMERS_HEADS)
     classes, seed = check_whole("classes", classes, 0, _MOST_CLASSES), check_seed(seed)
     source = locate(name)
     tensors = {} if source.gguf else stored_tensors(source.folder)
@@ -266,7 +265,8 @@ def _loader(head: str) -> Any:
     """Return the class that loads models with a head: ``AutoModelForQuestionAnswering`` for ``question-answering``."""
     import transformers
 
-    return getattr(transformers, "AutoModelFor" + "".join(word.capitalize() for word in head.split("-")))
+    like = tasks.Head.SEQUENCE_CLASSIFICATION if head == tasks.Head.EQUATION else head  # a decoder reads what it reads
+    return getattr(transformers, "AutoModelFor" + "".join(word.capitalize() for word in like.split("-")))
 
 
 def load_model(name: str) -> PreTrainedModel:

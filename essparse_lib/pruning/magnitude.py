@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
+from .extents import matrices_of
 from .levels import Levels, kept_in_turn, rank_levels
 from .masks import Mask
 from .method import PrunedMatrices, PrunedMatrix, Request
 from .n_m import n_m
-from .prunable import check_finite_matrices, prunable_matrices
+from .prunable import check_finite_matrices
 
 
 def prune(model: nn.Module, request: Request) -> PrunedMatrices:
@@ -24,7 +25,7 @@ def prune(model: nn.Module, request: Request) -> PrunedMatrices:
     >>> [matrix.count.sparsity for matrix in prune(model, Request(pattern="1:4"))]
     [0.75, 0.75, 0.75, 0.75, 0.75, 0.75]
     """
-    entries = prunable_matrices(model, request.include, request.exclude)
+    entries = matrices_of(model, request.extent, request.include, request.exclude)
     check_finite_matrices(entries)
     if request.pattern:
         for name, entry in entries.items():

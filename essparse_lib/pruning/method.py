@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from ..errors import check_seed, check_sparsity
-from ..specs.methods import Scope
+from ..specs.methods import Extent, Scope
 from .masked_weights import local_part, local_values, renew_torch_pruned, set_to_zero
 from .masks import Count, Mask
 from .sparsities import check_no_include, check_one_amount, check_sparsities, sparsities_by_name
@@ -39,6 +39,7 @@ class Request:
         calibration: what flows through the model while a calibrated method prunes it; None for other methods.
         include: patterns of the parameters to prune, such as ``*.mlp.*`` (a sparsity is of these); () for all.
         exclude: patterns of the parameters to leave dense.
+        extent: an ``Extent``: whether embeddings and the head are pruned as well, by methods that can.
     """
 
     sparsity: float | None = None
@@ -49,6 +50,7 @@ class Request:
     calibration: Calibration | None = None
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    extent: str = Extent.BLOCKS
 
     def __post_init__(self) -> None:
         check_one_amount(self.sparsity, self.sparsities, self.pattern)

@@ -9,10 +9,11 @@ import torch
 from torch import nn
 
 from ..errors import check_seed
+from .extents import matrices_of
 from .levels import Levels, kept_in_turn, rank_levels
 from .masks import Mask
 from .method import PrunedMatrices, PrunedMatrix, Request
-from .prunable import check_finite_matrices, prunable_matrices
+from .prunable import check_finite_matrices
 
 
 def prune(model: nn.Module, request: Request) -> PrunedMatrices:
@@ -25,7 +26,7 @@ def prune(model: nn.Module, request: Request) -> PrunedMatrices:
     >>> sum(matrix.count.pruned for matrix in prune(model, Request(sparsity=0.25, seed=1)))
     12352
     """
-    entries = prunable_matrices(model, request.include, request.exclude)
+    entries = matrices_of(model, request.extent, request.include, request.exclude)
     check_finite_matrices(entries)
     numbers = _Numbers({name: entry.values for name, entry in entries.items()}, request.seed)
     for name, kept in kept_in_turn(numbers, request.amount(numbers), request.scope):

@@ -7,7 +7,7 @@ from importlib import import_module
 from torch import nn
 
 from ..errors import InputError
-from ..specs.methods import check_method, one_shot_methods
+from ..specs.methods import Extent, check_method, one_shot_methods
 from .masks import Count
 from .method import Pruned, PrunedMatrices, Request
 
@@ -87,5 +87,7 @@ def pruned_matrices(model: nn.Module, method: str, request: Request) -> PrunedMa
     row = check_method(method, request.scope, request.pattern, one_shot_methods(), request.sparsities is not None)
     if row.calibrated != (request.calibration is not None):
         raise InputError(f"method {method!r} {'needs' if row.calibrated else 'takes no'} calibration data")
+    if request.extent != Extent.BLOCKS and not row.extends:
+        raise InputError(f"method {method!r} prunes the matrices of blocks alone, not {str(request.extent)!r}")
     matrices: PrunedMatrices = import_module(f".{method}", __package__).prune(model, request)
     return matrices

@@ -59,7 +59,8 @@ METRICS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"accuracy": accuracy, 
 
 #: Names of the metrics that are 100 times the mean of ``shares(record.predictions)``; their records have no labels.
 #: ``top1`` is the accuracy where there are more classes than one digit can hold.
-MEANS = frozenset({"f1", "top1"})
+#: ``value_accuracy`` is the share of the problems whose equation has the right value.
+MEANS = frozenset({"f1", "top1", "value_accuracy"})
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _STEPS = len(_DIGITS) ** 2 - 1

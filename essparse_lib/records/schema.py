@@ -18,6 +18,7 @@ from .answers import check_answers
 from .integrity import SCORES, check_metrics
 from .snapshots import check_pretrained
 from .values import check_measured
+from .written import check_written
 
 
 class Status(StrEnum):
@@ -38,6 +39,7 @@ _POINTS = (
     *("accuracy", "top1", "f1", "exact_match", "knn", "knn_patches", "knn_pixels", "knn_random"),
     *("linear_probe", "linear_probe_patches", "linear_probe_random"),
     *("accuracy_normalised", "chance"),
+    *("value_accuracy", "exact_equation"),
 )
 _COUNTS = ("zeros", "prunable", "steps", "parameters", "tokens", "images")
 
@@ -118,6 +120,8 @@ def check_outcome(spec: Spec, plain: Mapping[str, Any]) -> None:
         return
     if isinstance(spec, Trial) and not SCORES & metrics.keys():
         raise ValueError(f"it is ok, but has none of the metrics {', '.join(sorted(SCORES))}")
+    if isinstance(spec, Trial):
+        check_written(spec, metrics, outcome.predictions, outcome.values)
     if isinstance(spec, Pretraining) and "held_out_loss" not in metrics:
         raise ValueError("it is ok, but has no held_out_loss")
     if isinstance(spec, Measurement):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,14 +12,17 @@ from torch import nn
 
 from ..errors import InputError
 from ..models import loading
+from ..models.equation_model import EquationModel, load_equation_model
 from ..records import metrics
 from ..specs.tasks import Head
-from ..tasks import Examples, Images, Questions, Task
+from ..specs.trial import Training
+from ..tasks import Examples, Images, Problems, Questions, Task
 from ..tasks.answers import exact_match, f1
-from ..training import pictures, spans, texts
+from ..training import equation_texts, pictures, spans, texts
 from ..training.batches import EncodedExamples, EncodedTexts
 from ..training.device import accelerator
-from ..training.evaluate import answer, classify
+from ..training.equation_texts import EncodedProblems
+from ..training.evaluate import answer, classify, write_equations
 from ..training.pictures import EncodedImages
 from ..training.spans import Windows
 
@@ -32,11 +35,13 @@ class Scored:
         metrics: in points, by name.
         predictions: what a record keeps of the prediction for each example (``records.metrics``).
         labels: what it keeps of the examples' labels; empty where the predictions say all.
+        values: what else it keeps of the examples (``records.written``); empty for most tasks.
     """
 
     metrics: dict[str, float]
     predictions: str
     labels: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -47,11 +52,13 @@ class TaskHead:
         check: raises InputError where the model of this name cannot read the examples, cut to so many tokens (0: all).
         encode: returns the examples as the model of this name reads them, cut to so many tokens (0: all).
         score: evaluates a model on encoded test examples.
+        load: returns the model of this name with a new head for a task, by a training's settings and a seed.
     """
 
     check: Callable[[Any, str, int], None]
     encode: Callable[[Any, str, int], EncodedExamples]
     score: Callable[[nn.Module, Task, Any, Accelerator], Scored]
+    load: Callable[[str, Task, Training, int], nn.Module]
 
 
 def _check_texts(examples: Examples, model: str, max_length: int) -> None:
@@ -109,9 +116,49 @@ def _encode_images(images: Images, model: str, max_length: int) -> EncodedImages
     return pictures.encode(images, loading.preprocessing_of(model), accelerator().device)
 
 
+def _check_problems(problems: Problems, model: str, max_length: int) -> None:
+    _encode_problems(problems, model, max_length)  # it takes less than a second
+
+
+def _encode_problems(problems: Problems, model: str, max_length: int) -> EncodedProblems:
+    _check_length(max_length)
+    return equation_texts.encode(problems, loading.tokenizer_of(model), max_length)
+
+
+def _score_equations(model: nn.Module, task: Task, test: EncodedProblems, devices: Accelerator) -> Scored:
+    assert isinstance(model, EquationModel)
+    problems = test.problems
+    equations = write_equations(model, test, devices)
+    right, exact = np.array(problems.right(equations)), np.array(problems.exact(equations))
+    means = {task.metric: right, "exact_equation": exact}
+    rounded = {name: round(100 * float(values.mean()), 4) for name, values in means.items()}
+    kept = {
+        "exact": exact.tolist(),
+        "leaked": [problem.leaked for problem in problems.items],
+        "commonest": problems.right([problems.commonest] * len(problems)),
+    }
+    digits = {name: metrics.to_digits(map(int, values)) for name, values in kept.items()}
+    return Scored(rounded, metrics.shares_to_digits(right), values={"equations": digits})
+
+
+def _load_head(model: str, task: Task, training: Training, seed: int) -> nn.Module:
+    return loading.load_with_head(model, task.head, len(task.classes), seed)
+
+
+def _load_decoder(model: str, task: Task, training: Training, seed: int) -> nn.Module:
+    return load_equation_model(model, training.decoder, seed, training.beam)
+
+
 #: By the head that a task needs.
 TASK_HEADS: dict[Head, TaskHead] = {
-    Head.SEQUENCE_CLASSIFICATION: TaskHead(check=_check_texts, encode=_encode_texts, score=_score_classes),
-    Head.QUESTION_ANSWERING: TaskHead(check=_check_questions, encode=_encode_questions, score=_score_answers),
-    Head.IMAGE_CLASSIFICATION: TaskHead(check=_check_images, encode=_encode_images, score=_score_classes),
+    Head.SEQUENCE_CLASSIFICATION: TaskHead(
+        check=_check_texts, encode=_encode_texts, score=_score_classes, load=_load_head
+    ),
+    Head.QUESTION_ANSWERING: TaskHead(
+        check=_check_questions, encode=_encode_questions, score=_score_answers, load=_load_head
+    ),
+    Head.IMAGE_CLASSIFICATION: TaskHead(
+        check=_check_images, encode=_encode_images, score=_score_classes, load=_load_head
+    ),
+    Head.EQUATION: TaskHead(check=_check_problems, encode=_encode_problems, score=_score_equations, load=_load_decoder),
 }

@@ -6,15 +6,16 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError
 from ..files import cache_folder
 from ..records.store import Record, Status, Store
-from ..specs.methods import METHODS
+from ..specs.methods import METHODS, Extent
 from ..specs.trial import Timing, Trial
 from . import dense_weights, workbench
 from .attempts import recorded, text_read
+from .fresh_models import fresh_model
 from .workbench import Workbench
 
 if TYPE_CHECKING:
@@ -110,12 +111,12 @@ def trained(trial: Trial, bench: Workbench | None = None) -> nn.Module:
 
 def _tuned(trial: Trial, bench: Workbench, devices: Accelerator) -> _Tuned:
     """Return a trial's model, pruned and fine-tuned in its order; raise ``Diverged`` for a NaN loss or weight."""
-    from ..pruning.prunable import prunable_weights
+    from ..pruning.extents import weights_of
     from ..training.loop import Diverged
 
     train = _pruned_after if trial.pruning.timing == Timing.AFTER else _pruned_before
     tuned = train(trial, bench, devices)
-    if not all(weight.isfinite().all() for weight in prunable_weights(tuned.model).values()):
+    if not all(weight.isfinite().all() for weight in weights_of(tuned.model, trial.pruning.extent).values()):
         raise Diverged("weights are NaN or infinite after the last step")
     return tuned
 
@@ -123,8 +124,8 @@ def _tuned(trial: Trial, bench: Workbench, devices: Accelerator) -> _Tuned:
 def _outcome(trial: Trial, bench: Workbench, devices: Accelerator) -> Record:
     """Return a trial's record, without its provenance."""
     from .. import tasks
+    from ..pruning.extents import removed_by_part, weights_of
     from ..pruning.masks import zeros_and_size
-    from ..pruning.prunable import prunable_weights
     from ..training.loop import Diverged
     from .task_heads import TASK_HEADS
 
@@ -133,11 +134,15 @@ def _outcome(trial: Trial, bench: Workbench, devices: Accelerator) -> Record:
         tuned = _tuned(trial, bench, devices)
     except Diverged as error:
         return Record(spec=trial, status=Status.DIVERGED, reason=str(error))
-    zeros, size = zeros_and_size(prunable_weights(tuned.model))
+    zeros, size = zeros_and_size(weights_of(tuned.model, trial.pruning.extent))
     if tuned.mask is not None and tuned.mask.drift(tuned.model):
         reason = f"the mask drifted: {zeros} zeros after training, not {tuned.mask.pruned}"
         return Record(spec=trial, status=Status.FAILED, reason=reason)
     scored = TASK_HEADS[task.head].score(tuned.model, task, bench.test_examples(trial), devices)
+    removed: dict[str, Any] = {}
+    if tuned.mask is not None and trial.pruning.extent != Extent.BLOCKS:
+        parts = removed_by_part(tuned.model, tuned.mask, trial.pruning.extent)
+        removed = {"removed": {part: [count.pruned, count.size] for part, count in parts.items()}}
     tail = tuned.losses[-max(1, len(tuned.losses) // 10) :]
     return Record(
         spec=trial,
@@ -151,6 +156,7 @@ def _outcome(trial: Trial, bench: Workbench, devices: Accelerator) -> Record:
         },
         predictions=scored.predictions,
         labels=scored.labels,
+        values={**scored.values, **removed},
     )
 
 
@@ -158,7 +164,7 @@ def _pruned_before(trial: Trial, bench: Workbench, devices: Accelerator) -> _Tun
     """Prune the model and then fine-tune it with the mask held."""
     if not trial.pruning.sparsity:
         return _dense(trial, bench, devices)
-    model = _fresh_model(trial)
+    model = fresh_model(trial)
     if METHODS[trial.pruning.method].trained:
         return _ticket_tuned(trial, model, bench, devices)
     mask = _remove(trial, model, bench, devices)
@@ -188,14 +194,14 @@ def _pruned_after(trial: Trial, bench: Workbench, devices: Accelerator) -> _Tune
         return _weights_of(trained.model, trained.losses)
 
     tuned = bench.dense_model(dense, tune)
-    model = _fresh_model(trial)
+    model = fresh_model(trial)
     model.load_state_dict(tuned.state)
     return _Tuned(model, _remove(trial, model, bench, devices), tuned.losses)
 
 
 def _dense(trial: Trial, bench: Workbench, devices: Accelerator) -> _Tuned:
     """Fine-tune a dense trial's model, or give it the weights that the same training gave before."""
-    model = _fresh_model(trial)
+    model = fresh_model(trial)
 
     def tune() -> dense_weights.Tuned:
         return _weights_of(model, _fine_tune(trial, model, None, bench, devices))
@@ -246,6 +252,7 @@ def _choose(trial: Trial, model: nn.Module, bench: Workbench, devices: Accelerat
         scope=pruning.scope,
         seed=trial.seed,
         calibration=windows,
+        extent=pruning.extent,
     )
     return registry.prune(model, pruning.method, request)
 
@@ -258,7 +265,7 @@ def ticket(trial: Trial, bench: Workbench | None = None) -> Mask:
     """
     from ..training import device
 
-    return _find_ticket(trial, _fresh_model(trial), bench or workbench.current(), device.accelerator())
+    return _find_ticket(trial, fresh_model(trial), bench or workbench.current(), device.accelerator())
 
 
 def _find_ticket(trial: Trial, model: nn.Module, bench: Workbench, devices: Accelerator) -> Mask:
@@ -284,16 +291,4 @@ def one_shot(trial: Trial) -> Mask:
     from ..pruning.magnitude import global_magnitude
     from ..pruning.prunable import prunable_weights
 
-    return global_magnitude(prunable_weights(_fresh_model(trial)), trial.pruning.sparsity)
-
-
-def _fresh_model(trial: Trial) -> nn.Module:
-    """Return the pre-trained model with a new head, still on the CPU."""
-    from .. import tasks
-    from ..models import loading
-    from ..training import device
-
-    task = tasks.get(trial.task)
-    model = loading.load_with_head(trial.model, task.head, len(task.classes), trial.seed)
-    device.suit_attention(model, device.accelerator().device)
-    return model
+    return global_magnitude(prunable_weights(fresh_model(trial)), trial.pruning.sparsity)

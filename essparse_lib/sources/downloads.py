@@ -1,4 +1,4 @@
-"""Download files of packages from the indexes that this machine's package managers use."""
+"""Download pinned files: of packages from the indexes that this machine's package managers use, or from an address."""
 
 from __future__ import annotations
 
@@ -69,13 +69,40 @@ def _download_from(index: str, package: str, file: Path, size: int, sha256: str)
         links = [url for name, url in _links(content, page.url) if name == file.name]
         if not links:
             raise LookupError(f"{index} does not list it under {package}")
-        digest = hashlib.sha256()
-        with file.open("wb") as out:
-            for piece in _body(_answer(client.s, links[0], {}), size, _SECONDS + size / _RATE):
-                digest.update(piece)
-                out.write(piece)
+        _save(client.s, links[0], file, size, sha256)
+
+
+def download_from_address(address: str, file: Path, *, size: int, sha256: str) -> None:
+    """Download a file from an address, over TLS or from this machine itself.
+
+    Args:
+        address: the file's address.
+        file: where to put the file.
+        size: the most bytes that it may have.
+        sha256: SHA-256 that it must have.
+
+    Raises:
+        LookupError: the address cannot be reached, or has another file.
+        OSError: the file cannot be written.
+    """
+    try:
+        with _session() as session:
+            _save(session, address, file, size, sha256)
+    except (OSError, ValueError) as error:  # requests and urllib3 raise both
+        if disk_refuses(error):
+            raise
+        raise LookupError(one_line(error)) from error
+
+
+def _save(session: requests.Session, address: str, file: Path, size: int, sha256: str) -> None:
+    """Save what an address sends, once it is clear that it is the file of this hash."""
+    digest = hashlib.sha256()
+    with file.open("wb") as out:
+        for piece in _body(_answer(session, address, {}), size, _SECONDS + size / _RATE):
+            digest.update(piece)
+            out.write(piece)
     if digest.hexdigest() != sha256:
-        raise LookupError(f"{index} sent another file, of sha256 {digest.hexdigest()}")
+        raise LookupError(f"{address} sent another file, of sha256 {digest.hexdigest()}")
 
 
 def _session() -> requests.Session:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ..errors import unknown
 from ..files import cache_folder
-from . import tiny_data, tiny_likelihood, tiny_models
+from . import tiny_arithmetic, tiny_data, tiny_likelihood, tiny_models
 from .sealed import sealed
 
 OWNER = "essparse"
@@ -20,6 +20,7 @@ DATASET = f"{OWNER}/tiny-glue"
 QUESTIONS = f"{OWNER}/tiny-questions"
 CORPUS = f"{OWNER}/tiny-corpus"
 IMAGES = f"{OWNER}/tiny-images"
+ARITHMETIC = f"{OWNER}/tiny-arithmetic"
 REVISION = "2"  # raised when these models or data change
 #: The classes of the made-up images.
 SHAPES = tiny_data.SHAPES
@@ -29,6 +30,7 @@ _MAKERS: dict[str, Callable[[Path], None]] = {
     QUESTIONS: tiny_data.write_questions,
     CORPUS: tiny_data.write_corpus,
     IMAGES: tiny_data.write_images,
+    ARITHMETIC: tiny_arithmetic.write_arithmetic,
     f"{OWNER}/tiny-blimp": tiny_likelihood.write_blimp,
     f"{OWNER}/tiny-arc": tiny_likelihood.write_arc,
     f"{OWNER}/tiny-openbookqa": tiny_likelihood.write_openbookqa,

@@ -10,6 +10,19 @@ from ..errors import InputError, check_known, check_pattern
 from ..wording import listing
 
 
+class Extent(StrEnum):
+    """Which weights of a model can be pruned.
+
+    ``blocks``: the matrices of the transformer blocks. ``embeddings``: these, and the tables of the embeddings.
+    ``head``: those of the blocks, and the matrices of the head, such as a decoder. ``all``: all three.
+    """
+
+    BLOCKS = "blocks"
+    EMBEDDINGS = "embeddings"
+    HEAD = "head"
+    ALL = "all"
+
+
 class Scope(StrEnum):
     """Over what weights are ranked.
 
@@ -36,6 +49,7 @@ class Method:
         scopes: the scopes that it can rank weights over; empty if it has a comparison group of its own.
         patterns: whether it can keep N of every M inputs of an output.
         by_matrix: whether it can remove another share of each matrix, ranking each by itself.
+        extends: whether it can prune embeddings and heads as well (``Extent``).
         calibrated: whether it needs a text, to see what the text makes of the model's activations.
         trained: whether the mask is found by training on a task, in rounds (``training.lottery``).
         seeded: whether the mask depends on a seed.
@@ -46,6 +60,7 @@ class Method:
     scopes: tuple[Scope, ...] = ()
     patterns: bool = False
     by_matrix: bool = False
+    extends: bool = False
     calibrated: bool = False
     trained: bool = False
     seeded: bool = False
@@ -59,8 +74,22 @@ class Method:
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
-        Method(name="magnitude", summary="the smallest weights", scopes=tuple(Scope), patterns=True, by_matrix=True),
-        Method(name="random", summary="weights drawn at random", scopes=tuple(Scope), by_matrix=True, seeded=True),
+        Method(
+            name="magnitude",
+            summary="the smallest weights",
+            scopes=tuple(Scope),
+            patterns=True,
+            by_matrix=True,
+            extends=True,
+        ),
+        Method(
+            name="random",
+            summary="weights drawn at random",
+            scopes=tuple(Scope),
+            by_matrix=True,
+            extends=True,
+            seeded=True,
+        ),
         Method(
             name="lottery",
             summary="the smallest weights after training on the task, round by round",

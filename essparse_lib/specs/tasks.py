@@ -9,16 +9,21 @@ from .models import Reads
 
 
 class Head(StrEnum):
-    """What stands on top of a model, as transformers names it."""
+    """What stands on top of a model, as transformers names it; ``equation``, a decoder that writes one, is ours."""
 
     SEQUENCE_CLASSIFICATION = "sequence-classification"
     QUESTION_ANSWERING = "question-answering"
     IMAGE_CLASSIFICATION = "image-classification"
+    EQUATION = "equation"
 
     @property
     def reads(self) -> Reads:
         """What a model with this head reads."""
         return Reads.IMAGES if self is Head.IMAGE_CLASSIFICATION else Reads.TEXTS
+
+
+#: The heads that transformers has classes for.
+TRANSFORMERS_HEADS = tuple(head for head in Head if head is not Head.EQUATION)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +74,14 @@ def _questions(name: str, counts: tuple[int, int] | None, tokens: float | None =
     return NamedTask(name=name, head=Head.QUESTION_ANSWERING, metric="f1", counts=counts, tokens=tokens)
 
 
+def _problems(
+    name: str, counts: tuple[int, int] | None, tokens: float | None = None, same_texts: str = ""
+) -> NamedTask:
+    return NamedTask(
+        name=name, head=Head.EQUATION, metric="value_accuracy", counts=counts, tokens=tokens, same_texts=same_texts
+    )
+
+
 def _images(
     name: str, counts: tuple[int, int] | None, tokens: float | None = None, metric: str = "accuracy"
 ) -> NamedTask:
@@ -103,6 +116,13 @@ TASKS: dict[str, NamedTask] = {
         NamedTask(name="qqp", counts=(363_846, 40_430), tokens=30),
         NamedTask(name="tiny-sentiment"),
         NamedTask(name="tiny-pairs"),
+        *(_problems(f"mawps-{fold}", (1537, 384), 40, same_texts="mawps") for fold in range(5)),
+        *(
+            _problems(f"asdiv-a-{fold}", counts, 40, same_texts="asdiv-a")
+            for fold, counts in enumerate(((979, 238), (979, 238), (979, 238), (980, 237), (951, 266)))
+        ),
+        _problems("svamp", (3138, 1000), 40),
+        _problems("tiny-arithmetic", None),
         _images("cifar10", (50_000, 10_000), tokens=197),
         _images("fashion-mnist", (60_000, 10_000), tokens=197),
         _images("elpv", (2000, 624)),

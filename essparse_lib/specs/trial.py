@@ -11,8 +11,9 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from ..errors import InputError, check_number, check_pattern, check_rate, check_seed, check_sparsity, check_whole, shown
-from .methods import Scope, check_method
+from .methods import METHODS, Extent, Scope, check_method, methods_text
 from .spec import PlainData, Spec, check_name, member, shared
+from .tasks import TASKS, Head
 
 
 class Timing(StrEnum):
@@ -36,6 +37,7 @@ class Pruning(PlainData):
         calibration: the corpus whose text a calibrated method reads, a name in ``corpora``; empty for other methods.
         windows: how many pieces of the corpus a calibrated method reads, drawn by the trial's seed.
         length: tokens of each piece.
+        extent: which weights can be pruned, an ``Extent`` or its name; ``sparsity`` is a fraction of these.
     """
 
     sparsity: float = 0.0
@@ -47,6 +49,7 @@ class Pruning(PlainData):
     calibration: str = ""
     windows: int = 128
     length: int = 128
+    extent: str = Extent.BLOCKS
 
     def __post_init__(self) -> None:
         method = check_method(self.method, self.scope, self.pattern)
@@ -60,6 +63,10 @@ class Pruning(PlainData):
                 raise InputError(f"pattern {self.pattern} is of sparsity {1 - n / m:g}, not {self.sparsity:g}")
             self._set("sparsity", 1 - n / m)
         self._set("timing", member(Timing, "timing", self.timing))
+        self._set("extent", member(Extent, "extent", self.extent))
+        if self.extent is not Extent.BLOCKS and (not method.extends or self.pattern):
+            fitting = methods_text(METHODS, lambda m: m.extends)
+            raise InputError(f"extent {str(self.extent)!r} goes with {fitting} at a sparsity, and with nothing else")
         if method.trained and self.timing is not Timing.BEFORE:
             raise InputError(f"{self.method} trains to find its mask, and so prunes before the fine-tuning, not after")
         self._set("sparsity", check_sparsity(round(self.sparsity, 6)))
@@ -89,7 +96,16 @@ class Pruning(PlainData):
         means = self.pattern or f"{self.sparsity:.0%}"
         words = [means, "pruned", *([f"by {self.method}"] if self.method != "magnitude" else [])]
         words += [f"({self.scope})"] if self.scope != Scope.GLOBAL else []
+        words += [_EXTENTS[Extent(self.extent)]] if self.extent != Extent.BLOCKS else []
         return " ".join([*words, *(["after training"] if self.timing is Timing.AFTER else [])])
+
+
+#: How the weights that a pruning extends to are said.
+_EXTENTS = {
+    Extent.EMBEDDINGS: "with embeddings",
+    Extent.HEAD: "with the head",
+    Extent.ALL: "with embeddings and the head",
+}
 
 
 def lottery_rounds(sparsity: float, rate: float) -> list[float]:
@@ -120,6 +136,17 @@ _LIMITS = {"max_train": "all", "max_test": "all", "held_out": "the usual number"
 _POSITIVE = "a number above 0, such as 1e-4"
 
 
+#: The most equations that are kept while one is written.
+_WIDEST = 64
+
+
+class Decoder(StrEnum):
+    """What writes an equation: a recurrent network (GRU) with attention, or the goal-driven tree decoder GTS."""
+
+    GRU = "gru"
+    TREE = "tree"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Training(PlainData):
     """How the model is fine-tuned after pruning; the paper's Table 1 unless said otherwise.
@@ -135,6 +162,13 @@ class Training(PlainData):
         max_test: examples evaluated on, the same ones for every seed; None for all.
         held_out: examples of the task's source that are held out for evaluation, the same ones for every seed; None
             for the task's usual number.
+        head_rate: the peak rate of the head alone, as of a decoder that begins with random weights; None for
+            ``learning_rate``.
+        random_weights: whether the whole model begins with random weights, which the trial's seed draws, in place of
+            the pre-trained ones: what a task gives without any pre-training.
+        decoder: what writes equations, a ``Decoder`` or its name; without effect on other tasks.
+        beam: equations that are kept while one is written; 1 always takes the likeliest symbol. Without effect on other
+            tasks.
     """
 
     epochs: int
@@ -146,6 +180,10 @@ class Training(PlainData):
     weight_decay: float = 0.0
     max_test: int | None = None
     held_out: int | None = None
+    head_rate: float | None = None
+    random_weights: bool = False
+    decoder: str = Decoder.GRU
+    beam: int = 1
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -161,6 +199,21 @@ class Training(PlainData):
         self._set("warmup", check_number("warmup", self.warmup, lambda w: 0 <= w <= 1, "a fraction of the steps"))
         decay = check_number("weight_decay", self.weight_decay, lambda d: d >= 0, "a number from 0, such as 0.01")
         self._set("weight_decay", decay)
+        if self.head_rate is not None:
+            try:
+                self._set("head_rate", check_number("head_rate", self.head_rate, lambda r: r > 0, _POSITIVE))
+            except InputError as error:
+                raise InputError(f"{error}, or None for the learning rate") from None
+        if not isinstance(self.random_weights, bool):
+            raise InputError(f"random_weights {shown(self.random_weights)} is not allowed: give True or False")
+        self._set("decoder", member(Decoder, "decoder", self.decoder))
+        self._set("beam", check_whole("beam", self.beam, 1, _WIDEST))
+
+    def without_decoder(self) -> Training:
+        """Return the same training without what has an effect on equations alone, so that it does not count in ids."""
+        if (self.decoder, self.beam) == (Decoder.GRU, 1):
+            return self
+        return dataclasses.replace(self, decoder=Decoder.GRU, beam=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -193,6 +246,8 @@ class Trial(Spec):
         for name, kind in (("training", Training), ("pruning", Pruning)):
             if not isinstance(part := getattr(self, name), kind):
                 raise InputError(f"{name} {shown(part)} is not allowed: give a {kind.__name__}")
+        if self.task not in TASKS or TASKS[self.task].head is not Head.EQUATION:
+            self._set("training", self.training.without_decoder())
 
     @property
     def file(self) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from ..errors import check_known
-from . import glue, own, own_store, packaged, squad, vision
+from . import glue, own, own_store, packaged, squad, svamp, vision
 from .images import Images
+from .problems import Problem, Problems
 from .questions import Answer, Question, Questions
 from .task import Data, Examples, Splits, Task, fixed_part
 
-_ALL = (*packaged.TASKS, *squad.TASKS, *glue.TASKS, *vision.TASKS)
+_ALL = (*packaged.TASKS, *squad.TASKS, *glue.TASKS, *svamp.TASKS, *vision.TASKS)
 TASKS: dict[str, Task] = {task.name: task for task in _ALL}
 
 
@@ -33,6 +34,8 @@ __all__ = [
     "Data",
     "Examples",
     "Images",
+    "Problem",
+    "Problems",
     "Question",
     "Questions",
     "Splits",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,10 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from ..models.equation_model import EquationModel
+from ..tasks.equations import from_numbers
 from .batches import EncodedExamples, by_length
+from .equation_texts import EncodedProblems
 from .spans import Windows, best_spans
 
 
@@ -51,16 +54,46 @@ def answer(model: nn.Module, data: Windows, devices: Accelerator, batch_size: in
     return answers
 
 
+def write_equations(
+    model: EquationModel, data: EncodedProblems, devices: Accelerator, batch_size: int = 128
+) -> list[tuple[str, ...]]:
+    """Return the equation that is written for every problem, as its symbols; one that never ends is cut off.
+
+    Args:
+        model: a model with a decoder.
+        data: the problems.
+        devices: the devices to evaluate on; the model is moved to the first.
+        batch_size: number of problems read at once.
+    """
+    equations: list[tuple[str, ...]] = [()] * len(data)
+    for positions, output in _outputs(model, data, devices, batch_size, model.write):
+        for position, symbols in zip(positions, output.tolist(), strict=True):
+            equations[position] = from_numbers(symbols)
+    return equations
+
+
 def _outputs(
-    model: nn.Module, data: EncodedExamples, devices: Accelerator, batch_size: int
+    model: nn.Module,
+    data: EncodedExamples,
+    devices: Accelerator,
+    batch_size: int,
+    compute: Callable[..., Any] | None = None,
 ) -> Iterator[tuple[np.ndarray, Any]]:
     """Yield positions of examples and the model's output for them, batch by batch, until all are done.
 
     Every process computes all outputs, because evaluation is short and nothing needs to be gathered then.
+
+    Args:
+        model: the model; moved to the first of the devices.
+        data: the examples.
+        devices: the devices to evaluate on.
+        batch_size: number of examples read at once.
+        compute: gives the output for a batch; None for the model itself.
     """
+    compute = compute or model
     model.to(devices.device).eval()
     for positions in by_length(data.lengths, batch_size):
         batch = {name: values.to(devices.device) for name, values in data.input_batch(positions).items()}
         with torch.no_grad(), devices.autocast():
-            output = model(**batch)
+            output = compute(**batch)
         yield positions, output

@@ -56,6 +56,7 @@ def fine_tune(
         learning_rate=training.learning_rate,
         warmup=round(training.warmup * steps),
         weight_decay=training.weight_decay,
+        head_rate=training.head_rate,
     )
     torch.manual_seed(seed)
     return train(model, _epochs(data, training, seed), schedule, devices, mask)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -12,6 +12,7 @@ from accelerate import Accelerator
 from torch import nn
 from transformers import get_linear_schedule_with_warmup
 
+from ..pruning.extents import head_parameters
 from ..pruning.masks import Mask
 
 #: Steps between two checks of the losses. They are checked together, because each check makes a GPU wait.
@@ -33,6 +34,7 @@ class Schedule:
         weight_decay: decoupled decay of matrices; vectors (biases, norms) do not decay.
         epsilon: AdamW's ε.
         clip: largest norm of all gradients together; 0 for no clipping.
+        head_rate: peak learning rate of the model's head; None for that of the rest.
     """
 
     steps: int
@@ -41,6 +43,7 @@ class Schedule:
     weight_decay: float = 0.0
     epsilon: float = 1e-8  # the "decay 1e-8" of the paper's Table 1, by the authors' code
     clip: float = 0.0
+    head_rate: float | None = None
 
 
 @dataclass(kw_only=True)
@@ -156,15 +159,28 @@ def train(
 
 
 def _parameter_groups(model: nn.Module, schedule: Schedule) -> list[dict]:
-    """Return AdamW's parameter groups: matrices, which decay, and vectors, which do not."""
-    rate = {"initial_lr": schedule.learning_rate}
+    """Return AdamW's parameter groups: matrices, which decay, and vectors, which do not; a head with its own rate."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    if not schedule.weight_decay:
-        return [{"params": trained, "weight_decay": 0.0, **rate}]
+    if schedule.head_rate is None:
+        return _groups_at(schedule.learning_rate, trained, schedule.weight_decay)
+    head = {id(parameter) for parameter in head_parameters(model)}
+    body = [parameter for parameter in trained if id(parameter) not in head]
+    rest = [parameter for parameter in trained if id(parameter) in head]
+    return [
+        *_groups_at(schedule.learning_rate, body, schedule.weight_decay),
+        *_groups_at(schedule.head_rate, rest, schedule.weight_decay),
+    ]
+
+
+def _groups_at(rate: float, trained: Sequence[nn.Parameter], weight_decay: float) -> list[dict]:
+    """Return the parameter groups of some parameters at one peak rate."""
+    rates = {"lr": rate, "initial_lr": rate}
+    if not weight_decay:
+        return [{"params": trained, "weight_decay": 0.0, **rates}] if trained else []
     matrices = [parameter for parameter in trained if parameter.ndim >= 2]
     vectors = [parameter for parameter in trained if parameter.ndim < 2]
-    groups = ((matrices, schedule.weight_decay), (vectors, 0.0))
-    return [{"params": parameters, "weight_decay": decay, **rate} for parameters, decay in groups if parameters]
+    groups = ((matrices, weight_decay), (vectors, 0.0))
+    return [{"params": parameters, "weight_decay": decay, **rates} for parameters, decay in groups if parameters]
 
 
 def _share(batch: dict[str, torch.Tensor], rank: int, ranks: int) -> tuple[dict[str, torch.Tensor], float]:

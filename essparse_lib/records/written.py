@@ -1,0 +1,83 @@
+"""What the record of a trial keeps besides predictions: of written equations, and of weights beyond the blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from ..specs.methods import Extent
+from ..specs.trial import Trial
+from .metrics import agreement, shares
+from .values import Count, check_lengths, converted
+
+_Digits = Annotated[str, Meta(pattern="^[01]+$")]
+
+#: How far a metric may lie from that of the digits: it is rounded to four decimals.
+_ROUNDING = 1e-4
+
+
+class Equations(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What the record of a trial on word problems keeps of each, a digit a problem: 1 for yes.
+
+    Attributes:
+        exact: whether the equation that was written is the right one, symbol for symbol.
+        leaked: whether the question stands word for word in the training set.
+        commonest: whether the commonest equation of the training set has the right value.
+    """
+
+    exact: _Digits
+    leaked: _Digits
+    commonest: _Digits
+
+
+class Values(msgspec.Struct, kw_only=True):
+    """What a trial's record may have as values.
+
+    Attributes:
+        equations: of the problems, where equations are written.
+        removed: of the blocks, the embeddings and the head, the weights that were removed and all weights, where a
+            pruning extends beyond the blocks.
+    """
+
+    equations: Equations | None = None
+    removed: dict[str, tuple[Count, Count]] = {}
+
+
+def check_written(trial: Trial, metrics: Mapping[str, float], predictions: str, values: Mapping[str, Any]) -> None:
+    """Check what a trial's record keeps of equations and of parts of the model, and that its metrics follow from it.
+
+    Args:
+        trial: the trial.
+        metrics: by name.
+        predictions: as ``Record.predictions``.
+        values: the record's values.
+
+    Raises:
+        ValueError: something is missing, of another length or type, or does not follow from the rest.
+    """
+    kept = converted(values, Values)
+    if (kept.equations is None) != ("value_accuracy" not in metrics):
+        raise ValueError("it has only one of value_accuracy and values of equations")
+    if kept.equations is not None:
+        _check_equations(kept.equations, metrics, predictions)
+    extends = trial.pruning.extent != Extent.BLOCKS
+    if extends != bool(kept.removed):
+        raise ValueError(f"it {'does not say' if extends else 'says'} how many weights each part of the model lost")
+    zeros, size = (sum(counts[place] for counts in kept.removed.values()) for place in (0, 1))
+    if kept.removed and (size != metrics.get("prunable") or zeros > metrics.get("zeros", 0)):
+        raise ValueError(f"{zeros:,} of {size:,} weights of its parts are removed, which its metrics do not say")
+
+
+def _check_equations(equations: Equations, metrics: Mapping[str, float], predictions: str) -> None:
+    problems = len(predictions) // 2  # two digits each
+    for name in ("exact", "leaked", "commonest"):
+        check_lengths(problems, **{name: getattr(equations, name)})
+    right = (shares(predictions) == 1).tolist()
+    if any(exact == "1" and not valued for exact, valued in zip(equations.exact, right, strict=True)):
+        raise ValueError("it has an exact equation without the right value")
+    computed = agreement("1" * problems, equations.exact)
+    if abs(metrics.get("exact_equation", -1.0) - computed) > _ROUNDING:
+        raise ValueError(f"its exact_equation is {metrics.get('exact_equation')}, that of its equations {computed:.4f}")
