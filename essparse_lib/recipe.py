@@ -51,10 +51,10 @@ class Recipe:
 
     def __post_init__(self) -> None:
         check_one_amount(self.sparsity, self.sparsities, self.pattern)
-        if self.scope is None:
-            object.__setattr__(self, "scope", self._usual_scope())
+        scope = self._usual_scope() if self.scope is None else self.scope
+        object.__setattr__(self, "scope", scope)
         by_matrix = self.sparsities is not None
-        method = check_method(self.method, str(self.scope), self.pattern, one_shot_methods(), by_matrix)
+        method = check_method(self.method, scope, self.pattern, one_shot_methods(), by_matrix)
         if self.sparsity is not None:
             check_sparsity(self.sparsity)
         for name in ("include", "exclude"):

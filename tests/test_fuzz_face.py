@@ -32,7 +32,7 @@ OBJECTS = {"weights", "model", "mask", "one", "other", "measure", "curve", "stud
            "variants", "measured", "pretrained", "controls", "task_seeds", "task_sparsities", "strict", "relative",
            "prompting", "tell", "figure", "task"}  # fmt: skip
 #: Parameters that may be any text, or any that names nothing.
-TEXTS = {"text", "folder", "out", "name", "prefix"}
+TEXTS = {"text", "folder", "out", "name", "prefix", "data", "test", "text2", "image", "label"}
 #: What is in the package's face and is no function or class to be called with plain values, with the reason.
 NOT_CALLED = {
     "METHODS", "TENTHS", "TASK_HEADS",  # tables
@@ -80,6 +80,8 @@ CALLS = {
     "save_pruned": lambda: {"name": "nothing", "recipe": essparse_lib.Recipe(sparsity=0.5), "out": "out"},
     "Recipe": lambda: {"sparsity": 0.4, "method": "magnitude", "scope": "global", "pattern": None, "text": None,
                        "images": None, "windows": None, "length": None, "include": (), "exclude": (), "seed": 0},
+    "Recovery": lambda: {"text": __file__, "steps": 1, "learning_rate": 1e-4, "seed": 0},
+    "decompress": lambda: {"folder": "nothing", "out": "out"},
     "magnitude_levels": lambda: {"weights": _weights(), "sparsities": [0.1, 0.5], "scope": "global"},
     "global_magnitude": lambda: {"weights": _weights(), "sparsity": 0.5},
     "layer_magnitude": lambda: {"weights": _weights(), "sparsity": 0.5},

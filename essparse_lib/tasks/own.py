@@ -57,7 +57,7 @@ class OwnData:
         label: name of the column of labels.
 
     Raises:
-        InputError: a column's name is no text, or empty.
+        InputError: the data are no path or text, or a column's name is no text, or empty.
     """
 
     data: str | Path
@@ -68,6 +68,11 @@ class OwnData:
     label: str | None = None
 
     def __post_init__(self) -> None:
+        for name in ("data", "test"):
+            value = getattr(self, name)
+            given = isinstance(value, (str, Path)) and str(value).strip()
+            if not given and not (name == "test" and value is None):
+                raise InputError(f"{name} {shown(value)} is not allowed: give a path or an id of the hub")
         for each in fields(self)[2:]:
             value = getattr(self, each.name)
             if value is not None and (not isinstance(value, str) or not value):
