@@ -4,7 +4,6 @@ import hashlib
 import io
 import os
 import shutil
-import sys
 import tarfile
 import tempfile
 import zipfile
@@ -62,12 +61,16 @@ def nothing_reachable():
 
 
 @pytest.fixture(autouse=True)
-def no_precision_left_behind():
-    """Let no test find accelerate set up for another precision, as a ``Trainer`` of an earlier test does."""
+def accelerate_as_it_was():
+    """Leave accelerate's state of the process, such as its precision, to a test as an earlier one found it."""
+    from accelerate.state import AcceleratorState, PartialState
+
+    states = [each._shared_state for each in (AcceleratorState, PartialState)]
+    before = [dict(state) for state in states]
     yield
-    state = sys.modules.get("accelerate.state")
-    if state is not None:
-        state.AcceleratorState._reset_state()
+    for state, entries in zip(states, before, strict=True):
+        state.clear()
+        state.update(entries)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from essparse_lib.specs.trial import Training
 FACE = {
     name: getattr(essparse_lib, name)
     for name, home in essparse_lib._HOME.items()
-    if home.split(".")[0] in ("pruning", "training", "sparsify") or home == "specs.trial"
+    if home.split(".")[0] in ("pruning", "training", "sparsify", "recipe") or home == "specs.trial"
 }
 WEIGHTS = {"w": torch.arange(1.0, 13).view(3, 4)}
 TOKENS = torch.arange(5, 21).view(2, 8)
@@ -88,6 +88,13 @@ def numbers():
           for name in ("max_train", "max_test", "held_out")),
         ("Training", "max_length", FROM_0, lambda v: face.Training(**TRAINING, max_length=v)),
         ("Training", "learning_rate", ABOVE_0, lambda v: face.Training(**{**TRAINING, "learning_rate": v})),
+        ("Training", "head_rate", [value for value in ABOVE_0 if value is not None],
+         lambda v: face.Training(**TRAINING, head_rate=v)),
+        ("Training", "beam", WHOLE, lambda v: face.Training(**TRAINING, beam=v)),
+        ("Recovery", "steps", WHOLE, lambda v: face.Recovery(text=__file__, steps=v)),
+        ("Recovery", "learning_rate", [value for value in [*ABOVE_0, 1.1] if value != "1"],  # a text, as options are
+         lambda v: face.Recovery(text=__file__, learning_rate=v)),
+        ("Recovery", "seed", SEED, lambda v: face.Recovery(text=__file__, seed=v)),
         ("Training", "warmup", [*FROM_0_ON, 1.1], lambda v: face.Training(**TRAINING, warmup=v)),
         ("Training", "weight_decay", FROM_0_ON, lambda v: face.Training(**TRAINING, weight_decay=v)),
         ("Trial", "seed", SEED,
@@ -116,7 +123,7 @@ def numbers():
 
 NUMBERS = {(function, name): (bad, call) for function, name, bad, call in numbers()}
 #: Numbers that are checked where they are used, and why not in the table.
-ELSEWHERE = {("Recipe", "seed"), ("wanda", "pattern"), ("sparsegpt", "pattern")}
+ELSEWHERE = {("Recipe", "seed"), ("Recipe", "sparsities"), ("wanda", "pattern"), ("sparsegpt", "pattern")}
 
 
 def test_every_number_of_the_public_face_is_in_the_table():
