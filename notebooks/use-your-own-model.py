@@ -271,7 +271,7 @@ if not data:
     pd.DataFrame(rows, columns=["text", "label"]).to_csv(own_data, index=False)
     settings = replace(settings, epochs=2, learning_rate=1e-3, seeds=2, most_seeds=2, precision=50)
 place = Path(f"{out}-sweep") if out else Path(temporary.name) / "sweep"
-swept = sweep(model, own_data, place, settings)
+swept = sweep(model, own_data, place, settings, say=lambda line: print(line.replace(str(place), place.name)))
 
 # %% tags=["remove-input"]
 Markdown(f"**{swept.sentence}** {swept.reason[:1].upper()}{swept.reason[1:]}.")
