@@ -17,12 +17,12 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 
 #: Says what it does on stdout, and does what a test says of it.
 PROGRAM = """
-import ctypes, subprocess, sys, time
+import ctypes, os, subprocess, sys, time
 import joblib
 from essparse_lib.stopping import bound, in_workers, stoppable
 
 def sleep(seconds):
-    print("busy", flush=True)
+    os.write(1, b"busy\\n")  # at once: two workers write to one pipe
     time.sleep(seconds)
 
 def swallow():
