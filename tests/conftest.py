@@ -63,9 +63,9 @@ def nothing_reachable():
 @pytest.fixture(autouse=True)
 def accelerate_as_it_was():
     """Leave accelerate's state of the process, such as its precision, to a test as an earlier one found it."""
-    from accelerate.state import AcceleratorState, PartialState
+    from accelerate.state import AcceleratorState, GradientState, PartialState
 
-    states = [each._shared_state for each in (AcceleratorState, PartialState)]
+    states = [each._shared_state for each in (AcceleratorState, GradientState, PartialState)]
     before = [dict(state) for state in states]
     yield
     for state, entries in zip(states, before, strict=True):

@@ -1,5 +1,7 @@
 """Devices: each worker computes on the GPU that the fewest other workers use; precision is set once a process."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -36,3 +38,19 @@ def test_another_precision_that_accelerate_was_set_up_for_is_said_in_a_line(monk
             device.accelerator()
     finally:
         AcceleratorState._reset_state()
+
+
+def test_a_training_steps_after_a_loop_that_ended_amid_accumulation():
+    from accelerate.state import GradientState
+
+    from essparse_lib.training.loop import Schedule, train
+
+    class Model(torch.nn.Linear):
+        def forward(self, inputs):
+            return SimpleNamespace(loss=super().forward(inputs).square().mean())
+
+    model, devices = Model(4, 1), device.accelerator()
+    before = model.weight.detach().clone()
+    GradientState().sync_gradients = False
+    train(model, [{"inputs": torch.ones(2, 4)}], Schedule(steps=2, learning_rate=0.1), devices)
+    assert not torch.equal(model.weight, before)

@@ -135,6 +135,7 @@ def train(
     # a scheduler that begins later than at step 0 reads the peak rate from each group's initial_lr
     decay = get_linear_schedule_with_warmup(optimizer, schedule.warmup, schedule.steps, last_epoch=state.steps - 1)
     wrapped, prepared = devices.prepare(model, optimizer)
+    devices.sync_gradients = True  # else no step does anything, after a loop of others that ended amid accumulation
     wrapped.train()
     with ExitStack() as stack:
         if mask is not None:
