@@ -170,17 +170,18 @@ def _run(specs: Sequence[Spec], store: Store, jobs: int, deadline: float | None,
     """Run the specs that have no record, while there is time for another one; return how many still have none."""
     from ..runner import progress, scheduler
 
-    missing = scheduler.missing(specs, store.records_of(*specs), retry)
-    if not missing or (deadline is not None and time.monotonic() + _typical_seconds(store, specs) > deadline):
+    records = store.records_of(*specs)
+    missing = scheduler.missing(specs, records, retry)
+    if not missing or (deadline is not None and time.monotonic() + _typical_seconds(records) > deadline):
         return len(missing)
     budget = None if deadline is None else deadline - time.monotonic()
     with progress.bar(f"{len(missing)} trials", missing, store, jobs) as report:
         return len(scheduler.run(missing, store, jobs, budget, retry, report))
 
 
-def _typical_seconds(store: Store, specs: Sequence[Spec]) -> float:
-    """Return the mean seconds of the records in the files of some specs; 0 if there are none."""
-    seconds = [record.provenance.get("seconds", 0.0) for record in store.records_of(*specs).values()]
+def _typical_seconds(records: Mapping[str, Record]) -> float:
+    """Return the mean seconds of some records; 0 if there are none."""
+    seconds = [record.provenance.get("seconds", 0.0) for record in records.values()]
     return sum(seconds) / len(seconds) if seconds else 0.0
 
 

@@ -35,11 +35,9 @@ def prepared_data(model: str, source: OwnData) -> Prepared:
     if prepared.kind is not own.OwnKind.PLAIN_TEXT:
         return prepared
     loading.check_writes(model)
-    window, before = WINDOW, 0
-    while window != before:
-        before, window = window, fitting_window(model, own.test_texts(prepared.name), window)
-        if window != before:
-            prepared = own.prepare(source, window)
+    window = WINDOW
+    while (fitting := fitting_window(model, own.test_texts(prepared.name), window)) != window:
+        window, prepared = fitting, own.prepare(source, fitting)
     return prepared
 
 
