@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny_models import ADAPTERS, llama
+from tiny_models import ADAPTERS, llama, train_adapter
 from torch import nn
 
 from essparse_lib.errors import InputError
@@ -25,13 +25,7 @@ def adapted(kind):
     mask.apply(base)
     config, options = ADAPTERS[kind]
     model = peft.get_peft_model(base, getattr(peft, config)(**options))
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.1)
-    tokens = torch.arange(9)[None]
-    with mask.held(model, optimizer):
-        for _ in range(3):
-            model(tokens, labels=tokens).loss.backward()
-            optimizer.step()
-            optimizer.zero_grad()
+    train_adapter(model, mask)
     return model, mask
 
 

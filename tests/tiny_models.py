@@ -44,6 +44,17 @@ def llama():
     )
 
 
+def train_adapter(model, mask):
+    """Train what an adapter leaves to be trained, three steps on one text, with a mask held."""
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=0.1)
+    tokens = torch.arange(9)[None]
+    with mask.held(model, optimizer):
+        for _ in range(3):
+            model(tokens, labels=tokens).loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+
+
 #: Kinds of PEFT's adapters, each with its configuration's class and settings for ``llama``.
 ADAPTERS = {
     "LoRA": ("LoraConfig", {"r": 4, "target_modules": ["q_proj"]}),
