@@ -188,6 +188,19 @@ def test_a_broken_notebook_is_one_clear_line(small, tmp_path):
     assert not (tmp_path / "out/html").exists() and not list((tmp_path / "out").glob("stage-*"))
 
 
+@pytest.mark.notebook
+def test_what_a_kernel_itself_says_is_told_only_if_it_dies(small, tmp_path, capfd):
+    say = "import os; os.write(2, b'so much\\nout of memory\\n')"
+    (small / "notebooks/one.ipynb").write_text(notebook(say))
+    build._executed(small, tmp_path / "kept")
+    assert "memory" not in "".join(capfd.readouterr())
+    (small / "notebooks/one.ipynb").write_text(notebook(say, "os._exit(1)"))
+    with pytest.raises(InputError, match=r"^notebook notebooks/one\.ipynb fails: .*died.*: out of memory$") as error:
+        build._executed(small, tmp_path / "kept")
+    assert "\n" not in str(error.value)
+    assert "memory" not in "".join(capfd.readouterr())
+
+
 @pytest.mark.slow
 def test_a_warning_is_one_clear_line_and_leaves_the_last_book_alone(small, tmp_path):
     out = tmp_path / "out"

@@ -19,6 +19,7 @@ import tempfile
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from .. import environment
 from ..errors import InputError
@@ -191,19 +192,24 @@ def _execute(source: Path, target: Path, root: Path, folder: Path) -> str:
     """
     import papermill
     from jupyter_client.manager import AsyncKernelManager
+    from nbclient.exceptions import DeadKernelError
     from papermill.exceptions import PapermillException
     from traitlets.config import Config
 
     class BoundKernel(AsyncKernelManager):
-        """Starts a kernel that ends with this process."""
+        """Starts a kernel that ends with this process, and whose own messages are kept for the case that it dies."""
 
         def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
             return bound(super().format_kernel_cmd(extra_arguments))
 
+        async def start_kernel(self, **options: Any) -> None:
+            with messages.open("ab") as file:
+                await super().start_kernel(stderr=file, **options)
+
     os.environ["PYTHONPATH"] = os.pathsep.join([str(root), *filter(None, [os.environ.get("PYTHONPATH")])])
     parameters = {"live_tasks": "none"} if "live_tasks" in papermill.inspect_notebook(str(source)) else {}
     folder.mkdir()
-    copy = folder / source.name
+    copy, messages = folder / source.name, folder / "messages"
     shutil.copyfile(source, copy)
     # Two kernels that start at the same time may get the same port, and one then fails. So each gets a socket file,
     # unless its path would be longer than systems allow.
@@ -219,8 +225,10 @@ def _execute(source: Path, target: Path, root: Path, folder: Path) -> str:
             progress_bar=False,
             config=Config(KernelManager=sockets),
             kernel_manager_class=BoundKernel,
-            extra_arguments=["--log-level=CRITICAL"],  # a kernel told to end reports that as an error
         )
+    except DeadKernelError as error:
+        said = messages.read_text(encoding="utf-8", errors="replace")
+        return f"notebook {source.relative_to(root)} fails: {error}; its last message: {_last_line(said)}"
     except PapermillException as error:
         return f"notebook {source.relative_to(root)} fails: {_last_line(str(error))}"
     notebook = json.loads(copy.read_text(encoding="utf-8"))
