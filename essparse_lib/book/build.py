@@ -202,7 +202,7 @@ def _execute(source: Path, target: Path, root: Path, folder: Path) -> str:
         def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
             return bound(super().format_kernel_cmd(extra_arguments))
 
-        async def start_kernel(self, **options: Any) -> None:
+        async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
             with messages.open("ab") as file:
                 await super().start_kernel(stderr=file, **options)
 
