@@ -47,6 +47,7 @@ def test_each_figure_is_drawn_from_committed_records(notebook, claim, images, bu
     ("notebook", "claim", "parameters"),
     [
         ("fig1", "C2", {"block": 2}),
+        ("fig4", "C5", {"sparsity": 0.45}),
         ("fig5", "C6", {"pattern": "1:4"}),
         ("fig9", "C10", {"sparsity": 0.15}),
         ("fig10", "C11", {}),
@@ -60,10 +61,11 @@ def test_each_figure_trains_tiny_models_from_nothing(notebook, claim, parameters
     assert f"**{claim}: not tested.**" in text and "Running" in text and drawn
 
 
-def test_figure_11_is_drawn_before_there_is_a_record_and_runs_nothing(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("notebook", "claim"), [("fig4", "C5"), ("fig11", "C12")])
+def test_a_figure_is_drawn_before_there_is_a_record_and_runs_nothing(notebook, claim, tmp_path, monkeypatch):
     monkeypatch.setenv("ESSPARSE_RESULTS", str(tmp_path / "results"))
-    text, drawn = run(tmp_path, monkeypatch, "fig11", live_tasks="none")
-    assert "**C12: not tested.** Records are missing." in text and "Running" not in text and drawn
+    text, drawn = run(tmp_path, monkeypatch, notebook, live_tasks="none")
+    assert f"**{claim}: not tested.** Records are missing." in text and "Running" not in text and drawn
     assert "Nothing has been run at a sparsity of 0.3" in text
 
 

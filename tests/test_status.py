@@ -154,15 +154,12 @@ def test_a_record_without_provenance_is_there_all_the_same():
     assert (found.state, found.spent, found.to_come) == ("2 of 4", "0 s", "not known")
 
 
-def test_the_table_has_every_figure_and_says_which_has_no_study(stored):
+def test_the_table_has_every_figure(stored):
     table = rows(status.table())
     heads = [f"{scale}: {what}" for scale in ("lab", "paper") for what in ("records", "computed", "to come")]
     assert list(table) == ["Figure", "---", *map(str, range(1, 12)), "all"] and table["Figure"] == heads
     for number in range(1, 12):
-        if f"fig{number}" in figures.STUDIES:
-            assert table[str(number)][0].startswith("not run yet (") and table[str(number)][1] == "—"
-        else:
-            assert table[str(number)] == ["no study yet", "—", "—"] * 2
+        assert table[str(number)][0].startswith("not run yet (") and table[str(number)][1] == "—"
     together = cost.expected(*(by_scale["paper"] for by_scale in figures.STUDIES.values()))
     assert table["all"][5] == f"{together.runs}, about {together.about} GPU hours"
 
@@ -203,7 +200,7 @@ def test_a_measurement_is_timed_by_its_own_kind():
 
 # What the pages state by hand, beside the code and the notebooks that they speak of.
 
-WRITTEN = ("how-to-read", "open-questions", "data", "fig4", "methods", "reproduce")
+WRITTEN = ("how-to-read", "open-questions", "data", "methods", "reproduce")
 PAGES = {name: (BOOK / f"{name}.md").read_text() for name in WRITTEN}
 HERE = [model for model in MODELS.values() if not model.name.startswith("tiny-")]
 NAMED = [task for task in TASKS.values() if task.counts]
@@ -298,12 +295,9 @@ def test_every_page_and_notebook_is_in_the_contents_once():
     listed = [contents["root"], *(c["file"] for chapter in parts for c in (chapter, *chapter.get("sections", ())))]
     found = [*BOOK.glob("*.md"), *(ROOT / "notebooks").glob("*.ipynb")]
     assert sorted(listed) == sorted(str(path.relative_to(ROOT).with_suffix("")) for path in found)
-    figures_ = [int(name[1]) for file in listed if (name := re.fullmatch(r"(?:book|notebooks)/fig(\d+)", file))]
+    figures_ = [int(name[1]) for file in listed if (name := re.fullmatch(r"notebooks/fig(\d+)", file))]
     assert figures_ == list(range(1, 12))
 
 
-def test_figures_without_a_study_have_a_page_that_says_so_and_no_other():
-    without = {figure for figure in status.FIGURES if figure not in figures.STUDIES}
-    assert {path.stem for path in BOOK.glob("fig*.md")} == without
-    for figure in without:
-        assert "has no study here yet" in PAGES[figure]
+def test_every_figure_has_a_study():
+    assert set(status.FIGURES) <= set(figures.STUDIES)

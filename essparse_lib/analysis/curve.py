@@ -17,6 +17,7 @@ from ..specs.study import Study
 from ..specs.trial import Pruning
 from .estimate import Estimate, percentile_interval
 from .noise import LEAST_SD, NoiseReading, training_noise, training_variance
+from .pooled import Effect
 from .scoring import LOG_PROBABILITY
 
 #: The paper's tolerance (§3), in points: performance within 1% of the dense model's.
@@ -139,17 +140,30 @@ class Curve:
         """Return the mean score at each level, in points, over the seeds that have one."""
         return [self._score(level) for level in range(len(self.levels))]
 
+    def dense_effect(self) -> Effect:
+        """Return the dense model's mean score over the seeds, with its resamples, to compare it with another one's.
+
+        Resamples of two curves draw the same examples of a test set, and noise of training of their own.
+        """
+        return Effect(model=self.model, task=self.task, **self._mean_score(0, f"{self.variant} {self._key(0)}"))
+
     def _score(self, level: int) -> Estimate:
         """Return the mean score at one level. Unlike drops it has the effect of the seeds in its interval."""
+        return percentile_interval(*self._mean_score(level, self._key(level)).values())
+
+    def _key(self, level: int) -> str:
+        return f"{self.model} {self.task} {self.prunings[level]}"
+
+    def _mean_score(self, level: int, key: str) -> dict[str, Any]:
+        """Return the mean score at one level, ``value``, and that of each resample, ``resampled``."""
         known = ~np.isnan(self.scores[:, level])
         scores, resampled = self.scores[known, level], self.resampled[:, known, level]
         drawn, least = self.drawn[[level]], least_sd(self.metric)
         variance = training_variance(
             scores[:, None], resampled[..., None], self.levels[[level]], drawn=drawn, least=least
         )
-        key = f"{self.model} {self.task} {self.prunings[level]}"
         noise = training_noise(variance, known.sum(keepdims=True), key)[:, 0]
-        return percentile_interval(float(scores.mean()), resampled.mean(1) + noise)
+        return {"value": float(scores.mean()), "resampled": resampled.mean(1) + noise}
 
     def complete(self, study: Study) -> bool:
         """Return whether every seed that counts has a result at each of its levels: added seeds have fewer levels."""

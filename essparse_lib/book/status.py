@@ -14,7 +14,7 @@ from ..records.store import Record, Status, results
 from ..specs.study import Scale, Study, check_scale
 from ..wording import duration_text, in_markdown
 
-#: The figures of the paper; one of them has no study yet.
+#: The figures of the paper.
 FIGURES = tuple(f"fig{number}" for number in range(1, 12))
 
 _NONE = "—"
@@ -146,17 +146,13 @@ def _markdown(cells: Iterable[str]) -> str:
 
 
 def _cells(figures: Iterable[str], scale: str, records: Mapping[str, Record]) -> tuple[str, str, str]:
-    studies = [STUDIES[figure][scale] for figure in figures if figure in STUDIES]
-    if not studies:
-        return "no study yet", _NONE, _NONE
-    together = completion(studies, records)
+    together = completion([STUDIES[figure][scale] for figure in figures], records)
     return together.state, in_markdown(together.spent), together.to_come
 
 
 def _link(figure: str) -> str:
-    """Return a link to a figure's notebook, or, if it has no study, to the page that says what is missing."""
-    page = f"../notebooks/{figure}.ipynb" if figure in STUDIES else f"{figure}.md"
-    return f"[{figure.removeprefix('fig')}]({page})"
+    """Return a link to a figure's notebook."""
+    return f"[{figure.removeprefix('fig')}](../notebooks/{figure}.ipynb)"
 
 
 def print_table() -> None:

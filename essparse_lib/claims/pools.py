@@ -24,6 +24,7 @@ class Reason(StrEnum):
     FEW_SEEDS = "too few seeds"
     NOT_LEARNED = "not learned"
     NOTHING_TO_LOSE = "nothing to lose"
+    NO_ADVANTAGE = "no better than random weights"
     RECORDS_MISSING = "records missing"
 
 

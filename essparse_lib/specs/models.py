@@ -64,10 +64,10 @@ class NamedModel:
     revision: str = ""
 
 
-#: Shapes from Devlin et al. 2019, arXiv 1810.04805, §3; Zhang et al. 2022, arXiv 2205.01068, Table 1; Dosovitskiy et
-#: al. 2021, arXiv 2010.11929, Table 1; Caron et al. 2021, arXiv 2104.14294, Table 1; Touvron et al. 2023, arXiv
-#: 2302.13971, Table 2 (LLaMA, which Vicuna was trained from; the inner width is its configuration's); and SmolLM2's
-#: configuration.
+#: Shapes from Devlin et al. 2019, arXiv 1810.04805, §3; Liu et al. 2019, arXiv 1907.11692, §3.1; Zhang et al. 2022,
+#: arXiv 2205.01068, Table 1; Dosovitskiy et al. 2021, arXiv 2010.11929, Table 1; Caron et al. 2021, arXiv 2104.14294,
+#: Table 1; Touvron et al. 2023, arXiv 2302.13971, Table 2 (LLaMA, which Vicuna was trained from; the inner width is its
+#: configuration's); and SmolLM2's configuration.
 MODELS: dict[str, NamedModel] = {
     row.name: row
     for row in (
@@ -96,6 +96,12 @@ MODELS: dict[str, NamedModel] = {
             shape=Shape(12, 768),
             repository="google-bert/bert-base-uncased",
             revision="86b5e0934494bd15c9632b12f734a8a67f723594",
+        ),
+        NamedModel(
+            name="roberta-base",
+            shape=Shape(12, 768),
+            repository="FacebookAI/roberta-base",
+            revision="e2da8e2f811d1448a5b465c236feacd80ffbac7b",
         ),
         NamedModel(
             name="bert-large-uncased",

@@ -196,7 +196,7 @@ class Study(Checked):
         return [self.pretrained[model] for model in self.models if model in self.pretrained]
 
     def specs(self) -> list[Spec]:
-        """Return all pre-trainings, then all trials, then all measurements; then the specs of the controls."""
+        """Return all pre-trainings, trials and measurements, in this order, then those of controls; each spec once."""
         return list(self._specs)
 
     def narrowed(
@@ -245,7 +245,8 @@ class Study(Checked):
     @cached_property
     def _specs(self) -> tuple[Spec, ...]:
         of_controls = [spec for control in self.controls for spec in control.specs()]
-        return (*self.pretrainings(), *self.trials(), *self.measurements(), *of_controls)
+        # a control may have the study's dense trials
+        return tuple(dict.fromkeys((*self.pretrainings(), *self.trials(), *self.measurements(), *of_controls)))
 
     def _grid(self, seeds_of: Callable[[str, str], tuple[int, ...]]) -> Iterator[Trial]:
         """Yield the trials of some seeds, which the function returns for a model and a task, seed by seed."""
