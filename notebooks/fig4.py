@@ -159,7 +159,7 @@ Markdown(verdict.text)
 #
 # **What would change our mind.** The paper's model and a stronger decoder (the `paper` scale of this notebook): who answers more has more to lose.
 #
-# **What is chosen.** The authors' repository has no code for this figure, so its decoder, its epochs and its folds are not known. The `paper` scale follows SMC-Bench where it can: `bert-base-uncased`, the paper's model, and `roberta-base`, SMC-Bench's; the tree decoder GTS
+# **What is chosen.** The authors' repository has no code for this figure, so its decoder, its epochs and its folds are not known. The files of {cite:t}`patel2021nlp` hold 1,921 problems of MAWPS and 1,217 of ASDiv-A, where the paper counts 2,373 and 1,218. The `paper` scale follows SMC-Bench where it can: `bert-base-uncased`, the paper's model, and `roberta-base`, SMC-Bench's; the tree decoder GTS
 # {cite:p}`xie2019goal` with a beam of five, 50 epochs, all folds. It leaves out SMC-Bench's recurrent network between the two, Graph2Tree {cite:p}`zhang2020graph`, and its steps of the learning rate, which falls linearly here.
 
 # %% [markdown]

@@ -47,6 +47,8 @@ def records(
     problems: int = 1000,
     leaked: float = 0.0,
     training_sd: float = 0.5,
+    fold_sd: float = 0.0,
+    seed: int = 0,
 ) -> dict[str, Record]:
     """Return a record for each trial of a study and of its controls, by the id of its spec.
 
@@ -57,18 +59,23 @@ def records(
         problems: how many problems each task has.
         leaked: share of the problems of MAWPS that leaked: their equations are right whatever is pruned.
         training_sd: standard deviation of the score in another training, in points.
+        fold_sd: standard deviation of the drop on another fold of a data set, in points, from 30% sparsity on.
+        seed: of everything that is drawn.
     """
     made = {}
     for trial in of.specs():
         assert isinstance(trial, Trial)
         if trial.id in made:
             continue
-        of_task = np.random.default_rng([0, *trial.task.encode()])
-        own = np.random.default_rng([1, *str(trial).encode(), trial.training.random_weights])
+        of_task = np.random.default_rng([seed, 0, *trial.task.encode()])
+        own = np.random.default_rng([seed, 1, *str(trial).encode(), trial.training.random_weights])
         ease = np.sqrt(PROBLEM) * of_task.standard_normal(problems)
         ease += np.sqrt(1 - PROBLEM) * own.standard_normal(problems)
         top = dense(trial) if callable(dense) else dense
         score = top - drop(trial) + training_sd * own.standard_normal()
+        if trial.task != "svamp":
+            of_fold = np.random.default_rng([seed, 2, *trial.task.encode()]).standard_normal()
+            score -= fold_sd * of_fold * min(1.0, trial.pruning.sparsity / 0.3)
         right = ease < ndtri(np.clip(score, 0.5, 99.5) / 100)
         marks = np.arange(problems) < leaked * problems * trial.task.startswith("mawps")
         made[trial.id] = record(trial, right | marks, marks)

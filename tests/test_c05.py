@@ -10,7 +10,9 @@ from simulated_equations import TASKS, falls_from, records, study, with_random_w
 from essparse_lib.analysis.advantages import RANDOM_WEIGHTS, advantages, random_curves, without_pretraining
 from essparse_lib.analysis.curves import curves
 from essparse_lib.analysis.folds import data_set_curves, fold_noise
+from essparse_lib.analysis.pooled import on_average
 from essparse_lib.claims import c05_arithmetic_reasoning as c05
+from essparse_lib.claims.pools import drops_of_curves
 from essparse_lib.figures import verdicts
 
 DATA_SETS = ["mawps", "asdiv-a", "svamp"]
@@ -115,6 +117,20 @@ def test_the_noise_of_folds_is_what_they_differ_by_beyond_what_is_known():
     shaken = values[:, None] + np.array([-4.0, 4.0])[:, None]
     assert not fold_noise(values, shaken, "x").any()
     assert not fold_noise(values[:1], still[:1], "x").any()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("fold_sd", "least"), [(0.0, 0.9), (2.0, 0.8)])
+def test_intervals_of_the_mean_over_data_sets_hold_the_truth(fold_sd, least):
+    """With two folds there is one degree of freedom for what they differ by: the intervals are somewhat narrow then."""
+    asked = study()
+    held = []
+    for seed in range(40):
+        made = records(asked, falls_from(0.2, 10.0), problems=400, training_sd=0.8, fold_sd=fold_sd, seed=seed)
+        group = data_set_curves(curves(asked, made))
+        mean = on_average(drops_of_curves(group, group, c05.LOWEST, c05.ALLOWED, decides=True).effects)
+        held.append(mean.low <= 1.0 <= mean.high)
+    assert least <= np.mean(held)
 
 
 def test_random_weights_are_the_same_trials_but_for_the_weights():

@@ -132,7 +132,7 @@ def test_what_else_is_pruned_is_told_with_the_share_of_each_part(drawn):
         "blocks and decoder, 49%",
         "blocks, embeddings and decoder, 49%",
     ]
-    assert list(table["blocks gone"])[:2] == ["50%", "30%"] and list(table["head gone"])[:2] == ["—", "90%"]
+    assert list(table["blocks gone"])[:2] == ["50%", "30%"] and list(table["decoder gone"])[:2] == ["—", "90%"]
 
 
 def test_tasks_with_leaked_problems_are_told_both_ways(drawn):

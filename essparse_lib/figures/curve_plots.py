@@ -31,6 +31,7 @@ def draw(
     points: Sequence[Point] = (),
     epsilon: float = EPSILON,
     variants: Mapping[str, Sequence[Curve]] | None = None,
+    floor: str = "commonest class",
 ) -> Figure:
     """Draw change from the dense model against sparsity: a panel for each task, a colour for each model.
 
@@ -45,6 +46,7 @@ def draw(
         epsilon: tolerance of the essential sparsity, in points.
         variants: curves of further variants, by name: thin broken lines of their means, with a dot at each level that
             has a record.
+        floor: what the dotted line is, as the legend says it.
     """
     further = {name: [curve for curve in group if len(curve.levels) > 1] for name, group in (variants or {}).items()}
     tasks = list(dict.fromkeys([curve.task for curve in curves] + [point.task for point in points]))
@@ -77,6 +79,7 @@ def draw(
         figure,
         colours,
         tolerance=f"dense − {epsilon:g} point",
+        floor=floor,
         variants=further,
         has_points=bool(points),
         has_failures=any(curve.failures for curve in curves),
@@ -131,6 +134,7 @@ def _add_legend(
     colours: Mapping[str, style.Colour],
     *,
     tolerance: str,
+    floor: str,
     variants: Mapping[str, Sequence[Curve]],
     has_points: bool,
     has_failures: bool,
@@ -145,7 +149,7 @@ def _add_legend(
     ]
     handles.append(Line2D([], [], color=style.GUIDE, linestyle="--", label=tolerance))
     if len(colours) == 1:
-        handles.append(Line2D([], [], color=style.GUIDE, linestyle=":", label="commonest class"))
+        handles.append(Line2D([], [], color=style.GUIDE, linestyle=":", label=floor))
     handles.append(Line2D([], [], color="0.2", marker="|", linewidth=3, alpha=0.5, label="essential sparsity, 95%"))
     if has_points:
         handles.append(Line2D([], [], color=style.MARKED, marker="D", linestyle="", label="the point asked for"))

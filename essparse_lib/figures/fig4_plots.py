@@ -32,7 +32,7 @@ def draw(of_data_sets: Sequence[Curve], points: Sequence[Point] = (), epsilon: f
     if not of_data_sets and not points:
         return style.note()
     marked = [replace(point, task=source_of(point.task)) for point in points]
-    return curve_plots.draw(of_data_sets, marked, epsilon)
+    return curve_plots.draw(of_data_sets, marked, epsilon, floor="commonest equation")
 
 
 def draw_difficulty(of_data_sets: Sequence[Curve]) -> Figure:

@@ -165,7 +165,8 @@ def _shares_gone(study: Study, records: Mapping[str, Record], curve: Curve, prun
     trials = (study.trial(curve.model, curve.task, pruning, seed) for seed in curve.seeds)
     found = [records[trial.id] for trial in trials if trial.id in records and records[trial.id].status == Status.OK]
     removed = found[0].values.get("removed", {}) if found else {}
-    shares = {f"{part} gone": f"{gone / size:.0%}" for part, (gone, size) in removed.items() if size}
+    names = {"head": "decoder"}
+    shares = {f"{names.get(part, part)} gone": f"{gone / size:.0%}" for part, (gone, size) in removed.items() if size}
     return shares or {"blocks gone": f"{pruning.sparsity:.0%}"}
 
 
