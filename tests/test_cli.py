@@ -54,7 +54,7 @@ def essparse(results, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["run", "fig3x"], ["unknown figure 'fig3x'", "fig2"]),
+        (["run", "fig3x"], ["unknown figure 'fig3x'", "did you mean 'fig3'"]),
         (["run", "fig2", "--scale", "laab"], ["unknown scale 'laab'", "tiny", "did you mean 'lab'?"]),
         (["run", "fig2", "--scale", "tiny", "--budget", "abc"], ["budget 'abc' is not allowed", "90m"]),
         (["run", "fig2", "--scale", "tiny", "--budget=-5"], ["budget '-5' is not allowed", "8h"]),

@@ -145,7 +145,7 @@ def test_a_damaged_record_is_named_and_nothing_is_run(store, essparse, monkeypat
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["fig3x"], ["unknown figure 'fig3x'", "fig2"]),
+        (["fig3x"], ["unknown figure 'fig3x'", "did you mean 'fig3'"]),
         (["fig2", "--scale", "laab"], ["unknown scale 'laab'", "did you mean 'lab'?"]),
         (["--scale", "laab"], ["unknown scale 'laab'"]),
         (["fig2", "--scale", "paper"], ["fig2 has no record at paper scale"]),
