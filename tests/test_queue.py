@@ -103,6 +103,15 @@ def test_what_no_claim_rests_on_comes_last_and_what_more_rest_on_first():
     assert all(not block.claims and block.figures for block in found[6:])
 
 
+def test_prunings_of_an_untrained_model_come_in_the_order_of_their_own_study_whatever_else_is_asked_for():
+    def order(*names):
+        found = missing_blocks(figures.studies(names, "lab"), {})
+        return [(block.what, block.seed) for block in found if block.model == "smollm2-135m"]
+
+    alone = order("fig11")
+    assert order("all") == alone and alone.index(("20% pruned", None)) < alone.index(("2:4 pruned", None))
+
+
 def test_what_several_figures_need_feeds_them_all_and_counts_once():
     (block, *_) = missing_blocks([study("fig9"), study("fig2")], {})
     assert (block.figures, block.claims) == (("fig2", "fig9"), ("C1", "C3", "C10"))

@@ -22,6 +22,7 @@ from ..records.cost import seconds_by_id
 from ..records.pretrained import PRETRAINED, SCALE_OF
 from ..records.store import Record, Status
 from ..specs.evaluation import Evaluation
+from ..specs.evaluation_study import EvaluationStudy
 from ..specs.measurement import Measurement, MeasurementKind
 from ..specs.methods import METHODS
 from ..specs.pretraining import Pretraining, TextPretraining
@@ -170,13 +171,15 @@ _FEWER_LEVELS = 2
 
 
 def _places(studies: Iterable[Study]) -> dict[Pruning, tuple[float, ...]]:
-    """Return where each pruning comes among those of its studies.
+    """Return where each pruning comes among those of the studies in which nothing is trained.
 
     The dense model comes first, then variants with as many levels as the main one, then those with fewer: in each part
     the levels at which the paper states its claims, then the others, variant by variant.
     """
     places: dict[Pruning, tuple[float, ...]] = {Pruning(): (0, 0, 0, 0.0)}
     for study in studies:
+        if not isinstance(study, EvaluationStudy):  # its blocks are not by pruning
+            continue
         whole = len(study.variants[study.main])
         for number, variant in enumerate(study.variants.values()):
             for pruning in variant:
