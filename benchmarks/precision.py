@@ -89,8 +89,8 @@ def run(folder: Path, jobs: int = 1) -> None:
     from essparse_lib.runner import progress, scheduler
 
     specs, store = trials(), Store(folder)
-    with progress.bar("precision", specs, store, jobs) as report:
-        scheduler.run(specs, store, jobs, progress=report)
+    with scheduler.workers_at(None, jobs) as workers, progress.bar("precision", specs, store, workers) as report:
+        scheduler.run(specs, store, workers, progress=report)
 
 
 @app.command()

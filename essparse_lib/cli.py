@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from . import environment, model_commands, options
+from . import cluster_commands, environment, model_commands, options
 from .errors import InputError, printable
 from .options import say
 from .stopping import stoppable
@@ -28,6 +28,7 @@ _Scale = Annotated[
 ]
 _Jobs = Annotated[int, options.JOBS.option("Trials at a time, sharing the cores and GPUs.")]
 _Budget = Annotated[float | None, options.DURATION.option("Stop in time: seconds, or such as 90m or 8h.")]
+_Cluster = Annotated[str | None, options.CLUSTER]
 
 
 for _command in (
@@ -40,6 +41,9 @@ for _command in (
     app.command()(_command)
 
 
+app.add_typer(cluster_commands.app, name="cluster")
+
+
 @app.callback()
 def _before_any_command() -> None:
     environment.check()
@@ -50,6 +54,7 @@ def run(
     names: Annotated[list[str], options.text("figure").argument("FIGURE...", "Such as fig2, or several, or all.")],
     scale: _Scale = "lab",
     jobs: _Jobs = 1,
+    cluster: _Cluster = None,
     budget: _Budget = None,
     retry: Annotated[bool, typer.Option("--retry", help="Run failed trials again.")] = False,
     checkpoints: Annotated[
@@ -68,14 +73,18 @@ def run(
     """
     from . import figures
     from .records.store import results
-    from .runner import progress, queue
+    from .runner import progress, queue, scheduler
 
     studies = figures.studies(names, scale, checkpoints)
     specs = list({spec.id: spec for study in studies for spec in study.specs()}.values())
     at_scale = studies[0].scale
     store = results(at_scale)
-    with progress.bar(f"{', '.join(names)}, {at_scale} scale", specs, store, jobs) as report:
-        rest = queue.run(studies, store, jobs, budget, retry, report, progress.refusals())
+    title = f"{', '.join(names)}, {at_scale} scale"
+    with (
+        scheduler.workers_at(cluster, jobs, say=say) as workers,
+        progress.bar(title, specs, store, workers) as report,
+    ):
+        rest = queue.run(studies, store, workers, budget, retry, report, progress.refusals())
     if rest.left:
         typer.echo(f"{len(rest.left)} of {len(specs)} trials have no record yet: run the same command to go on")
     if rest.with_pretraining:

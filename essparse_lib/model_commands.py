@@ -183,6 +183,7 @@ def sweep(
     windows: Annotated[int, options.WINDOWS.option("Pieces of the texts that wanda and sparsegpt read.")] = 128,
     length: Annotated[int, options.LENGTH.option("Tokens of each piece.")] = 128,
     jobs: Annotated[int, options.JOBS.option("Trials at a time, sharing the cores and GPUs.")] = 1,
+    cluster: Annotated[str | None, options.CLUSTER] = None,
     budget: Annotated[float | None, options.DURATION.option("Stop in time: seconds, or such as 90m or 8h.")] = None,
     retry: Annotated[bool, typer.Option("--retry", help="Run failed trials again.")] = False,
     save: Annotated[bool, typer.Option("--save", help="Save the model, pruned as far as is safe and trained.")] = False,
@@ -212,4 +213,6 @@ def sweep(
         windows=windows,
         length=length,
     )
-    sweeps.sweep(model, source, out, settings, jobs=jobs, budget=budget, retry=retry, save=save, say=say)
+    sweeps.sweep(
+        model, source, out, settings, jobs=jobs, cluster=cluster, budget=budget, retry=retry, save=save, say=say
+    )

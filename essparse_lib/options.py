@@ -157,6 +157,7 @@ def _reader(check: Callable[[Any], _T]) -> Callable[[Any], _T]:
 #: More jobs than a few for each core take memory alone; records, windows and tokens are fewer than these everywhere.
 JOBS = whole("jobs", 1, 4 * (os.cpu_count() or 1))
 SAMPLE = whole("sample", 1, 100_000)
+PORT = whole("port", 0, 65_535)
 WINDOWS = whole("windows", 1, 1_000_000)
 LENGTH = whole("length", 1, 1_000_000)
 STEPS = whole("recover-steps", 1, 1_000_000)
@@ -167,6 +168,7 @@ EPOCHS, BATCH_SIZE = whole("epochs", 1, 10_000), whole("batch_size", 1, 1_000_00
 MAX_LENGTH, MAX_TRAIN = whole("max_length", 1, 1_000_000), whole("max_train", 1, 1_000_000_000)
 SEED = Kind(_reader(lambda value: check_seed(_number(value))), "INTEGER")
 DURATION = Kind(_reader(seconds), "TEXT")
+CLUSTER = text("cluster").option("Run on the workers of this dask scheduler, such as tcp://127.0.0.1:8786.")
 
 
 def say(text: str) -> None:

@@ -85,7 +85,7 @@ def test_another_training_is_not_taken_for_it(change, tmp_path, trainings, monke
     elif change == "training":
         other = replace(DENSE, training=replace(QUICK, learning_rate=2e-2))
     elif change == "code":
-        monkeypatch.setattr(dense_weights, "_code", lambda: "another")
+        monkeypatch.setattr(dense_weights, "code_hash", lambda: "another")
     elif change == "data":
         data = workbench.Workbench.data
         monkeypatch.setattr(workbench.Workbench, "data", lambda *given: replace(data(*given), fingerprint="another"))

@@ -54,7 +54,7 @@ FLOORS = [
     {"sparsify"},
     {"language_evaluation", "model_statistics", "sweeps", "widgets"},
     {"options"},
-    {"model_commands"},
+    {"cluster_commands", "model_commands"},
     {"cli", "__init__"},
     {"__main__"},
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
@@ -103,6 +104,22 @@ class Record:
     def outcome(self) -> tuple[object, ...]:
         """Return what came of the spec, without why, where and when: what two records of one spec must agree in."""
         return self.status, self.metrics, self.predictions, self.labels, self.values
+
+
+def spec_text(spec: Spec) -> str:
+    """Return a spec as a text from which ``spec_of_text`` makes it again, on another machine too."""
+    return json.dumps({spec.record_kind: spec.canonical()})
+
+
+def spec_of_text(text: str) -> Spec:
+    """Return the spec whose ``spec_text`` this is.
+
+    Raises:
+        InputError: it is of a kind, or has settings, that are not known here.
+        ValueError: it is no spec.
+    """
+    ((kind, plain),) = json.loads(text).items()
+    return _spec(kind, plain, None)
 
 
 def _spec(kind: str, plain: Any, name: object) -> Spec:

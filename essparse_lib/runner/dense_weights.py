@@ -12,17 +12,16 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import environment
 from ..errors import InputError
-from ..files import cache_folder, locked, sha256_of_files, writing
+from ..files import cache_folder, locked, writing
 from ..sources.foreign import reading, regular_file
 from ..specs.spec import digest
 from ..specs.trial import Trial
-from .provenance import made_by
+from .provenance import code_hash, made_by
 
 if TYPE_CHECKING:
     import torch
@@ -80,7 +79,7 @@ def shared(trial: Trial, data: str, device: torch.device, tune: Callable[[], Tun
     import torch
 
     made = made_by(trial.model, device) | {
-        "code": _code(),
+        "code": code_hash(),
         "data": data,
         "cpu": torch.backends.cpu.get_cpu_capability(),
     }
@@ -92,12 +91,6 @@ def shared(trial: Trial, data: str, device: torch.device, tune: Callable[[], Tun
             tuned = tune()
             _keep(tuned, path)
     return tuned
-
-
-@cache
-def _code() -> str:
-    """Return a hash of the package's code: a commit does not tell which changes are on top of it."""
-    return sha256_of_files(sorted(Path(__file__).parents[1].rglob("*.py")))
 
 
 def _read(path: Path) -> Tuned | None:

@@ -15,12 +15,12 @@ from ..specs.spec import Spec
 from ..wording import duration_text
 
 if TYPE_CHECKING:
-    from .scheduler import Progress, Refusal
+    from .scheduler import Progress, Refusal, Workers
 
 
 @contextmanager
-def bar(title: str, specs: Sequence[Spec], store: Store, jobs: int) -> Iterator[Callable[[Progress], None]]:
-    """Show a progress bar over a study's specs; yields what to call after each one."""
+def bar(title: str, specs: Sequence[Spec], store: Store, workers: Workers) -> Iterator[Callable[[Progress], None]]:
+    """Show a progress bar over a study's specs, which these workers run; yield what to call after each one."""
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
     from rich.progress import Progress as Bar
 
@@ -41,7 +41,7 @@ def bar(title: str, specs: Sequence[Spec], store: Store, jobs: int) -> Iterator[
                     line = printable(f"{record.spec}: {record.metrics}, {progress.left} left", None)
                     console.print(line, markup=False, highlight=False)
             seconds = expected_seconds(specs, records)
-            left = f"about {duration_text(seconds / jobs)} left" if seconds else ""
+            left = f"about {duration_text(seconds / workers.size())} left" if seconds else ""
             shown.update(task, completed=len(specs) - progress.left, left=left)
 
         yield report

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import environment
+from ..files import sha256_of_files
 
 if TYPE_CHECKING:
     import torch
@@ -39,6 +40,12 @@ def code_revision() -> str:
     origin = json.loads(distribution.read_text("direct_url.json") or "{}")
     commit = origin.get("vcs_info", {}).get("commit_id", "")
     return commit[:12] or f"version {distribution.version}"
+
+
+@cache
+def code_hash() -> str:
+    """Return a hash of the package's code: a commit does not tell which changes are on top of it."""
+    return sha256_of_files(sorted(Path(__file__).parents[1].rglob("*.py")))
 
 
 @cache

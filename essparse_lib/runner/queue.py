@@ -10,7 +10,7 @@ from ..records.store import Store
 from ..specs.spec import Spec
 from ..specs.study import Study
 from . import scheduler
-from .scheduler import Progress, Refusal
+from .scheduler import Progress, Refusal, Workers
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Remainder:
 def run(
     studies: Sequence[Study],
     store: Store,
-    jobs: int = 1,
+    workers: Workers | int = 1,
     budget: float | None = None,
     retry: bool = False,
     progress: Callable[[Progress], None] = lambda _: None,
@@ -42,7 +42,7 @@ def run(
     Args:
         studies: of one scale.
         store: where records are read and written.
-        jobs: specs at a time, each in its own process with its share of the cores; each job has a block of its own.
+        workers: those who run them, as ``scheduler.run`` takes them; each has a block of its own.
         budget: seconds of wall-clock time, as ``scheduler.run`` keeps them.
         retry: run failed trials again.
         progress: called after each spec.
@@ -58,8 +58,9 @@ def run(
         refused.append(refusal)
         refuse(refusal)
 
-    specs = list(in_lanes(blocks, jobs))
-    without_record = scheduler.run(specs, store, jobs, budget, retry, progress, note)
+    lanes = workers if isinstance(workers, int) else workers.size()
+    specs = list(in_lanes(blocks, lanes))
+    without_record = scheduler.run(specs, store, workers, budget, retry, progress, note)
     ids = {refusal.spec.id for refusal in refused}
     rest = [spec for spec in without_record if spec.id not in ids]
     return Remainder(

@@ -1,60 +1,40 @@
-"""Run the specs that have no record, over joblib and within a time budget; several runs may share a store."""
+"""Run the specs that have no record, on workers here or on a cluster; several runs may share a store."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 from .. import environment
-from ..errors import InputError, one_line
+from ..errors import InputError
 from ..records.pretrained import folder_of
-from ..records.store import Record, Status, Store
-from ..specs.evaluation import Evaluation
-from ..specs.measurement import Measurement
-from ..specs.pretraining import ImagePretraining, Pretraining, TextPretraining
+from ..records.store import Record, Store
+from ..specs.pretraining import Pretraining
 from ..specs.spec import Spec
-from ..specs.trial import Trial
-from ..stopping import in_workers
-from . import evaluation, measurement, pretraining, trial, workbench
-
-_T = TypeVar("_T")
-
-
-class Runner(Protocol):
-    """What runs one kind of spec: a module of this package."""
-
-    def checks(self, spec: Any, /) -> Mapping[Hashable, Callable[[], object]]:
-        """Return what must be checked before the spec is run, by what the check depends on."""
-
-    def run(self, spec: Any, store: Store, deadline: float | None, /) -> Record | None:
-        """Run the spec; return its record, or None if the deadline came first or it cannot be made now."""
+from . import pretraining
+from .local_workers import LocalWorkers
+from .processes import agreed, is_main
+from .runners import Refusal as Refusal
+from .runners import missing as missing
 
 
-#: What runs a spec, by its kind.
-RUNNERS: dict[type[Spec], Runner] = {
-    Trial: trial,
-    Evaluation: evaluation,
-    Measurement: measurement,
-    TextPretraining: pretraining,
-    ImagePretraining: pretraining,
-}
+class Workers(Protocol):
+    """Those who run specs: processes on this machine, or on others."""
 
+    def size(self) -> int:
+        """Return how many specs are run at a time, now."""
 
-@dataclass(frozen=True)
-class Refusal:
-    """A spec that is left out, and why.
+    def checked(self, specs: Sequence[Spec], tolerant: bool, /) -> tuple[list[Spec], list[Refusal]]:
+        """Check what the specs need; return those that can be run, and those that cannot."""
 
-    Attributes:
-        spec: the spec.
-        reason: what it needs and cannot be had, in one line.
-    """
-
-    spec: Spec
-    reason: str
+    def outcomes(
+        self, specs: Sequence[Spec], store: Store, deadline: float | None, retry: bool, tolerant: bool, /
+    ) -> Iterator[Record | Refusal | None]:
+        """Run specs and keep their records; yield what comes of each, as it comes; None where it has no record yet."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +53,7 @@ class Progress:
 def run(
     specs: Sequence[Spec],
     store: Store,
-    jobs: int = 1,
+    workers: Workers | int = 1,
     budget: float | None = None,
     retry: bool = False,
     progress: Callable[[Progress], None] = lambda _: None,
@@ -90,7 +70,8 @@ def run(
     Args:
         specs: trials, measurements and pre-trainings.
         store: where records are read and written.
-        jobs: specs at a time, each in its own process with its share of the cores (and of the GPUs).
+        workers: those who run them; a number for so many processes on this machine, each with its share of the cores
+            (and of the GPUs).
         budget: seconds of wall-clock time; no trial is begun that is not expected to end within it, and a
             pre-training is cut short, to be gone on with.
         retry: run failed trials again (diverged ones stay: they are results).
@@ -106,27 +87,28 @@ def run(
         InputError: something cannot be had or written; with ``refuse``, nothing at all can be had. Checked before the
             first spec is run; what is done with models that are yet to be trained, once they are.
     """
-    if jobs > 1 and environment.processes() > 1:
-        raise InputError(f"{jobs} jobs are not allowed under accelerate launch, which shares each trial: give 1")
+    workers = LocalWorkers(workers) if isinstance(workers, int) else workers
+    if environment.processes() > 1:
+        _check_shared(workers)
     deadline = time.time() + budget if budget is not None else None
-    waiting = _agreed(missing(specs, store.records_of(*specs), retry))
+    waiting = agreed(missing(specs, store.records_of(*specs), retry))
     pretrainings, others = models_first(waiting)
     untrained = {spec.model for spec in pretrainings}
     ready = [spec for spec in others if spec.model not in untrained]
-    begun, refusals = _checked([*pretrainings, *ready], refuse is not None)
+    begun, refusals = workers.checked([*pretrainings, *ready], refuse is not None)
     refusals += _refused_with_their_model(refusals, others)
     if refusals and len(refusals) == len(waiting):
         raise InputError(refusals[0].reason)
     left = len(waiting)
     if waiting:
         store.check_writable()
-    if _is_main():
+    if is_main():
         pretraining.forget_ended(specs, store)
 
     def tell(outcome: Record | Refusal | None) -> None:
         nonlocal left
         left -= 1
-        if not _is_main():
+        if not is_main():
             return
         if not isinstance(outcome, Refusal):
             progress(Progress(outcome, left))
@@ -136,7 +118,7 @@ def run(
     def work(part: Sequence[Spec], refusals: Sequence[Refusal]) -> list[Refusal]:
         """Run specs, tell what comes of them and of those that are left out, and return the latter of this part."""
         late = []
-        for outcome in chain(refusals, _outcomes(part, store, jobs, deadline, retry, refuse is not None)):
+        for outcome in chain(refusals, workers.outcomes(part, store, deadline, retry, refuse is not None)):
             tell(outcome)
             late += [outcome] if isinstance(outcome, Refusal) else []
         return late[len(refusals) :]
@@ -144,16 +126,36 @@ def run(
     work([spec for spec in begun if not isinstance(spec, Pretraining)], refusals)
     late = work([spec for spec in begun if isinstance(spec, Pretraining)], [])
     trained = [spec for spec in others if spec.model in untrained and folder_of(spec.model)]
-    work(*_checked(trained, refuse is not None))
+    work(*workers.checked(trained, refuse is not None))
     for refusal in _refused_with_their_model(late, others):
         tell(refusal)
-    return _agreed(missing(specs, store.records_of(*specs)))
+    return agreed(missing(specs, store.records_of(*specs)))
 
 
-def missing(specs: Iterable[Spec], records: Mapping[str, Record], retry: bool = False) -> list[Spec]:
-    """Return the specs without a record (with ``retry`` also those that failed), each once."""
-    by_id = {spec.id: spec for spec in specs}
-    return [spec for id, spec in by_id.items() if id not in records or (retry and records[id].status == Status.FAILED)]
+@contextmanager
+def workers_at(
+    cluster: str | None, jobs: int = 1, own_data: Collection[str] = (), say: Callable[[str], None] = print
+) -> Iterator[Workers]:
+    """Yield the workers of a cluster, or so many processes on this machine.
+
+    Args:
+        cluster: the address of the cluster's scheduler; None for this machine.
+        jobs: specs at a time on this machine.
+        own_data: names of prepared data of somebody's own, which the workers of a cluster are sent.
+        say: called with each line about the workers of a cluster.
+
+    Raises:
+        InputError: no scheduler answers there, dask.distributed is missing, or jobs are given for a cluster.
+    """
+    if cluster is None:
+        yield LocalWorkers(jobs)
+        return
+    if jobs != 1:
+        raise InputError(f"{jobs} jobs and a cluster are not allowed together: start as many workers of the cluster")
+    from .cluster import connected
+
+    with connected(cluster, own_data, say) as workers:
+        yield workers
 
 
 def models_first(specs: Iterable[Spec]) -> tuple[list[Pretraining], list[Spec]]:
@@ -168,127 +170,18 @@ def models_first(specs: Iterable[Spec]) -> tuple[list[Pretraining], list[Spec]]:
     return pretrainings, others
 
 
-def _checked(specs: Iterable[Spec], tolerant: bool) -> tuple[list[Spec], list[Refusal]]:
-    """Fetch and check what the specs need, each model, task, length and text of theirs once.
-
-    Returns:
-        The specs that can be run, and those that cannot.
-
-    Raises:
-        InputError: one of them cannot be run, and ``tolerant`` is False.
-    """
-    reasons: dict[Hashable, str] = {}
-    ready: list[Spec] = []
-    refusals: list[Refusal] = []
-    for spec in specs:
-        checks = RUNNERS[type(spec)].checks(spec)
-        for need, check in checks.items():
-            if need in reasons:
-                continue
-            try:
-                check()
-                reasons[need] = ""
-            except Exception as error:
-                if not tolerant:
-                    raise
-                reasons[need] = _reason(error)
-        reason = next((reasons[need] for need in checks if reasons[need]), "")
-        if reason:
-            refusals.append(Refusal(spec, reason))
-        else:
-            ready.append(spec)
-    return _agreed((ready, refusals))
-
-
 def _refused_with_their_model(refusals: Iterable[Refusal], others: Iterable[Spec]) -> list[Refusal]:
     """Return the refusals of what needs a model whose pre-training is refused: for the same reason."""
     reasons = {each.spec.model: each.reason for each in refusals if isinstance(each.spec, Pretraining)}
     return [Refusal(spec, reasons[spec.model]) for spec in others if spec.model in reasons]
 
 
-def _outcomes(
-    specs: Sequence[Spec], store: Store, jobs: int, deadline: float | None, retry: bool, tolerant: bool
-) -> Iterator[Record | Refusal | None]:
-    """Yield what comes of each spec, as it comes; None where there is no record yet, or another process makes it."""
-    import joblib
-
-    workers = max(1, min(jobs, len(specs)))
-    threads = max(1, _cores() // (workers * environment.processes()))
-    tolerant = tolerant and environment.processes() == 1
-    calls = (
-        joblib.delayed(_work)(spec, store, threads, workers, retry, deadline, tolerant)
-        for spec in _until(deadline, specs, workers)
-    )
-    yield from in_workers(calls, workers)
-
-
-def _until(deadline: float | None, specs: Sequence[Spec], workers: int) -> Iterator[Spec]:
-    """Yield the specs one by one, while there is time for another one that takes as long as those before."""
-    started = time.time()
-    for number, spec in enumerate(specs):
-        if deadline is not None:
-            rounds = max(1, number // workers)
-            foreseen = number >= workers and not isinstance(spec, Pretraining)  # which can be cut short
-            typical = (time.time() - started) / rounds if foreseen else 0.0
-            if _agreed(time.time() + typical > deadline):
-                return
-        yield spec
-
-
-def _work(
-    spec: Spec, store: Store, threads: int, workers: int, retry: bool, deadline: float | None, tolerant: bool
-) -> Record | Refusal | None:
-    """Run one spec in a worker and keep its record, unless another process has or is doing so.
-
-    If ``tolerant``, a spec that cannot be run is returned with the reason; one that cannot be written ends the run.
-    """
-    from ..training import device
-
-    device.use_threads(threads)
-    device.keep_memory()
-    if workers > 1:
-        device.take_gpu()
-    with store.claimed(spec) if _is_main() else nullcontext(True) as mine:
-        if not _agreed(mine and bool(missing([spec], store.records_of(spec), retry))):
-            return None
-        try:
-            with workbench.current().sharing_trainings():
-                record = RUNNERS[type(spec)].run(spec, store, deadline)
-        except Exception as error:
-            if not tolerant:
-                raise
-            return Refusal(spec, _reason(error))
-        if record is not None and _is_main():
-            store.append(record)
-            if isinstance(spec, Pretraining):
-                pretraining.forget(spec)
-    if record is not None and record.status == Status.FAILED and environment.processes() > 1:
-        raise RuntimeError(f"{spec} failed ({record.reason}): others may be waiting for this process, so all end")
-    return record
-
-
-def _reason(error: Exception) -> str:
-    """Return why a spec cannot be run, in one line."""
-    return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {one_line(error)}"
-
-
-def _cores() -> int:
-    """Return how many cores this process may use: as OMP_NUM_THREADS says, or else all that the system gives it."""
-    import joblib
-
-    available: int = joblib.cpu_count()  # knows of affinities and of containers' quotas
-    return min(environment.threads() or available, available)
-
-
-def _is_main() -> bool:
-    """Return whether this process decides and writes."""
-    return environment.count("RANK", 0) == 0
-
-
-def _agreed(value: _T) -> _T:
-    """Return the main process's value, in all of them."""
-    if environment.processes() == 1:
-        return value
-    from ..training import device
-
-    return device.agreed(value)
+def _check_shared(workers: Workers) -> None:
+    """Check that each spec is run by all processes of ``accelerate launch``, and by nobody else."""
+    if isinstance(workers, LocalWorkers) and workers.jobs == 1:
+        return
+    if isinstance(workers, LocalWorkers):
+        refused, advice = f"{workers.jobs} jobs are", "give 1"
+    else:
+        refused, advice = "a cluster is", "start its workers without it"
+    raise InputError(f"{refused} not allowed under accelerate launch, which shares each trial: {advice}")

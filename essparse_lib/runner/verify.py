@@ -34,7 +34,7 @@ from ..specs.study import Study
 from ..specs.trial import Trial
 from ..wording import listing, signed
 from . import pretraining
-from .scheduler import RUNNERS
+from .runners import RUNNERS
 
 #: Within how many units of training noise a score must be repeated.
 UNITS = 3.0

@@ -24,6 +24,7 @@ from .tolerance import Tolerance
 
 if TYPE_CHECKING:
     from ..analysis.curve import Curve
+    from ..runner.scheduler import Workers
     from ..tasks.own import OwnData
 
 
@@ -57,6 +58,7 @@ def sweep(
     settings: SweepSettings | None = None,
     *,
     jobs: int = 1,
+    cluster: str | None = None,
     budget: float | None = None,
     retry: bool = False,
     save: bool = False,
@@ -75,6 +77,8 @@ def sweep(
         out: a new folder, or one in which the same sweep was begun.
         settings: how it is pruned, trained and judged; None for the defaults.
         jobs: trials at a time, sharing the cores and GPUs.
+        cluster: the address of a dask scheduler whose workers run the trials; they are sent the data. None runs them
+            on this machine.
         budget: seconds after which no further trial is begun.
         retry: run trials that failed again.
         save: save the model, pruned to the lower end of the interval and trained with the mask, in a folder of ``out``
@@ -87,6 +91,7 @@ def sweep(
     Raises:
         InputError: something is not allowed, cannot be had or does not fit; nothing has been written to ``out`` then.
     """
+    from ..runner import scheduler
     from ..tasks import own
     from .report import write_report
     from .saving import save_swept
@@ -103,19 +108,21 @@ def sweep(
     say = _printing(say)
     for note in notes:
         say(note)
-    store = folder.begin(study, out)
     fine_tuned = study.training is not None
     limits, tolerance = settings.limits(fine_tuned), settings.tolerated(fine_tuned)
-    if retry:
-        failed = [each.spec for each in store.records().values() if each.status == Status.FAILED]
-        _run(failed, store, jobs, deadline, retry=True)
-    for each in _rounds(study, limits, tolerance, store, jobs, deadline):
-        if not (each.ran or each.last):
-            continue  # what an earlier run has told
-        result = _result(model, source, study, settings, notes, each, jobs, out)
-        write_report(result, out)
-        if not each.last:
-            say(result.sentence)
+    command = words.command(model, source, settings, jobs, cluster, out)
+    with scheduler.workers_at(cluster, jobs, [prepared.name], say) as workers:
+        store = folder.begin(study, out)
+        if retry:
+            failed = [each.spec for each in store.records().values() if each.status == Status.FAILED]
+            _run(failed, store, workers, deadline, retry=True)
+        for each in _rounds(study, limits, tolerance, store, workers, deadline):
+            if not (each.ran or each.last):
+                continue  # what an earlier run has told
+            result = _result(model, source, study, settings, notes, each, command)
+            write_report(result, out)
+            if not each.last:
+                say(result.sentence)
     say(result.sentence)
     if save and result.answer.essential.known:
         result = save_swept(result, study, prepared, out / folder.MODEL, say)
@@ -134,7 +141,7 @@ def _rounds(
     limits: Limits,
     tolerance: Tolerance,
     store: Store,
-    jobs: int,
+    workers: Workers,
     deadline: float | None,
 ) -> Iterator[_Round]:
     """Yield the rounds of a sweep; those whose trials all have records are only read."""
@@ -142,7 +149,7 @@ def _rounds(
     while cells is not None:
         specs = study.specs(cells)
         before = _records(specs, store)
-        left = _run(specs, store, jobs, deadline)
+        left = _run(specs, store, workers, deadline)
         records = _records(specs, store)
         curve = study.curve(records, cells)
         if curve is None and not left:
@@ -166,7 +173,7 @@ def _records(specs: Sequence[Spec], store: Store) -> dict[str, Record]:
     return {spec.id: records[spec.id] for spec in specs if spec.id in records}
 
 
-def _run(specs: Sequence[Spec], store: Store, jobs: int, deadline: float | None, retry: bool = False) -> int:
+def _run(specs: Sequence[Spec], store: Store, workers: Workers, deadline: float | None, retry: bool = False) -> int:
     """Run the specs that have no record, while there is time for another one; return how many still have none."""
     from ..runner import progress, scheduler
 
@@ -175,8 +182,8 @@ def _run(specs: Sequence[Spec], store: Store, jobs: int, deadline: float | None,
     if not missing or (deadline is not None and time.monotonic() + _typical_seconds(records) > deadline):
         return len(missing)
     budget = None if deadline is None else deadline - time.monotonic()
-    with progress.bar(f"{len(missing)} trials", missing, store, jobs) as report:
-        return len(scheduler.run(missing, store, jobs, budget, retry, report))
+    with progress.bar(f"{len(missing)} trials", missing, store, workers) as report:
+        return len(scheduler.run(missing, store, workers, budget, retry, report))
 
 
 def _typical_seconds(records: Mapping[str, Record]) -> float:
@@ -200,8 +207,7 @@ def _result(
     settings: SweepSettings,
     notes: Sequence[str],
     round_: _Round,
-    jobs: int,
-    out: Path,
+    command: str,
 ) -> SweepResult:
     """Return what a sweep comes to after a round."""
     tolerance = settings.tolerated(study.training is not None)
@@ -217,6 +223,6 @@ def _result(
         records=list(round_.records.values()),
         settings=words.settings_table(study, settings, tolerance, round_.cells),
         notes=notes,
-        command=words.command(model, source, settings, jobs, out),
+        command=command,
         reason=words.reason(round_.answer, round_.cells, round_.left, settings, round_.last),
     )

@@ -156,7 +156,7 @@ def settings_table(study: SweepStudy, settings: SweepSettings, tolerance: Tolera
     return table
 
 
-def command(model: str, source: OwnData, settings: SweepSettings, jobs: int, out: Path) -> str:
+def command(model: str, source: OwnData, settings: SweepSettings, jobs: int, cluster: str | None, out: Path) -> str:
     """Return the command line that goes on with a sweep.
 
     Args:
@@ -164,6 +164,7 @@ def command(model: str, source: OwnData, settings: SweepSettings, jobs: int, out
         source: the data.
         settings: those that are not the defaults are written.
         jobs: trials at a time.
+        cluster: the address of the scheduler whose workers run the trials; None for this machine.
         out: the sweep's folder.
     """
     options: dict[str, object] = {
@@ -171,6 +172,7 @@ def command(model: str, source: OwnData, settings: SweepSettings, jobs: int, out
         "out": out,
         **{name: value for name, value in vars(settings).items() if value != getattr(SweepSettings(), name)},
         "jobs": jobs if jobs > 1 else None,
+        "cluster": cluster,
     }
     if isinstance(tolerance := options.pop("tolerance", None), Tolerance):
         options["epsilon"] = tolerance.option

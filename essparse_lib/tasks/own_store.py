@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -99,6 +99,30 @@ def folder_of(name: str) -> Path:
     if not folder.is_dir():
         missing(folder)
     return sealed(folder, missing)
+
+
+def packed(name: str) -> dict[str, bytes]:
+    """Return the content of the files of prepared data by name, for ``unpack`` on another machine.
+
+    Raises:
+        InputError: they are not in the cache, or damaged.
+    """
+    return {path.name: path.read_bytes() for path in sorted(folder_of(name).iterdir())}
+
+
+def unpack(name: str, files: Mapping[str, bytes]) -> None:
+    """Put prepared data into this machine's cache, if they are not in it.
+
+    Args:
+        name: that of the prepared data.
+        files: what ``packed`` returns.
+    """
+
+    def write(folder: Path) -> None:
+        for file, content in files.items():
+            (folder / file).write_bytes(content)
+
+    sealed(own_folder() / name, write)
 
 
 def about(name: str) -> About:

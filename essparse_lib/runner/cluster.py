@@ -1,0 +1,257 @@
+"""Workers on many machines, by dask.distributed: specs go out as text, and records come back as text.
+
+Whoever starts a run keeps its records: no folder is shared. Each worker has a cache of its own and fetches what it
+needs. A spec whose worker dies is run by another one. The scheduler and the workers are dask's own
+(``cluster_commands``); a worker with other code than this process gets nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError, one_line
+from ..records.record import Record, spec_text
+from ..records.store import Store
+from ..specs.pretraining import Pretraining
+from ..specs.spec import Spec
+from .cluster_dispatch import Dispatch
+from .provenance import code_hash
+from .runners import Refusal
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+#: Seconds within which a scheduler must answer.
+ANSWERS_WITHIN = 10.0
+#: Seconds between two looks at which workers there are.
+INTERVAL = 1.0
+#: Seconds without a worker after which this is said.
+PATIENCE = 5.0
+#: The most bytes of somebody's own data that are sent to workers.
+LARGEST_DATA = 2**30
+#: The resource of dask that a worker with a GPU has. Where some have it, no other worker gets a spec.
+_GPU = "GPU"
+
+
+def resource() -> str:
+    """Return the name of the resource that workers with this process's code have, and that each spec takes: one."""
+    return f"essparse-{code_hash()[:16]}"
+
+
+def worker_arguments(gpu: bool = False) -> list[str]:
+    """Return what dask's own worker is started with so that it gets specs: one at a time, and of its own version.
+
+    Args:
+        gpu: whether it has a GPU.
+
+    >>> worker_arguments(gpu=True)[:2]
+    ['--nthreads', '1']
+    """
+    resources = f"{resource()}=1" + (f" {_GPU}=1" if gpu else "")
+    return ["--nthreads", "1", "--memory-limit", "0", "--resources", resources]
+
+
+@contextmanager
+def connected(address: str, own_data: Collection[str] = (), say: Callable[[str], None] = print) -> Iterator[Cluster]:
+    """Yield the workers of a scheduler; let it go in the end, as it is.
+
+    Args:
+        address: the scheduler's, such as ``tcp://127.0.0.1:8786``; ``tls://`` with the certificates of dask's settings.
+        own_data: names of prepared data of somebody's own, which the workers are sent.
+        say: called with each line about workers.
+
+    Raises:
+        InputError: dask.distributed is not installed, no scheduler answers, or the data are too large.
+    """
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise InputError(f"a cluster needs dask.distributed ({error}): pip install 'essparse[cluster]'") from error
+    data = _packed(own_data)
+    for name in logging.getLogger("distributed").manager.loggerDict:
+        if name.startswith("distributed"):  # dask sets levels for several of them; what matters is raised
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    with ExitStack() as stack:
+        try:
+            client = stack.enter_context(_closing(Client(address, timeout=ANSWERS_WITHIN, set_as_default=False)))
+        except (OSError, TypeError, ValueError, RuntimeError) as error:
+            raise InputError(
+                f"no scheduler answers at {address!r} ({one_line(error)}): give its address, such as "
+                "tcp://127.0.0.1:8786; essparse cluster scheduler starts one"
+            ) from error
+        yield Cluster(client, address, data, say)
+
+
+def _packed(own_data: Collection[str]) -> dict[str, dict[str, bytes]]:
+    """Return the files of prepared data by the data's name, if they may be sent."""
+    from ..tasks import own_store
+
+    data = {name: own_store.packed(name) for name in own_data}
+    size = sum(len(content) for files in data.values() for content in files.values())
+    if size > LARGEST_DATA:
+        raise InputError(
+            f"the data have {size / 1e9:.1f} GB, and at most {LARGEST_DATA / 1e9:.1f} GB are sent to workers: "
+            "run this without a cluster"
+        )
+    return data
+
+
+@contextmanager
+def _closing(client: Client) -> Iterator[Client]:
+    """Close a client in the end; a scheduler that has gone meanwhile does not matter."""
+    try:
+        yield client
+    finally:
+        with suppress(OSError, TimeoutError):
+            client.close(timeout=2)
+
+
+class Cluster:
+    """The workers of a scheduler that have this process's code."""
+
+    def __init__(
+        self, client: Client, address: str, data: dict[str, dict[str, bytes]], say: Callable[[str], None]
+    ) -> None:
+        from .cluster_worker import OwnData
+
+        self._client, self._address, self._say = client, address, say
+        self._ready: dict[str, Any] = {}
+        self._told: set[str] = set()
+        self._looked = 0.0
+        self._lonely_since = time.monotonic()
+        if data:  # workers without this module raise an error here; they are told of later
+            with self._scheduler_there(), suppress(ImportError, AttributeError):
+                client.register_plugin(OwnData(data), name=f"essparse-{'-'.join(data)}")
+
+    def size(self) -> int:
+        """Return how many workers there are; at least 1, since some may come."""
+        return max(1, len(self.ready()))
+
+    def checked(self, specs: Sequence[Spec], tolerant: bool) -> tuple[list[Spec], list[Refusal]]:
+        """Let one worker fetch and check what the specs need.
+
+        Returns:
+            The specs that can be run, and those that cannot: no model is trained from scratch on a cluster.
+
+        Raises:
+            InputError: one of them cannot be run, and ``tolerant`` is False.
+        """
+        from . import cluster_worker
+
+        self.ready()
+        here = "a model is trained from scratch on one machine: essparse pretrain, or run this without a cluster"
+        refused = [Refusal(spec, here) for spec in specs if isinstance(spec, Pretraining)]
+        ready = [spec for spec in specs if not isinstance(spec, Pretraining)]
+        if ready:
+            texts = [spec_text(spec) for spec in ready]
+            reasons = self.result(self.submit(cluster_worker.refusals, f"check-{time.time_ns()}", [], texts))
+            refused += [Refusal(spec, reason) for spec, reason in zip(ready, reasons, strict=True) if reason]
+            ready = [spec for spec, reason in zip(ready, reasons, strict=True) if not reason]
+        if refused and not tolerant:
+            raise InputError(refused[0].reason)
+        return ready, refused
+
+    def outcomes(
+        self, specs: Sequence[Spec], store: Store, deadline: float | None, retry: bool, tolerant: bool
+    ) -> Iterator[Record | Refusal | None]:
+        """Have specs run by the workers, and keep their records; yield what comes of each, as ``Dispatch`` does."""
+        with Dispatch(self, specs, store, deadline, retry, tolerant) as dispatch:
+            yield from dispatch.outcomes()
+
+    def ready(self) -> Collection[str]:
+        """Return the addresses of the workers with this process's code, as they were a moment ago."""
+        now = time.monotonic()
+        if now < self._looked + INTERVAL:
+            return self._ready
+        self._looked = now
+        with self._scheduler_there():
+            workers = self._client.scheduler_info(n_workers=-1)["workers"]
+        self._ready = {address: worker for address, worker in workers.items() if resource() in worker["resources"]}
+        self._tell_of_others({address: workers[address] for address in workers.keys() - self._ready.keys()})
+        if self._ready:
+            self._lonely_since = now
+        elif now > self._lonely_since + PATIENCE:
+            self._say(f"waiting for a worker: essparse cluster worker {self._address}")
+            self._lonely_since = float("inf")  # said once
+        return self._ready
+
+    def submit(self, function: Callable[..., Any], key: str, preferred: Collection[str], *arguments: object) -> Future:
+        """Send a function to a worker, which gets no other one meanwhile.
+
+        Args:
+            function: one of ``cluster_worker``.
+            key: what the call is known by: two with one key are one call.
+            preferred: addresses of the workers that should do it; another one does if they cannot.
+            arguments: of the function.
+        """
+        resources = {resource(): 1}
+        if any(worker["resources"].get(_GPU) for worker in self._ready.values()):
+            resources[_GPU] = 1
+        with self._scheduler_there():
+            return self._client.submit(
+                function,
+                *arguments,
+                key=f"{resource()}-{key}",
+                resources=resources,
+                workers=list(preferred) or None,
+                allow_other_workers=bool(preferred),
+                pure=False,
+            )
+
+    def result(self, future: Future) -> Any:
+        """Return what a call has returned; wait for its end.
+
+        Raises:
+            InputError: the scheduler has gone.
+            Exception: whatever the call raised; ``distributed.KilledWorker`` if workers died of it.
+        """
+        from distributed.client import FutureCancelledError
+
+        ended = threading.Event()
+        future.add_done_callback(lambda _: ended.set())
+        while not ended.wait(INTERVAL):
+            self.ready()  # which tells whether there are workers, and a scheduler
+        try:
+            return future.result()
+        except FutureCancelledError as error:
+            raise self._gone(error) from error
+
+    def sharing(self) -> int:
+        """Return how many of the workers are on one machine, at most."""
+        return max(Counter(worker["host"] for worker in self._ready.values()).values(), default=1)
+
+    def _tell_of_others(self, workers: Mapping[str, Any]) -> None:
+        """Name the workers that get nothing, each once, and why."""
+        for address in sorted(workers.keys() - self._told):
+            self._told.add(address)
+            if not any(name.startswith("essparse-") for name in workers[address]["resources"]):
+                self._say(f"worker {address} is left out: it was not started by essparse cluster worker")
+                continue
+            with self._scheduler_there():
+                version = self._client.run(metadata.version, "essparse", workers=[address], on_error="return")
+            self._say(
+                f"worker {address} is left out: its essparse ({version.get(address)}) has other code than this "
+                f"process ({metadata.version('essparse')})"
+            )
+
+    @contextmanager
+    def _scheduler_there(self) -> Iterator[None]:
+        """Raise an InputError if the scheduler does not answer."""
+        try:
+            yield
+        except (OSError, TimeoutError) as error:
+            raise self._gone(error) from error
+
+    def _gone(self, error: Exception) -> InputError:
+        reason = getattr(error, "reason", "") or one_line(error)
+        return InputError(
+            f"the scheduler at {self._address} has gone ({reason}): start it again, and run the same command "
+            "to go on; all finished records are kept"
+        )
