@@ -82,7 +82,7 @@ class Processes:
         slow = self.folder / "slow.py"
         slow.write_text(SLOW)
         more = {"DASK_DISTRIBUTED__WORKER__PRELOAD": f"['{slow}']", "SECONDS_MORE": str(seconds_more)}
-        process = self.start(name, "cluster", "worker", self.address, **more, **environment)
+        process = self.start(name, "cluster", "worker", self.address, **{**more, **environment})
         wait_until(lambda: "Registered to" in self.log(name), f"worker {name}")
         return process
 

@@ -64,7 +64,7 @@ pruned = replace(dense, pruning=Pruning(sparsity=0.5))
 diverging = replace(pruned, training=replace(training, epochs=1, learning_rate=1e30))
 trials = [dense, pruned, diverging]
 try:
-    run(trials, store, jobs=2)
+    run(trials, store, workers=2)
 except InputError as error:
     print("refused:", error, flush=True)
 told = []

@@ -16,7 +16,7 @@ from essparse_lib.errors import InputError
 from essparse_lib.pruning.masks import Mask
 from essparse_lib.records import metrics
 from essparse_lib.records.store import Record, Store
-from essparse_lib.runner import scheduler
+from essparse_lib.runner import runners, scheduler
 from essparse_lib.runner import trial as trial_runner
 from essparse_lib.runner.scheduler import missing, run
 from essparse_lib.runner.trial import execute
@@ -292,7 +292,7 @@ def test_several_jobs_give_the_records_of_one(tmp_path):
     one, several = Store(tmp_path / "one"), Store(tmp_path / "several")
     lefts = []
     assert run(CURVE, one) == []
-    assert run(CURVE, several, jobs=2, progress=lambda p: lefts.append(p.left)) == []
+    assert run(CURVE, several, workers=2, progress=lambda p: lefts.append(p.left)) == []
     assert lefts == [3, 2, 1, 0]
     expected, found = one.records(), several.records()
     assert found.keys() == expected.keys() == {t.id for t in CURVE}
@@ -311,11 +311,11 @@ def test_records_outlive_the_run_that_made_them(store):
 @pytest.mark.parametrize(("jobs", "threads"), [(1, 6), (2, 3), (4, 1)])
 def test_jobs_share_the_cores(store, monkeypatch, jobs, threads):
     used = []
-    monkeypatch.setattr(scheduler, "_cores", lambda: 6)
+    monkeypatch.setattr(runners, "_cores", lambda: 6)
     monkeypatch.setattr(joblib, "Parallel", lambda **options: lambda calls: (f(*a) for f, a, _ in calls))
     monkeypatch.setattr(device, "use_threads", used.append)
     monkeypatch.setattr(trial_runner, "execute", _slowly)
-    run(CURVE, store, jobs=jobs)
+    run(CURVE, store, workers=jobs)
     assert used == [threads] * 4
 
 
@@ -394,7 +394,7 @@ def test_finished_study_needs_no_right_to_write(store, monkeypatch):
 def test_several_jobs_under_accelerate_launch_are_refused(store, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(InputError, match="2 jobs are not allowed under accelerate launch"):
-        run(CURVE, store, jobs=2)
+        run(CURVE, store, workers=2)
     assert not store.folder.exists()
 
 
