@@ -3,58 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 from .. import environment
-from ..errors import InputError, one_line
+from ..errors import InputError
 from ..records.pretrained import folder_of
 from ..records.store import Record, Status, Store
-from ..specs.evaluation import Evaluation
-from ..specs.measurement import Measurement
-from ..specs.pretraining import ImagePretraining, Pretraining, TextPretraining
+from ..specs.pretraining import Pretraining
 from ..specs.spec import Spec
-from ..specs.trial import Trial
 from ..stopping import in_workers
-from . import evaluation, measurement, pretraining, trial, workbench
+from . import pretraining, workbench
+from .needs import RUNNERS as RUNNERS  # beside run, for those who run one spec
+from .needs import Refusal as Refusal
+from .needs import checked, reason_of
 
 _T = TypeVar("_T")
-
-
-class Runner(Protocol):
-    """What runs one kind of spec: a module of this package."""
-
-    def checks(self, spec: Any, /) -> Mapping[Hashable, Callable[[], object]]:
-        """Return what must be checked before the spec is run, by what the check depends on."""
-
-    def run(self, spec: Any, store: Store, deadline: float | None, /) -> Record | None:
-        """Run the spec; return its record, or None if the deadline came first or it cannot be made now."""
-
-
-#: What runs a spec, by its kind.
-RUNNERS: dict[type[Spec], Runner] = {
-    Trial: trial,
-    Evaluation: evaluation,
-    Measurement: measurement,
-    TextPretraining: pretraining,
-    ImagePretraining: pretraining,
-}
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """A spec that is left out, and why.
-
-    Attributes:
-        spec: the spec.
-        reason: what it needs and cannot be had, in one line.
-    """
-
-    spec: Spec
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -113,7 +80,7 @@ def run(
     pretrainings, others = models_first(waiting)
     untrained = {spec.model for spec in pretrainings}
     ready = [spec for spec in others if spec.model not in untrained]
-    begun, refusals = _checked([*pretrainings, *ready], refuse is not None)
+    begun, refusals = _agreed(checked([*pretrainings, *ready], refuse is not None))
     refusals += _refused_with_their_model(refusals, others)
     if refusals and len(refusals) == len(waiting):
         raise InputError(refusals[0].reason)
@@ -144,7 +111,7 @@ def run(
     work([spec for spec in begun if not isinstance(spec, Pretraining)], refusals)
     late = work([spec for spec in begun if isinstance(spec, Pretraining)], [])
     trained = [spec for spec in others if spec.model in untrained and folder_of(spec.model)]
-    work(*_checked(trained, refuse is not None))
+    work(*_agreed(checked(trained, refuse is not None)))
     for refusal in _refused_with_their_model(late, others):
         tell(refusal)
     return _agreed(missing(specs, store.records_of(*specs)))
@@ -166,38 +133,6 @@ def models_first(specs: Iterable[Spec]) -> tuple[list[Pretraining], list[Spec]]:
         else:
             others.append(spec)
     return pretrainings, others
-
-
-def _checked(specs: Iterable[Spec], tolerant: bool) -> tuple[list[Spec], list[Refusal]]:
-    """Fetch and check what the specs need, each model, task, length and text of theirs once.
-
-    Returns:
-        The specs that can be run, and those that cannot.
-
-    Raises:
-        InputError: one of them cannot be run, and ``tolerant`` is False.
-    """
-    reasons: dict[Hashable, str] = {}
-    ready: list[Spec] = []
-    refusals: list[Refusal] = []
-    for spec in specs:
-        checks = RUNNERS[type(spec)].checks(spec)
-        for need, check in checks.items():
-            if need in reasons:
-                continue
-            try:
-                check()
-                reasons[need] = ""
-            except Exception as error:
-                if not tolerant:
-                    raise
-                reasons[need] = _reason(error)
-        reason = next((reasons[need] for need in checks if reasons[need]), "")
-        if reason:
-            refusals.append(Refusal(spec, reason))
-        else:
-            ready.append(spec)
-    return _agreed((ready, refusals))
 
 
 def _refused_with_their_model(refusals: Iterable[Refusal], others: Iterable[Spec]) -> list[Refusal]:
@@ -257,7 +192,7 @@ def _work(
         except Exception as error:
             if not tolerant:
                 raise
-            return Refusal(spec, _reason(error))
+            return Refusal(spec, reason_of(error))
         if record is not None and _is_main():
             store.append(record)
             if isinstance(spec, Pretraining):
@@ -265,11 +200,6 @@ def _work(
     if record is not None and record.status == Status.FAILED and environment.processes() > 1:
         raise RuntimeError(f"{spec} failed ({record.reason}): others may be waiting for this process, so all end")
     return record
-
-
-def _reason(error: Exception) -> str:
-    """Return why a spec cannot be run, in one line."""
-    return str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {one_line(error)}"
 
 
 def _cores() -> int:
