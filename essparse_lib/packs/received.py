@@ -46,8 +46,8 @@ class Received:
             for name in ("code", "device")
         )
         code = f"code {listing(codes)}" if len(codes) <= _MOST_NAMED else f"{len(codes)} revisions of the code"
-        new = f"{len(self.added):,} new ones, made by {code} on {listing(devices)}"
-        return f"{self.scale}: {self.records:,} records; {new}"
+        new = f"{len(self.added):,} of them new, made by {code} on {listing(devices)}"
+        return f"{self.scale}: {self.records:,} records, {new}"
 
 
 def check_known(records: Mapping[str, Record], scale: str, folder: Path) -> None:

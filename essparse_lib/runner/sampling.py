@@ -41,8 +41,8 @@ def narrowed(
     """
     if earlier is not None:
         known = Store(earlier).records()
-        records = [record for record in records if record.spec.id not in known]
-        tell(f"{len(records):,} records have none in {earlier}")
+        every, records = len(records), [record for record in records if record.spec.id not in known]
+        tell(f"{len(records):,} of {every:,} records have none in {earlier}")
     if seconds is not None:
         every, records = len(records), [record for record in records if 0 < seconds_here(record) <= seconds]
         tell(f"{len(records):,} of {every:,} records should take {duration_text(seconds)} at most here")
