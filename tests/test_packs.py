@@ -18,6 +18,7 @@ from essparse_lib.packs.pack import pack
 from essparse_lib.packs.sums import SUMS, check_sums, write_sums
 from essparse_lib.records.lines import read_records
 from essparse_lib.records.store import Record, Store
+from essparse_lib.runner import scheduler
 from essparse_lib.sources import archives, code_host, gathering, hub
 from essparse_lib.sources.sealed import sealed
 
@@ -261,7 +262,7 @@ def test_a_pack_made_here_runs_without_a_network_and_its_records_come_back(node,
 
     def on_node(*arguments, path=paths):
         folders = {"ESSPARSE_CACHE": str(away / "cache"), "ESSPARSE_RESULTS": str(away.parent / "results")}
-        variables = {**folders, "PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(map(str, path))}
+        variables = {**folders, "PATH": "/usr/bin:/bin", "PYTHONPATH": ":".join(map(str, path)), "OMP_NUM_THREADS": "1"}
         command = [*(prefix or []), node, "-m", "essparse_lib", *arguments]
         return subprocess.run(command, capture_output=True, text=True, env=variables, cwd=away.parent, timeout=600)
 
@@ -302,3 +303,9 @@ def test_a_pack_made_here_runs_without_a_network_and_its_records_come_back(node,
     path.write_text(whole)
     assert merge()[0] in (None, 0)
     assert Store(tmp_path / "here" / "tiny").records() == made
+    spec = next(iter(made.values())).spec
+    scheduler.run([spec], Store(tmp_path / "again"))
+    again = Store(tmp_path / "again").records()[spec.id]
+    assert again.outcome() == made[spec.id].outcome()
+    for name in ("weights", "weights_from", "data", "data_from"):
+        assert again.provenance[name] == made[spec.id].provenance[name]

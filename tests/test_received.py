@@ -1,10 +1,13 @@
 """Records that others made: of a pull request, and brought back from a node."""
 
+import re
+import shlex
 import shutil
 import sys
 from dataclasses import replace
 
 import pytest
+import yaml
 from helpers import ROOT
 
 from essparse_lib import cli, figures
@@ -32,16 +35,16 @@ def record(spec, provenance=PROVENANCE):
 
 @pytest.fixture
 def folders(tmp_path):
-    """The records as they were, and as a pull request has them, with one more."""
-    before = Store(tmp_path / "before" / "lab")
+    """The records as a pull request has them, with one more, and as they were."""
+    after, before = tmp_path / "pull" / "results", tmp_path / "base" / "results"
     for trial in TRIALS[:2]:
-        before.append(record(trial))
-    (tmp_path / "before" / "devices.json").write_text("{}")
-    shutil.rmtree(before.folder / ".locks")
-    shutil.copytree(tmp_path / "before", tmp_path / "after")
-    Store(tmp_path / "after" / "lab").append(record(TRIALS[2]))
-    shutil.rmtree(tmp_path / "after" / "lab" / ".locks")
-    return tmp_path / "after", tmp_path / "before"
+        Store(before / "lab").append(record(trial))
+    (before / "devices.json").write_text("{}")
+    shutil.rmtree(before / "lab" / ".locks")
+    shutil.copytree(before, after)
+    Store(after / "lab").append(record(TRIALS[2]))
+    shutil.rmtree(after / "lab" / ".locks")
+    return after, before
 
 
 @pytest.fixture
@@ -149,7 +152,7 @@ def test_merge_refuses_records_of_no_study_and_adds_nothing(essparse, tmp_path, 
     assert not (tmp_path / "here").exists()
 
 
-# The sample that is run again
+# The sample that is run again, and the workflow that calls it
 
 
 @pytest.fixture
@@ -188,3 +191,30 @@ def test_what_a_gpu_made_takes_longer_where_there_is_none(monkeypatch):
 def test_a_lottery_ticket_counts_all_its_trainings():
     ticket = replace(TRIALS[0], pruning=Pruning(sparsity=0.25, method="lottery"))
     assert sampling.seconds_here(record(ticket)) == 4 * 20
+
+
+def test_the_workflow_may_read_alone_and_runs_no_code_of_the_pull_request():
+    text = (ROOT / ".github/workflows/records.yml").read_text()
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"] == {"contents": "read"} and list(workflow[True]) == ["pull_request"]
+    assert "secrets" not in text.partition("\nname:")[2] and "permissions" not in workflow["jobs"]["check"]
+    steps = workflow["jobs"]["check"]["steps"]
+    checkouts = [step["with"] for step in steps if step.get("uses", "").startswith("actions/checkout")]
+    assert [each["path"] for each in checkouts] == ["base", "pull"]
+    assert "base.sha" in checkouts[0]["ref"] and not any(each["persist-credentials"] for each in checkouts)
+    commands = " ".join(step["run"] for step in steps if "run" in step)
+    assert re.findall(r"\./\w+", commands) == ["./base"] and "github.event" not in commands
+
+
+def test_the_commands_of_the_workflow_do_what_they_say(essparse, folders, monkeypatch):
+    after, _ = folders
+    monkeypatch.chdir(after.parents[1])
+    monkeypatch.setenv("ESSPARSE_RESULTS", str(after))
+    monkeypatch.setattr(verify, "_repeated", lambda record, store: record)
+    workflow = yaml.safe_load((ROOT / ".github/workflows/records.yml").read_text())
+    runs = "\n".join(step.get("run", "") for step in workflow["jobs"]["check"]["steps"])
+    commands = [shlex.split(line)[1:] for line in runs.splitlines() if line.startswith("essparse ")]
+    assert [command[0] for command in commands] == ["check-records", "verify", "verify"]
+    told = [essparse(*command) for command in commands]
+    assert [code for code, _, _ in told] == [0, 0, 0]
+    assert "1 of 1 records hold" in told[1][1] and "0 of 0 records have none" in told[2][1]

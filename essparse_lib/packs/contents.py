@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from ..models import loading
 from ..records.pretrained import SCALE_OF, folder_of, reads
 from ..records.store import Store, results
 from ..runner import needs, workbench
-from ..runner.needs import Checks, Refusal
+from ..runner.needs import Refusal
 from ..runner.provenance import REVISION, code_revision
 from ..sources.gathering import gathering
 from ..specs.evaluation import Evaluation
@@ -24,6 +24,8 @@ from ..specs.pretraining import Pretraining
 from ..specs.scale import Scale
 from ..specs.spec import Spec
 from ..specs.trial import Trial
+
+_Checks = Mapping[Hashable, Callable[[], object]]
 
 
 def copy_package(target: Path) -> None:
@@ -91,7 +93,7 @@ def of_images(spec: Spec) -> bool:
     return reads(spec.model) is Reads.IMAGES
 
 
-def _needs(spec: Spec, untrained: set[str]) -> Checks:
+def _needs(spec: Spec, untrained: set[str]) -> _Checks:
     """Return what fetches all that a spec needs, by what it depends on.
 
     A model that is trained before is not there yet: what its spec reads besides is fetched.
@@ -104,7 +106,7 @@ def _needs(spec: Spec, untrained: set[str]) -> Checks:
     return {("weights", spec.model): partial(loading.locate, spec.model), **needs.checks_of(spec)}
 
 
-def _data(spec: Spec) -> Checks:
+def _data(spec: Spec) -> _Checks:
     """Return what fetches the data of a spec, and of the trials that it measures."""
     if isinstance(spec, Evaluation):
         return {(spec.task, spec.prompting): partial(_questions, spec)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from ..errors import InputError, one_line
 from ..records.store import Record, Store
@@ -15,14 +15,11 @@ from ..specs.spec import Spec
 from ..specs.trial import Trial
 from . import evaluation, measurement, pretraining, trial
 
-#: What fetches and checks something, by what it depends on.
-Checks: TypeAlias = Mapping[Hashable, Callable[[], object]]
-
 
 class Runner(Protocol):
     """What runs one kind of spec: a module of this package."""
 
-    def checks(self, spec: Any, /) -> Checks:
+    def checks(self, spec: Any, /) -> Mapping[Hashable, Callable[[], object]]:
         """Return what must be checked before the spec is run, by what the check depends on."""
 
     def run(self, spec: Any, store: Store, deadline: float | None, /) -> Record | None:
@@ -52,20 +49,22 @@ class Refusal:
     reason: str
 
 
-def checks_of(spec: Spec) -> Checks:
+def checks_of(spec: Spec) -> Mapping[Hashable, Callable[[], object]]:
     """Return what must be checked before a spec is run, by what the check depends on."""
     return RUNNERS[type(spec)].checks(spec)
 
 
 def checked(
-    specs: Iterable[Spec], tolerant: bool, checks: Callable[[Spec], Checks] = checks_of
+    specs: Iterable[Spec],
+    tolerant: bool,
+    checks: Callable[[Spec], Mapping[Hashable, Callable[[], object]]] | None = None,
 ) -> tuple[list[Spec], list[Refusal]]:
     """Fetch and check what the specs need, each model, task, length and text of theirs once.
 
     Args:
         specs: the specs.
         tolerant: whether a spec that cannot be run is returned with the reason, rather than raised as an error.
-        checks: returns what must be checked of a spec; as for a run, if left out.
+        checks: returns what must be checked of a spec, by what it depends on; None for ``checks_of``.
 
     Returns:
         The specs that can be run, and those that cannot.
@@ -77,7 +76,7 @@ def checked(
     ready: list[Spec] = []
     refusals: list[Refusal] = []
     for spec in specs:
-        of_spec = checks(spec)
+        of_spec = (checks or checks_of)(spec)
         for need, check in of_spec.items():
             if need in reasons:
                 continue
