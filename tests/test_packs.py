@@ -1,5 +1,6 @@
 """Packs: what figures need is gathered here, runs on a machine without a network, and what comes back is checked."""
 
+import ast
 import hashlib
 import json
 import shutil
@@ -9,6 +10,8 @@ import venv
 from importlib import metadata
 
 import pytest
+from helpers import ROOT
+from packaging.utils import canonicalize_name
 
 from essparse_lib import cli, figures
 from essparse_lib.errors import InputError
@@ -133,6 +136,29 @@ def test_libraries_are_those_that_a_bare_node_lacks():
     assert {"accelerate", "joblib", "msgspec", "pyarrow"} <= chosen.versions.keys()
     assert not {"torch", "transformers", "numpy", "kornia", "gguf"} & chosen.versions.keys()
     assert {"kornia", "scikit-learn"} <= libraries.needed(images=True, endings=[]).versions.keys()
+
+
+#: What the rooms below import and no run on a node does: what fetches, what tabulates records for drawing, and what
+#: trains with people's own adapters.
+NOT_ON_NODE = {"pandas", "peft", "platformdirs", "pypi-simple", "requests", "urllib3"}
+RUN = ("specs", "records", "sources", "tasks", "corpora", "models", "pruning", "likelihood", "training", "runner")
+
+
+def test_every_import_of_a_run_is_on_the_node_or_in_the_pack():
+    tables = (libraries.ON_NODE, libraries.ALWAYS, libraries.OF_IMAGES, libraries.READERS.values())
+    there = set().union(*map(libraries._with_requirements, tables))
+    distributions = metadata.packages_distributions()
+    lacking = set()
+    for path in (path for room in RUN for path in (ROOT / "essparse_lib" / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module]
+            for top in {name.split(".")[0] for name in names} - set(sys.stdlib_module_names):
+                owners = {canonicalize_name(name) for name in distributions.get(top, [top])}
+                if not owners & (there | NOT_ON_NODE):
+                    lacking.add((path.relative_to(ROOT).as_posix(), top))
+    assert not lacking, "packs/libraries.py does not name them"
 
 
 def test_a_library_that_is_not_installed_is_named(monkeypatch):
