@@ -138,9 +138,9 @@ def test_libraries_are_those_that_a_bare_node_lacks():
     assert {"kornia", "scikit-learn"} <= libraries.needed(images=True, endings=[]).versions.keys()
 
 
-#: What the rooms below import and no run on a node does: what fetches, what tabulates records for drawing, and what
-#: trains with people's own adapters.
-NOT_ON_NODE = {"pandas", "peft", "platformdirs", "pypi-simple", "requests", "urllib3"}
+#: What the rooms below import and no run on a node does: to fetch, to find the usual cache, to tabulate records for
+#: drawing, to merge people's own adapters, and to read people's own data.
+NOT_ON_NODE = {"datasets", "pandas", "peft", "platformdirs", "pypi-simple", "requests", "urllib3"}
 RUN = ("specs", "records", "sources", "tasks", "corpora", "models", "pruning", "likelihood", "training", "runner")
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from .. import environment
 from ..files import cache_folder, writable
 from ..models import loading
 from ..records.pretrained import SCALE_OF, folder_of, reads
@@ -133,14 +133,9 @@ def _cache_at(folder: Path) -> Iterator[None]:
         loading.forget()
         workbench.renew()
 
-    usual = os.environ.get("ESSPARSE_CACHE")
     forget()
-    os.environ["ESSPARSE_CACHE"] = str(folder)
     try:
-        yield
+        with environment.cache_at(folder):
+            yield
     finally:
-        if usual is None:
-            del os.environ["ESSPARSE_CACHE"]
-        else:
-            os.environ["ESSPARSE_CACHE"] = usual
         forget()
