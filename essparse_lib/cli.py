@@ -29,6 +29,13 @@ _Scale = Annotated[
 _Jobs = Annotated[int, options.JOBS.option("Trials at a time, sharing the cores and GPUs.")]
 _Budget = Annotated[float | None, options.DURATION.option("Stop in time: seconds, or such as 90m or 8h.")]
 _Cluster = Annotated[str | None, options.CLUSTER]
+_Checkpoints = Annotated[
+    str, options.text("checkpoints").option("Of fig8: trained here, at the scale, or multiberts, which are on the hub.")
+]
+_Against = Annotated[
+    Path | None,
+    options.folder("against", "records").option("The folder of records as it was before: what it has does not count."),
+]
 
 
 for _command in (
@@ -57,10 +64,7 @@ def run(
     cluster: _Cluster = None,
     budget: _Budget = None,
     retry: Annotated[bool, typer.Option("--retry", help="Run failed trials again.")] = False,
-    checkpoints: Annotated[
-        str,
-        options.text("checkpoints").option("Of fig8: trained here, at the scale, or multiberts, which are on the hub."),
-    ] = "trained",
+    checkpoints: _Checkpoints = "trained",
 ) -> None:
     """Run what figures miss. Stopped at any moment, it goes on where it was.
 
@@ -92,6 +96,37 @@ def run(
     if rest.refused:
         typer.echo(f"{len(rest.refused)} of {len(specs)} were left out, since something that they need cannot be had")
         raise typer.Exit(1)
+
+
+@app.command()
+def pack(
+    names: Annotated[list[str], options.text("figure").argument("FIGURE...", "Such as fig2, or several, or all.")],
+    out: Annotated[Path, options.path("out").option("A new folder.")],
+    scale: _Scale = "lab",
+    checkpoints: _Checkpoints = "trained",
+) -> None:
+    """Gather all that figures need in a folder, for a machine with PyTorch and transformers and no network.
+
+    The folder holds this package with the records that there are, the libraries that it needs, a cache with models,
+    data, texts and vocabularies as a run here would read them, hashes of all files, and a README.txt with the commands.
+
+    What cannot be had is left out and counted; exit code 1 says so.
+    """
+    from .packs.pack import pack
+
+    if pack(names, scale, out, checkpoints, say):
+        raise typer.Exit(1)
+
+
+@app.command("check-pack")
+def check_pack(
+    folder: Annotated[Path, options.folder("folder", "a pack").argument("FOLDER", "What `essparse pack` wrote.")],
+) -> None:
+    """Check every file of a pack against its hash, and name the first that is damaged or missing."""
+    from .files import sha256
+    from .packs.sums import SUMS, check_sums
+
+    say(f"{check_sums(folder):,} files are as they were packed; sha256 of {SUMS}: {sha256(folder / SUMS)}")
 
 
 @app.command()
@@ -148,6 +183,10 @@ def verify(
     with_pretraining: Annotated[
         bool, typer.Option("--with-pretraining", help="Train models whose weights are not there, which takes hours.")
     ] = False,
+    against: _Against = None,
+    within: Annotated[
+        float | None, options.DURATION.option("Draw only what should take so long at most here, such as 30m.")
+    ] = None,
 ) -> None:
     """Run records again, drawn at random, and say of each whether it holds; nothing is written.
 
@@ -159,7 +198,7 @@ def verify(
     from .runner import verify
 
     try:
-        repetitions = verify.verify(figure, scale, sample, seed, with_pretraining, say)
+        repetitions = verify.verify(figure, scale, sample, seed, with_pretraining, against, within, say)
     except DamagedRecord as error:
         typer.echo(f"essparse: {error}", err=True)
         raise typer.Exit(1) from error
@@ -189,15 +228,38 @@ def merge(
     ],
     scale: _Scale = "lab",
 ) -> None:
-    """Add the records that were made elsewhere; those of trials that have one here are left out."""
+    """Add the records that were made elsewhere; those of trials that have one here are left out.
+
+    Nothing is added if one of them is damaged, or of a trial that no study of this version has.
+    """
+    from .packs.received import check_known
     from .records.store import existing, results
     from .specs.study import check_scale
 
     other = existing(folder / check_scale(scale), "name the folder around it, which ESSPARSE_RESULTS pointed to")
+    records = other.records()
+    check_known(records, scale, other.folder)
     target = results(scale)
-    merged = target.merge(other.records().values())
+    merged = target.merge(records.values())
     left = f"; {merged.others:,} left out, which have another outcome here" if merged.others else ""
     say(f"{merged.added} records added to {target.folder}{left}")
+
+
+@app.command("check-records")
+def check_records(
+    folder: Annotated[
+        Path, options.folder("folder", "records").argument("FOLDER", "One with a folder for each scale, as results.")
+    ],
+    against: _Against = None,
+) -> None:
+    """Check records as a pull request brings them: every line, and that each is of a trial that a study has.
+
+    With --against, records may only have been added: no line is gone, and no other file was added or changed.
+    """
+    from .packs.received import check_records
+
+    for received in check_records(folder, against):
+        say(received.text)
 
 
 @app.command()

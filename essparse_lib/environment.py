@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import InputError, check_whole, number_of_text, shown, whole_of_text
@@ -44,6 +46,20 @@ def folder(name: str) -> Path | None:
     """
     value = os.environ.get(name)
     return _folder(name, value) if value else None
+
+
+@contextmanager
+def cache_at(folder: Path) -> Iterator[None]:
+    """Let ``ESSPARSE_CACHE`` name a folder within the block."""
+    usual = os.environ.get("ESSPARSE_CACHE")
+    os.environ["ESSPARSE_CACHE"] = str(folder)
+    try:
+        yield
+    finally:
+        if usual is None:
+            del os.environ["ESSPARSE_CACHE"]
+        else:
+            os.environ["ESSPARSE_CACHE"] = usual
 
 
 def mirrors() -> list[Path]:

@@ -43,6 +43,18 @@ def duration_text(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
+def size_text(size: int) -> str:
+    """Return a number of bytes as people say it.
+
+    >>> size_text(999), size_text(83_506_384), size_text(20_400_000_000)
+    ('999 bytes', '83.5 MB', '20.4 GB')
+    """
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= unit:
+            return f"{size / unit:.1f} {name}"
+    return f"{size} bytes"
+
+
 def in_markdown(text: str) -> str:
     """Return a text from outside, as a record's note, as Markdown that shows it and does nothing else with it.
 

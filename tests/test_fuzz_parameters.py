@@ -62,6 +62,9 @@ BASE = {
     "sweep": ["tiny-bert", "--data", "reviews.csv", "--out", "fuzzed"],
     "mend": ["."],
     "merge": ["."],
+    "pack": ["fig4", "--out", "fuzzed"],
+    "check-pack": ["."],
+    "check-records": ["."],
 }
 #: Arguments that make an option meaningful.
 WITH = {"--windows": ["--method", "wanda", "--text", __file__], "--length": ["--method", "wanda", "--text", __file__],
@@ -99,6 +102,7 @@ def _arguments(command, option, value):
 def command_line(tmp_path, monkeypatch):
     """Call the command line in this process; what would work after the checks raises ``Accepted``."""
     from essparse_lib.book import build, claims, status
+    from essparse_lib.packs import contents, received, sums
     from essparse_lib.records import store
     from essparse_lib.runner import evaluation, pretraining, verify
     from essparse_lib.sweeps import preparation
@@ -112,7 +116,8 @@ def command_line(tmp_path, monkeypatch):
     monkeypatch.setenv("ESSPARSE_RESULTS", str(tmp_path / "results"))
     for module, name in [(store, "results"), (claims, "results"), (verify, "results"), (status, "print_table"),
                          (pretraining, "store_of"), (loading, "load_and_report"), (build, "build"),
-                         (evaluation, "answers_to"), (preparation, "prepared_data")]:  # fmt: skip
+                         (evaluation, "answers_to"), (preparation, "prepared_data"), (contents, "copy_package"),
+                         (received, "check_records"), (sums, "check_sums")]:  # fmt: skip
         monkeypatch.setattr(module, name, work)
     monkeypatch.setattr(store.Store, "mend", work)
     monkeypatch.setattr(typer.main, "get_command", lambda _: COMMANDS)  # which are made anew in each call otherwise
@@ -168,7 +173,9 @@ RIGHTLY = {
         ("sample", "windows", "length", "recover_steps"),
         lambda value: value.isascii() and value.isdigit() and int(value),
     ),
-    "budget": lambda value: _is_number(value.rstrip("smh")) and 0 < float(value.rstrip("smh")) < 4e7,
+    **dict.fromkeys(
+        ("budget", "within"), lambda value: _is_number(value.rstrip("smh")) and 0 < float(value.rstrip("smh")) < 4e7
+    ),
     "sparsity": lambda value: _is_number(value) and 0 <= round(float(value), 12) < 1,
     "sparsities": lambda value: False,  # none of the texts names a file of them
     "recover_rate": lambda value: _is_number(value) and 0 < float(value) <= 1,
@@ -184,6 +191,10 @@ RIGHTLY = {
     **dict.fromkeys(("out", "text", "images", "folder", "recover"), _is_path),
     "tasks": lambda value: all(name.strip() in LIKELIHOOD_TASKS for name in value.split(",")),
     "against": lambda value: bool(value.strip()) and value != "tiny-llama",
+    **dict.fromkeys(
+        ((command, "against") for command in ("verify", "check-records")),
+        lambda value: _is_path(value) and Path(value).expanduser().is_dir(),
+    ),
     "questions": lambda value: value.isascii() and value.isdigit() and int(value),
     "shots": lambda value: value.isascii() and value.isdigit() and int(value) <= 100,
     "data": lambda value: bool(value.strip()),  # which is looked for first of all

@@ -49,7 +49,7 @@ FLOORS = [
     {"training", "claims"},
     {"figures"},
     {"book", "runner"},
-    {"recipe"},
+    {"packs", "recipe"},
     {"outcome"},
     {"sparsify"},
     {"language_evaluation", "model_statistics", "sweeps", "widgets"},

@@ -16,7 +16,7 @@ from essparse_lib.errors import InputError
 from essparse_lib.pruning.masks import Mask
 from essparse_lib.records import metrics
 from essparse_lib.records.store import Record, Store
-from essparse_lib.runner import runners, scheduler
+from essparse_lib.runner import runners
 from essparse_lib.runner import trial as trial_runner
 from essparse_lib.runner.scheduler import missing, run
 from essparse_lib.runner.trial import execute

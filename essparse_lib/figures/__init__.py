@@ -11,6 +11,8 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from ..errors import InputError, check_known
+from ..records.pretrained import PRETRAINED
+from ..specs.spec import Spec
 from ..specs.study import Study, check_scale
 
 #: Whose weights Figure 8 watches: those of models trained here, at the scale, or of MultiBERTs, which are on the hub.
@@ -60,3 +62,15 @@ def studies(names: Sequence[str], scale: str, checkpoints: str = CHECKPOINTS[0])
     if chosen != ["fig8"]:
         raise InputError(f"checkpoints {checkpoints!r} are not allowed for {', '.join(names)}: they are fig8's")
     return [import_module(".fig8", __name__).MULTIBERTS]
+
+
+def specs(scale: str) -> dict[str, Spec]:
+    """Return, by id, every spec that a record at a scale can be of: of all figures, checkpoints and own pre-trainings.
+
+    Raises:
+        InputError: there is no such scale.
+    """
+    multiberts = import_module(".fig8", __name__).MULTIBERTS
+    every = [*studies(["all"], scale), *([multiberts] if multiberts.scale == scale else [])]
+    of_studies = {spec.id: spec for study in every for spec in study.specs()}
+    return of_studies | {spec.id: spec for spec in PRETRAINED[scale].values()}

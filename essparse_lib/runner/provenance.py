@@ -17,6 +17,9 @@ from ..files import sha256_of_files
 if TYPE_CHECKING:
     import torch
 
+#: The file in a copy of the package, as in a pack, that says which revision it is of.
+REVISION = "_revision"
+
 _PACKAGES = ("torch", "transformers", "accelerate", "tokenizers", "numpy")
 
 
@@ -24,7 +27,8 @@ _PACKAGES = ("torch", "transformers", "accelerate", "tokenizers", "numpy")
 def code_revision() -> str:
     """Return the commit that the package's code is at, with ``+changes`` if files differ from it, else its version.
 
-    A copy of the code without its repository, as on a compute node, is what ``$ESSPARSE_REVISION`` says.
+    A copy of the code without its repository, as on a compute node, is what ``$ESSPARSE_REVISION`` says, or the copy
+    itself.
     """
     folder = Path(__file__).parents[1]
     if (folder.parent / ".git").exists():
@@ -33,6 +37,8 @@ def code_revision() -> str:
             return revision + ("+changes" if _git(folder, "status", "--porcelain", "--", ".") else "")
     if told := environment.revision():
         return told
+    if (folder / REVISION).is_file():
+        return (folder / REVISION).read_text(encoding="utf-8").strip()
     try:
         distribution = metadata.distribution("essparse")
     except metadata.PackageNotFoundError:

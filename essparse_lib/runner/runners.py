@@ -56,12 +56,22 @@ def missing(specs: Iterable[Spec], records: Mapping[str, Record], retry: bool = 
     return [spec for id, spec in by_id.items() if id not in records or (retry and records[id].status == Status.FAILED)]
 
 
-def checked(specs: Iterable[Spec], tolerant: bool) -> tuple[list[Spec], list[Refusal]]:
+def checks_of(spec: Spec) -> Mapping[Hashable, Callable[[], object]]:
+    """Return what must be checked before a spec is run, by what the check depends on."""
+    return RUNNERS[type(spec)].checks(spec)
+
+
+def checked(
+    specs: Iterable[Spec],
+    tolerant: bool,
+    checks: Callable[[Spec], Mapping[Hashable, Callable[[], object]]] | None = None,
+) -> tuple[list[Spec], list[Refusal]]:
     """Fetch and check what the specs need, each model, task, length and text of theirs once.
 
     Args:
         specs: what is to be run.
-        tolerant: whether the others are run where something cannot be had.
+        tolerant: whether a spec that cannot be run is returned with the reason, rather than raised as an error.
+        checks: returns what must be checked of a spec, by what it depends on; None for ``checks_of``.
 
     Returns:
         The specs that can be run, and those that cannot.
@@ -73,8 +83,8 @@ def checked(specs: Iterable[Spec], tolerant: bool) -> tuple[list[Spec], list[Ref
     ready: list[Spec] = []
     refusals: list[Refusal] = []
     for spec in specs:
-        checks = RUNNERS[type(spec)].checks(spec)
-        for need, check in checks.items():
+        of_spec = (checks or checks_of)(spec)
+        for need, check in of_spec.items():
             if need in reasons:
                 continue
             try:
@@ -84,7 +94,7 @@ def checked(specs: Iterable[Spec], tolerant: bool) -> tuple[list[Spec], list[Ref
                 if not tolerant:
                     raise
                 reasons[need] = reason_of(error)
-        reason = next((reasons[need] for need in checks if reasons[need]), "")
+        reason = next((reasons[need] for need in of_spec if reasons[need]), "")
         if reason:
             refusals.append(Refusal(spec, reason))
         else:

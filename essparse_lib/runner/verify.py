@@ -19,6 +19,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 from .. import figures
@@ -33,7 +34,7 @@ from ..specs.measurement import Measurement
 from ..specs.study import Study
 from ..specs.trial import Trial
 from ..wording import listing, signed
-from . import pretraining
+from . import pretraining, sampling
 from .runners import RUNNERS
 
 #: Within how many units of training noise a score must be repeated.
@@ -156,6 +157,8 @@ def verify(
     sample: int,
     seed: int | None = None,
     with_pretraining: bool = False,
+    against: Path | None = None,
+    within: float | None = None,
     tell: Callable[[str], None] = print,
 ) -> list[Repetition]:
     """Run the specs of some records again, drawn at random, and say of each what came of it.
@@ -169,10 +172,12 @@ def verify(
         sample: how many records to draw.
         seed: of the draw; None for one that is drawn itself.
         with_pretraining: train models whose weights are not there, rather than leave them out.
+        against: a folder of records, with one for each scale in it; what has a record there is not drawn.
+        within: draw only what should take so many seconds at most on this machine.
         tell: called with each line of the report.
 
     Returns:
-        What was run again, in that order.
+        What was run again, in that order; nothing where ``against`` or ``within`` leave nothing.
 
     Raises:
         DamagedRecord: a record is damaged; nothing is run then.
@@ -183,13 +188,16 @@ def verify(
     studies = [part for study in by_name for part in (study, *study.controls)]
     store = results(scale)
     records = store.records_of_studies(*studies)
-    drawable = _drawable(studies, records)
+    earlier = None if against is None else against / scale
+    drawable = sampling.narrowed(sampling.drawable(studies, records), earlier, within, tell)
     absent = sorted({r.spec.model for r in drawable if r.spec.model in SCALE_OF and folder_of(r.spec.model) is None})
     if absent and not with_pretraining:
         kept = [record for record in drawable if record.spec.model not in absent]
         left_out = f"{len(drawable) - len(kept):,} records are left out, as these weights are not there"
         tell(f"{left_out}: {listing(absent)} (--with-pretraining trains them, which takes hours)")
         drawable = kept
+    if not drawable and (earlier or within):
+        return []
     if not drawable:
         lacking = f"{figure} has no record" if figure else "no figure has a record"
         raise InputError(f"{lacking} at {scale} scale that can be run again: run it first")
@@ -244,13 +252,6 @@ def training_noise(trial: Trial, studies: Iterable[Study], records: Mapping[str,
                 deviation = float(curve.training_sd[curve.prunings.index(trial.pruning)])
                 return max(deviation, LEAST_NOISE)
     return None
-
-
-def _drawable(studies: Iterable[Study], records: Mapping[str, Record]) -> list[Record]:
-    """Return the records that can be run again without the training of others, in the order of the studies."""
-    specs = {spec.id: spec for study in studies for spec in (*study.trials(), *study.measurements())}
-    made = [records[name] for name in specs if name in records]
-    return [r for r in made if r.status != Status.FAILED and not (isinstance(r.spec, Measurement) and r.spec.trials)]
 
 
 def _repeated(record: Record, store: Store) -> Record:

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from ..errors import InputError, one_line
 from ..files import cache_folder, disk_refuses, locked, sha256_once, writable
 from ..temporaries import temporary_folder
+from . import gathering
 from .downloads import download_from_python_indexes, download_with_apt
 from .members import members, tar_members
 from .sealed import sealed
@@ -74,7 +75,9 @@ def _download(archive: Archive) -> None:
     with writable(archive.path), temporary_folder(archive.path.parent) as folder:
         file = folder / archive.filename
         try:
-            if archive.parts:
+            if known := gathering.lent(archive.path):
+                shutil.copyfile(known, file)
+            elif archive.parts:
                 _join_parts(archive, file)
             elif archive.filename.endswith(".deb"):
                 download_with_apt(archive.package, file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -9,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from ..errors import InputError, one_line
 from ..files import cache_folder, disk_refuses, locked, sha256_once, writable
 from ..temporaries import temporary_folder
+from . import gathering
 from .downloads import download_from_address
 from .foreign import reading, regular_file
 from .hub import mirror_folders
@@ -72,7 +74,9 @@ def pinned_files(repository: CodeRepository, files: Sequence[PinnedFile]) -> tup
         if any(path.exists() for path in paths):
             for path, file in zip(paths, files, strict=True):
                 _check(path, file, "complete the mirror, or leave this repository out of it")
-            return paths, f"mirror of {repository.id}"
+            names = [file.path for file in files]
+            local = gathering.kept(mirror / repository.id, gathering.mirror_folder() / repository.id, names)
+            return [local / name for name in names], f"mirror of {repository.id}"
     return [_fetched(repository, file) for file in files], f"{repository.id}@{repository.commit}"
 
 
@@ -91,7 +95,10 @@ def _download(repository: CodeRepository, file: PinnedFile, path: Path) -> None:
     with writable(path), temporary_folder(path.parent) as folder:
         fetched = folder / path.name
         try:
-            download_from_address(repository.address(file), fetched, size=file.size, sha256=file.sha256)
+            if known := gathering.lent(path):
+                shutil.copyfile(known, fetched)
+            else:
+                download_from_address(repository.address(file), fetched, size=file.size, sha256=file.sha256)
         except (OSError, LookupError) as error:
             if disk_refuses(error):
                 raise

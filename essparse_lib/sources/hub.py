@@ -10,7 +10,7 @@ from typing import Literal
 from .. import environment
 from ..errors import InputError
 from ..files import disk_refuses
-from . import tiny
+from . import gathering, tiny
 
 #: Patterns of what a model needs besides its weights: configuration, processors and tokenizer, never code.
 _TEXT_FILES = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "*.spm")
@@ -34,12 +34,15 @@ class Repository:
 
 
 def mirror_folders() -> list[Path]:
-    """Return the folders laid out like the hub that are tried before it: ``$ESSPARSE_MIRROR`` (several with ``:``).
+    """Return the folders laid out like the hub that are tried before it.
+
+    They are those of ``$ESSPARSE_MIRROR`` (several with ``:``), and one in the cache where that was gathered.
 
     Raises:
         InputError: the variable names something that is no folder.
     """
-    return environment.mirrors()
+    gathered = gathering.mirror_folder()
+    return [*environment.mirrors(), *([gathered] if gathered.is_dir() else [])]
 
 
 def repository_folder(
@@ -63,7 +66,8 @@ def repository_folder(
     for mirror in mirror_folders():
         mirrored = mirror / repository.id
         if any(match for pattern in patterns for match in mirrored.glob(pattern)):
-            return mirrored, f"mirror of {repository.id}"
+            local = gathering.kept(mirrored, gathering.mirror_folder() / repository.id, (*patterns, *optional))
+            return local, f"mirror of {repository.id}"
     return _snapshot(repository, (*patterns, *optional)), f"hub {repository.id}@{repository.revision}"
 
 
@@ -87,7 +91,10 @@ def model_folder(repository: Repository, pickled: bool = False) -> tuple[Path, s
 
 
 def _snapshot(repository: Repository, patterns: Sequence[str]) -> Path:
-    """Return the folder of the hub's cache that has the files of a repository, fetched if needed."""
+    """Return a folder that has the files of a repository: of the hub's cache, fetched if needed, or of this one."""
+    gathered = gathering.snapshot_folder(repository.kind, repository.id, repository.revision)
+    if gathered.is_dir() and not gathering.is_gathering():
+        return gathered
     from huggingface_hub import snapshot_download
     from huggingface_hub.utils import disable_progress_bars
 
@@ -107,7 +114,7 @@ def _snapshot(repository: Repository, patterns: Sequence[str]) -> Path:
             f"({type(error).__name__}); connect to a network, or set ESSPARSE_MIRROR to a folder that holds "
             f"{repository.id}/ laid out as on the hub, or copy it into the hub's cache"
         ) from error
-    return Path(local)
+    return gathering.kept(Path(local), gathered, patterns)
 
 
 def parquet_files(repository: Repository, config: str, split: str, elsewhere: str = "") -> tuple[list[Path], str]:

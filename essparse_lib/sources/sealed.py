@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 from ..files import built, locked, sha256, sha256_once, writable, writing
 from ..temporaries import temporary_folder
+from .gathering import lent
 
 
 def sealed(folder: Path, make: Callable[[Path], None]) -> Path:
     """Return a folder, filled by ``make`` if it does not exist, or if a file in it is no longer what was written.
+
+    While a cache is gathered, the folder is copied where the other cache has it intact.
 
     The hashes lie beside the folder, in the format of ``sha256sum``. Each file is hashed once per process and time of
     its modification. A folder without hashes was made by an earlier version, and is made anew. Files that were added
@@ -25,7 +29,11 @@ def sealed(folder: Path, make: Callable[[Path], None]) -> Path:
     """
 
     def make_and_seal(target: Path) -> None:
-        make(target)
+        known = lent(folder)
+        if known and _is_intact(known):
+            shutil.copytree(known, target, dirs_exist_ok=True)
+        else:
+            make(target)
         files = sorted(path for path in target.rglob("*") if path.is_file())
         lines = [f"{sha256(path)}  {path.relative_to(target).as_posix()}\n" for path in files]
         with writing(_sums(folder)) as file:  # before the folder has its name: one without hashes is of no use
