@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from simulated_equations import TASKS, falls_from, records, study, with_random_weights
+from simulated_equations import TASKS, falls_from, record, records, study, with_random_weights
 
 from essparse_lib.analysis.advantages import RANDOM_WEIGHTS, advantages, random_curves, without_pretraining
 from essparse_lib.analysis.curves import curves
@@ -181,3 +181,12 @@ def test_the_verdict_is_judged_from_the_study_of_figure_4(monkeypatch):
     monkeypatch.setitem(figures.STUDIES["fig4"], "lab", asked)
     made = records(asked, falls_from(0.4), dense=with_random_weights(30.0), problems=200)
     assert verdicts.verdict("C5", "lab", made) == c05.judge(asked, made)
+
+
+def test_the_problems_of_each_fold_are_drawn_by_themselves():
+    """Folds may list their problems by kind, so that the same places hold the same kind in all."""
+    asked = study("mawps-0", "mawps-1")
+    right = np.arange(400) < 200
+    made = {trial.id: record(trial, right, np.zeros(400, dtype=bool)) for trial in asked.trials()}
+    first, second = (curve.resampled[:, 0, 0] for curve in curves(asked, made))
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.1
