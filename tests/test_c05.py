@@ -109,6 +109,20 @@ def test_folds_that_differ_widen_the_interval_of_their_mean():
     assert apart.drops()[0][2] == pytest.approx(60 * 0.2 / 2, abs=2)
 
 
+def test_folds_that_differ_widen_the_interval_of_the_dense_score_too():
+    asked = controlled()
+
+    def unlike(trial):
+        return 80.0 if trial.task.endswith("1") else 60.0
+
+    scores = [data_set_curves(curves(asked, records(asked, falls_from(0.4), dense=dense)))[0] for dense in (70, unlike)]
+    alike, apart = (curve.dense() for curve in scores)
+    assert apart.high - apart.low > 4 * (alike.high - alike.low)
+    folds = curves(asked, records(asked, falls_from(0.4), dense=unlike))
+    of_advantage = advantages(folds, folds)["m", "mawps"].pretrained.estimate
+    assert of_advantage.high - of_advantage.low == pytest.approx(apart.high - apart.low, rel=0.2)
+
+
 def test_the_noise_of_folds_is_what_they_differ_by_beyond_what_is_known():
     values = np.array([[0.0, 4.0], [0.0, 0.0]])
     still = np.repeat(values[:, None], 5, axis=1)
