@@ -87,6 +87,7 @@ def record(trial: Trial, right: np.ndarray, leaked: np.ndarray) -> Record:
     commonest = np.arange(len(right)) % 10 == 9
     digits = {"exact": right, "leaked": leaked, "commonest": commonest}
     equations = {name: "".join(map(str, values.astype(int))) for name, values in digits.items()}
+    equations["written"] = " ".join(["l"] * len(right))
     values = {"equations": equations}
     metrics = {"value_accuracy": 100 * float(right.mean()), "exact_equation": 100 * float(right.mean())}
     if trial.pruning.extent != "blocks":

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from simulated_equations import TASKS, falls_from, records, study, with_random_weights
+from simulated_equations import TASKS, falls_from, record, records, study, with_random_weights
 
 from essparse_lib.analysis.advantages import RANDOM_WEIGHTS, advantages, random_curves, without_pretraining
 from essparse_lib.analysis.curves import curves
@@ -109,6 +109,20 @@ def test_folds_that_differ_widen_the_interval_of_their_mean():
     assert apart.drops()[0][2] == pytest.approx(60 * 0.2 / 2, abs=2)
 
 
+def test_folds_that_differ_widen_the_interval_of_the_dense_score_too():
+    asked = controlled()
+
+    def unlike(trial):
+        return 80.0 if trial.task.endswith("1") else 60.0
+
+    scores = [data_set_curves(curves(asked, records(asked, falls_from(0.4), dense=dense)))[0] for dense in (70, unlike)]
+    alike, apart = (curve.dense() for curve in scores)
+    assert apart.high - apart.low > 4 * (alike.high - alike.low)
+    folds = curves(asked, records(asked, falls_from(0.4), dense=unlike))
+    of_advantage = advantages(folds, folds)["m", "mawps"].pretrained.estimate
+    assert of_advantage.high - of_advantage.low == pytest.approx(apart.high - apart.low, rel=0.2)
+
+
 def test_the_noise_of_folds_is_what_they_differ_by_beyond_what_is_known():
     values = np.array([[0.0, 4.0], [0.0, 0.0]])
     still = np.repeat(values[:, None], 5, axis=1)
@@ -120,12 +134,12 @@ def test_the_noise_of_folds_is_what_they_differ_by_beyond_what_is_known():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("fold_sd", "least"), [(0.0, 0.9), (2.0, 0.8)])
+@pytest.mark.parametrize(("fold_sd", "least"), [(0.0, 0.9), (1.0, 0.85), (2.0, 0.8)])
 def test_intervals_of_the_mean_over_data_sets_hold_the_truth(fold_sd, least):
     """With two folds there is one degree of freedom for what they differ by: the intervals are somewhat narrow then."""
     asked = study()
     held = []
-    for seed in range(40):
+    for seed in range(80):
         made = records(asked, falls_from(0.2, 10.0), problems=400, training_sd=0.8, fold_sd=fold_sd, seed=seed)
         group = data_set_curves(curves(asked, made))
         mean = on_average(drops_of_curves(group, group, c05.LOWEST, c05.ALLOWED, decides=True).effects)
@@ -151,7 +165,7 @@ def test_an_advantage_is_paired_by_problem_and_has_the_noise_of_both_trainings()
     given = advantages(curves(asked, made), random_curves(asked, made))
     assert [data_set for _, data_set in given] == DATA_SETS
     svamp = given["m", "svamp"]
-    assert svamp.there and svamp.effect.estimate.value == pytest.approx(10, abs=2)
+    assert svamp.clear and svamp.effect.estimate.value == pytest.approx(10, abs=2)
     assert svamp.effect.value == pytest.approx(svamp.pretrained.value - svamp.random.value)
     assert 0.3 < svamp.effect.error < svamp.pretrained.error + svamp.random.error
 
@@ -181,3 +195,12 @@ def test_the_verdict_is_judged_from_the_study_of_figure_4(monkeypatch):
     monkeypatch.setitem(figures.STUDIES["fig4"], "lab", asked)
     made = records(asked, falls_from(0.4), dense=with_random_weights(30.0), problems=200)
     assert verdicts.verdict("C5", "lab", made) == c05.judge(asked, made)
+
+
+def test_the_problems_of_each_fold_are_drawn_by_themselves():
+    """Folds may list their problems by kind, so that the same places hold the same kind in all."""
+    asked = study("mawps-0", "mawps-1")
+    right = np.arange(400) < 200
+    made = {trial.id: record(trial, right, np.zeros(400, dtype=bool)) for trial in asked.trials()}
+    first, second = (curve.resampled[:, 0, 0] for curve in curves(asked, made))
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.1

@@ -237,6 +237,10 @@ def test_the_tiny_problems_are_learned_in_seconds(learned):
     kept = learned.values["equations"]
     assert kept["leaked"] == "1" * 16 + "0" * 112
     assert (len(learned.predictions), learned.labels) == (2 * 128, "")
+    written = [from_numbers(metrics.from_digits(word)) for word in kept["written"].split()]
+    test = tasks.get("tiny-arithmetic").splits().test
+    assert metrics.shares(learned.predictions).tolist() == test.right(written)
+    assert kept["exact"] == metrics.to_digits(map(int, test.exact(written)))
     assert learned.metrics["value_accuracy"] >= learned.metrics["exact_equation"] > 95
     assert learned.metrics["prunable"] == BLOCKS
     assert Record.from_line(learned.line()) == learned
@@ -325,7 +329,9 @@ def test_curves_with_and_without_leaked_problems_are_of_one_record(learned):
     assert whole.majority == pytest.approx(100 * commonest.count("1") / 128)
     assert rest.majority == pytest.approx(100 * commonest[16:].count("1") / 112)
     assert whole.learned() and leaked_share(learned) == 16 / 128
-    assert Record.from_line(without_leaked(records)[learned.spec.id].line())
+    unleaked = without_leaked(records)[learned.spec.id]
+    assert Record.from_line(unleaked.line())
+    assert unleaked.values["equations"]["written"].split() == learned.values["equations"]["written"].split()[16:]
 
 
 def test_a_diverged_trial_scores_what_the_commonest_equation_does(learned):
@@ -353,6 +359,8 @@ def changed(record, **equations):
         (lambda r: replace(r, values={}), "only one of value_accuracy and values of equations"),
         (lambda r: changed(r, exact="1"), "exact has 1 entries, not 128"),
         (lambda r: changed(r, leaked="2" * 128), "its values"),
+        (lambda r: changed(r, written="0lm 1lm"), "written has 2 entries, not 128"),
+        (lambda r: changed(r, written="+ number0 number1"), "its values"),
         (lambda r: changed(r, exact="0" * 128), "that of its equations 0.0000"),
         (lambda r: changed(r, more="0" * 128), "its values"),
         (lambda r: replace(r, metrics={**r.metrics, "value_accuracy": 1.0}), "that of its predictions"),

@@ -34,8 +34,8 @@ class Advantage:
     effect: Effect
 
     @property
-    def there(self) -> bool:
-        """Whether the pre-trained model scores above the random one by the whole 95% interval."""
+    def clear(self) -> bool:
+        """Whether the pre-trained model scores above the random one by the whole 95% interval of the difference."""
         return self.effect.estimate.low > 0
 
 

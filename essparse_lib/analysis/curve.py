@@ -49,6 +49,8 @@ class Curve:
         majority: score of a model that learned nothing: of always saying the commonest class, of guessing among the
             choices, or of no right word; NaN in nats.
         failures: (seed, sparsity) of each trial that diverged or failed.
+        score_noise: what else moves each level's mean score, as the choice of folds does, shape (resamples, levels); 0
+            where nothing does. What it adds to the drops is part of ``noise``.
     """
 
     model: str
@@ -66,6 +68,7 @@ class Curve:
     examples: int
     majority: float
     failures: tuple[tuple[int, float], ...]
+    score_noise: np.ndarray | float = 0.0
 
     def drops(self, relative: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """Return how far each level lies below the dense model, the seeds paired.
@@ -145,7 +148,12 @@ class Curve:
 
         Resamples of two curves draw the same examples of a test set, and noise of training of their own.
         """
-        return Effect(model=self.model, task=self.task, **self._mean_score(0, f"{self.variant} {self._key(0)}"))
+        return self.score_effect(0)
+
+    def score_effect(self, level: int) -> Effect:
+        """Return the mean score at one level over the seeds that have one, as ``dense_effect`` does."""
+        key = f"{self.variant} {self._key(level)}"
+        return Effect(model=self.model, task=self.task, **self._mean_score(level, key))
 
     def _score(self, level: int) -> Estimate:
         """Return the mean score at one level. Unlike drops it has the effect of the seeds in its interval."""
@@ -163,6 +171,7 @@ class Curve:
             scores[:, None], resampled[..., None], self.levels[[level]], drawn=drawn, least=least
         )
         noise = training_noise(variance, known.sum(keepdims=True), key)[:, 0]
+        noise += np.broadcast_to(self.score_noise, self.noise.shape)[:, level]
         return {"value": float(scores.mean()), "resampled": resampled.mean(1) + noise}
 
     def complete(self, study: Study) -> bool:
@@ -225,6 +234,7 @@ def mean_curve(curves: Sequence[Curve]) -> Curve:
         examples=sum(each.examples for each in curves),
         majority=float(np.mean([each.majority for each in curves])),
         failures=tuple(failure for each in curves for failure in each.failures),
+        score_noise=sum(each.score_noise for each in curves) / len(curves),
     )
     return mean.with_noise(NoiseReading.RULE)
 

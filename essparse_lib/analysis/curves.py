@@ -11,6 +11,7 @@ from ..records.metrics import MEANS, METRICS
 from ..records.store import Record, Status
 from ..specs.evaluation import Evaluation
 from ..specs.study import Study
+from ..specs.tasks import fold_of
 from ..specs.trial import Pruning
 from .curve import EPSILON as EPSILON
 from .curve import MIN_SEEDS as MIN_SEEDS
@@ -104,7 +105,7 @@ def _curve(
         return scorer.of(weights.astype(np.float32)).reshape(-1, len(seeds), len(prunings))
 
     scores = weighted_scores(np.ones((1, scorer.examples)))[0]
-    weights = resampled_examples(scorer.groups or scorer.examples)
+    weights = resampled_examples(scorer.groups or scorer.examples, fold_of(task))
     blocks = [weighted_scores(weights[start : start + _BLOCK]) for start in range(0, RESAMPLES, _BLOCK)]
     resampled = np.concatenate(blocks)
     sparsities = np.array([pruning.sparsity for pruning in prunings])

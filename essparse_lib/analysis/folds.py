@@ -43,7 +43,8 @@ def by_data_set(curves: Sequence[Curve]) -> dict[tuple[str, str], Folds]:
 def data_set_curves(curves: Sequence[Curve]) -> list[Curve]:
     """Return the curve of each model on each data set: the mean over its folds, with the data set's name as the task.
 
-    What the folds differ by is part of the noise of the mean, alike in direction at all levels.
+    What the folds differ by is part of the noise of the mean, of its drops and of its scores, alike in direction at all
+    levels.
 
     Args:
         curves: of one variant, one a fold.
@@ -53,9 +54,16 @@ def data_set_curves(curves: Sequence[Curve]) -> list[Curve]:
 
 def _mean_over_folds(name: str, folds: Folds) -> Curve:
     mean = mean_curve(folds)
+    key = f"{mean.model} {name} {mean.variant}"
     drops, resampled = zip(*(fold.drops() for fold in folds), strict=True)
-    of_folds = fold_noise(np.array(drops), np.array(resampled), f"{mean.model} {name} {mean.variant}")
-    return replace(mean, task=name, noise=mean.noise - of_folds)
+    of_drops = fold_noise(np.array(drops), np.array(resampled), key)
+    scores = [[fold.score_effect(level) for level in range(len(fold.levels))] for fold in folds]
+    of_scores = fold_noise(
+        np.array([[score.value for score in levels] for levels in scores]),
+        np.array([np.stack([score.resampled for score in levels], axis=1) for levels in scores]),
+        f"{key}, scores",
+    )
+    return replace(mean, task=name, noise=mean.noise - of_drops, score_noise=of_scores)
 
 
 def fold_effect(name: str, folds: Sequence[Folds], effect: Callable[..., Effect]) -> Effect:

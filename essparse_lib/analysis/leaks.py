@@ -46,7 +46,10 @@ def _without_leaked(record: Record) -> Record:
     stay = [position for position, digit in enumerate(leaked) if digit == "0"]
     if not stay:
         raise InputError(f"all problems of the record of {record.spec} leaked: no problem is left to judge it by")
-    equations = {name: _taken(digits, stay) for name, digits in record.values["equations"].items()}
+    equations = dict(record.values["equations"])
+    written = equations.pop("written").split()
+    equations = {name: _taken(digits, stay) for name, digits in equations.items()}
+    equations["written"] = " ".join(written[position] for position in stay)
     predictions = _taken(record.predictions, stay, _WIDTH)
     means = {name: 100 * float(shares(predictions).mean()) for name in MEANS & record.metrics.keys()}
     exact = 100 * equations["exact"].count("1") / len(stay)

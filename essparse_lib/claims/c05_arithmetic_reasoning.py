@@ -113,10 +113,10 @@ def data_sets(study: Study, records: Mapping[str, Record]) -> tuple[list[DataSet
         records: records by the id of their spec.
     """
     pretrained, random = curves(study, records), random_curves(study, records)
-    twin = without_pretraining(study)
+    random_study = without_pretraining(study)
 
     def complete(model: str) -> bool:
-        sides = ((study, pretrained), (twin, random))
+        sides = ((study, pretrained), (random_study, random))
         return all(
             {c.task for c in group if c.model == model and len(c.seeds) >= MIN_SEEDS and c.complete(part)}
             == set(study.tasks_of(model))
@@ -124,17 +124,18 @@ def data_sets(study: Study, records: Mapping[str, Record]) -> tuple[list[DataSet
         )
 
     models, lacking = complete_models(study, complete)
-    given = advantages(pretrained, random)
-    found = [
-        DataSet(curve=curve, advantage=given[place], reason=_reason(curve, given[place]))
-        for curve in data_set_curves([curve for curve in pretrained if curve.model in models])
-        if (place := (curve.model, curve.task)) in given
-    ]
-    return found, lacking
+    by_place = advantages(pretrained, random)
+    judged = []
+    for curve in data_set_curves([curve for curve in pretrained if curve.model in models]):
+        advantage = by_place.get((curve.model, curve.task))
+        if advantage is not None:
+            judged.append(DataSet(curve=curve, advantage=advantage, reason=_reason(curve, advantage)))
+    return judged, lacking
 
 
 def _reason(curve: Curve, advantage: Advantage) -> Reason | None:
-    if not advantage.there:
+    """Return why a data set does not count, the assay first; None if it does."""
+    if not advantage.clear:
         return Reason.NO_ADVANTAGE
     if not curve.learned():
         return Reason.NOT_LEARNED
@@ -151,10 +152,11 @@ def pools(study: Study, records: Mapping[str, Record]) -> tuple[Pool, ...]:
     return (_pool(data_sets(study, records)[0]),)
 
 
-def _pool(found: Sequence[DataSet]) -> Pool:
-    counted = [each.curve for each in found if each.reason is None]
-    pool = drops_of_curves([each.curve for each in found], counted, LOWEST, ALLOWED, decides=True)
-    reasons = {each.place: each.reason for each in found}
+def _pool(judged: Sequence[DataSet]) -> Pool:
+    """Return the drops with 30% gone of those data sets that count, and the others with their reasons."""
+    counted = [each.curve for each in judged if each.reason is None]
+    pool = drops_of_curves([each.curve for each in judged], counted, LOWEST, ALLOWED, decides=True)
+    reasons = {each.place: each.reason for each in judged}
     others = [_with_reason(other, reasons) for other in pool.others]
     return replace(pool, others=tuple(others))
 
@@ -172,16 +174,16 @@ def eligible(study: Study, records: Mapping[str, Record]) -> Eligible | Verdict:
         study: the study of the figure.
         records: records by the id of their spec.
     """
-    found, lacking = data_sets(study, records)
-    if not found:
+    judged, lacking = data_sets(study, records)
+    if not judged:
         return not_judged(CLAIM, "records are missing")
-    pool = _pool(found)
+    pool = _pool(judged)
     if not pool.counted:
-        reasons = [clause.text for clause in (*_uncounted(found), *missing_models(lacking))]
+        reasons = [clause.text for clause in (*_uncounted(judged), *missing_models(lacking))]
         # where the assay fails everywhere, nothing is tested, though there are records
-        return not_judged(CLAIM, *reasons, some_records=any(each.advantage.there for each in found))
+        return not_judged(CLAIM, *reasons, some_records=any(each.advantage.clear for each in judged))
     unleaked = _drops_without_leaked(study, records, pool)
-    return Eligible(data_sets=found, pool=pool, unleaked=unleaked, lacking=lacking)
+    return Eligible(data_sets=judged, pool=pool, unleaked=unleaked, lacking=lacking)
 
 
 def _drops_without_leaked(study: Study, records: Mapping[str, Record], pool: Pool) -> list[Effect]:
@@ -196,12 +198,12 @@ def _drops_without_leaked(study: Study, records: Mapping[str, Record], pool: Poo
     return drops_of_curves(group, group, LOWEST, ALLOWED, decides=False).effects
 
 
-def _uncounted(found: Sequence[DataSet]) -> list[Clause]:
+def _uncounted(judged: Sequence[DataSet]) -> list[Clause]:
     """Return clauses on the data sets that do not count, by the reason."""
-    several_models = len({each.curve.model for each in found}) > 1
+    several_models = len({each.curve.model for each in judged}) > 1
     clauses: list[Clause] = []
     for reason, words in _WORDS.items():
-        clauses += not_counted([each.place for each in found if each.reason is reason], several_models, words)
+        clauses += not_counted([each.place for each in judged if each.reason is reason], several_models, words)
     return clauses
 
 

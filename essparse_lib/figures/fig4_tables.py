@@ -34,12 +34,11 @@ def dense_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
         study: the study of the figure.
         records: records by the id of their spec.
     """
-
     pretrained = curves(study, records)
-    given = advantages(pretrained, random_curves(study, records))
+    by_place = advantages(pretrained, random_curves(study, records))
     rows = []
     for curve in data_set_curves(pretrained):
-        advantage = given.get((curve.model, curve.task))
+        advantage = by_place.get((curve.model, curve.task))
         published = {each.system: number_text(each.accuracies[0.0], 1) for each in smc_bench.on(curve.task)}
         rows.append(
             {
@@ -65,13 +64,13 @@ def _exact(study: Study, records: Mapping[str, Record], curve: Curve) -> str:
 
 def _dense_records(study: Study, records: Mapping[str, Record], model: str) -> list[Record]:
     """Return the records of a model's dense trials that succeeded, task by task."""
-    found = []
+    dense = []
     for task in study.tasks_of(model):
         for seed in study.seeds_of(model, task):
             record = records.get(study.trial(model, task, Pruning(), seed).id)
             if record is not None and record.status == Status.OK:
-                found.append(record)
-    return found
+                dense.append(record)
+    return dense
 
 
 def published_table(of_data_sets: Sequence[Curve]) -> pd.DataFrame:
@@ -163,8 +162,8 @@ def extent_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
 def _shares_gone(study: Study, records: Mapping[str, Record], curve: Curve, pruning: Pruning) -> dict[str, str]:
     """Return the share of each part's weights that is gone, as the first record of a pruning has it."""
     trials = (study.trial(curve.model, curve.task, pruning, seed) for seed in curve.seeds)
-    found = [records[trial.id] for trial in trials if trial.id in records and records[trial.id].status == Status.OK]
-    removed = found[0].values.get("removed", {}) if found else {}
+    succeeded = [records[trial.id] for trial in trials if trial.id in records and records[trial.id].status == Status.OK]
+    removed = succeeded[0].values.get("removed", {}) if succeeded else {}
     names = {"head": "decoder"}
     shares = {f"{names.get(part, part)} gone": f"{gone / size:.0%}" for part, (gone, size) in removed.items() if size}
     return shares or {"blocks gone": f"{pruning.sparsity:.0%}"}

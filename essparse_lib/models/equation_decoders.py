@@ -78,14 +78,14 @@ class EquationDecoder(nn.Module):
         numbers = hidden_states.gather(1, places)
         fixed = self.fixed.weight.expand(len(slots), -1, -1)
         number_inputs = self.number_input(numbers)
-        present = torch.zeros(len(slots), FIXED, dtype=torch.bool, device=slots.device)
+        never = torch.zeros(len(slots), FIXED, dtype=torch.bool, device=slots.device)
         return ReadProblems(
             states=self.memory(hidden_states),
             attended=mask,
             start=torch.tanh(self.start(mean)),
             symbols=torch.cat([fixed.to(number_inputs.dtype), number_inputs], 1),
             keys=self.number_key(numbers),
-            absent=torch.cat([present, slots < 0], 1),
+            absent=torch.cat([never, slots < 0], 1),
         )
 
     def forward(self, problems: ReadProblems, equations: torch.Tensor) -> torch.Tensor:

@@ -14,20 +14,24 @@ from .metrics import agreement, shares
 from .values import Count, check_lengths, converted
 
 _Digits = Annotated[str, Meta(pattern="^[01]+$")]
+_Symbols = Annotated[str, Meta(pattern="^[0-9a-z]+( [0-9a-z]+)*$")]
 
 #: How far a metric may lie from that of the digits: it is rounded to four decimals.
 _ROUNDING = 1e-4
 
 
 class Equations(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What the record of a trial on word problems keeps of each, a digit a problem: 1 for yes.
+    """What the record of a trial on word problems keeps of each: the equation, and digits, 1 for yes.
 
     Attributes:
+        written: the equation that was written, a digit in base 36 for each of its symbols, its number in
+            ``tasks.equations.SYMBOLS``; blanks stand between equations.
         exact: whether the equation that was written is the right one, symbol for symbol.
         leaked: whether the question stands word for word in the training set.
         commonest: whether the commonest equation of the training set has the right value.
     """
 
+    written: _Symbols
     exact: _Digits
     leaked: _Digits
     commonest: _Digits
@@ -75,6 +79,7 @@ def _check_equations(equations: Equations, metrics: Mapping[str, float], predict
     problems = len(predictions) // 2  # two digits each
     for name in ("exact", "leaked", "commonest"):
         check_lengths(problems, **{name: getattr(equations, name)})
+    check_lengths(problems, written=equations.written.split())
     right = (shares(predictions) == 1).tolist()
     if any(exact == "1" and not valued for exact, valued in zip(equations.exact, right, strict=True)):
         raise ValueError("it has an exact equation without the right value")

@@ -18,6 +18,7 @@ from ..specs.tasks import Head
 from ..specs.trial import Training
 from ..tasks import Examples, Images, Problems, Questions, Task
 from ..tasks.answers import exact_match, f1
+from ..tasks.equations import to_numbers
 from ..training import equation_texts, pictures, spans, texts
 from ..training.batches import EncodedExamples, EncodedTexts
 from ..training.device import accelerator
@@ -138,7 +139,8 @@ def _score_equations(model: nn.Module, task: Task, test: EncodedProblems, device
         "commonest": problems.right([problems.commonest] * len(problems)),
     }
     digits = {name: metrics.to_digits(map(int, values)) for name, values in kept.items()}
-    return Scored(rounded, metrics.shares_to_digits(right), values={"equations": digits})
+    written = " ".join(metrics.to_digits(to_numbers(equation)) for equation in equations)
+    return Scored(rounded, metrics.shares_to_digits(right), values={"equations": {"written": written, **digits}})
 
 
 def _load_head(model: str, task: Task, training: Training, seed: int) -> nn.Module:

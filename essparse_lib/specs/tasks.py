@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from .models import Reads
@@ -41,6 +42,7 @@ class NamedTask:
         tokens: the mean number of tokens of an example, or None where it is not known.
         same_texts: name of the texts that the examples are made of, where another task is made of the same; tasks that
             share it count as one where tasks must be independent. Empty where there is no such task.
+        fold: which of the folds of its texts the task is evaluated on, from 0; 0 where there are none.
     """
 
     name: str
@@ -51,6 +53,7 @@ class NamedTask:
     pool: int | None = None
     tokens: float | None = None
     same_texts: str = ""
+    fold: int = 0
 
     @property
     def reads(self) -> Reads:
@@ -74,12 +77,14 @@ def _questions(name: str, counts: tuple[int, int] | None, tokens: float | None =
     return NamedTask(name=name, head=Head.QUESTION_ANSWERING, metric="f1", counts=counts, tokens=tokens)
 
 
-def _problems(
-    name: str, counts: tuple[int, int] | None, tokens: float | None = None, same_texts: str = ""
-) -> NamedTask:
-    return NamedTask(
-        name=name, head=Head.EQUATION, metric="value_accuracy", counts=counts, tokens=tokens, same_texts=same_texts
-    )
+def _problems(name: str, counts: tuple[int, int] | None, tokens: float | None = None) -> NamedTask:
+    return NamedTask(name=name, head=Head.EQUATION, metric="value_accuracy", counts=counts, tokens=tokens)
+
+
+def _problem_folds(texts: str, counts: Sequence[tuple[int, int]]) -> Iterator[NamedTask]:
+    """Yield a row for each fold of a source of word problems, given its counts."""
+    for fold, of_fold in enumerate(counts):
+        yield replace(_problems(f"{texts}-{fold}", of_fold, 40), same_texts=texts, fold=fold)
 
 
 def _images(
@@ -116,11 +121,8 @@ TASKS: dict[str, NamedTask] = {
         NamedTask(name="qqp", counts=(363_846, 40_430), tokens=30),
         NamedTask(name="tiny-sentiment"),
         NamedTask(name="tiny-pairs"),
-        *(_problems(f"mawps-{fold}", (1537, 384), 40, same_texts="mawps") for fold in range(5)),
-        *(
-            _problems(f"asdiv-a-{fold}", counts, 40, same_texts="asdiv-a")
-            for fold, counts in enumerate(((979, 238), (979, 238), (979, 238), (980, 237), (951, 266)))
-        ),
+        *_problem_folds("mawps", [(1537, 384)] * 5),
+        *_problem_folds("asdiv-a", [(979, 238), (979, 238), (979, 238), (980, 237), (951, 266)]),
         _problems("svamp", (3138, 1000), 40),
         _problems("tiny-arithmetic", None),
         _images("cifar10", (50_000, 10_000), tokens=197),
@@ -132,6 +134,16 @@ TASKS: dict[str, NamedTask] = {
         _images("tiny-grey", None),
     )
 }
+
+
+def fold_of(task: str) -> int:
+    """Return which of the folds of its texts a task is evaluated on; 0 where there are none.
+
+    >>> fold_of("mawps-3"), fold_of("svamp")
+    (3, 0)
+    """
+    row = TASKS.get(task)
+    return row.fold if row else 0
 
 
 def source_of(task: str) -> str:
