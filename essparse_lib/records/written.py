@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
 from msgspec import Meta
 
 from ..specs.methods import Extent
@@ -13,7 +14,10 @@ from ..specs.trial import Trial
 from .metrics import agreement, shares
 from .values import Count, check_lengths, converted
 
-_Digits = Annotated[str, Meta(pattern="^[01]+$")]
+_Digits = Annotated[str, Meta(pattern=r"^[01]+\Z")]
+
+#: The parts of a model that weights are removed from.
+_PARTS = ("blocks", "embeddings", "head")
 
 #: How far a metric may lie from that of the digits: it is rounded to four decimals.
 _ROUNDING = 1e-4
@@ -66,16 +70,28 @@ def check_written(trial: Trial, metrics: Mapping[str, float], predictions: str, 
     extends = trial.pruning.extent != Extent.BLOCKS
     if extends != bool(kept.removed):
         raise ValueError(f"it {'does not say' if extends else 'says'} how many weights each part of the model lost")
+    _check_parts(kept.removed)
     zeros, size = (sum(counts[place] for counts in kept.removed.values()) for place in (0, 1))
     if kept.removed and (size != metrics.get("prunable") or zeros > metrics.get("zeros", 0)):
         raise ValueError(f"{zeros:,} of {size:,} weights of its parts are removed, which its metrics do not say")
+
+
+def _check_parts(removed: Mapping[str, tuple[int, int]]) -> None:
+    if unknown := removed.keys() - _PARTS:
+        raise ValueError(f"it has weights of {min(unknown)!r}, and a model has {', '.join(_PARTS)}")
+    for part, (pruned, size) in removed.items():
+        if pruned > size:
+            raise ValueError(f"it says that {pruned:,} of the {size:,} weights of {part} are removed")
 
 
 def _check_equations(equations: Equations, metrics: Mapping[str, float], predictions: str) -> None:
     problems = len(predictions) // 2  # two digits each
     for name in ("exact", "leaked", "commonest"):
         check_lengths(problems, **{name: getattr(equations, name)})
-    right = (shares(predictions) == 1).tolist()
+    of_each = shares(predictions)
+    right = (of_each == 1).tolist()
+    if not np.isin(of_each, (0, 1)).all():
+        raise ValueError("it has a problem that is neither right nor wrong")
     if any(exact == "1" and not valued for exact, valued in zip(equations.exact, right, strict=True)):
         raise ValueError("it has an exact equation without the right value")
     computed = agreement("1" * problems, equations.exact)
