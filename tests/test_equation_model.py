@@ -495,8 +495,9 @@ def half_right(record):
         (lambda r: half_right(r), "a problem that is neither right nor wrong"),
         (
             lambda r: replace(r, metrics={"accuracy": 100.0}, predictions="1", labels="1", values={}),
-            "has no value_accu",
+            "has no value_accuracy",
         ),
+        (lambda r: replace(r, spec=replace(r.spec, task="tiny-sentiment")), "has value_accuracy, other than trials on"),
     ],
 )
 def test_records_that_do_not_follow_are_refused(learned, change, message):

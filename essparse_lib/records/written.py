@@ -10,6 +10,7 @@ import numpy as np
 from msgspec import Meta
 
 from ..specs.methods import Extent
+from ..specs.tasks import TASKS, Head
 from ..specs.trial import Trial
 from .metrics import agreement, shares
 from .values import Count, check_lengths, converted
@@ -63,6 +64,10 @@ def check_written(trial: Trial, metrics: Mapping[str, float], predictions: str, 
         ValueError: something is missing, of another length or type, or does not follow from the rest.
     """
     kept = converted(values, Values)
+    row = TASKS.get(trial.task)
+    if row is not None and (row.head is Head.EQUATION) != ("value_accuracy" in metrics):
+        lacks = "no value_accuracy" if row.head is Head.EQUATION else "value_accuracy"
+        raise ValueError(f"it has {lacks}, other than trials on {trial.task} have")
     if (kept.equations is None) != ("value_accuracy" not in metrics):
         raise ValueError("it has only one of value_accuracy and values of equations")
     if kept.equations is not None:
