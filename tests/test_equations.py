@@ -232,7 +232,7 @@ def test_damaged_files_of_problems_are_one_clear_line(tmp_path, content, message
         (f"\ufeff{HEADER}{GOOD}".replace("\n", "\r\n"), "number0 and number1"),
         (f"{HEADER}{GOOD}".replace(",", ";"), "number0 and number1"),
         # with tabs, a quotation mark may be one, as of an inch
-        ('Question\tNumbers\tEquation\n"number0 number1\t1 2.5\t+ number0 number1\n', '"number0 number1'),
+        ('Question\tNumbers\tEquation\n"film number0 number1\t1 2.5\t+ number0 number1\n', '"film number0 number1'),
         (f"{HEADER}{'long ' * 50_000}{GOOD}", f"{'long ' * 50_000}number0 and number1"),
     ],
 )
