@@ -51,13 +51,14 @@ from essparse_lib.errors import check_sparsity
 from essparse_lib.figures import curve_plots, fig4_plots, fig4_tables, forest_plots, panel_chart, panels, parameters, points, style
 from essparse_lib.records import cost, store, summary
 from essparse_lib.analysis import advantages, curves, folds
+from essparse_lib.specs.tasks import Head
 from essparse_lib.specs.trial import Pruning
 from essparse_lib.claims import c05_arithmetic_reasoning
 
 parameters.check(globals())
 style.apply()
 asked = Pruning(sparsity=check_sparsity(sparsity))
-study = interactive.checked_study(parameters.narrowed(figures.study("fig4", scale), model, tasks, seeds))
+study = interactive.checked_study(parameters.narrowed(figures.study("fig4", scale), model, tasks, seeds), Head.EQUATION)
 tasks_to_run = parameters.live_tasks(study, live_tasks)
 
 # %% [markdown]

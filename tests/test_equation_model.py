@@ -1,11 +1,13 @@
 """Models that write equations: what decoders may see, what a search finds, and trials from first to last."""
 
 import itertools
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,6 +36,7 @@ from essparse_lib.tasks import Problem, Problems
 from essparse_lib.tasks.equations import LONGEST, OPERATORS, SLOTS, SYMBOLS, from_numbers, is_complete, to_numbers
 from essparse_lib.training import device
 from essparse_lib.training.equation_texts import encode
+from essparse_lib.training.evaluate import write_equations
 from essparse_lib.training.loop import Schedule, _parameter_groups
 
 QUICK = Training(epochs=1, batch_size=16, learning_rate=1e-2, max_length=32, max_train=64)
@@ -155,6 +158,80 @@ def test_numbers_that_a_problem_lacks_are_never_written(kind):
             assert written.shape == (3, LONGEST)
 
 
+def folder_of(model, tmp_path):
+    """The folder of a model with the tokenizer of tiny-bert."""
+    model.save_pretrained(tmp_path / "model")
+    for file in loading.locate("tiny-bert").folder.glob("*token*"):
+        shutil.copy(file, tmp_path / "model")
+    return str(tmp_path / "model")
+
+
+SHAPE = dict(vocab_size=64, pad_token_id=0)
+BERTS = dict(hidden_size=32, num_hidden_layers=1, num_attention_heads=4, intermediate_size=64, **SHAPE)
+BARTS = {f"{side}_{what}": n for side in ("encoder", "decoder") for what, n in
+         (("layers", 1), ("attention_heads", 4), ("ffn_dim", 64))}  # fmt: skip
+ENCODERS = {
+    "SqueezeBertModel": dict(embedding_size=32, **BERTS),  # it cannot do without its pooler
+    "LayoutLMModel": BERTS,
+    "AlbertModel": dict(embedding_size=16, **BERTS),
+    "FNetModel": {key: value for key, value in BERTS.items() if key != "num_attention_heads"},
+    "GPT2Model": dict(n_embd=32, n_layer=1, n_head=4, vocab_size=64),
+    "XLNetModel": dict(vocab_size=64, d_model=32, n_layer=1, n_head=4, d_inner=64),
+    "T5Model": dict(d_model=32, d_kv=8, d_ff=64, num_layers=1, num_heads=4, decoder_start_token_id=0, **SHAPE),
+    "BartModel": dict(d_model=32, max_position_embeddings=64, decoder_start_token_id=2, **BARTS, **SHAPE),
+}
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_every_kind_of_text_model_is_read(name, tmp_path):
+    cls = getattr(transformers, name)
+    torch.manual_seed(0)
+    folder = folder_of(cls(cls.config_class(**ENCODERS[name])), tmp_path)
+    trial = replace(DENSE, model=folder, training=replace(QUICK, max_train=16), pruning=Pruning(sparsity=0.5))
+    record = execute(trial)
+    assert (record.status, record.reason) == ("ok", "")
+    assert record.metrics["zeros"] == record.metrics["prunable"] // 2
+
+
+def test_a_decoder_of_the_text_model_reads_each_token_at_its_place(tmp_path):
+    torch.manual_seed(0)
+    cls = transformers.BartModel
+    model = load_equation_model(folder_of(cls(cls.config_class(**ENCODERS["BartModel"])), tmp_path), "gru", 0).eval()
+    tokens = torch.tensor([[2, 5, 6, 7], [2, 5, 6, 9]])
+    slots = torch.tensor([[3, *[-1] * (len(SLOTS) - 1)]] * 2)
+    with torch.no_grad():
+        read = model.read(slots, input_ids=tokens, attention_mask=torch.ones_like(tokens))
+        encoded = model.encoder.get_encoder()(input_ids=tokens[:1], attention_mask=torch.ones(1, 4))
+        same = model.encoder(encoder_outputs=encoded, decoder_input_ids=tokens, attention_mask=torch.ones(1, 4))
+    # with one and the same encoding, the last token still decides what the decoder has at its place
+    assert not torch.allclose(same.last_hidden_state[0, 3], same.last_hidden_state[1, 3])
+    assert not torch.allclose(read.keys[0, 0], read.keys[1, 0])
+
+
+@pytest.mark.parametrize("name", ["tiny-bert", "tiny-opt"])
+@pytest.mark.parametrize("method", ["wanda", "sparsegpt"])
+@pytest.mark.parametrize("amount", [{"sparsity": 0.5}, {"pattern": "2:4"}])
+def test_calibrated_methods_prune_the_text_model_as_they_prune_it_alone(name, method, amount):
+    windows = torch.randint(5, 40, (4, 12), generator=torch.Generator().manual_seed(0))
+    request = Request(**amount, calibration=windows)
+    model, plain = load_equation_model(name, "gru", 0), loading.load_model(name)
+    of_model, of_plain = (prune(each, method, request).mask for each in (model, plain.base_model))
+    assert of_model.pruned == of_plain.pruned == BLOCKS // 2
+    for key, kept in of_plain.keep.items():
+        assert torch.equal(of_model.keep[f"encoder.{key}"], kept)
+
+
+def test_a_wide_beam_takes_no_more_memory_than_a_narrow_one():
+    sizes = []
+    task = tasks.get("tiny-arithmetic")
+    test = TASK_HEADS[task.head].encode(task.splits().test, "tiny-bert", 32)
+    for beam in (1, 5, 64, 128):
+        model = load_equation_model("tiny-bert", "gru", 0, beam)
+        model.decoder.register_forward_pre_hook(lambda _, given: sizes.append(len(given[1])))
+        write_equations(model, test, device.accelerator(), batch_size=128)
+    assert max(sizes) == 128
+
+
 @pytest.mark.parametrize("name", ["tiny-bert", "tiny-mpnet", "tiny-opt"])
 @pytest.mark.parametrize("decoder", ["gru", "tree"])
 def test_the_prunable_weights_are_those_of_the_text_model(name, decoder):
@@ -200,6 +277,45 @@ def test_a_question_whose_numbers_are_cut_off_is_refused():
         execute(replace(DENSE, training=replace(QUICK, max_length=6)))
     with pytest.raises(InputError, match="max_length 0 is not allowed"):
         execute(replace(DENSE, training=replace(QUICK, max_length=0)))
+
+
+@pytest.mark.parametrize(
+    ("most", "advice"),
+    [
+        (None, "give 8, the tokens of the longest question"),
+        (8, "give 8, the tokens of the longest question"),
+        (7, "give 7, the most that this model takes, or choose a model that takes 8"),
+        (4, "it cuts numbers off from a question; choose a model that takes 8"),
+    ],
+)
+def test_what_to_do_about_a_question_that_is_cut_can_be_done(most, advice):
+    data = Problems([Problem(question="a b c film good number0", numbers=(1,), equation=("number0",))])
+    with pytest.raises(InputError, match=f"max_length 4 is not allowed: .*{advice}"):
+        encode(data, loading.tokenizer_of("tiny-bert"), 4, most)
+
+
+def test_a_tokenizer_without_a_token_for_a_number_is_refused():
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    characters = Tokenizer(models.BPE(vocab={letter: place for place, letter in enumerate("film ")}, merges=[]))
+    characters.pre_tokenizer = pre_tokenizers.Whitespace()
+    data = Problems([Problem(question="film number0", numbers=(1,), equation=("number0",))])
+    with pytest.raises(InputError, match="the tokenizer has no token for 'number0'"):
+        encode(data, PreTrainedTokenizerFast(tokenizer_object=characters), 16)
+    one = Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
+    one.pre_tokenizer = pre_tokenizers.Whitespace()
+    assert encode(data, PreTrainedTokenizerFast(tokenizer_object=one, pad_token="[UNK]"), 16).slots[0, 0] == 1
+
+
+@pytest.mark.parametrize(
+    ("task", "special"), [("tiny-arithmetic", 2), ("tiny-sentiment", 2), ("tiny-pairs", 3), ("tiny-questions", 0)]
+)
+def test_a_length_without_room_for_text_is_refused(task, special):
+    trial = replace(DENSE, task=task)
+    for length in range(special + 1):
+        with pytest.raises(InputError, match=f"max_length {length} is not allowed"):
+            execute(replace(trial, training=replace(QUICK, max_length=length)))
 
 
 def test_numbers_are_read_at_the_last_token_of_their_word():
@@ -353,6 +469,17 @@ def changed(record, **equations):
     return replace(record, values={"equations": {**record.values["equations"], **equations}})
 
 
+def line_ended(record, name):
+    """The record with a line's end for the last digit of a row of digits."""
+    return changed(record, **{name: f"{record.values['equations'][name][:-1]}\n"})
+
+
+def half_right(record):
+    scores = {"value_accuracy": 100 * 648 / 1295, "exact_equation": 0.0}
+    half = replace(record, predictions="i0" * 128, metrics={**record.metrics, **scores})
+    return changed(half, exact="0" * 128)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -369,6 +496,16 @@ def changed(record, **equations):
             lambda r: replace(r, predictions="00" * 128, metrics={**r.metrics, "value_accuracy": 0.0}),
             "an exact equation without the right value",
         ),
+        *(
+            (lambda r, name=name: line_ended(r, name), "its (values|exact_equation)")
+            for name in ("exact", "leaked", "commonest")
+        ),
+        (lambda r: half_right(r), "a problem that is neither right nor wrong"),
+        (
+            lambda r: replace(r, metrics={"accuracy": 100.0}, predictions="1", labels="1", values={}),
+            "has no value_accuracy",
+        ),
+        (lambda r: replace(r, spec=replace(r.spec, task="tiny-sentiment")), "has value_accuracy, other than trials on"),
     ],
 )
 def test_records_that_do_not_follow_are_refused(learned, change, message):
@@ -410,8 +547,15 @@ def test_a_pruning_that_extends_says_what_each_part_lost(extent, method):
     assert set(removed) == EXTENTS[extent] and removed["blocks"][1] == BLOCKS
     assert sum(pruned for pruned, _ in removed.values()) == size // 2
     assert Record.from_line(record.line()) == record
-    with pytest.raises(ValueError, match="does not say how many weights each part"):
-        Record.from_line(replace(record, values={"equations": record.values["equations"]}).line())
+    size = record.metrics["prunable"]
+    for parts, message in (
+        ({}, "does not say how many weights each part"),
+        ({"moon": [0, size]}, "weights of 'moon'"),
+        ({"blocks": [2, 1], "head": [0, size - 1]}, "2 of the 1 weights of blocks"),
+        ({"blocks": [0, 1]}, "0 of 1 weights of its parts are removed, which its metrics do not say"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Record.from_line(replace(record, values={**record.values, "removed": parts}).line())
 
 
 def test_extents_are_of_the_parts_that_they_name():

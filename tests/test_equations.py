@@ -169,7 +169,9 @@ def test_the_commonest_equation_does_not_depend_on_the_order():
         ({"equation": "+ number0"}, "an equation without a value"),
         ({"equation": "/ number0 - number1 number1"}, "an equation without a value"),
         ({"equation": "+ " * 8 + "number0 " * 9}, "an equation of 17 symbols, and the longest may have 15"),
-        ({"numbers": (1.0, math.inf)}, "an equation without a value"),
+        ({"numbers": (1.0, math.inf)}, "a number that is NaN or infinite"),
+        ({"numbers": (1.0, math.nan), "equation": "number0"}, "a number that is NaN or infinite"),
+        ({"question": "number0 and number1 and number2"}, "number2 in its question and 2 numbers"),
     ],
 )
 def test_problems_that_are_none_are_refused(change, fault):
@@ -207,7 +209,7 @@ def test_a_file_of_problems(tmp_path):
         (f"{HEADER}number0,1,+ number0\n".encode(), "problem 1, has an equation without a value"),
         (f"{HEADER}number0,1,\n".encode(), "problem 1, has an equation without a value"),
         (f"{HEADER}number0,1,exit()\n".encode(), r"problem 1, has 'exit\(\)' in its equation"),
-        (f"{HEADER}number0,nan,number0\n".encode(), "problem 1, has an equation without a value"),
+        (f"{HEADER}number0,nan,number0\n".encode(), "problem 1, has a number that is NaN or infinite"),
         (f"{HEADER}some,1,number0\n".encode(), "problem 1, has no number0 in its question"),
         (HEADER.encode() + b"number0 \xff,1,number0\n", "is no text in UTF-8"),
         (HEADER.encode() + b"number0 \0,1,number0\n", "is no text in UTF-8"),
@@ -220,6 +222,25 @@ def test_damaged_files_of_problems_are_one_clear_line(tmp_path, content, message
     with pytest.raises(InputError, match=message) as refusal:
         svamp.read_problems(path)
     assert "dev.csv" in str(refusal.value) and "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "question"),
+    [
+        (f"Question, Numbers , Equation\n{GOOD}", "number0 and number1"),
+        (f"\n\n{HEADER}\n{GOOD}\n", "number0 and number1"),
+        (f"\ufeff{HEADER}{GOOD}".replace("\n", "\r\n"), "number0 and number1"),
+        (f"{HEADER}{GOOD}".replace(",", ";"), "number0 and number1"),
+        # with tabs, a quotation mark may be one, as of an inch
+        ('Question\tNumbers\tEquation\n"film number0 number1\t1 2.5\t+ number0 number1\n', '"film number0 number1'),
+        (f"{HEADER}{'long ' * 50_000}{GOOD}", f"{'long ' * 50_000}number0 and number1"),
+    ],
+)
+def test_a_table_is_read_just_as_it_was_checked(tmp_path, content, question):
+    path = tmp_path / "dev.csv"
+    path.write_text(content, newline="")
+    (only,) = svamp.read_problems(path)
+    assert only == problem(question, (1.0, 2.5))
 
 
 def test_a_file_that_is_none_is_refused(tmp_path):

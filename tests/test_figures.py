@@ -20,6 +20,7 @@ from essparse_lib.records.store import Record, results
 from essparse_lib.records.summary import fingerprint, provenance
 from essparse_lib.runner import interactive
 from essparse_lib.specs.study import Override, Study, at_sparsities
+from essparse_lib.specs.tasks import Head
 from essparse_lib.specs.trial import Pruning, Training
 
 mpl.use("agg")
@@ -239,6 +240,14 @@ def test_unknown_tasks_and_models_are_refused_wherever_they_stand():
     for narrow in ({"tasks": ["rte", "mnly"]}, {"models": ["minilm-l6", "minilm-l7"]}):
         with pytest.raises(InputError, match="unknown"):
             interactive.checked_study(study.narrowed(**narrow))
+
+
+def test_tasks_of_another_kind_than_a_figure_shows_are_refused():
+    study = figures.study("fig4", "tiny")
+    assert interactive.checked_study(study, Head.EQUATION) is study
+    for task in ("tiny-sentiment", "tiny-questions", "rte"):
+        with pytest.raises(InputError, match=f"task '{task}' is of another kind than fig4 shows: choose from mawps-0"):
+            interactive.checked_study(study.narrowed(tasks=["tiny-arithmetic", task]), Head.EQUATION)
 
 
 def test_the_range_counts_complete_curves_and_says_where_it_is_a_bound():

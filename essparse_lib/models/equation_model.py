@@ -33,6 +33,8 @@ _DECODERS: dict[Decoder, type[RecurrentDecoder | TreeDecoder]] = {
 class EquationModel(nn.Module):
     """A text model without a head, whose hidden states a decoder reads.
 
+    An encoder–decoder reads the problem on both sides, so that it has a hidden state of each token.
+
     Args:
         encoder: the text model.
         decoder: the decoder, of the text model's width.
@@ -42,6 +44,8 @@ class EquationModel(nn.Module):
     def __init__(self, encoder: PreTrainedModel, decoder: EquationDecoder, beam: int = 1) -> None:
         super().__init__()
         self.encoder, self.decoder, self.beam = encoder, decoder, beam
+        #: The main input, as transformers names it: what methods that calibrate give the text model.
+        self.main_input_name: str = encoder.main_input_name
 
     @property
     def base_model(self) -> nn.Module:
@@ -55,8 +59,10 @@ class EquationModel(nn.Module):
             slots: the token that each slot is read at, as ``EquationDecoder.read`` takes it.
             inputs: the text model's, by name; ``attention_mask`` is among them.
         """
-        hidden_states = self.encoder(**inputs).last_hidden_state
-        read: ReadProblems = self.decoder.read(hidden_states, inputs["attention_mask"], slots)
+        attended = inputs["attention_mask"]
+        if self.encoder.config.is_encoder_decoder:  # by itself BART's decoder would read each token a place too late
+            inputs |= {"decoder_input_ids": inputs["input_ids"], "decoder_attention_mask": attended}
+        read: ReadProblems = self.decoder.read(self.encoder(**inputs).last_hidden_state, attended, slots)
         return read
 
     def forward(self, equations: torch.Tensor, slots: torch.Tensor, **inputs: torch.Tensor) -> ModelOutput:
@@ -108,9 +114,11 @@ def load_equation_model(name: str, decoder: str, seed: int, beam: int = 1) -> Eq
     except InputError as error:
         raise InputError(f"model {name!r} in {source.folder}: {error}") from error
     if getattr(encoder, "pooler", None) is not None:
-        encoder.pooler = None  # it reads no more than the first token, and nothing reads it
+        # it reads no more than the first token, and nothing reads it; a few architectures cannot do without one
+        encoder.pooler = nn.Identity()
     torch.manual_seed(seed)
-    return EquationModel(encoder, _DECODERS[Decoder(decoder)](encoder.config.hidden_size), beam)
+    width = encoder.config.get_text_config(decoder=True).hidden_size
+    return EquationModel(encoder, _DECODERS[Decoder(decoder)](width), beam)
 
 
 @torch.no_grad()

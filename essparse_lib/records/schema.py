@@ -68,7 +68,7 @@ class _Provenance(msgspec.Struct):
     data_from: _Text = ""
     peak_memory_bytes: _Count = 0
     seconds: Annotated[float, Meta(ge=0, le=1e10)] = 0
-    finished: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")] = ""
+    finished: Annotated[str, Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\Z")] = ""
 
 
 class _Outcome(msgspec.Struct, forbid_unknown_fields=True):

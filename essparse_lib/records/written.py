@@ -6,15 +6,20 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import msgspec
+import numpy as np
 from msgspec import Meta
 
 from ..specs.methods import Extent
+from ..specs.tasks import TASKS, Head
 from ..specs.trial import Trial
 from .metrics import agreement, shares
 from .values import Count, check_lengths, converted
 
-_Digits = Annotated[str, Meta(pattern="^[01]+$")]
-_Symbols = Annotated[str, Meta(pattern="^[0-9a-z]+( [0-9a-z]+)*$")]
+_Digits = Annotated[str, Meta(pattern=r"^[01]+\Z")]
+_Symbols = Annotated[str, Meta(pattern=r"^[0-9a-z]+( [0-9a-z]+)*\Z")]
+
+#: The parts of a model that weights are removed from.
+_PARTS = ("blocks", "embeddings", "head")
 
 #: How far a metric may lie from that of the digits: it is rounded to four decimals.
 _ROUNDING = 1e-4
@@ -63,6 +68,10 @@ def check_written(trial: Trial, metrics: Mapping[str, float], predictions: str, 
         ValueError: something is missing, of another length or type, or does not follow from the rest.
     """
     kept = converted(values, Values)
+    row = TASKS.get(trial.task)
+    if row is not None and (row.head is Head.EQUATION) != ("value_accuracy" in metrics):
+        lacks = "no value_accuracy" if row.head is Head.EQUATION else "value_accuracy"
+        raise ValueError(f"it has {lacks}, other than trials on {trial.task} have")
     if (kept.equations is None) != ("value_accuracy" not in metrics):
         raise ValueError("it has only one of value_accuracy and values of equations")
     if kept.equations is not None:
@@ -70,9 +79,18 @@ def check_written(trial: Trial, metrics: Mapping[str, float], predictions: str, 
     extends = trial.pruning.extent != Extent.BLOCKS
     if extends != bool(kept.removed):
         raise ValueError(f"it {'does not say' if extends else 'says'} how many weights each part of the model lost")
+    _check_parts(kept.removed)
     zeros, size = (sum(counts[place] for counts in kept.removed.values()) for place in (0, 1))
     if kept.removed and (size != metrics.get("prunable") or zeros > metrics.get("zeros", 0)):
         raise ValueError(f"{zeros:,} of {size:,} weights of its parts are removed, which its metrics do not say")
+
+
+def _check_parts(removed: Mapping[str, tuple[int, int]]) -> None:
+    if unknown := removed.keys() - _PARTS:
+        raise ValueError(f"it has weights of {min(unknown)!r}, and a model has {', '.join(_PARTS)}")
+    for part, (pruned, size) in removed.items():
+        if pruned > size:
+            raise ValueError(f"it says that {pruned:,} of the {size:,} weights of {part} are removed")
 
 
 def _check_equations(equations: Equations, metrics: Mapping[str, float], predictions: str) -> None:
@@ -80,7 +98,10 @@ def _check_equations(equations: Equations, metrics: Mapping[str, float], predict
     for name in ("exact", "leaked", "commonest"):
         check_lengths(problems, **{name: getattr(equations, name)})
     check_lengths(problems, written=equations.written.split())
-    right = (shares(predictions) == 1).tolist()
+    of_each = shares(predictions)
+    right = (of_each == 1).tolist()
+    if not np.isin(of_each, (0, 1)).all():
+        raise ValueError("it has a problem that is neither right nor wrong")
     if any(exact == "1" and not valued for exact, valued in zip(equations.exact, right, strict=True)):
         raise ValueError("it has an exact equation without the right value")
     computed = agreement("1" * problems, equations.exact)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from .. import tasks
+from ..errors import InputError
 from ..files import cache_folder
 from ..likelihood import tasks as likelihood_tasks
 from ..models import loading
@@ -17,8 +18,9 @@ from ..specs.evaluation import Evaluation
 from ..specs.evaluation_study import EvaluationStudy
 from ..specs.spec import Spec
 from ..specs.study import Scale, Study
+from ..specs.tasks import TASKS, Head
 from ..specs.trial import Pruning
-from ..wording import duration_text
+from ..wording import duration_text, listing
 from . import scheduler
 from .scheduler import Progress, missing, models_first
 
@@ -26,15 +28,23 @@ from .scheduler import Progress, missing, models_first
 _BEAT, _GUESS = 0.5, 60.0
 
 
-def checked_study(study: Study) -> Study:
+def checked_study(study: Study, head: Head | None = None) -> Study:
     """Return the study, once it is clear that its tasks exist, of the kind that it asks for, and that its models may.
 
+    Args:
+        study: the study of a figure, on the models and tasks that were named.
+        head: the head that all tasks need, of a figure that shows what tasks with others lack; None for any.
+
     Raises:
-        InputError: a task is unknown, or a model is neither known here nor an id of the hub nor a folder.
+        InputError: a task is unknown or needs another head, or a model is neither known here nor an id of the hub nor a
+            folder.
     """
     get = likelihood_tasks.get if isinstance(study, EvaluationStudy) else tasks.get
-    for task in study.tasks:
-        get(task)
+    for name in study.tasks:
+        task = get(name)
+        if head is not None and getattr(task, "head", None) is not head:
+            fitting = listing([row.name for row in TASKS.values() if row.head is head])
+            raise InputError(f"task {name!r} is of another kind than {study.figure} shows: choose from {fitting}")
     for model in study.models:
         loading.check_name(model)
     return study

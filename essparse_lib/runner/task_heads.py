@@ -64,12 +64,22 @@ class TaskHead:
 
 def _check_texts(examples: Examples, model: str, max_length: int) -> None:
     _check_length(max_length)
-    loading.tokenizer_of(model)  # that there is one: texts of any length can be cut
+    _check_room(max_length, model, pairs=len(examples.texts[0]) > 1)  # texts of any length can be cut
 
 
 def _check_length(max_length: int) -> None:
     if max_length < 1:
         raise InputError(f"max_length {max_length} is not allowed: give the tokens kept of a text, such as 128")
+
+
+def _check_room(max_length: int, model: str, pairs: bool = False) -> None:
+    """Check that something of a text is kept beside a tokenizer's own tokens: without room for any it cuts nothing."""
+    special = loading.tokenizer_of(model).num_special_tokens_to_add(pair=pairs)
+    if max_length <= special:
+        raise InputError(
+            f"max_length {max_length} is not allowed: the tokenizer of {model!r} adds {special} tokens to each text; "
+            "give more, such as 128"
+        )
 
 
 def _encode_texts(examples: Examples, model: str, max_length: int) -> EncodedTexts:
@@ -123,7 +133,9 @@ def _check_problems(problems: Problems, model: str, max_length: int) -> None:
 
 def _encode_problems(problems: Problems, model: str, max_length: int) -> EncodedProblems:
     _check_length(max_length)
-    return equation_texts.encode(problems, loading.tokenizer_of(model), max_length)
+    _check_room(max_length, model)
+    most = loading.longest_input_of(model)
+    return equation_texts.encode(problems, loading.tokenizer_of(model), max_length, most)
 
 
 def _score_equations(model: nn.Module, task: Task, test: EncodedProblems, devices: Accelerator) -> Scored:

@@ -20,6 +20,8 @@ from .parquet import MOST_OF_A_VALUE
 
 #: What may stand between two values.
 DELIMITERS = {",": "commas", "\t": "tabs", ";": "semicolons"}
+#: What to do about a line that cannot be read.
+_MEND = "mend this line, or save the table as parquet"
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -69,6 +71,23 @@ def layout(path: Path) -> Layout:
         )  # with tabs, quotation marks are often left as they are
 
 
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a small file of separated values, each as its values by the names of ``Layout.columns``.
+
+    The file is read just as it was checked, so that no row can differ from what the check saw.
+
+    Args:
+        path: the file, as for ``layout``.
+
+    Raises:
+        InputError: as ``layout``.
+    """
+    table = layout(path)
+    with _long_values(), reading(path, _MEND):
+        _header_row, *rows = _rows(path, table.encoding, table.delimiter, table.quoted)
+    return [dict(zip(table.columns, values, strict=True)) for _, values in rows]
+
+
 def check_text(path: Path) -> None:
     """Check that a file is text in UTF-8; memory does not grow with the file.
 
@@ -91,19 +110,15 @@ def _header(path: Path, encoding: str) -> str:
 
 def _checked(path: Path, encoding: str, delimiter: str, quoted: bool) -> Layout:
     """Return the layout of a file whose rows all have as many values as its header."""
-    options: dict[str, Any] = {"quoting": csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE, "strict": quoted}
     columns: tuple[str, ...] = ()
     rows = 0
-    with _long_values(), reading(path, "mend this line, or save the table as parquet"):
-        reader = csv.reader(_lines(path, encoding), delimiter=delimiter, **options)
-        for values in reader:
-            if not values:  # a blank line
-                continue
+    with _long_values(), reading(path, _MEND):
+        for line, values in _rows(path, encoding, delimiter, quoted):
             if not columns:
                 columns = _named(values, path)
             elif len(values) != len(columns):
                 raise InputError(
-                    f"{path} has {len(values)} values in line {reader.line_num:,}, and {len(columns)} columns in its "
+                    f"{path} has {len(values)} values in line {line:,}, and {len(columns)} columns in its "
                     f"header: put values that have {DELIMITERS[delimiter]} or quotation marks in them into quotes"
                 )
             else:
@@ -111,6 +126,15 @@ def _checked(path: Path, encoding: str, delimiter: str, quoted: bool) -> Layout:
     if not rows:
         raise InputError(f"{path} has a header and no rows: give a file with rows")
     return Layout(encoding=encoding, delimiter=delimiter, quoted=quoted, columns=columns, rows=rows)
+
+
+def _rows(path: Path, encoding: str, delimiter: str, quoted: bool) -> Iterator[tuple[int, list[str]]]:
+    """Yield the header and the rows of a file, each with the number of its last line; blank lines are left out."""
+    options: dict[str, Any] = {"quoting": csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE, "strict": quoted}
+    reader = csv.reader(_lines(path, encoding), delimiter=delimiter, **options)
+    for values in reader:
+        if values:
+            yield reader.line_num, values
 
 
 def _named(header: Sequence[str], path: Path) -> tuple[str, ...]:

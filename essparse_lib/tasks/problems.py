@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -33,8 +34,12 @@ class Problem:
         absent = [slot for slot in SLOTS[: len(self.numbers)] if slot not in words]
         if not self.numbers or len(self.numbers) > len(SLOTS):
             return f"{len(self.numbers)} numbers, where 1 to {len(SLOTS)} must be"
+        if not all(map(math.isfinite, self.numbers)):
+            return "a number that is NaN or infinite"
         if absent:
             return f"no {absent[0]} in its question"
+        if surplus := [slot for slot in SLOTS[len(self.numbers) :] if slot in words]:
+            return f"{surplus[0]} in its question and {len(self.numbers)} numbers"
         if unknown:
             return f"{unknown[0]!r} in its equation, which is no symbol of an equation here"
         if len(self.equation) > LONGEST:

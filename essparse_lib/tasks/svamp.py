@@ -10,7 +10,6 @@ Source: Patel, Bhattamishra and Goyal 2021, arXiv 2103.07191; MAWPS: Koncel-Kedz
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -18,8 +17,7 @@ from pathlib import Path
 from ..errors import InputError, shown
 from ..sources import tiny
 from ..sources.code_host import CodeRepository, PinnedFile, pinned_files
-from ..sources.delimited import layout
-from ..sources.foreign import reading
+from ..sources.delimited import read_rows
 from ..sources.hub import Repository, repository_folder
 from .problems import Problem, Problems, against
 from .svamp_files import FILES
@@ -43,17 +41,17 @@ def read_problems(path: Path) -> list[Problem]:
     Raises:
         InputError: the file is no such table, or a row holds no problem: the message names the line of the table.
     """
-    table = layout(path)
-    if missing := [name for name in _COLUMNS if name not in table.columns]:
-        columns = ", ".join(table.columns)
-        raise InputError(f"{path} has no column {missing[0]!r} among {shown(columns)}: name its columns as SVAMP does")
     problems = []
-    with reading(path), path.open(encoding=table.encoding, newline="") as file:
-        for number, row in enumerate(csv.DictReader(file, delimiter=table.delimiter), 1):
-            problem = _problem(row, f"{path}, problem {number}")
-            if fault := problem.fault():
-                raise InputError(f"{path}, problem {number}, has {fault}: mend its line or leave it out")
-            problems.append(problem)
+    for number, row in enumerate(read_rows(path), 1):
+        if missing := [name for name in _COLUMNS if name not in row]:
+            columns = ", ".join(row)
+            raise InputError(
+                f"{path} has no column {missing[0]!r} among {shown(columns)}: name its columns as SVAMP does"
+            )
+        problem = _problem(row, f"{path}, problem {number}")
+        if fault := problem.fault():
+            raise InputError(f"{path}, problem {number}, has {fault}: mend its line or leave it out")
+        problems.append(problem)
     return problems
 
 

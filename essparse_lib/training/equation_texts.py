@@ -45,17 +45,20 @@ class EncodedProblems(EncodedTexts):
         return {**self.input_batch(positions), "equations": torch.from_numpy(equations[:, :places])}
 
 
-def encode(problems: Problems, tokenizer: PreTrainedTokenizerBase, max_length: int) -> EncodedProblems:
+def encode(
+    problems: Problems, tokenizer: PreTrainedTokenizerBase, max_length: int, most: int | None = None
+) -> EncodedProblems:
     """Tokenise arithmetic word problems.
 
     Args:
         problems: the problems.
         tokenizer: the model's tokenizer; all its outputs, such as token types, become inputs of the model.
         max_length: number of tokens to which longer questions are cut.
+        most: the most tokens that the model takes, for what to do where ``max_length`` is too small; None for any.
 
     Raises:
-        InputError: the tokenizer does not give the characters of each token, or a question is so long that one of its
-            numbers is cut off.
+        InputError: the tokenizer does not give the characters of each token, has no token for the word of a number, or
+            a question is so long that one of its numbers is cut off.
     """
     if not tokenizer.is_fast:
         raise InputError(
@@ -69,10 +72,16 @@ def encode(problems: Problems, tokenizer: PreTrainedTokenizerBase, max_length: i
         tokens = _tokens_of_numbers(problem, row, encoding)
         if None in tokens:
             with quiet():  # the tokenizer would say that this is longer than its model reads
-                longest = max(map(len, tokenizer(questions)["input_ids"]))
+                whole = tokenizer(questions)
+            if None in _tokens_of_numbers(problem, row, whole):
+                raise InputError(
+                    f"the tokenizer has no token for {SLOTS[tokens.index(None)]!r}, which stands for a number: choose "
+                    "a model whose tokenizer reads any text"
+                )
+            longest = max(map(len, whole["input_ids"]))
             raise InputError(
-                f"max_length {max_length} is not allowed: it cuts numbers off from a question; give {longest}, the "
-                "tokens of the longest question"
+                f"max_length {max_length} is not allowed: it cuts numbers off from a question; "
+                f"{_advice(longest, max_length, most)}"
             )
         slots[row, : len(tokens)] = tokens
     return EncodedProblems(
@@ -82,6 +91,14 @@ def encode(problems: Problems, tokenizer: PreTrainedTokenizerBase, max_length: i
         problems=problems,
         slots=slots,
     )
+
+
+def _advice(longest: int, max_length: int, most: int | None) -> str:
+    """Return what to do where ``max_length`` cuts numbers off and the longest question has so many tokens."""
+    if most is None or longest <= most:
+        return f"give {longest}, the tokens of the longest question"
+    other = f"choose a model that takes {longest}, the tokens of the longest question"
+    return other if max_length >= most else f"give {most}, the most that this model takes, or {other}"
 
 
 def _tokens_of_numbers(problem: Problem, row: int, encoding: BatchEncoding) -> list[int | None]:

@@ -63,10 +63,11 @@ def write_equations(
         model: a model with a decoder.
         data: the problems.
         devices: the devices to evaluate on; the model is moved to the first.
-        batch_size: number of problems read at once.
+        batch_size: number of equations written at once, of which each problem has as many as the model's beam.
     """
     equations: list[tuple[str, ...]] = [()] * len(data)
-    for positions, output in _outputs(model, data, devices, batch_size, model.write):
+    problems = max(1, batch_size // model.beam)
+    for positions, output in _outputs(model, data, devices, problems, model.write):
         for position, symbols in zip(positions, output.tolist(), strict=True):
             equations[position] = from_numbers(symbols)
     return equations
