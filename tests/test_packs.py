@@ -139,8 +139,8 @@ def test_libraries_are_those_that_a_bare_node_lacks():
 
 
 #: What the rooms below import and no run on a node does: to fetch, to find the usual cache, to tabulate records for
-#: drawing, to merge people's own adapters, and to read people's own data.
-NOT_ON_NODE = {"datasets", "pandas", "peft", "platformdirs", "pypi-simple", "requests", "urllib3"}
+#: drawing, to merge people's own adapters, to read people's own data, and to have other machines run specs.
+NOT_ON_NODE = {"datasets", "distributed", "pandas", "peft", "platformdirs", "pypi-simple", "requests", "urllib3"}
 RUN = ("specs", "records", "sources", "tasks", "corpora", "models", "pruning", "likelihood", "training", "runner")
 
 
