@@ -34,7 +34,10 @@ SPARSITIES = tuple(number / 20 for number in range(20))
 #: What workers load: each trial comes to a record at once.
 EMPTY = """
 from essparse_lib.runner import trial
-trial.run = lambda spec, *rest: Record(spec=spec, status="diverged", reason="nothing was done")
+def run(spec, *rest):
+    from essparse_lib.records.record import Record
+    return Record(spec=spec, status="diverged", reason="nothing was done")
+trial.run = run
 """
 
 
@@ -55,8 +58,9 @@ def trials(count: int) -> list[Trial]:
 
 
 def timed(specs: list[Trial], folder: Path, workers: Workers) -> float:
-    """Return how many trials a second are run and kept."""
+    """Return how many trials a second are run and kept, once models and tasks are there."""
     store = Store(folder)
+    workers.checked(specs, True)
     begun = time.perf_counter()
     left = scheduler.run(specs, store, workers)
     seconds = time.perf_counter() - begun

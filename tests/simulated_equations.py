@@ -88,8 +88,9 @@ def record(trial: Trial, right: np.ndarray, leaked: np.ndarray) -> Record:
     digits = {"exact": right, "leaked": leaked, "commonest": commonest}
     equations = {name: "".join(map(str, values.astype(int))) for name, values in digits.items()}
     equations["written"] = " ".join(["l"] * len(right))
-    values = {"equations": equations}
-    metrics = {"value_accuracy": 100 * float(right.mean()), "exact_equation": 100 * float(right.mean())}
+    accuracy = 100 * float(right.mean())
+    values = {"equations": equations, "epochs": [accuracy] * trial.training.epochs}
+    metrics = {"value_accuracy": accuracy, "exact_equation": accuracy}
     if trial.pruning.extent != "blocks":
         values["removed"] = {"blocks": [300, 1000], "head": [180, 200]}
         metrics |= {"prunable": 1200, "zeros": 480}

@@ -31,6 +31,7 @@ from essparse_lib.runner.scheduler import missing, run
 from essparse_lib.runner.task_heads import TASK_HEADS
 from essparse_lib.runner.trial import execute
 from essparse_lib.specs.study import Study, at_sparsities
+from essparse_lib.specs.tasks import Head
 from essparse_lib.specs.trial import Pruning, Training, Trial
 from essparse_lib.tasks import Problem, Problems
 from essparse_lib.tasks.equations import LONGEST, OPERATORS, SLOTS, SYMBOLS, from_numbers, is_complete, to_numbers
@@ -362,6 +363,17 @@ def test_the_tiny_problems_are_learned_in_seconds(learned):
     assert Record.from_line(learned.line()) == learned
 
 
+def test_scores_of_epochs_are_kept_and_change_nothing_of_the_training(learned, monkeypatch):
+    scores = learned.values["epochs"]
+    assert len(scores) == LEARNING.epochs and scores[-1] == learned.metrics["value_accuracy"] > scores[0]
+    equations = TASK_HEADS[Head.EQUATION]
+    monkeypatch.setitem(TASK_HEADS, Head.EQUATION, replace(equations, watch=None))
+    alone = execute(replace(DENSE, training=LEARNING))
+    assert "epochs" not in alone.values
+    assert (alone.metrics, alone.predictions) == (learned.metrics, learned.predictions)
+    assert alone.values == {name: kept for name, kept in learned.values.items() if name != "epochs"}
+
+
 def test_the_tree_decoder_learns_as_well():
     training = replace(LEARNING, decoder="tree", head_rate=2e-3, max_train=256)
     record = execute(replace(DENSE, training=training))
@@ -474,6 +486,10 @@ def line_ended(record, name):
     return changed(record, **{name: f"{record.values['equations'][name][:-1]}\n"})
 
 
+def epochs(record, scores):
+    return replace(record, values={**record.values, "epochs": scores})
+
+
 def half_right(record):
     scores = {"value_accuracy": 100 * 648 / 1295, "exact_equation": 0.0}
     half = replace(record, predictions="i0" * 128, metrics={**record.metrics, **scores})
@@ -500,6 +516,11 @@ def half_right(record):
             (lambda r, name=name: line_ended(r, name), "its (values|exact_equation)")
             for name in ("exact", "leaked", "commonest")
         ),
+        (lambda r: epochs(r, []), "scores of 0 epochs, and its training"),
+        (lambda r: epochs(r, r.values["epochs"] + [1.0]), "epochs, and its training"),
+        (lambda r: epochs(r, [-1.0, *r.values["epochs"][1:]]), "not within 0 and 100"),
+        (lambda r: epochs(r, [*r.values["epochs"][:-1], 1.0]), "the score after its last epoch is 1.0"),
+        (lambda r: epochs(r, ["much", *r.values["epochs"][1:]]), "its values"),
         (lambda r: half_right(r), "a problem that is neither right nor wrong"),
         (
             lambda r: replace(r, metrics={"accuracy": 100.0}, predictions="1", labels="1", values={}),

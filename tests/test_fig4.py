@@ -142,6 +142,24 @@ def test_tasks_with_leaked_problems_are_told_both_ways(drawn):
     assert rest + 5 < whole
 
 
+def test_the_best_epoch_stands_beside_the_last(drawn):
+    study, records = drawn
+    better = {
+        name: dataclasses.replace(record, values={**record.values, "epochs": [90.0, *record.values["epochs"][1:]]})
+        if record.spec.pruning.sparsity == 0.3
+        else record
+        for name, record in records.items()
+    }
+    table = fig4_tables.epoch_table(study, better).set_index("data set")
+    assert list(table.index) == ["mawps", "asdiv-a", "svamp"]
+    for row in table.to_dict("index").values():
+        assert row["dense, last epoch"] == row["dense, best epoch"]
+        best = float(row["dense, best epoch"]) - 90
+        assert float(row["drop at 30%, best epochs"].replace("−", "-")) == pytest.approx(best, abs=0.11)
+        assert row["drop at 60%, best epochs"] == row["drop at 60%, last epochs"]
+    assert fig4_tables.epoch_table(study, {}).empty
+
+
 def test_panels_are_data_sets_and_a_fold_is_marked_in_its_own(drawn):
     import matplotlib.pyplot as plt
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..analysis.advantages import advantages, random_curves
 from ..analysis.curves import Curve, curves
 from ..analysis.estimate import Estimate
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _NONE = "—"
+#: The sparsities at which the best epoch stands beside the last: where the claim is judged, and where all have lost.
+_EPOCH_LEVELS = (LOWEST, 0.6)
 
 
 def dense_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
@@ -196,6 +200,39 @@ def leak_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
                         "drop at 30%, not leaked": _drop(both[1]).text(),
                     }
                 )
+    return _table(rows)
+
+
+def epoch_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
+    """Return what it would add to take the best epoch on the test problems, as SMC-Bench does, instead of the last.
+
+    A row is a data set. Numbers are means over the trainings that succeeded at all of these levels.
+
+    Args:
+        study: the study of the figure.
+        records: records by the id of their spec.
+    """
+    levels = [Pruning(), *(pruning for pruning in study.variants[study.main] if pruning.sparsity in _EPOCH_LEVELS)]
+    rows = []
+    for model in study.models:
+        by_data_set: dict[str, list[list[tuple[float, float]]]] = {}
+        for task in study.tasks_of(model):
+            for seed in study.seeds_of(model, task):
+                trials = [study.trial(model, task, pruning, seed) for pruning in levels]
+                made = [records.get(trial.id) for trial in trials]
+                if all(record is not None and record.status == Status.OK for record in made):
+                    epochs = [record.values["epochs"] for record in made if record is not None]
+                    training = [(scores[-1], max(scores)) for scores in epochs]
+                    by_data_set.setdefault(source_of(trials[0].file), []).append(training)
+        for data_set, trainings in by_data_set.items():
+            last, best = np.array(trainings).mean(0).T
+            row = {"model": model, "data set": data_set, "dense, last epoch": number_text(float(last[0]), 1)}
+            row["dense, best epoch"] = number_text(float(best[0]), 1)
+            for level, pruning in enumerate(levels[1:], start=1):
+                drop = f"drop at {_percent(pruning.sparsity)}"
+                row[f"{drop}, last epochs"] = number_text(float(last[0] - last[level]), 1)
+                row[f"{drop}, best epochs"] = number_text(float(best[0] - best[level]), 1)
+            rows.append(row | {"trainings": str(len(trainings))})
     return _table(rows)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -47,11 +47,13 @@ class Values(msgspec.Struct, kw_only=True):
 
     Attributes:
         equations: of the problems, where equations are written.
+        epochs: the value accuracy after each epoch, where equations are written.
         removed: of the blocks, the embeddings and the head, the weights that were removed and all weights, where a
             pruning extends beyond the blocks.
     """
 
     equations: Equations | None = None
+    epochs: list[float] = []
     removed: dict[str, tuple[Count, Count]] = {}
 
 
@@ -76,6 +78,9 @@ def check_written(trial: Trial, metrics: Mapping[str, float], predictions: str, 
         raise ValueError("it has only one of value_accuracy and values of equations")
     if kept.equations is not None:
         _check_equations(kept.equations, metrics, predictions)
+        _check_epochs(kept.epochs, trial.training.epochs, metrics["value_accuracy"])
+    elif kept.epochs:
+        raise ValueError("it has scores of epochs, which trials on such a task have not")
     extends = trial.pruning.extent != Extent.BLOCKS
     if extends != bool(kept.removed):
         raise ValueError(f"it {'does not say' if extends else 'says'} how many weights each part of the model lost")
@@ -91,6 +96,15 @@ def _check_parts(removed: Mapping[str, tuple[int, int]]) -> None:
     for part, (pruned, size) in removed.items():
         if pruned > size:
             raise ValueError(f"it says that {pruned:,} of the {size:,} weights of {part} are removed")
+
+
+def _check_epochs(scores: Sequence[float], epochs: int, last: float) -> None:
+    if len(scores) != epochs:
+        raise ValueError(f"it has scores of {len(scores)} epochs, and its training {epochs}")
+    if not all(0 <= score <= 100 for score in scores):
+        raise ValueError("a score of an epoch is not within 0 and 100")
+    if abs(scores[-1] - last) > _ROUNDING:
+        raise ValueError(f"the score after its last epoch is {scores[-1]}, its value_accuracy {last}")
 
 
 def _check_equations(equations: Equations, metrics: Mapping[str, float], predictions: str) -> None:

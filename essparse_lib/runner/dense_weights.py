@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,16 +33,29 @@ _NAMES = f"{16 * '[0-9a-f]'}-{16 * '[0-9a-f]'}.safetensors"
 
 
 @dataclass(frozen=True)
+class Course:
+    """How a training went.
+
+    Attributes:
+        losses: the loss of every step.
+        epochs: the score after each epoch but the last, in points; empty where none is kept (``TaskHead.watch``).
+    """
+
+    losses: list[float]
+    epochs: list[float]
+
+
+@dataclass(frozen=True)
 class Tuned:
     """What a training gives.
 
     Attributes:
         state: the model's state dict, on the CPU.
-        losses: the loss of every step.
+        course: how it went.
     """
 
     state: dict[str, torch.Tensor]
-    losses: list[float]
+    course: Course
 
 
 def folder() -> Path:
@@ -101,13 +114,14 @@ def _read(path: Path) -> Tuned | None:
         with reading(path), safe_open(regular_file(path), "pt") as file:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no dictionary)
             notes = json.loads((file.metadata() or {})["notes"])
-            losses, written = [float(loss) for loss in notes["losses"]], notes["sha256"]
+            course = Course(*([float(number) for number in notes[name]] for name in ("losses", "epochs")))
+            written = notes["sha256"]
     except InputError:  # the training is done again
         return None
-    if _checksum(state, losses) != written:
+    if _checksum(state, course) != written:
         return None
     os.utime(path)  # those that were not used for longest go first
-    return Tuned(state, losses)
+    return Tuned(state, course)
 
 
 def _keep(tuned: Tuned, path: Path) -> None:
@@ -119,7 +133,7 @@ def _keep(tuned: Tuned, path: Path) -> None:
     size, limit = sum(tensor.nbytes for tensor in state.values()), room()
     if size > limit:
         return
-    notes = {"losses": tuned.losses, "sha256": _checksum(state, tuned.losses)}
+    notes = {**asdict(tuned.course), "sha256": _checksum(state, tuned.course)}
     try:
         _make_room(path.parent, limit - size)
         data = save(state, {"notes": json.dumps(notes)})
@@ -148,7 +162,7 @@ def _make_room(folder: Path, allowed: int) -> None:
         total -= size
 
 
-def _checksum(state: dict[str, torch.Tensor], losses: list[float]) -> str:
+def _checksum(state: dict[str, torch.Tensor], course: Course) -> str:
     from ..pruning.mask_io import weights_fingerprint
 
-    return hashlib.sha256(f"{weights_fingerprint(state)} {json.dumps(losses)}".encode()).hexdigest()
+    return hashlib.sha256(f"{weights_fingerprint(state)} {json.dumps(asdict(course))}".encode()).hexdigest()

@@ -11,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 from ..models import loading
 from ..records.store import Record, Status, Store
 from ..specs.measurement import Measurement, MeasurementKind
+from ..specs.trial import Trial
 from . import prunability
 from . import trial as trial_runner
+from .fresh_models import fresh_model
 from .provenance import finished, made_by
 
 if TYPE_CHECKING:
     import torch
 
     from ..pruning.distribution import Distribution
+    from ..pruning.masks import Mask
 
 #: Cells along each side of a map; weights along each side of the part of a matrix that is kept one by one.
 _CELLS, _CORNER = 32, 96
@@ -199,7 +202,7 @@ def _mask_similarity(measurement: Measurement) -> dict[str, Any]:
     from ..pruning.compare import cosine, jaccard_removed
 
     masks = [trial_runner.ticket(trial) for trial in measurement.trials]
-    masks.append(trial_runner.one_shot(measurement.trials[0]))
+    masks.append(_one_shot(measurement.trials[0]))
     values: dict[str, Any] = {"names": [*(trial.task for trial in measurement.trials), "one-shot"]}
     independent = {}
     for compare in (cosine, jaccard_removed):
@@ -219,3 +222,11 @@ _MEASURES: dict[MeasurementKind, Callable[[Measurement], dict[str, Any]]] = {
     MeasurementKind.HELD_OUT_LOSS: prunability.held_out_loss,
     MeasurementKind.FEATURE_ACCURACY: prunability.feature_accuracy,
 }
+
+
+def _one_shot(trial: Trial) -> Mask:
+    """Return the mask of one-shot magnitude pruning at a trial's sparsity, with the names of that trial's model."""
+    from ..pruning.magnitude import global_magnitude
+    from ..pruning.prunable import prunable_weights
+
+    return global_magnitude(prunable_weights(fresh_model(trial)), trial.pruning.sparsity)

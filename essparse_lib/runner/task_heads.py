@@ -54,12 +54,14 @@ class TaskHead:
         encode: returns the examples as the model of this name reads them, cut to so many tokens (0: all).
         score: evaluates a model on encoded test examples.
         load: returns the model of this name with a new head for a task, by a training's settings and a seed.
+        watch: returns the score, in points, that a record keeps of each epoch; None where it keeps none.
     """
 
     check: Callable[[Any, str, int], None]
     encode: Callable[[Any, str, int], EncodedExamples]
     score: Callable[[nn.Module, Task, Any, Accelerator], Scored]
     load: Callable[[str, Task, Training, int], nn.Module]
+    watch: Callable[[nn.Module, Any, Accelerator], float] | None = None
 
 
 def _check_texts(examples: Examples, model: str, max_length: int) -> None:
@@ -155,6 +157,13 @@ def _score_equations(model: nn.Module, task: Task, test: EncodedProblems, device
     return Scored(rounded, metrics.shares_to_digits(right), values={"equations": {"written": written, **digits}})
 
 
+def _value_accuracy(model: nn.Module, test: EncodedProblems, devices: Accelerator) -> float:
+    """Return the percentage of problems whose equation has the right value, as SMC-Bench reads it after each epoch."""
+    assert isinstance(model, EquationModel)
+    right = test.problems.right(write_equations(model, test, devices))
+    return round(100 * float(np.mean(right)), 4)
+
+
 def _load_head(model: str, task: Task, training: Training, seed: int) -> nn.Module:
     return loading.load_with_head(model, task.head, len(task.classes), seed)
 
@@ -174,5 +183,11 @@ TASK_HEADS: dict[Head, TaskHead] = {
     Head.IMAGE_CLASSIFICATION: TaskHead(
         check=_check_images, encode=_encode_images, score=_score_classes, load=_load_head
     ),
-    Head.EQUATION: TaskHead(check=_check_problems, encode=_encode_problems, score=_score_equations, load=_load_decoder),
+    Head.EQUATION: TaskHead(
+        check=_check_problems,
+        encode=_encode_problems,
+        score=_score_equations,
+        load=_load_decoder,
+        watch=_value_accuracy,
+    ),
 }

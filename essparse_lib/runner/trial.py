@@ -15,6 +15,7 @@ from ..specs.methods import METHODS, Extent
 from ..specs.trial import Timing, Trial
 from . import dense_weights, workbench
 from .attempts import recorded, text_read
+from .dense_weights import Course
 from .fresh_models import fresh_model
 from .workbench import Workbench
 
@@ -28,11 +29,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Tuned:
-    """A model that was pruned and fine-tuned, in whichever order; its mask (None if it is dense); the losses."""
+    """A model that was pruned and fine-tuned, in whichever order; its mask (None if it is dense); how that went."""
 
     model: nn.Module
     mask: Mask | None
-    losses: list[float]
+    course: Course
 
 
 def checks(trial: Trial) -> dict[Hashable, Callable[[], object]]:
@@ -139,11 +140,15 @@ def _outcome(trial: Trial, bench: Workbench, devices: Accelerator) -> Record:
         reason = f"the mask drifted: {zeros} zeros after training, not {tuned.mask.pruned}"
         return Record(spec=trial, status=Status.FAILED, reason=reason)
     scored = TASK_HEADS[task.head].score(tuned.model, task, bench.test_examples(trial), devices)
+    epochs: dict[str, Any] = {}
+    if TASK_HEADS[task.head].watch is not None:
+        epochs = {"epochs": [*tuned.course.epochs, scored.metrics[task.metric]]}
     removed: dict[str, Any] = {}
     if tuned.mask is not None and trial.pruning.extent != Extent.BLOCKS:
         parts = removed_by_part(tuned.model, tuned.mask, trial.pruning.extent)
         removed = {"removed": {part: [count.pruned, count.size] for part, count in parts.items()}}
-    tail = tuned.losses[-max(1, len(tuned.losses) // 10) :]
+    losses = tuned.course.losses
+    tail = losses[-max(1, len(losses) // 10) :]
     return Record(
         spec=trial,
         status=Status.OK,
@@ -151,12 +156,12 @@ def _outcome(trial: Trial, bench: Workbench, devices: Accelerator) -> Record:
             **scored.metrics,
             "zeros": zeros,
             "prunable": size,
-            "steps": len(tuned.losses),
+            "steps": len(losses),
             "final_loss": round(sum(tail) / len(tail), 5),
         },
         predictions=scored.predictions,
         labels=scored.labels,
-        values={**scored.values, **removed},
+        values={**scored.values, **epochs, **removed},
     )
 
 
@@ -178,11 +183,11 @@ def _ticket_tuned(trial: Trial, model: nn.Module, bench: Workbench, devices: Acc
 
     mask = _find_ticket(trial, model, bench, devices)
     original = {name: weight.clone() for name, weight in prunable_weights(model).items()}
-    losses = _fine_tune(trial, model, mask, bench, devices)
+    course = _fine_tune(trial, model, mask, bench, devices)
     following = round(trial.pruning.sparsity + trial.pruning.rate, 6)
     if following < 1 and devices.is_main_process:
         keep_round(model, original, following, _ticket_folder(trial))  # this training was the next round's
-    return _Tuned(model, mask, losses)
+    return _Tuned(model, mask, course)
 
 
 def _pruned_after(trial: Trial, bench: Workbench, devices: Accelerator) -> _Tuned:
@@ -191,12 +196,12 @@ def _pruned_after(trial: Trial, bench: Workbench, devices: Accelerator) -> _Tune
 
     def tune() -> dense_weights.Tuned:
         trained = _dense(dense, bench, devices)
-        return _weights_of(trained.model, trained.losses)
+        return _weights_of(trained.model, trained.course)
 
     tuned = bench.dense_model(dense, tune)
     model = fresh_model(trial)
     model.load_state_dict(tuned.state)
-    return _Tuned(model, _remove(trial, model, bench, devices), tuned.losses)
+    return _Tuned(model, _remove(trial, model, bench, devices), tuned.course)
 
 
 def _dense(trial: Trial, bench: Workbench, devices: Accelerator) -> _Tuned:
@@ -210,22 +215,28 @@ def _dense(trial: Trial, bench: Workbench, devices: Accelerator) -> _Tuned:
         data = bench.data(trial.task, trial.training.held_out).fingerprint
         shared = dense_weights.shared(trial, data, devices.device, tune)
         model.load_state_dict(shared.state)
-        return _Tuned(model, None, shared.losses)
+        return _Tuned(model, None, shared.course)
     return _Tuned(model, None, _fine_tune(trial, model, None, bench, devices))
 
 
-def _weights_of(model: nn.Module, losses: list[float]) -> dense_weights.Tuned:
-    """Return a fine-tuned model's weights on the CPU, with its losses."""
-    return dense_weights.Tuned({name: tensor.cpu() for name, tensor in model.state_dict().items()}, losses)
+def _weights_of(model: nn.Module, course: Course) -> dense_weights.Tuned:
+    """Return a fine-tuned model's weights on the CPU, with how its training went."""
+    return dense_weights.Tuned({name: tensor.cpu() for name, tensor in model.state_dict().items()}, course)
 
 
-def _fine_tune(
-    trial: Trial, model: nn.Module, mask: Mask | None, bench: Workbench, devices: Accelerator
-) -> list[float]:
-    """Fine-tune a model in place as a trial says, and return the losses."""
-    from ..training.fine_tune import fine_tune
+def _fine_tune(trial: Trial, model: nn.Module, mask: Mask | None, bench: Workbench, devices: Accelerator) -> Course:
+    """Fine-tune a model in place as a trial says; return how it went."""
+    from .. import tasks
+    from ..training.fine_tune import EpochScores, fine_tune
+    from .task_heads import TASK_HEADS
 
-    return fine_tune(model, bench.train_examples(trial), trial.training, trial.seed, devices, mask)
+    train, watch = bench.train_examples(trial), TASK_HEADS[tasks.get(trial.task).head].watch
+    if watch is None:
+        return Course(fine_tune(model, train, trial.training, trial.seed, devices, mask), [])
+    test = bench.test_examples(trial)
+    observer = EpochScores(len(train), trial.training, lambda: watch(model, test, devices))
+    losses = fine_tune(model, train, trial.training, trial.seed, devices, mask, observer)
+    return Course(losses, observer.scores)
 
 
 def _remove(trial: Trial, model: nn.Module, bench: Workbench, devices: Accelerator) -> Mask | None:
@@ -284,11 +295,3 @@ def _find_ticket(trial: Trial, model: nn.Module, bench: Workbench, devices: Acce
 def _ticket_folder(trial: Trial) -> Path:
     """Return where the masks of a lottery's rounds are kept."""
     return cache_folder() / "lottery" / f"{trial.at(0.0).id}-{trial.pruning.rate:g}"
-
-
-def one_shot(trial: Trial) -> Mask:
-    """Return the mask of one-shot magnitude pruning at a trial's sparsity, with the names of that trial's model."""
-    from ..pruning.magnitude import global_magnitude
-    from ..pruning.prunable import prunable_weights
-
-    return global_magnitude(prunable_weights(fresh_model(trial)), trial.pruning.sparsity)

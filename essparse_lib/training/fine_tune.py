@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from ..errors import check_seed
 from ..pruning.masks import Mask
 from ..specs.trial import Training
 from .batches import EncodedExamples, shuffled
-from .loop import Schedule, train
+from .loop import Observer, Schedule, TrainingState, train
 
 
 def subset(size: int, limit: int | None, seed: int) -> np.ndarray:
@@ -30,7 +30,13 @@ def subset(size: int, limit: int | None, seed: int) -> np.ndarray:
 
 
 def fine_tune(
-    model: nn.Module, data: EncodedExamples, training: Training, seed: int, devices: Accelerator, mask: Mask | None
+    model: nn.Module,
+    data: EncodedExamples,
+    training: Training,
+    seed: int,
+    devices: Accelerator,
+    mask: Mask | None,
+    observer: Observer | None = None,
 ) -> list[float]:
     """Fine-tune a model in place.
 
@@ -41,6 +47,7 @@ def fine_tune(
         seed: determines the order of the examples and the dropout.
         devices: the devices to train on.
         mask: weights that are held at zero; None for none.
+        observer: is called after every step, such as ``EpochScores``.
 
     Returns:
         The loss of every step.
@@ -50,7 +57,7 @@ def fine_tune(
         InputError: the seed is no whole number from 0.
     """
     seed = check_seed(seed)
-    steps = training.epochs * -(-len(data) // training.batch_size)
+    steps = training.epochs * steps_of_epoch(len(data), training)
     schedule = Schedule(
         steps=steps,
         learning_rate=training.learning_rate,
@@ -59,7 +66,41 @@ def fine_tune(
         head_rate=training.head_rate,
     )
     torch.manual_seed(seed)
-    return train(model, _epochs(data, training, seed), schedule, devices, mask)
+    return train(model, _epochs(data, training, seed), schedule, devices, mask, observer)
+
+
+def steps_of_epoch(examples: int, training: Training) -> int:
+    """Return how many steps an epoch has."""
+    return -(-examples // training.batch_size)
+
+
+class EpochScores:
+    """Observes a training: scores the model after each epoch but the last. The training itself stays the same.
+
+    Attributes:
+        scores: one for each epoch that was scored.
+    """
+
+    def __init__(self, examples: int, training: Training, score: Callable[[], float]) -> None:
+        """Hold how a model is scored.
+
+        Args:
+            examples: number of training examples.
+            training: the settings.
+            score: returns the score of the model as it is.
+        """
+        self._steps, self._epochs = steps_of_epoch(examples, training), training.epochs
+        self._score = score
+        self.scores: list[float] = []
+
+    def begin(self, state: TrainingState) -> None:
+        """Do nothing: no epoch has ended."""
+
+    def after_step(self, state: TrainingState) -> None:
+        """Score the model if an epoch has ended."""
+        if state.steps % self._steps == 0 and state.steps < self._epochs * self._steps:
+            self.scores.append(self._score())
+            state.model.train()
 
 
 def _epochs(data: EncodedExamples, training: Training, seed: int) -> Iterator[dict[str, torch.Tensor]]:
