@@ -61,7 +61,7 @@ def _interface(address: str) -> str:
     try:
         host, port = get_address_host_port(address)
         return str(get_ip(host, port))
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, OverflowError, TypeError, ValueError) as error:
         raise InputError(
             f"address {address!r} is not allowed ({error}): give tcp://HOST:PORT of a scheduler"
         ) from error

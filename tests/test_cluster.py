@@ -371,6 +371,16 @@ def test_models_are_not_trained_from_scratch_on_a_cluster():
         cluster.Cluster.checked(_Checking(), study.specs(), False)
 
 
+def test_a_check_of_which_workers_die_is_one_line():
+    class Dying(_Checking):
+        def result(self, reasons):
+            raise RuntimeError("all those workers died\nwhile running it")
+
+    with pytest.raises(InputError, match="no worker could check what is needed: RuntimeError: all") as error:
+        cluster.Cluster.checked(Dying(), TRIALS, True)
+    assert "\n" not in str(error.value)
+
+
 class _Checking:
     """What stands for a cluster one worker of which has all that is needed."""
 

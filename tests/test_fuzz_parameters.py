@@ -65,6 +65,7 @@ BASE = {
     "pack": ["fig4", "--out", "fuzzed"],
     "check-pack": ["."],
     "check-records": ["."],
+    "cluster worker": ["tcp://127.0.0.1:1"],
 }
 #: Arguments that make an option meaningful.
 WITH = {"--windows": ["--method", "wanda", "--text", __file__], "--length": ["--method", "wanda", "--text", __file__],
@@ -74,7 +75,7 @@ WITH = {"--windows": ["--method", "wanda", "--text", __file__], "--length": ["--
 
 def _options():
     """Yield each command with each of its options that take a value, and each of its arguments (an empty name)."""
-    for command, described in COMMANDS.commands.items():
+    for command, described in COMMANDS_BY_NAME.items():
         for parameter in described.params:
             if parameter.param_type_name == "argument":
                 yield command, ""
@@ -82,25 +83,38 @@ def _options():
                 yield command, parameter.opts[0]
 
 
+def _by_name(group, before=""):
+    """Return the commands of a group and of the groups in it, by the words that call them."""
+    commands = {}
+    for name, described in group.commands.items():
+        if hasattr(described, "commands"):
+            commands |= _by_name(described, f"{before}{name} ")
+        else:
+            commands[before + name] = described
+    return commands
+
+
 COMMANDS = typer.main.get_command(cli.app)
+COMMANDS_BY_NAME = _by_name(COMMANDS)
 OPTIONS = list(_options())
 
 
 def _arguments(command, option, value):
     base = list(BASE.get(command, []))
     if not option:
-        return [command, value, *base[1:]]
+        return [*command.split(), value, *base[1:]]
     if option in base:
         at = base.index(option)
         base[at : at + 2] = []
     if option in ("--pattern", "--sparsities"):
         base = [each for each in base if each not in ("--sparsity", "0.5")]
-    return [command, *base, *(WITH.get(option, []) if command == "prune" else []), f"{option}={value}"]
+    return [*command.split(), *base, *(WITH.get(option, []) if command == "prune" else []), f"{option}={value}"]
 
 
 @pytest.fixture
 def command_line(tmp_path, monkeypatch):
     """Call the command line in this process; what would work after the checks raises ``Accepted``."""
+    from essparse_lib import cluster_commands
     from essparse_lib.book import build, claims, status
     from essparse_lib.packs import contents, received, sums
     from essparse_lib.records import store
@@ -117,7 +131,7 @@ def command_line(tmp_path, monkeypatch):
     for module, name in [(store, "results"), (claims, "results"), (verify, "results"), (status, "print_table"),
                          (pretraining, "store_of"), (loading, "load_and_report"), (build, "build"),
                          (evaluation, "answers_to"), (preparation, "prepared_data"), (contents, "copy_package"),
-                         (received, "check_records"), (sums, "check_sums")]:  # fmt: skip
+                         (received, "check_records"), (sums, "check_sums"), (cluster_commands, "_become")]:  # fmt: skip
         monkeypatch.setattr(module, name, work)
     monkeypatch.setattr(store.Store, "mend", work)
     monkeypatch.setattr(typer.main, "get_command", lambda _: COMMANDS)  # which are made anew in each call otherwise
@@ -210,12 +224,14 @@ RIGHTLY = {
     **dict.fromkeys(
         ("epochs", "batch_size", "max_length", "max_train"), lambda value: _is_whole(value) and int(value) >= 1
     ),
+    **dict.fromkeys(("cluster", "host", "address"), lambda value: bool(value.strip())),
+    "port": lambda value: _is_whole(value) and int(value) <= 65535,
     "prefix": lambda value: value in loading.tokenizer_of("tiny-llama").get_vocab(),
 }
 
 
 def _named(command, option):
-    parameters = typer.main.get_command(cli.app).commands[command].params
+    parameters = COMMANDS_BY_NAME[command].params
     return next(
         each.name for each in parameters if (option in each.opts if option else each.param_type_name == "argument")
     )

@@ -23,7 +23,7 @@ from ..specs.pretraining import Pretraining
 from ..specs.spec import Spec
 from .cluster_dispatch import Dispatch
 from .provenance import code_hash
-from .runners import Refusal
+from .runners import Refusal, reason_of
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -141,7 +141,7 @@ class Cluster:
             The specs that can be run, and those that cannot: no model is trained from scratch on a cluster.
 
         Raises:
-            InputError: one of them cannot be run, and ``tolerant`` is False.
+            InputError: one of them cannot be run, and ``tolerant`` is False; or no worker can check them.
         """
         from . import cluster_worker
 
@@ -151,7 +151,12 @@ class Cluster:
         ready = [spec for spec in specs if not isinstance(spec, Pretraining)]
         if ready:
             texts = [spec_text(spec) for spec in ready]
-            reasons = self.result(self.submit(cluster_worker.refusals, f"check-{time.time_ns()}", [], texts))
+            try:
+                reasons = self.result(self.submit(cluster_worker.refusals, f"check-{time.time_ns()}", [], texts))
+            except InputError:
+                raise
+            except Exception as error:  # workers died of it, or it could not be sent
+                raise InputError(f"no worker could check what is needed: {reason_of(error)}") from error
             refused += [Refusal(spec, reason) for spec, reason in zip(ready, reasons, strict=True) if reason]
             ready = [spec for spec, reason in zip(ready, reasons, strict=True) if not reason]
         if refused and not tolerant:
