@@ -185,10 +185,12 @@ def assumptions(plan: Plan) -> list[str]:
         f"{conditions.spread:g}.",
         f"Whoever starts the run takes {conditions.overhead:g} s for each trial, one after another (measured, unless "
         "given: benchmarks/cluster.py); all models and data are in each worker's cache.",
-        "Each worker takes one trial at a time, in the order of the queue; what one finds is not in another's cache.",
+        "Each worker takes one trial at a time, in the order of the queue, and has a cache of its own: where workers of "
+        "one machine share theirs, fewer rounds of lotteries are trained again.",
         "A round of a lottery waits for the one before, and goes to the worker that did it if that one is idle; "
         "another trains the rounds before again.",
-        "On a GPU the dense model is trained once more for what is pruned after training.",
+        "What is pruned after training needs the dense model trained once more by each worker that comes to it, which "
+        "keeps the last one.",
     ]
     if conditions.failures < float("inf"):
         sentences.append(
