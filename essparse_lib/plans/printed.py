@@ -95,8 +95,8 @@ def _cells(forecast: Forecast) -> tuple[str, ...]:
         _share(forecast.again, forecast.gpu_seconds),
         _share(forecast.lost, forecast.gpu_seconds),
         f"{forecast.busy:.1%}",
-        f"{forecast.deaths:.2g}",
-        f"{forecast.left_out:.2g}",
+        f"{forecast.deaths:,.1f}",
+        f"{forecast.left_out:,.1f}",
     )
 
 
@@ -110,7 +110,7 @@ def fragment() -> str:
     Raises:
         InputError: a record is damaged.
     """
-    columns = ("Figure", "to run", "GPU time", "longest chain", *(f"{count:,} GPUs" for count in GPUS))
+    columns = ("Figure", "to run", "GPU time", "longest chain", *(f"GPUs: {count:,}" for count in GPUS))
     rows = [f"| {' | '.join(columns)} |", f"| {' | '.join(['---'] * len(columns))} |"]
     made = None
     for name in (*figures.STUDIES, "all"):
