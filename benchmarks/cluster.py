@@ -74,10 +74,20 @@ def slept(specs: list[Trial]) -> list[Trial]:
     return [replace(spec, training=replace(spec.training, epochs=2)) for spec in specs]
 
 
-def predicted(seconds: list[float], workers: int, overhead: float) -> float:
-    """Return how many seconds the simulation of ``essparse plan`` gives trials of these seconds."""
-    works = [Work(name=str(number), seconds=each) for number, each in enumerate(seconds)]
-    return simulate([works], workers, Conditions(overhead=overhead), random.Random(0)).seconds
+def predicted(specs: list[Trial], workers: int, conditions: Conditions) -> float:
+    """Return how many seconds the simulation of ``essparse plan`` gives these trials."""
+    works = []
+    for spec in specs:
+        seconds = (spec.training.epochs - 1) * spec.pruning.sparsity
+        works.append(Work(name=str(spec), seconds=seconds, file=f"{spec.model}/{spec.file}"))
+    return simulate([works], workers, conditions, random.Random(0)).seconds
+
+
+def seconds_of_reading(folder: Path) -> float:
+    """Return how many seconds it takes to read one of the records that a run has kept."""
+    begun = time.perf_counter()
+    records = Store(folder).records()
+    return (time.perf_counter() - begun) / len(records)
 
 
 def timed(specs: list[Trial], folder: Path, workers: Workers) -> float:
@@ -119,6 +129,7 @@ def main(options: argparse.Namespace) -> None:
             held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
             with scheduler.workers_at(processes.address) as workers:
                 first = timed(others, folder / "first", workers)
+                reading = seconds_of_reading(folder / "first")
                 on_cluster = timed(specs, folder / "on-cluster", workers)
                 asleep = slept(specs[:SLEEPING])
                 of_sleeping = timed(asleep, folder / "asleep", workers)
@@ -137,15 +148,15 @@ def main(options: argparse.Namespace) -> None:
     print(f"driver            {driver:8.2f} GB at its peak, {held:.2f} before")
     print(f"scheduler         {of_scheduler:8.2f} GB at its peak")
     busy = 1 / on_cluster
-    overhead = 1 / first  # of a run before, so that the prediction knows nothing of what it is held against
-    for what, rate, seconds in (
-        (f"{len(specs):,} trials that do nothing", on_cluster, [0.0] * len(specs)),
-        (f"{len(asleep):,} of 0 to 0.95 s", of_sleeping, [spec.pruning.sparsity for spec in asleep]),
-    ):
-        foreseen, measured = predicted(seconds, options.workers, overhead), len(seconds) / rate
-        error = foreseen / measured - 1
-        print(f"simulated         {foreseen:8.1f} s for {what}, measured {measured:.1f} s ({error:+.0%})")
-    print(f"overhead          {1000 * overhead:8.1f} ms a trial, of {before:,} other trials before")
+    # of a run before, so that the prediction knows nothing of what it is held against
+    already = len(others) / len(MODELS) / len(TASKS) / 2  # records in a trial's file when it was sent, on average
+    conditions = Conditions(overhead=1 / first - already * reading, reading=reading)
+    for what, rate, these in (("that do nothing", on_cluster, specs), ("of 0 to 0.95 s", of_sleeping, asleep)):
+        foreseen, measured = predicted(these, options.workers, conditions), len(these) / rate
+        beside = f"measured {measured:.1f} s ({foreseen / measured - 1:+.0%})"
+        print(f"simulated         {foreseen:8.1f} s for {len(these):,} {what}, {beside}")
+    print(f"overhead          {1000 * conditions.overhead:8.2f} ms a trial, of {len(others):,} other trials before")
+    print(f"reading           {1000 * reading:8.3f} ms a record that is in the trial's file already")
     print(f"one driver keeps 1,000 workers busy if a trial takes {1000 * busy:.0f} s or more")
 
 

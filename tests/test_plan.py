@@ -149,6 +149,9 @@ def test_a_spec_of_which_all_workers_die_is_left_out_and_one_that_resumes_is_not
 
 def test_whoever_starts_the_run_is_the_limit_of_many_workers():
     assert simulated(alone([1.0] * 1000), 1000, Conditions(overhead=0.1)).seconds == pytest.approx(101.0)
+    in_two_files = [replace(work, file=name) for work in alone([0.0] * 10) for name in "ab"]
+    # the first has no record before it in its file, the last nine
+    assert simulated(in_two_files, 1, Conditions(reading=1.0)).seconds == pytest.approx(2 * sum(range(10)))
 
 
 def test_a_seed_repeats_a_run():

@@ -183,10 +183,11 @@ def assumptions(plan: Plan) -> list[str]:
         f"A GPU does {ASSUMED}; loading, tokenising, pruning itself and looking at weights take no time.",
         f"A GPU's speed is log-normal around this one, with a standard deviation of its logarithm of "
         f"{conditions.spread:g}.",
-        f"Whoever starts the run takes {conditions.overhead:g} s for each trial, one after another (measured, unless "
-        "given: benchmarks/cluster.py); all models and data are in each worker's cache.",
-        "Each worker takes one trial at a time, in the order of the queue, and has a cache of its own: where workers of "
-        "one machine share theirs, fewer rounds of lotteries are trained again.",
+        f"Whoever starts the run takes {conditions.overhead:g} s for each trial, one after another, and "
+        f"{1e3 * conditions.reading:g} ms for each record that its file has already (measured, unless given: "
+        "benchmarks/cluster.py).",
+        "Each worker takes one trial at a time, in the order of the queue. It has a cache of its own, with all models "
+        "and data: where workers of one machine share theirs, fewer rounds of lotteries are trained again.",
         "A round of a lottery waits for the one before, and goes to the worker that did it if that one is idle; "
         "another trains the rounds before again.",
         "What is pruned after training needs the dense model trained once more by each worker that comes to it, which "

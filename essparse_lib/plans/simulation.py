@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 
 from .work import Preparation, Work
 
-#: Seconds of the one who starts the run for each spec: to send it and to keep its record. Measured by
-#: ``benchmarks/cluster.py`` with 10,000 trials that do nothing, and two workers on the same two cores.
-OVERHEAD = 0.02
+#: Seconds of the one who starts the run for each spec, to send it and to keep its record; and more for each record that
+#: is in its file already, which is read before. Measured by ``benchmarks/cluster.py`` with two workers on the same two
+#: cores, which were busy with other work.
+OVERHEAD, READING = 0.02, 4e-5
 #: Seconds until a new worker takes the place of a dead one. An assumption.
 RESTART = 120.0
 #: A spec of which so many workers have died is left out: dask allows one fewer.
@@ -34,17 +35,19 @@ class Conditions:
         failures: mean seconds at work until a worker dies, at any moment with equal probability; infinite for never.
         spread: standard deviation of the logarithm of a worker's speed, whose median is 1.
         overhead: seconds of the one who starts the run for each spec, one after another.
+        reading: likewise for each record that is in the spec's file already.
         restart: seconds until a new worker, which has kept nothing, takes the place of a dead one.
     """
 
     failures: float = math.inf
     spread: float = 0.0
     overhead: float = 0.0
+    reading: float = 0.0
     restart: float = RESTART
 
 
 #: What is assumed unless something else is said: a death in six weeks of work, and speeds a tenth apart.
-USUAL = Conditions(failures=1000 * 3600.0, spread=0.1, overhead=OVERHEAD)
+USUAL = Conditions(failures=1000 * 3600.0, spread=0.1, overhead=OVERHEAD, reading=READING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +171,7 @@ class _Simulation:
         self._now = self._sender_free = 0.0
         self._under_way: set[str] = set()  # lotteries
         self._last_worker: dict[str, _Worker] = {}  # of each lottery
+        self._records: Counter[str] = Counter()  # by file
         self._computed = self._lost = self._busy = 0.0
         self._deaths = self._left_out = 0
 
@@ -219,7 +223,8 @@ class _Simulation:
         """Let a worker begin, and draw whether it lives to the end."""
         if waiting.work.lottery:
             self._under_way.add(waiting.work.lottery)
-        self._sender_free = max(self._now, self._sender_free) + self._conditions.overhead
+        reading = self._conditions.reading * self._records[waiting.work.file]
+        self._sender_free = max(self._now, self._sender_free) + self._conditions.overhead + reading
         seconds = worker.seconds_for(waiting.work) - waiting.done
         lifetime = math.inf
         if self._conditions.failures < math.inf:
@@ -235,6 +240,7 @@ class _Simulation:
         self._busy += flight.seconds / worker.speed
         if not flight.dies:
             self._computed += flight.seconds
+            self._records[work.file] += 1
             worker.keep(work)
             self._idle[worker] = None
             if work.lottery:

@@ -6,7 +6,7 @@ Seconds are those of the cost model (``records.cost``) on a worker of speed 1. A
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import InputError
 from ..records import cost
@@ -44,6 +44,7 @@ class Work:
         preparations: what a worker must have before.
         lottery: the name of the lottery that it is a round of; empty for others. Two rounds of one are never at work.
         steps_kept: of a lottery's round, how many steps of its preparation a worker has afterwards.
+        file: the name of the file that its record belongs to.
         resumes: whether it goes on where it was when its worker died, as a pre-training does.
     """
 
@@ -52,6 +53,7 @@ class Work:
     preparations: tuple[Preparation, ...] = ()
     lottery: str = ""
     steps_kept: int = 0
+    file: str = ""
     resumes: bool = False
 
     @property
@@ -70,7 +72,7 @@ def works(specs: Iterable[Spec], shapes: Mapping[str, Shape]) -> list[Work]:
     Raises:
         InputError: the cost model does not know how long one takes.
     """
-    return [_work(spec, shapes) for spec in specs]
+    return [replace(_work(spec, shapes), file=f"{spec.model}/{spec.file}") for spec in specs]
 
 
 def _work(spec: Spec, shapes: Mapping[str, Shape]) -> Work:
