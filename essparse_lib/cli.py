@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from . import cluster_commands, environment, model_commands, options
+from . import cluster_commands, environment, model_commands, options, plan_commands, record_commands
 from .errors import InputError, printable
 from .options import say
 from .stopping import stoppable
@@ -23,20 +23,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-_Scale = Annotated[
-    str, options.text("scale").option("tiny (a test), lab (small real models) or paper (the original ones).")
-]
 _Jobs = Annotated[int, options.JOBS.option("Trials at a time, sharing the cores and GPUs.")]
 _Budget = Annotated[float | None, options.DURATION.option("Stop in time: seconds, or such as 90m or 8h.")]
 _Cluster = Annotated[str | None, options.CLUSTER]
 _Checkpoints = Annotated[
     str, options.text("checkpoints").option("Of fig8: trained here, at the scale, or multiberts, which are on the hub.")
 ]
-_Against = Annotated[
-    Path | None,
-    options.folder("against", "records").option("The folder of records as it was before: what it has does not count."),
-]
-
 
 for _command in (
     model_commands.prune,
@@ -46,7 +38,7 @@ for _command in (
     model_commands.sweep,
 ):
     app.command()(_command)
-
+app.command()(plan_commands.plan)
 
 app.add_typer(cluster_commands.app, name="cluster")
 
@@ -59,7 +51,7 @@ def _before_any_command() -> None:
 @app.command()
 def run(
     names: Annotated[list[str], options.text("figure").argument("FIGURE...", "Such as fig2, or several, or all.")],
-    scale: _Scale = "lab",
+    scale: options.Scale = "lab",
     jobs: _Jobs = 1,
     cluster: _Cluster = None,
     budget: _Budget = None,
@@ -102,7 +94,7 @@ def run(
 def pack(
     names: Annotated[list[str], options.text("figure").argument("FIGURE...", "Such as fig2, or several, or all.")],
     out: Annotated[Path, options.path("out").option("A new folder.")],
-    scale: _Scale = "lab",
+    scale: options.Scale = "lab",
     checkpoints: _Checkpoints = "trained",
 ) -> None:
     """Gather all that figures need in a folder, for a machine with PyTorch and transformers and no network.
@@ -144,7 +136,7 @@ def pretrain(
 
 @app.command()
 def status(
-    scale: _Scale = "lab",
+    scale: options.Scale = "lab",
     every: Annotated[bool, typer.Option("--all", help="Show every missing block.")] = False,
 ) -> None:
     """Say how far all figures have come at each scale, and what each missing block at one scale would decide.
@@ -162,7 +154,7 @@ def status(
 
 @app.command()
 def claims(
-    scale: _Scale = "lab",
+    scale: options.Scale = "lab",
     as_json: Annotated[bool, typer.Option("--json", help="A list of objects, for programs.")] = False,
 ) -> None:
     """Print the paper's twelve claims, each with what the paper says, what the records say, and the outcome."""
@@ -178,12 +170,12 @@ def verify(
         options.text("figure").argument("[FIGURE]", "Draw from this figure's records, such as fig2; else all."),
     ] = None,
     sample: Annotated[int, options.SAMPLE.option("Records to run again.")] = 3,
-    scale: _Scale = "lab",
+    scale: options.Scale = "lab",
     seed: Annotated[int | None, options.SEED.option("Of the draw; else another one each time.")] = None,
     with_pretraining: Annotated[
         bool, typer.Option("--with-pretraining", help="Train models whose weights are not there, which takes hours.")
     ] = False,
-    against: _Against = None,
+    against: record_commands.Against = None,
     within: Annotated[
         float | None, options.DURATION.option("Draw only what should take so long at most here, such as 30m.")
     ] = None,
@@ -206,60 +198,9 @@ def verify(
         raise typer.Exit(1)
 
 
-@app.command()
-def mend(
-    folder: Annotated[
-        Path,
-        options.folder("folder", "records").argument("FOLDER", "The folder that the error names, such as results/lab."),
-    ],
-) -> None:
-    """Set damaged lines of records aside, each into <file>.damaged next to its file."""
-    from .records.store import existing
-
-    mended = existing(folder, "give the one that the error about the record names").mend()
-    for line in [f"mended {path}" for path in mended] or ["no record is damaged"]:
-        say(line)
-
-
-@app.command()
-def merge(
-    folder: Annotated[
-        Path, options.path("folder").argument("FOLDER", "Where ESSPARSE_RESULTS pointed to on the other machine.")
-    ],
-    scale: _Scale = "lab",
-) -> None:
-    """Add the records that were made elsewhere; those of trials that have one here are left out.
-
-    Nothing is added if one of them is damaged, or of a trial that no study of this version has.
-    """
-    from .packs.received import check_known
-    from .records.store import existing, results
-    from .specs.study import check_scale
-
-    other = existing(folder / check_scale(scale), "name the folder around it, which ESSPARSE_RESULTS pointed to")
-    records = other.records()
-    check_known(records, scale, other.folder)
-    target = results(scale)
-    merged = target.merge(records.values())
-    left = f"; {merged.others:,} left out, which have another outcome here" if merged.others else ""
-    say(f"{merged.added} records added to {target.folder}{left}")
-
-
-@app.command("check-records")
-def check_records(
-    folder: Annotated[
-        Path, options.folder("folder", "records").argument("FOLDER", "One with a folder for each scale, as results.")
-    ],
-    against: _Against = None,
-) -> None:
-    """Check records as a pull request brings them: every line, and that each is of a trial that a study has.
-
-    With --against, records may only have been added: no line is gone, and no other file was added or changed.
-    """
-    from .packs.received import check_records
-
-    for received in check_records(folder, against):
-        say(received.text)
+app.command()(record_commands.mend)
+app.command()(record_commands.merge)
+app.command("check-records")(record_commands.check_records)
 
 
 @app.command()

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 from typer.core import TyperGroup
@@ -94,6 +94,20 @@ def whole(what: str, least: int, most: int) -> Kind:
     return Kind(_reader(lambda value: check_whole(what, _number(value), least, most)), "INTEGER")
 
 
+def number_from_zero(what: str, most: float) -> Kind:
+    """Return the kind of a number from 0 to the most; ``what`` is its name in an error."""
+
+    def check(value: object) -> float:
+        given = number_of_text(value) if isinstance(value, str) else value
+        wanted = f"a number from 0 to {most:g}"
+        try:
+            return check_number(what, given, lambda number: 0 <= number <= most, wanted)
+        except InputError:
+            raise InputError(f"{what} {shown(value)} is not allowed: give {wanted}") from None
+
+    return Kind(_reader(check), "NUMBER")
+
+
 def number(what: str) -> Kind:
     """Return the kind of a number above 0; ``what`` is its name in an error."""
 
@@ -117,11 +131,12 @@ def folder(what: str, of: str) -> Kind:
     return Kind(_reader(lambda value: check_folder(what, value, of)), "FOLDER")
 
 
-def seconds(text: str) -> float:
+def seconds(text: str, what: str = "budget") -> float:
     """Return the seconds of a duration.
 
     Args:
         text: such as ``90``, ``90s``, ``15m`` or ``8h``.
+        what: its name in an error.
 
     Raises:
         InputError: it is no such text, or more than a year.
@@ -132,8 +147,22 @@ def seconds(text: str) -> float:
     number, unit = (text[:-1], text[-1]) if text[-1:] in ("s", "m", "h") else (text, "s")
     duration = number_of_text(number) * {"s": 1, "m": 60, "h": 3600}[unit]
     if math.isnan(duration) or not 0 < duration <= _LONGEST:
-        raise InputError(f"budget {shown(text)} is not allowed: give seconds, or such as 90m or 8h, up to a year")
+        raise InputError(f"{what} {shown(text)} is not allowed: give seconds, or such as 90m or 8h, up to a year")
     return duration
+
+
+def failures(text: str) -> float:
+    """Return the mean seconds until a worker dies: a duration of an hour or more; infinite for ``none``.
+
+    Raises:
+        InputError: it is no such text.
+    """
+    if text == "none":
+        return math.inf
+    mean = seconds(text, "failures")
+    if mean < 3600:
+        raise InputError(f"failures {shown(text)} are not allowed: give an hour or more, such as 500h, or none")
+    return mean
 
 
 def _number(value: object) -> object:
@@ -167,7 +196,9 @@ SEEDS, MOST_SEEDS = whole("seeds", 2, 100), whole("most_seeds", 2, 100)
 EPOCHS, BATCH_SIZE = whole("epochs", 1, 10_000), whole("batch_size", 1, 1_000_000)
 MAX_LENGTH, MAX_TRAIN = whole("max_length", 1, 1_000_000), whole("max_train", 1, 1_000_000_000)
 SEED = Kind(_reader(lambda value: check_seed(_number(value))), "INTEGER")
+GPUS, FAILURES = whole("gpus", 1, 10_000), Kind(_reader(failures), "TEXT")
 DURATION = Kind(_reader(seconds), "TEXT")
+Scale = Annotated[str, text("scale").option("tiny (a test), lab (small real models) or paper (the original ones).")]
 CLUSTER = text("cluster").option("Run on the workers of this dask scheduler, such as tcp://127.0.0.1:8786.")
 
 

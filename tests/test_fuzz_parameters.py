@@ -19,7 +19,7 @@ from fuzzing import ODD_VALUES, fuzzed, read_or_refused
 from hypothesis import given
 from hypothesis import strategies as st
 
-from essparse_lib import cli, environment, figures, paths, tasks
+from essparse_lib import cli, environment, figures, options, paths, tasks
 from essparse_lib.errors import InputError
 from essparse_lib.figures import parameters
 from essparse_lib.models import loading
@@ -66,6 +66,7 @@ BASE = {
     "check-pack": ["."],
     "check-records": ["."],
     "cluster worker": ["tcp://127.0.0.1:1"],
+    "plan": ["fig2", "--scale", "paper"],
 }
 #: Arguments that make an option meaningful.
 WITH = {"--windows": ["--method", "wanda", "--text", __file__], "--length": ["--method", "wanda", "--text", __file__],
@@ -117,6 +118,7 @@ def command_line(tmp_path, monkeypatch):
     from essparse_lib import cluster_commands
     from essparse_lib.book import build, claims, status
     from essparse_lib.packs import contents, received, sums
+    from essparse_lib.plans import printed
     from essparse_lib.records import store
     from essparse_lib.runner import evaluation, pretraining, verify
     from essparse_lib.sweeps import preparation
@@ -131,7 +133,8 @@ def command_line(tmp_path, monkeypatch):
     for module, name in [(store, "results"), (claims, "results"), (verify, "results"), (status, "print_table"),
                          (pretraining, "store_of"), (loading, "load_and_report"), (build, "build"),
                          (evaluation, "answers_to"), (preparation, "prepared_data"), (contents, "copy_package"),
-                         (received, "check_records"), (sums, "check_sums"), (cluster_commands, "_become")]:  # fmt: skip
+                         (received, "check_records"), (sums, "check_sums"), (cluster_commands, "_become"),
+                         (printed, "results")]:  # fmt: skip
         monkeypatch.setattr(module, name, work)
     monkeypatch.setattr(store.Store, "mend", work)
     monkeypatch.setattr(typer.main, "get_command", lambda _: COMMANDS)  # which are made anew in each call otherwise
@@ -226,6 +229,11 @@ RIGHTLY = {
     ),
     **dict.fromkeys(("cluster", "host", "address"), lambda value: bool(value.strip())),
     "port": lambda value: _is_whole(value) and int(value) <= 65535,
+    "gpus": lambda value: _is_whole(value) and 1 <= int(value) <= 10_000,
+    "failures": lambda value: (
+        value == "none" or (_is_number(value.rstrip("smh")) and 3600 <= options.seconds(value) < 4e7)
+    ),
+    **{name: lambda value: _is_number(value) and float(value) >= 0 for name in ("spread", "overhead")},
     "prefix": lambda value: value in loading.tokenizer_of("tiny-llama").get_vocab(),
 }
 

@@ -48,18 +48,19 @@ FLOORS = [
     {"likelihood"},
     {"training", "claims"},
     {"figures"},
+    {"plans"},
     {"book", "runner"},
     {"packs", "recipe"},
     {"outcome"},
     {"sparsify"},
     {"language_evaluation", "model_statistics", "sweeps", "widgets"},
     {"options"},
-    {"cluster_commands", "model_commands"},
+    {"cluster_commands", "model_commands", "plan_commands", "record_commands"},
     {"cli", "__init__"},
     {"__main__"},
 ]
 BENCH = {"pruning", "sources", "tasks", "corpora", "models", "likelihood", "training"}
-NOTEBOOK_WING = {"analysis", "claims", "figures", "book"}
+NOTEBOOK_WING = {"analysis", "claims", "figures", "plans", "book"}
 #: What neither wing may reach by its own imports, nor by those of what it imports.
 NOT_IN_NOTEBOOK_WING = {"torch", "transformers", "accelerate", "safetensors"}
 NOT_ON_BENCH = {"altair", "IPython", "ipywidgets", "matplotlib", "papermill", "seaborn"}

@@ -8,6 +8,7 @@ from pathlib import Path
 from .. import figures
 from ..figures import panel_chart
 from ..files import writing
+from ..plans import printed
 from ..records.store import results
 from . import architectures, devices, landing, overlap, status
 
@@ -38,5 +39,6 @@ def _fragments() -> Mapping[str, str]:
         "overlap.md": overlap.table(),
         "devices.md": devices.table(),
         "precision.md": devices.precision(),
+        "plan.md": printed.fragment(),
         "status.md": status.table(),
     }

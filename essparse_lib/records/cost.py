@@ -51,7 +51,7 @@ def training_flops(trial: Trial, shape: Shape) -> float:
 
 def evaluation_flops(trial: Trial, shape: Shape) -> float:
     """Return the floating-point operations of one evaluation with a trial's task, for a model of this shape."""
-    return 2 * shape.parameters * _test_examples(trial) * _tokens(trial)
+    return 2 * shape.parameters * test_examples(trial) * _tokens(trial)
 
 
 def answering_flops(evaluation: Evaluation, shape: Shape) -> float | None:
@@ -166,18 +166,17 @@ def expected(*studies: Study) -> Cost:
     pretrainings = [spec for spec in specs if isinstance(spec, Pretraining)]
     distinct = trainings(trials)
     count = len(pretrainings) + len(distinct)
-    shapes = {name: model.shape for name, model in MODELS.items() if model.shape is not None}
-    shapes |= {spec.model: spec.shape for spec in pretrainings}
+    shapes = shapes_with(pretrainings)
     seconds = 0.0
     for spec in pretrainings:
         if not isinstance(spec, TextPretraining):
             return Cost(count, None, len(evaluations))
-        seconds += _pretraining_seconds(spec)
+        seconds += pretraining_seconds(spec)
     flops = _evaluation_flops(evaluations, shapes)
-    if flops is None or not all(trial.model in shapes and _is_counted(trial) for trial in trials):
+    if flops is None or not all(trial.model in shapes and is_counted(trial) for trial in trials):
         return Cost(count, None, len(evaluations))
     seconds += flops / RATE
-    seconds += sum(_training_seconds(trial, shapes[trial.model]) for trial in distinct)
+    seconds += sum(training_seconds(trial, shapes[trial.model]) for trial in distinct)
     seconds += sum(evaluation_flops(trial, shapes[trial.model]) / RATE for trial in trials)
     return Cost(count, seconds / 3600, len(evaluations))
 
@@ -197,6 +196,12 @@ def _evaluation_flops(evaluations: Iterable[Evaluation], shapes: Mapping[str, Sh
             total += calibration_flops(evaluation.pruning, shape)
             pruned.add(model)
     return total
+
+
+def shapes_with(pretrainings: Iterable[Pretraining]) -> dict[str, Shape]:
+    """Return the shapes of the models that are known, and of those that are trained from scratch, by name."""
+    shapes = {name: model.shape for name, model in MODELS.items() if model.shape is not None}
+    return shapes | {spec.model: spec.shape for spec in pretrainings}
 
 
 def sentence(study: Study) -> str:
@@ -245,16 +250,18 @@ def seconds_by_id(
     return {spec.id: means.get((spec.model, spec.file), typical) for spec in specs if spec.id in missing}
 
 
-def _training_seconds(trial: Trial, shape: Shape) -> float:
+def training_seconds(trial: Trial, shape: Shape) -> float:
+    """Return the seconds of one training with a trial's task and settings, for a model of this shape."""
     steps = trial.training.epochs * math.ceil(_training_examples(trial) / trial.training.batch_size)
     return max(training_flops(trial, shape) / RATE, steps * shape.layers * BLOCK)
 
 
-def _pretraining_seconds(spec: TextPretraining) -> float:
+def pretraining_seconds(spec: TextPretraining) -> float:
+    """Return the seconds of a pre-training."""
     return max(pretraining_flops(spec) / RATE, spec.steps * spec.layers * BLOCK)
 
 
-def _is_counted(trial: Trial) -> bool:
+def is_counted(trial: Trial) -> bool:
     """Return whether the number and the length of a trial's examples are known."""
     task = TASKS.get(trial.task)
     return task is not None and task.counts_with(trial.training.held_out) is not None and task.tokens is not None
@@ -264,7 +271,8 @@ def _training_examples(trial: Trial) -> int:
     return _limited(_counts(trial)[0], trial.training.max_train)
 
 
-def _test_examples(trial: Trial) -> int:
+def test_examples(trial: Trial) -> int:
+    """Return how many examples a trial is evaluated on."""
     return _limited(_counts(trial)[1], trial.training.max_test)
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..errors import InputError, one_line
 from ..records.record import Record, UnknownRecord, spec_text
 from ..records.store import Store
-from ..specs.methods import METHODS
 from ..specs.spec import Spec
 from ..specs.trial import Trial
 from .runners import Refusal, missing, reason_of
@@ -216,7 +215,5 @@ class Dispatch:
 
 
 def _lottery(spec: Spec) -> str:
-    """Return what the rounds of one lottery have in common, of which each needs the one before; empty for others."""
-    if isinstance(spec, Trial) and METHODS[spec.pruning.method].trained:
-        return f"{spec.at(0.0).id}-{spec.pruning.rate:g}"
-    return ""
+    """Return the name of the lottery that a spec is a round of; empty for others."""
+    return spec.lottery if isinstance(spec, Trial) else ""

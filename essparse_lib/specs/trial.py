@@ -254,6 +254,11 @@ class Trial(Spec):
         """The trial's task: one file holds a model's trials on a task."""
         return self.task
 
+    @property
+    def lottery(self) -> str:
+        """The name of the lottery that the trial is a round of, in which each needs the one before; empty for none."""
+        return f"{self.at(0.0).id}-{self.pruning.rate:g}" if METHODS[self.pruning.method].trained else ""
+
     def at(self, sparsity: float) -> Trial:
         """Return the same trial at another sparsity, by the same method without its pattern."""
         return dataclasses.replace(self, pruning=dataclasses.replace(self.pruning, sparsity=sparsity, pattern=""))

@@ -1,0 +1,1 @@
+"""What a run would take on so many GPUs, known before there are any: a simulation of the scheduler."""
