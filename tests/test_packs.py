@@ -192,6 +192,18 @@ def test_a_whole_pack_passes_also_after_a_run_has_added_files(summed):
     assert done.returncode == 0
 
 
+@pytest.mark.parametrize("name", ["package/sitecustomize.py", "libraries/joblib/parallel.so", "libraries/torch.pyc"])
+def test_code_that_was_added_to_a_pack_is_named(summed, name):
+    (summed / "package" / "__pycache__").mkdir(parents=True)
+    (summed / "package" / "__pycache__" / "cli.cpython-311.pyc").write_text("compiled by a run")
+    (summed / "package" / "notes.txt").write_text("no code")
+    assert check_sums(summed) == 2
+    (summed / name).parent.mkdir(parents=True, exist_ok=True)
+    (summed / name).write_text("")
+    with pytest.raises(InputError, match=f"{name} was not packed, and Python would run it"):
+        check_sums(summed)
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [

@@ -123,6 +123,14 @@ def test_anything_else_than_added_records_is_refused_in_a_line(essparse, folders
     assert (code, out, err.count("\n")) == (2, "", 1)
 
 
+def test_a_link_in_the_place_of_all_records_is_refused(essparse, folders):
+    after, before = folders
+    shutil.rmtree(after)
+    after.symlink_to(before)
+    code, out, err = essparse("check-records", after, "--against", before)
+    assert (code, out) == (2, "") and "results is a link" in err
+
+
 def test_a_score_that_does_not_follow_is_damage_though_its_checksum_is_right(folders):
     after, before = folders
     path = path_of(after, TRIALS[2])

@@ -7,21 +7,20 @@ import platform
 import sysconfig
 from collections import Counter
 from collections.abc import Callable, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from .. import figures
 from ..errors import InputError
 from ..files import check_new_folder, sha256, writable, writing_folder
-from ..runner.provenance import code_revision
+from ..runner.provenance import code_revision, version
 from ..runner.runners import Refusal
 from ..wording import size_text
 from . import contents, libraries
-from .sums import SUMS, write_sums
+from .sums import LIBRARIES, PACKAGE, SUMS, write_sums
 
-#: The parts of a pack, and the file that says what it is.
-PACKAGE, LIBRARIES, CACHE, ABOUT = "package", "libraries", "cache", "pack.json"
+#: The part of a pack with what is read, and the file that says what a pack is.
+CACHE, ABOUT = "cache", "pack.json"
 
 _README = """\
 What {figures} need at {scale} scale, for a machine with PyTorch and transformers (Python {python}, {system}).
@@ -81,7 +80,7 @@ def pack(
             "specs": len(specs),
             "records": records,
             "left_out": dict(Counter(refusal.reason for refusal in refusals)),
-            "version": _version(),
+            "version": version(),
             "commit": code_revision(),
             "libraries": packages.versions,
             "absent": packages.absent,
@@ -125,13 +124,6 @@ def _readme(about: dict[str, Any], names: Sequence[str]) -> str:
         python=about["python"],
         system=about["system"],
     )
-
-
-def _version() -> str:
-    try:
-        return metadata.version("essparse")
-    except metadata.PackageNotFoundError:
-        return "unknown"
 
 
 def _size(folder: Path) -> int:

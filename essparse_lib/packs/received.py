@@ -114,6 +114,8 @@ def _check_provenance(records: Iterable[Record], folder: Path) -> None:
 
 def _check_files(folder: Path, against: Path) -> None:
     """Check that nothing but lines of records was added to a folder, and nothing taken out or changed."""
+    if folder.is_symlink():
+        raise InputError(f"{folder} is a link, and would take the place of the records: give the folder itself")
     names, earlier = _names(folder), _names(against)
     if gone := sorted(earlier - names):
         raise InputError(f"{folder / gone[0]} was taken out: records are only ever added to, so put it back")

@@ -48,6 +48,14 @@ def code_revision() -> str:
     return commit[:12] or f"version {distribution.version}"
 
 
+def version() -> str:
+    """Return the version of the installed package; ``unknown`` where the code is used without an installation."""
+    try:
+        return metadata.version("essparse")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
 @cache
 def code_hash() -> str:
     """Return a hash of the package's code: a commit does not tell which changes are on top of it."""
