@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from dataclasses import replace
 
@@ -24,6 +25,7 @@ from essparse_lib.runner.cluster_worker import Reply
 from essparse_lib.runner.runners import Refusal
 from essparse_lib.specs.methods import METHODS
 from essparse_lib.specs.trial import Trial
+from essparse_lib.tasks import own_store
 
 FIGURE = "fig1"
 SPECS = figures.study(FIGURE, "tiny").specs()
@@ -50,6 +52,14 @@ def outcomes(processes, name):
     records = [Record.from_line(line) for line in processes.lines(name)]
     assert max(Counter(record.spec.id for record in records).values(), default=1) == 1
     return {record.spec.id: record.outcome() for record in records}
+
+
+def other_code(folder):
+    """Return a folder with a copy of the package, changed."""
+    shutil.copytree(ROOT / "essparse_lib", folder / "essparse_lib", ignore=shutil.ignore_patterns("__pycache__"))
+    with (folder / "essparse_lib" / "wording.py").open("a") as file:
+        file.write("# another version\n")
+    return folder
 
 
 @pytest.mark.slow
@@ -113,12 +123,8 @@ def test_two_runs_into_one_store_share_the_work_and_double_nothing(processes, al
 
 @pytest.mark.slow
 def test_a_worker_with_other_code_is_named_and_gets_nothing(processes, alone):
-    other = processes.folder / "other"
-    shutil.copytree(ROOT / "essparse_lib", other / "essparse_lib", ignore=shutil.ignore_patterns("__pycache__"))
-    with (other / "essparse_lib" / "wording.py").open("a") as file:
-        file.write("# another version\n")
     processes.scheduler()
-    processes.worker("old", PYTHONPATH=str(other))
+    processes.worker("old", PYTHONPATH=str(other_code(processes.folder / "other")))
     run = processes.run("driver", FIGURE)
     wait_until(lambda: "left out" in processes.log("driver"), "word of the other worker")
     wait_until(lambda: "waiting for a worker" in processes.log("driver"), "word of waiting")
@@ -142,6 +148,44 @@ def test_a_scheduler_that_goes_away_is_one_line_and_costs_no_record(processes):
     assert "has gone" in said[-1] or "has gone" in "".join(said[-3:])
     assert "Traceback" not in processes.log("driver")
     assert kept.items() <= outcomes(processes, "driver").items()
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_goes_away_while_nothing_runs_is_noticed(processes, monkeypatch):
+    monkeypatch.setattr(cluster, "ANSWERS_WITHIN", 2.0)
+    started = processes.scheduler()
+    with cluster.connected(processes.address) as workers:
+        assert not workers.ready()
+        started.send_signal(signal.SIGKILL)
+        with pytest.raises(InputError, match="has gone"):
+            wait_until(workers.ready, "word of the scheduler", seconds=30)
+        with pytest.raises(InputError, match="has gone"):
+            workers.submit(cluster_worker.check, "check", (), [])
+
+
+@pytest.mark.slow
+def test_the_budget_ends_a_run_without_workers(processes):
+    processes.scheduler()
+    run = processes.run("driver", FIGURE, "--budget", "1s")
+    assert run.wait(60) == 2
+    assert "essparse: no worker has come within the budget" in processes.log("driver")
+
+
+@pytest.mark.slow
+def test_what_only_a_dead_worker_might_do_goes_to_no_worker_of_other_code(processes):
+    """A worker of other code is there, to which dask would give it."""
+    processes.scheduler()
+    processes.worker("old", PYTHONPATH=str(other_code(processes.folder / "other")))
+    lottery = figures.study("fig9", "tiny")
+    first = processes.worker("first", seconds_more=1.0)
+    run = processes.run("driver", "fig9")
+    tickets = {spec.id for spec in lottery.specs() if METHODS[spec.pruning.method].trained and spec.pruning.sparsity}
+    wait_until(lambda: len(tickets.intersection(processes.begun("first"))) > 1, "second round of a lottery")
+    kill_worker(first)
+    processes.worker("second")
+    assert run.wait(300) == 0, processes.log("driver")
+    assert not processes.begun("old") and outcomes(processes, "driver").keys() >= tickets
+    assert "KeyError" not in processes.log("scheduler")
 
 
 @pytest.mark.slow
@@ -203,6 +247,16 @@ def test_without_dask_it_is_said_what_lacks(monkeypatch):
     assert CliRunner().invoke(cli.app, ["cluster", "worker", "--help"]).exit_code == 0
 
 
+def test_data_of_somebodys_own_travel_whole_or_are_refused(monkeypatch, empty_cache):
+    name, files = "reviews-0123456789abcdef", {"about.json": b"{}", "train.parquet": b"rows"}
+    own_store.unpack(name, files)
+    (own_store.own_folder() / name / "later").mkdir()
+    assert own_store.packed([name]) == {name: files}
+    monkeypatch.setattr(own_store, "LARGEST_SENT", 5)
+    with pytest.raises(InputError, match="run this without a cluster"):
+        own_store.packed([name])
+
+
 def test_jobs_and_a_cluster_are_not_given_together():
     refused = pytest.raises(InputError, match="2 jobs and a cluster are not allowed together")
     with refused, scheduler.workers_at("tcp://127.0.0.1:1", 2):
@@ -247,10 +301,10 @@ class Answering:
     def sharing(self):
         return 1
 
-    def submit(self, function, key, preferred, text, sharing):
+    def submit(self, function, key, workers, text, sharing):
         assert function is cluster_worker.reply
-        self.sent.append((spec_of_text(text), key, set(preferred)))
-        worker = next(iter(sorted(preferred)), self.workers[len(self.sent) % len(self.workers)])
+        self.sent.append((spec_of_text(text), key, set(workers)))
+        worker = next(iter(sorted(workers)), self.workers[len(self.sent) % len(self.workers)])
         return Future(self.answer(spec_of_text(text), worker))
 
     def result(self, future):
@@ -342,6 +396,38 @@ def test_nothing_is_sent_that_would_not_end_in_time_and_claims_are_given_back(tm
         assert mine
 
 
+def test_what_goes_to_one_worker_alone_is_sent_anew_when_that_has_gone(tmp_path):
+    ticket = next(spec for spec in figures.study("fig9", "tiny").specs() if METHODS[spec.pruning.method].trained)
+    workers = Answering(lambda *_: None)
+    with Dispatch(workers, [ticket], Store(tmp_path), None, False, True) as dispatch:
+        dispatch._last_worker[dispatch._lotteries[ticket.id]] = "a"
+        assert list(dispatch._send_waiting()) == []
+        dispatch._send_stranded()
+        assert [names for _, _, names in workers.sent] == [{"a"}]
+        (stranded,) = dispatch._flights
+        workers.workers = ("b",)
+        dispatch._send_stranded()
+        assert stranded.cancelled and stranded not in dispatch._flights and len(dispatch._flights) == 1
+        dispatch._ended.put(stranded)  # a call that was cancelled has ended, too
+        for future in dispatch._flights:
+            future.reply = made(ticket, "b")
+            dispatch._ended.put(future)
+        assert [record.spec for record in dispatch.outcomes()] == [ticket]
+    assert [names for _, _, names in workers.sent] == [{"a"}, set()]
+    assert len({key for _, key, _ in workers.sent}) == 2
+
+
+@pytest.mark.parametrize("sent", [0, 1])
+def test_the_budget_ends_the_waiting_for_a_worker(tmp_path, sent):
+    store, workers = Store(tmp_path), Answering(lambda *_: None, workers=("a",) * sent)
+    with Dispatch(workers, TRIALS, store, time.time() + 0.2, False, True) as dispatch:
+        assert list(dispatch._send_waiting()) == [] and len(dispatch._flights) == sent
+        workers.workers = ()
+        assert list(dispatch.outcomes()) == []
+    with store.claimed(TRIALS[0]) as mine:
+        assert mine
+
+
 def test_the_rounds_of_a_lottery_follow_each_other_on_one_worker(tmp_path):
     study = figures.study("fig9", "tiny")
     tickets = [spec for spec in study.specs() if METHODS[spec.pruning.method].trained]
@@ -361,34 +447,63 @@ def test_the_rounds_of_a_lottery_follow_each_other_on_one_worker(tmp_path):
     assert len(never.sent) == len(rounds)  # no second round while the first is under way
 
 
+class Checking(cluster.Cluster):
+    """What stands for a cluster whose workers lack what some specs need."""
+
+    def __init__(self, lacking=None):
+        self.lacking = {"a": set()} if lacking is None else lacking
+        self.asked = []
+
+    def ready(self):
+        return self.lacking
+
+    def submit(self, function, key, workers, texts):
+        assert function is cluster_worker.check
+        worker = min(workers or self.lacking)
+        self.asked.append((worker, len(texts)))
+        ids = [spec_of_text(text).id for text in texts]
+        return cluster_worker.Checks(worker, [f"no data on {worker}" * (id in self.lacking[worker]) for id in ids])
+
+    def result(self, checks, workers, deadline):
+        return checks
+
+
 def test_models_are_not_trained_from_scratch_on_a_cluster():
     study = figures.study("fig8", "tiny")
-    ready, refused = cluster.Cluster.checked(_Checking(), study.specs(), True)
+    ready, refused = Checking().checked(study.specs(), True)
     pretrainings, others = scheduler.models_first(study.specs())
     assert [each.spec for each in refused] == pretrainings and ready == others
     assert all("on one machine" in each.reason for each in refused)
     with pytest.raises(InputError, match="on one machine"):
-        cluster.Cluster.checked(_Checking(), study.specs(), False)
+        Checking().checked(study.specs(), False)
 
 
 def test_a_check_of_which_workers_die_is_one_line():
-    class Dying(_Checking):
-        def result(self, reasons):
+    class Dying(Checking):
+        def result(self, *_):
             raise RuntimeError("all those workers died\nwhile running it")
 
     with pytest.raises(InputError, match="no worker could check what is needed: RuntimeError: all") as error:
-        cluster.Cluster.checked(Dying(), TRIALS, True)
+        Dying().checked(TRIALS, True)
     assert "\n" not in str(error.value)
 
 
-class _Checking:
-    """What stands for a cluster one worker of which has all that is needed."""
+def test_what_one_worker_cannot_have_another_one_checks():
+    first, *others = TRIALS
+    lacking = {"a": {first.id, others[0].id}, "b": {first.id}, "c": set()}
+    workers = Checking(lacking)
+    ready, refused = workers.checked(TRIALS, True)
+    assert ready == others and refused == [Refusal(first, "no data on b")]
+    assert workers.asked == [("a", len(TRIALS)), ("b", 2)]
+    alone = Checking({"a": {first.id}})
+    assert alone.checked(TRIALS, True)[1] == [Refusal(first, "no data on a")] and len(alone.asked) == 1
 
-    def ready(self):
-        return {}
 
-    def submit(self, function, key, preferred, texts):
-        return [""] * len(texts)
+def test_a_second_check_whose_workers_have_gone_leaves_the_first_one_s_word():
+    class Leaving(Checking):
+        def result(self, checks, workers, deadline):
+            if workers:
+                raise LookupError("its workers have gone")
+            return checks
 
-    def result(self, reasons):
-        return reasons
+    assert Leaving({"a": {TRIALS[0].id}, "b": set()}).checked(TRIALS, True)[1] == [Refusal(TRIALS[0], "no data on a")]

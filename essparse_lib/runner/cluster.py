@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from importlib import metadata
+from importlib.metadata import version as installed_version
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, one_line
@@ -22,7 +22,7 @@ from ..records.store import Store
 from ..specs.pretraining import Pretraining
 from ..specs.spec import Spec
 from .cluster_dispatch import Dispatch
-from .provenance import code_hash
+from .provenance import code_hash, version
 from .runners import Refusal, reason_of
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ ANSWERS_WITHIN = 10.0
 INTERVAL = 1.0
 #: Seconds without a worker after which this is said.
 PATIENCE = 5.0
-#: The most bytes of somebody's own data that are sent to workers.
-LARGEST_DATA = 2**30
+#: How many workers check what a spec needs until it is left out: one of them may lack what the others have.
+_CHECKS = 2
 #: The resource of dask that a worker with a GPU has. Where some have it, no other worker gets a spec.
 _GPU = "GPU"
 
@@ -54,7 +54,7 @@ def worker_arguments(gpu: bool = False) -> list[str]:
     >>> worker_arguments(gpu=True)[:2]
     ['--nthreads', '1']
     """
-    resources = f"{resource()}=1" + (f" {_GPU}=1" if gpu else "")
+    resources = f"{resource()}=1" + (f",{_GPU}=1" if gpu else "")  # no blank: batch jobs write it without quotes
     return ["--nthreads", "1", "--memory-limit", "0", "--resources", resources]
 
 
@@ -70,11 +70,13 @@ def connected(address: str, own_data: Collection[str] = (), say: Callable[[str],
     Raises:
         InputError: dask.distributed is not installed, no scheduler answers, or the data are too large.
     """
+    from ..tasks import own_store
+
     try:
         from distributed import Client
     except ImportError as error:
         raise InputError(f"a cluster needs dask.distributed ({error}): pip install 'essparse[cluster]'") from error
-    data = _packed(own_data)
+    data = own_store.packed(own_data)
     for name in logging.getLogger("distributed").manager.loggerDict:
         if name.startswith("distributed"):  # dask sets levels for several of them; what matters is raised
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
@@ -89,20 +91,6 @@ def connected(address: str, own_data: Collection[str] = (), say: Callable[[str],
         yield Cluster(client, address, data, say)
 
 
-def _packed(own_data: Collection[str]) -> dict[str, dict[str, bytes]]:
-    """Return the files of prepared data by the data's name, if they may be sent."""
-    from ..tasks import own_store
-
-    data = {name: own_store.packed(name) for name in own_data}
-    size = sum(len(content) for files in data.values() for content in files.values())
-    if size > LARGEST_DATA:
-        raise InputError(
-            f"the data have {size / 1e9:.1f} GB, and at most {LARGEST_DATA / 1e9:.1f} GB are sent to workers: "
-            "run this without a cluster"
-        )
-    return data
-
-
 @contextmanager
 def _closing(client: Client) -> Iterator[Client]:
     """Close a client in the end; a scheduler that has gone meanwhile does not matter."""
@@ -114,7 +102,7 @@ def _closing(client: Client) -> Iterator[Client]:
 
 
 class Cluster:
-    """The workers of a scheduler that have this process's code."""
+    """The workers of a scheduler that have this process's code: of these those with a GPU, where there are some."""
 
     def __init__(
         self, client: Client, address: str, data: dict[str, dict[str, bytes]], say: Callable[[str], None]
@@ -134,34 +122,54 @@ class Cluster:
         """Return how many workers there are; at least 1, since some may come."""
         return max(1, len(self.ready()))
 
-    def checked(self, specs: Sequence[Spec], tolerant: bool) -> tuple[list[Spec], list[Refusal]]:
-        """Let one worker fetch and check what the specs need.
+    def checked(
+        self, specs: Sequence[Spec], tolerant: bool, deadline: float | None = None
+    ) -> tuple[list[Spec], list[Refusal]]:
+        """Let a worker fetch and check what the specs need, and another one what the first cannot have.
+
+        Args:
+            specs: what is to be run.
+            tolerant: whether a spec that cannot be run is returned with the reason, rather than raised as an error.
+            deadline: how long it is waited for a worker, in seconds since the epoch; None for ever.
 
         Returns:
-            The specs that can be run, and those that cannot: no model is trained from scratch on a cluster.
+            The specs that can be run, and those that cannot. No model is trained from scratch on a cluster.
 
         Raises:
             InputError: one of them cannot be run, and ``tolerant`` is False; or no worker can check them.
         """
+        here = "a model is trained from scratch on one machine: essparse pretrain, or run this without a cluster"
+        reasons = {spec.id: here for spec in specs if isinstance(spec, Pretraining)}
+        reasons |= self._reasons([spec for spec in specs if spec.id not in reasons], deadline)
+        refused = [Refusal(spec, reasons[spec.id]) for spec in specs if spec.id in reasons]
+        if refused and not tolerant:
+            raise InputError(refused[0].reason)
+        return [spec for spec in specs if spec.id not in reasons], refused
+
+    def _reasons(self, specs: Sequence[Spec], deadline: float | None) -> dict[str, str]:
+        """Return why specs cannot be run on ``_CHECKS`` workers, by id, of those that cannot."""
         from . import cluster_worker
 
-        self.ready()
-        here = "a model is trained from scratch on one machine: essparse pretrain, or run this without a cluster"
-        refused = [Refusal(spec, here) for spec in specs if isinstance(spec, Pretraining)]
-        ready = [spec for spec in specs if not isinstance(spec, Pretraining)]
-        if ready:
-            texts = [spec_text(spec) for spec in ready]
+        reasons: dict[str, str] = {}
+        checked_by: set[str] = set()
+        while specs and len(checked_by) < _CHECKS:
+            others = set(self.ready()) - checked_by if checked_by else set()
+            if checked_by and not others:
+                break
+            texts = [spec_text(spec) for spec in specs]
             try:
-                reasons = self.result(self.submit(cluster_worker.refusals, f"check-{time.time_ns()}", [], texts))
+                future = self.submit(cluster_worker.check, f"check-{time.time_ns()}", others, texts)
+                checks = self.result(future, others, deadline)
             except InputError:
                 raise
             except Exception as error:  # workers died of it, or it could not be sent
+                if checked_by:
+                    break
                 raise InputError(f"no worker could check what is needed: {reason_of(error)}") from error
-            refused += [Refusal(spec, reason) for spec, reason in zip(ready, reasons, strict=True) if reason]
-            ready = [spec for spec, reason in zip(ready, reasons, strict=True) if not reason]
-        if refused and not tolerant:
-            raise InputError(refused[0].reason)
-        return ready, refused
+            checked_by.add(checks.worker)
+            reasons = {spec.id: reason for spec, reason in zip(specs, checks.reasons, strict=True) if reason}
+            specs = [spec for spec in specs if spec.id in reasons]
+        return reasons
 
     def outcomes(
         self, specs: Sequence[Spec], store: Store, deadline: float | None, retry: bool, tolerant: bool
@@ -171,14 +179,16 @@ class Cluster:
             yield from dispatch.outcomes()
 
     def ready(self) -> Collection[str]:
-        """Return the addresses of the workers with this process's code, as they were a moment ago."""
+        """Return the addresses of the workers that get specs, as they were a moment ago."""
         now = time.monotonic()
         if now < self._looked + INTERVAL:
             return self._ready
         self._looked = now
         with self._scheduler_there():
-            workers = self._client.scheduler_info(n_workers=-1)["workers"]
+            workers = self._client.scheduler_info(n_workers=-1).get("workers", {})  # none if it did not answer now
         self._ready = {address: worker for address, worker in workers.items() if resource() in worker["resources"]}
+        with_gpu = {address: worker for address, worker in self._ready.items() if _GPU in worker["resources"]}
+        self._ready = with_gpu or self._ready
         self._tell_of_others({address: workers[address] for address in workers.keys() - self._ready.keys()})
         if self._ready:
             self._lonely_since = now
@@ -187,17 +197,21 @@ class Cluster:
             self._lonely_since = float("inf")  # said once
         return self._ready
 
-    def submit(self, function: Callable[..., Any], key: str, preferred: Collection[str], *arguments: object) -> Future:
+    def submit(self, function: Callable[..., Any], key: str, workers: Collection[str], *arguments: object) -> Future:
         """Send a function to a worker, which gets no other one meanwhile.
+
+        Where dask may choose another worker than those that are named (``allow_other_workers``), it also chooses one
+        without the resources that a call takes, and its scheduler fails. So whoever names workers sees to it that the
+        call is sent anew when they have gone.
 
         Args:
             function: one of ``cluster_worker``.
             key: what the call is known by: two with one key are one call.
-            preferred: addresses of the workers that should do it; another one does if they cannot.
+            workers: addresses of the workers that it may go to; none stands for any.
             arguments: of the function.
         """
         resources = {resource(): 1}
-        if any(worker["resources"].get(_GPU) for worker in self._ready.values()):
+        if any(_GPU in worker["resources"] for worker in self._ready.values()):
             resources[_GPU] = 1
         with self._scheduler_there():
             return self._client.submit(
@@ -205,16 +219,21 @@ class Cluster:
                 *arguments,
                 key=f"{resource()}-{key}",
                 resources=resources,
-                workers=list(preferred) or None,
-                allow_other_workers=bool(preferred),
+                workers=list(workers) or None,
                 pure=False,
             )
 
-    def result(self, future: Future) -> Any:
+    def result(self, future: Future, workers: Collection[str] = (), deadline: float | None = None) -> Any:
         """Return what a call has returned; wait for its end.
 
+        Args:
+            future: the call.
+            workers: addresses of the workers that it may go to; none stands for any.
+            deadline: how long it is waited where there is no worker, in seconds since the epoch; None for ever.
+
         Raises:
-            InputError: the scheduler has gone.
+            InputError: the scheduler has gone, or there was no worker in time.
+            LookupError: the workers that it may go to have gone.
             Exception: whatever the call raised; ``distributed.KilledWorker`` if workers died of it.
         """
         from distributed.client import FutureCancelledError
@@ -222,7 +241,14 @@ class Cluster:
         ended = threading.Event()
         future.add_done_callback(lambda _: ended.set())
         while not ended.wait(INTERVAL):
-            self.ready()  # which tells whether there are workers, and a scheduler
+            ready = set(self.ready())
+            if workers and ready.isdisjoint(workers):
+                future.cancel()
+                raise LookupError("its workers have gone")
+            if not ready and deadline is not None and time.time() > deadline:
+                raise InputError(
+                    f"no worker has come within the budget: start one, essparse cluster worker {self._address}"
+                )
         try:
             return future.result()
         except FutureCancelledError as error:
@@ -239,16 +265,22 @@ class Cluster:
             if not any(name.startswith("essparse-") for name in workers[address]["resources"]):
                 self._say(f"worker {address} is left out: it was not started by essparse cluster worker")
                 continue
+            if resource() in workers[address]["resources"]:
+                self._say(f"worker {address} is left out: it has no GPU, and others have one")
+                continue
             with self._scheduler_there():
-                version = self._client.run(metadata.version, "essparse", workers=[address], on_error="return")
+                versions = self._client.run(installed_version, "essparse", workers=[address], on_error="return")
+            other = versions.get(address)
             self._say(
-                f"worker {address} is left out: its essparse ({version.get(address)}) has other code than this "
-                f"process ({metadata.version('essparse')})"
+                f"worker {address} is left out: its essparse ({other if isinstance(other, str) else 'unknown'}) has "
+                f"other code than this process ({version()})"
             )
 
     @contextmanager
     def _scheduler_there(self) -> Iterator[None]:
-        """Raise an InputError if the scheduler does not answer."""
+        """Raise an InputError if the scheduler does not answer, or the connection to it was lost before."""
+        if self._client.status != "running":  # of which dask says nothing where no call is under way
+            raise self._gone(ConnectionError("the connection was lost"))
         try:
             yield
         except (OSError, TimeoutError) as error:
@@ -257,6 +289,6 @@ class Cluster:
     def _gone(self, error: Exception) -> InputError:
         reason = getattr(error, "reason", "") or one_line(error)
         return InputError(
-            f"the scheduler at {self._address} has gone ({reason}): start it again, and run the same command "
-            "to go on; all finished records are kept"
+            f"the scheduler at {self._address} has gone ({reason}): start it and its workers again, and run the same "
+            "command to go on; all finished records are kept"
         )

@@ -38,10 +38,8 @@ class Senders(Protocol):
     def sharing(self) -> int:
         """Return how many of them are on one machine, at most."""
 
-    def submit(
-        self, function: Callable[..., Any], key: str, preferred: Collection[str], /, *arguments: object
-    ) -> Future:
-        """Send a function to a worker, if possible a preferred one."""
+    def submit(self, function: Callable[..., Any], key: str, workers: Collection[str], /, *arguments: object) -> Future:
+        """Send a function to one of these workers; none stands for any."""
 
     def result(self, future: Future) -> Any:
         """Return what the function has returned, or raise what it has raised."""
@@ -54,21 +52,25 @@ class _Flight:
     Attributes:
         spec: the spec.
         claim: holds the claim on it among all processes that write to the store, until it is closed.
-        begun: when it was sent, by ``time.monotonic``.
+        begun: when it was first sent, by ``time.monotonic``.
+        workers: addresses of the workers that it may go to; none stands for any.
+        sent: how many times it was sent.
         refused_by: addresses of the workers that could not run it.
     """
 
     spec: Spec
     claim: ExitStack
     begun: float
+    workers: Collection[str] = ()
+    sent: int = 0
     refused_by: list[str] = field(default_factory=list)
 
 
 class Dispatch:
     """Sends specs to the workers of a cluster, one each at a time, and keeps the records that come back.
 
-    The rounds of a lottery follow each other, if possible on one worker, whose cache has the tickets. As a context it
-    gives up in the end what has not come back.
+    The rounds of a lottery follow each other on one worker, whose cache has the tickets, while there is that worker. As
+    a context it gives up in the end what has not come back.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Dispatch:
         self._waiting = deque(specs)
         self._flights: dict[Future, _Flight] = {}
         self._ended: SimpleQueue[Future] = SimpleQueue()
+        self._lotteries = {spec.id: _lottery(spec) for spec in specs}
         self._last_worker: dict[str, str] = {}  # of each lottery
         self._seconds = 0.0
         self._finished = 0
@@ -107,6 +110,8 @@ class Dispatch:
     def outcomes(self) -> Iterator[Record | Refusal | None]:
         """Yield what comes of each spec, as it comes; None where another process makes its record.
 
+        Without a worker it waits until the deadline, and gives up then.
+
         Raises:
             InputError: the scheduler has gone; or a spec cannot be run, and the others are not to be run then.
         """
@@ -114,17 +119,21 @@ class Dispatch:
             yield from self._send_waiting()
             if not self._waiting and not self._flights:
                 return
+            if not self._cluster.ready() and not self._has_time():
+                return
+            self._send_stranded()
             try:
                 future = self._ended.get(timeout=INTERVAL)
             except Empty:
-                self._cluster.ready()  # which tells whether there are workers, and a scheduler
                 continue
-            flight = self._flights.pop(future)
+            flight = self._flights.pop(future, None)
+            if flight is None:
+                continue  # it was cancelled, and is sent anew
             with flight.claim:
                 reply = self._reply(future)
                 if self._is_for_another(flight, reply):
+                    self._send(flight, set(self._cluster.ready()) - set(flight.refused_by))
                     flight.claim = flight.claim.pop_all()  # it goes on
-                    self._send(flight, [each for each in self._cluster.ready() if each not in flight.refused_by])
                     continue
                 outcome = self._outcome(flight, reply)
                 if isinstance(outcome, Record):
@@ -143,7 +152,7 @@ class Dispatch:
             claim = ExitStack()
             mine = claim.enter_context(self._store.claimed(spec))
             if mine and missing([spec], self._store.records_of(spec), self._retry):
-                worker = self._last_worker.get(_lottery(spec), "")
+                worker = self._last_worker.get(self._lotteries[spec.id], "")
                 self._send(_Flight(spec, claim, time.monotonic()), {worker} & set(self._cluster.ready()))
             else:
                 claim.close()
@@ -156,19 +165,32 @@ class Dispatch:
 
     def _next(self) -> Spec | None:
         """Take the next spec whose lottery has no round under way; None if there is none."""
-        under_way = {_lottery(flight.spec) for flight in self._flights.values()} - {""}
+        under_way = {self._lotteries[flight.spec.id] for flight in self._flights.values()} - {""}
         for number, spec in enumerate(self._waiting):
-            if _lottery(spec) not in under_way:
+            if self._lotteries[spec.id] not in under_way:
                 del self._waiting[number]
                 return spec
         return None
 
-    def _send(self, flight: _Flight, preferred: Collection[str]) -> None:
+    def _send_stranded(self) -> None:
+        """Send anew what may only go to workers that have all gone: another one gets it now."""
+        ready = set(self._cluster.ready())
+        stranded = [
+            future for future, flight in self._flights.items() if flight.workers and ready.isdisjoint(flight.workers)
+        ]
+        for future in stranded:
+            self._send(self._flights[future], ())
+            del self._flights[future]
+            future.cancel()
+
+    def _send(self, flight: _Flight, workers: Collection[str]) -> None:
+        """Send a spec to one of these workers; none stands for any."""
         from . import cluster_worker
 
-        key = f"{flight.spec.id}-{len(flight.refused_by)}{'-again' if self._retry else ''}"
+        key = f"{flight.spec.id}-{flight.sent}{'-again' if self._retry else ''}"
+        flight.workers, flight.sent = workers, flight.sent + 1
         text, sharing = spec_text(flight.spec), self._cluster.sharing()
-        future = self._cluster.submit(cluster_worker.reply, key, preferred, text, sharing)
+        future = self._cluster.submit(cluster_worker.reply, key, workers, text, sharing)
         self._flights[future] = flight
         future.add_done_callback(self._ended.put)
 
@@ -204,7 +226,7 @@ class Dispatch:
             else:
                 self._seconds += time.monotonic() - flight.begun
                 self._finished += 1
-                if lottery := _lottery(flight.spec):
+                if lottery := self._lotteries[flight.spec.id]:
                     self._last_worker[lottery] = reply.worker
                 return record
         if not refusal:

@@ -14,6 +14,19 @@ from ..records.store import Store
 from .runners import Refusal, checked, run_spec
 
 
+@dataclass(frozen=True)
+class Checks:
+    """What a worker says of specs that it has checked.
+
+    Attributes:
+        worker: its address.
+        reasons: for each spec why it cannot be run there, or an empty text.
+    """
+
+    worker: str
+    reasons: list[str]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Reply:
     """What comes back of a spec.
@@ -44,12 +57,16 @@ class OwnData(WorkerPlugin):  # type: ignore[misc]
             own_store.unpack(name, files)
 
 
-def refusals(texts: list[str]) -> list[str]:
-    """Fetch and check what some specs need; return for each why it cannot be run here, or an empty text."""
+def check(texts: list[str]) -> Checks:
+    """Fetch and check what some specs need; say for each whether it can be run here.
+
+    Args:
+        texts: the specs, as ``spec_text`` writes them.
+    """
     specs = [spec_of_text(text) for text in texts]
     _, refused = checked(specs, tolerant=True)
     reasons = {refusal.spec.id: refusal.reason for refusal in refused}
-    return [reasons.get(spec.id, "") for spec in specs]
+    return Checks(get_worker().address, [reasons.get(spec.id, "") for spec in specs])
 
 
 def reply(text: str, sharing: int) -> Reply:
@@ -59,7 +76,10 @@ def reply(text: str, sharing: int) -> Reply:
         text: the spec, as ``spec_text`` writes it.
         sharing: how many workers share this machine's cores and GPUs, this one included.
     """
+    from ..training import device
+
     address = get_worker().address
+    device.take_gpu()  # also alone: others may join on this machine later
     try:
         spec = spec_of_text(text)
     except InputError as error:

@@ -26,8 +26,10 @@ class LocalWorkers:
         """Return how many specs are run at a time."""
         return self.jobs
 
-    def checked(self, specs: Sequence[Spec], tolerant: bool) -> tuple[list[Spec], list[Refusal]]:
-        """Fetch and check what the specs need, as ``runners.checked``, in this process."""
+    def checked(
+        self, specs: Sequence[Spec], tolerant: bool, deadline: float | None = None
+    ) -> tuple[list[Spec], list[Refusal]]:
+        """Fetch and check what the specs need, as ``runners.checked``, in this process, which waits for nobody."""
         return agreed(checked(specs, tolerant))
 
     def outcomes(

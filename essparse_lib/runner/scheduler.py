@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from typing import Protocol
 
 from .. import environment
@@ -28,8 +27,13 @@ class Workers(Protocol):
     def size(self) -> int:
         """Return how many specs are run at a time, now."""
 
-    def checked(self, specs: Sequence[Spec], tolerant: bool, /) -> tuple[list[Spec], list[Refusal]]:
-        """Check what the specs need; return those that can be run, and those that cannot."""
+    def checked(
+        self, specs: Sequence[Spec], tolerant: bool, deadline: float | None = None, /
+    ) -> tuple[list[Spec], list[Refusal]]:
+        """Check what the specs need; return those that can be run, and those that cannot.
+
+        If nobody is there to check it, this waits until the deadline (in seconds since the epoch; None for ever).
+        """
 
     def outcomes(
         self, specs: Sequence[Spec], store: Store, deadline: float | None, retry: bool, tolerant: bool, /
@@ -95,7 +99,7 @@ def run(
     pretrainings, others = models_first(waiting)
     untrained = {spec.model for spec in pretrainings}
     ready = [spec for spec in others if spec.model not in untrained]
-    begun, refusals = workers.checked([*pretrainings, *ready], refuse is not None)
+    begun, refusals = workers.checked([*pretrainings, *ready], refuse is not None, deadline)
     refusals += _refused_with_their_model(refusals, others)
     if refusals and len(refusals) == len(waiting):
         raise InputError(refusals[0].reason)
@@ -116,17 +120,20 @@ def run(
             refuse(outcome)
 
     def work(part: Sequence[Spec], refusals: Sequence[Refusal]) -> list[Refusal]:
-        """Run specs, tell what comes of them and of those that are left out, and return the latter of this part."""
+        """Tell of refusals, run specs and tell what comes of each; return the refusals that came of these runs."""
+        for refusal in refusals:
+            tell(refusal)
         late = []
-        for outcome in chain(refusals, workers.outcomes(part, store, deadline, retry, refuse is not None)):
+        for outcome in workers.outcomes(part, store, deadline, retry, refuse is not None):
             tell(outcome)
-            late += [outcome] if isinstance(outcome, Refusal) else []
-        return late[len(refusals) :]
+            if isinstance(outcome, Refusal):
+                late.append(outcome)
+        return late
 
     work([spec for spec in begun if not isinstance(spec, Pretraining)], refusals)
     late = work([spec for spec in begun if isinstance(spec, Pretraining)], [])
     trained = [spec for spec in others if spec.model in untrained and folder_of(spec.model)]
-    work(*workers.checked(trained, refuse is not None))
+    work(*workers.checked(trained, refuse is not None, deadline))
     for refusal in _refused_with_their_model(late, others):
         tell(refusal)
     return agreed(missing(specs, store.records_of(*specs)))

@@ -27,6 +27,8 @@ _ABOUT, _TEXTS, _IMAGES = "about.json", "{part}.parquet", "{part}.safetensors"
 _COLUMNS = ("text", "text2")
 _LABEL = "label"
 _MOST_ABOUT = 16 * 2**20
+#: The most bytes of prepared data that are sent to other machines.
+LARGEST_SENT = 2**30
 _BATCH = 1000
 
 
@@ -101,13 +103,20 @@ def folder_of(name: str) -> Path:
     return sealed(folder, missing)
 
 
-def packed(name: str) -> dict[str, bytes]:
-    """Return the content of the files of prepared data by name, for ``unpack`` on another machine.
+def packed(names: Iterable[str]) -> dict[str, dict[str, bytes]]:
+    """Return the content of prepared data, by their name and the file's, for ``unpack`` on other machines.
 
     Raises:
-        InputError: they are not in the cache, or damaged.
+        InputError: some are not in the cache, or damaged, or all together are too large to be sent.
     """
-    return {path.name: path.read_bytes() for path in sorted(folder_of(name).iterdir())}
+    paths = {name: [path for path in sorted(folder_of(name).iterdir()) if path.is_file()] for name in names}
+    size = sum(path.stat().st_size for files in paths.values() for path in files)
+    if size > LARGEST_SENT:
+        raise InputError(
+            f"the data have {size / 1e9:.1f} GB, and at most {LARGEST_SENT / 1e9:.1f} GB are sent to workers: "
+            "run this without a cluster"
+        )
+    return {name: {path.name: path.read_bytes() for path in files} for name, files in paths.items()}
 
 
 def unpack(name: str, files: Mapping[str, bytes]) -> None:
@@ -115,7 +124,7 @@ def unpack(name: str, files: Mapping[str, bytes]) -> None:
 
     Args:
         name: that of the prepared data.
-        files: what ``packed`` returns.
+        files: the content of each file by its name, as ``packed`` returns it.
     """
 
     def write(folder: Path) -> None:
