@@ -227,6 +227,8 @@ def test_data_of_somebodys_own_travel_with_a_sweep(processes):
     assert processes.begun("worker") and (processes.folder / "driver" / "out" / "report.html").exists()
     command = json.loads((processes.folder / "driver" / "out" / "summary.json").read_text())["command"]
     assert f"--cluster {processes.address}" in command
+    forgotten = ("Registering Worker plugin essparse-", "Removing Worker plugin essparse-")
+    assert forgotten[0] in processes.log("scheduler") and forgotten[1] in processes.log("worker")
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nowhere://x", "127.0.0.1", "tcp://"])

@@ -88,7 +88,13 @@ def connected(address: str, own_data: Collection[str] = (), say: Callable[[str],
                 f"no scheduler answers at {address!r} ({one_line(error)}): give its address, such as "
                 "tcp://127.0.0.1:8786; essparse cluster scheduler starts one"
             ) from error
-        yield Cluster(client, address, data, say)
+        cluster = Cluster(client, address, say)
+        if data:
+            from .cluster_worker import sent
+
+            with cluster.scheduler_there():
+                stack.enter_context(sent(data, client))
+        yield cluster
 
 
 @contextmanager
@@ -104,19 +110,13 @@ def _closing(client: Client) -> Iterator[Client]:
 class Cluster:
     """The workers of a scheduler that have this process's code: of these those with a GPU, where there are some."""
 
-    def __init__(
-        self, client: Client, address: str, data: dict[str, dict[str, bytes]], say: Callable[[str], None]
-    ) -> None:
-        from .cluster_worker import OwnData
-
+    def __init__(self, client: Client, address: str, say: Callable[[str], None]) -> None:
+        """Hold an open client and the address of its scheduler, and what is called with each line about workers."""
         self._client, self._address, self._say = client, address, say
         self._ready: dict[str, Any] = {}
         self._told: set[str] = set()
         self._looked = 0.0
         self._lonely_since = time.monotonic()
-        if data:  # workers without this module raise an error here; they are told of later
-            with self._scheduler_there(), suppress(ImportError, AttributeError):
-                client.register_plugin(OwnData(data), name=f"essparse-{'-'.join(data)}")
 
     def size(self) -> int:
         """Return how many workers there are; at least 1, since some may come."""
@@ -184,7 +184,7 @@ class Cluster:
         if now < self._looked + INTERVAL:
             return self._ready
         self._looked = now
-        with self._scheduler_there():
+        with self.scheduler_there():
             workers = self._client.scheduler_info(n_workers=-1).get("workers", {})  # none if it did not answer now
         self._ready = {address: worker for address, worker in workers.items() if resource() in worker["resources"]}
         with_gpu = {address: worker for address, worker in self._ready.items() if _GPU in worker["resources"]}
@@ -213,7 +213,7 @@ class Cluster:
         resources = {resource(): 1}
         if any(_GPU in worker["resources"] for worker in self._ready.values()):
             resources[_GPU] = 1
-        with self._scheduler_there():
+        with self.scheduler_there():
             return self._client.submit(
                 function,
                 *arguments,
@@ -268,7 +268,7 @@ class Cluster:
             if resource() in workers[address]["resources"]:
                 self._say(f"worker {address} is left out: it has no GPU, and others have one")
                 continue
-            with self._scheduler_there():
+            with self.scheduler_there():
                 versions = self._client.run(installed_version, "essparse", workers=[address], on_error="return")
             other = versions.get(address)
             self._say(
@@ -277,7 +277,7 @@ class Cluster:
             )
 
     @contextmanager
-    def _scheduler_there(self) -> Iterator[None]:
+    def scheduler_there(self) -> Iterator[None]:
         """Raise an InputError if the scheduler does not answer, or the connection to it was lost before."""
         if self._client.status != "running":  # of which dask says nothing where no call is under way
             raise self._gone(ConnectionError("the connection was lost"))

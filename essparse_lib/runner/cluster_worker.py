@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from uuid import uuid4
 
-from distributed import Worker, WorkerPlugin, get_worker
+from distributed import Client, Worker, WorkerPlugin, get_worker
 
 from ..errors import InputError
 from ..files import cache_folder
@@ -55,6 +57,28 @@ class OwnData(WorkerPlugin):  # type: ignore[misc]
 
         for name, files in self.data.items():
             own_store.unpack(name, files)
+
+
+@contextmanager
+def sent(data: Mapping[str, Mapping[str, bytes]], client: Client) -> Iterator[None]:
+    """Put prepared data into the cache of each worker, also of those that join within the block.
+
+    Afterwards the scheduler and the workers forget the data, which stay in the caches: they would hold them in memory,
+    and a worker without this module could not join.
+
+    Args:
+        data: the content of files, by the name of the data and of the file.
+        client: of the scheduler.
+    """
+    name = f"essparse-{uuid4()}"  # others may send the same data, and end earlier
+    with suppress(ImportError, AttributeError):  # of a worker without this module, which gets no specs
+        client.register_plugin(OwnData(data), name=name)
+    try:
+        yield
+    finally:
+        with suppress(Exception):  # the scheduler, or a worker that lacks it, says nothing that matters now
+            if client.status == "running":
+                client.unregister_worker_plugin(name)
 
 
 def check(texts: list[str]) -> Checks:

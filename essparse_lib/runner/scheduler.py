@@ -77,7 +77,7 @@ def run(
         workers: those who run them; a number for so many processes on this machine, each with its share of the cores
             (and of the GPUs).
         budget: seconds of wall-clock time; no trial is begun that is not expected to end within it, and a
-            pre-training is cut short, to be gone on with.
+            pre-training is cut short, to be gone on with. A run that has no worker waits no longer than that.
         retry: run failed trials again (diverged ones stay: they are results).
         progress: called after each spec.
         refuse: called with each spec that is left out since something cannot be had, while the others are run; None to
