@@ -185,6 +185,18 @@ def locked(path: Path, wait: bool = True) -> Iterator[bool]:
         lock.release()
 
 
+def allow_many_locks() -> None:
+    """Let this process hold as many locks as the system allows it: each is an open file, and 1,024 are usual at first.
+
+    Systems without such limits are left alone.
+    """
+    with suppress(ImportError, OSError, ValueError):
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def built(folder: Path, make: Callable[[Path], None]) -> Path:
     """Return a folder, filled by ``make`` if it does not exist: all of it or nothing, and by one process alone.
 

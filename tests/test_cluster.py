@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -384,6 +385,19 @@ def test_what_another_process_runs_is_left_to_it(tmp_path):
     finally:
         other.communicate(b"\n")
     assert found.count(None) == 1 and TRIALS[0].id not in store.records()
+
+
+def test_more_workers_than_files_are_usually_open_have_specs(tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    taken = len(os.listdir("/proc/self/fd"))
+    trials = [replace(TRIALS[0], seed=seed) for seed in range(300)]
+    many = Answering(lambda *_: None, workers=tuple(map(str, range(len(trials)))))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (taken + 100, hard))
+    try:
+        with Dispatch(many, trials, Store(tmp_path), None, False, True) as dispatch:
+            assert list(dispatch._send_waiting()) == [] and len(dispatch._flights) == len(trials)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_nothing_is_sent_that_would_not_end_in_time_and_claims_are_given_back(tmp_path):

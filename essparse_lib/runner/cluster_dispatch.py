@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import InputError, one_line
+from ..files import allow_many_locks
 from ..records.record import Record, UnknownRecord, spec_text
 from ..records.store import Store
 from ..specs.spec import Spec
@@ -97,6 +98,7 @@ class Dispatch:
         self._finished = 0
 
     def __enter__(self) -> Dispatch:
+        allow_many_locks()  # one for each worker
         return self
 
     def __exit__(
