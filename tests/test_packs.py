@@ -309,7 +309,7 @@ def test_a_pack_made_here_runs_without_a_network_and_its_records_come_back(node,
     assert without.stderr.startswith("essparse: this Python has no package msgspec")
     checked = on_node("check-pack", "pack")
     assert checked.returncode == 0, checked.stderr
-    run = on_node("run", "fig4", "--scale", "tiny", "--budget", "20s")
+    run = on_node("run", "fig4", "--scale", "tiny", "--budget", "90s")
     assert run.returncode == 0, run.stderr
     assert on_node("check-pack", "pack").stdout == checked.stdout
     edited(away / "README.txt")
