@@ -11,9 +11,9 @@ from essparse_lib.pruning.compare import cosine
 from essparse_lib.pruning.magnitude import global_magnitude
 from essparse_lib.pruning.prunable import prunable_matrices, prunable_weights
 from essparse_lib.records.store import Record, Store
-from essparse_lib.runner.measurement import measure
+from essparse_lib.runner.measurement import _one_shot, measure
 from essparse_lib.runner.scheduler import run
-from essparse_lib.runner.trial import one_shot, ticket
+from essparse_lib.runner.trial import ticket
 from essparse_lib.specs.measurement import Measurement
 from essparse_lib.specs.trial import Pruning, Training, Trial
 
@@ -46,7 +46,7 @@ def test_the_pruned_share_is_that_of_the_mask(model):
 def test_similarities_are_those_of_the_masks(empty_cache):
     measurement = Measurement(kind="mask-similarity", model="tiny-bert", sparsity=0.2, trials=tickets(0.2))
     values = measure(measurement).values
-    masks = [*(ticket(trial) for trial in measurement.trials), one_shot(measurement.trials[0])]
+    masks = [*(ticket(trial) for trial in measurement.trials), _one_shot(measurement.trials[0])]
     assert values["names"] == ["tiny-sentiment", "tiny-pairs", "one-shot"]
     for i, one in enumerate(masks):
         for j, other in enumerate(masks):

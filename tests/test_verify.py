@@ -13,7 +13,7 @@ from essparse_lib.errors import InputError
 from essparse_lib.records import pretrained
 from essparse_lib.records.metrics import agreement
 from essparse_lib.records.store import DamagedRecord, Record, Store
-from essparse_lib.runner import measurement, verify
+from essparse_lib.runner import measurement, sampling, verify
 from essparse_lib.runner import trial as trial_runner
 from essparse_lib.runner.scheduler import run
 from essparse_lib.runner.verify import LEAST_NOISE, UNITS, Repetition, training_noise
@@ -186,7 +186,7 @@ def test_records_that_failed_or_need_other_trainings_are_not_drawn(store, made):
     put_in_place(store, Record(spec=pruned, status="failed", reason="no memory"))
     assert len(verify.verify("fig2", "tiny", 9, tell=lambda _: None)) == 2
     similarity = Measurement(kind="mask-similarity", model="tiny-bert", sparsity=0.5, trials=(pruned,))
-    assert verify._drawable([STUDY], {similarity.id: Record(spec=similarity, status="ok", values={"a": 1})}) == []
+    assert sampling.drawable([STUDY], {similarity.id: Record(spec=similarity, status="ok", values={"a": 1})}) == []
 
 
 def test_what_cannot_be_run_is_skipped_with_its_reason(store, monkeypatch, made):
