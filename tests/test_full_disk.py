@@ -164,7 +164,8 @@ PIXELS = np.arange(300 * 3 * 16 * 16, dtype=np.int64).astype(np.uint8).reshape(3
 
 def dense(disk):
     state = {"w": torch.randn(20_000)}
-    dense_weights._keep(dense_weights.Tuned(state, [1.0]), disk / "cache/dense" / f"{'0' * 16}-{'1' * 16}.safetensors")
+    tuned = dense_weights.Tuned(state, dense_weights.Course([1.0], []))
+    dense_weights._keep(tuned, disk / "cache/dense" / f"{'0' * 16}-{'1' * 16}.safetensors")
 
 
 CACHES = {
