@@ -55,13 +55,13 @@ def worker(
 def _interface(address: str) -> str:
     """Return the address of this machine by which it reaches a scheduler: a worker listens on no other one."""
     _check_installed()
-    from distributed.comm.addressing import get_address_host_port
     from distributed.utils import get_ip
 
+    from .runner.connection import host_and_port
+
     try:
-        host, port = get_address_host_port(address)
-        return str(get_ip(host, port))
-    except (OSError, OverflowError, TypeError, ValueError) as error:
+        return str(get_ip(*host_and_port(address)))
+    except (OSError, OverflowError) as error:
         raise InputError(
             f"address {address!r} is not allowed ({error}): give tcp://HOST:PORT of a scheduler"
         ) from error

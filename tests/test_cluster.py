@@ -20,7 +20,7 @@ from essparse_lib import cli, figures
 from essparse_lib.errors import InputError
 from essparse_lib.records.record import Record, spec_of_text, spec_text
 from essparse_lib.records.store import Store
-from essparse_lib.runner import cluster, cluster_worker, scheduler
+from essparse_lib.runner import cluster, cluster_worker, connection, scheduler
 from essparse_lib.runner.cluster_dispatch import Dispatch
 from essparse_lib.runner.cluster_worker import Reply
 from essparse_lib.runner.runners import Refusal
@@ -155,7 +155,7 @@ def test_a_scheduler_that_goes_away_is_one_line_and_costs_no_record(processes):
 def test_a_scheduler_that_goes_away_while_nothing_runs_is_noticed(processes, monkeypatch):
     monkeypatch.setattr(cluster, "ANSWERS_WITHIN", 2.0)
     started = processes.scheduler()
-    with cluster.connected(processes.address) as workers:
+    with connection.connected(processes.address) as workers:
         assert not workers.ready()
         started.send_signal(signal.SIGKILL)
         with pytest.raises(InputError, match="has gone"):
@@ -232,17 +232,36 @@ def test_data_of_somebodys_own_travel_with_a_sweep(processes):
     assert forgotten[0] in processes.log("scheduler") and forgotten[1] in processes.log("worker")
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:1", "nowhere://x", "127.0.0.1", "tcp://"])
-def test_where_no_scheduler_answers_it_is_one_line(address, monkeypatch):
-    monkeypatch.setattr(cluster, "ANSWERS_WITHIN", 0.5)
-    with pytest.raises(InputError, match="no scheduler answers at") as error, cluster.connected(address):
-        pass
-    assert "\n" not in str(error.value)
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("tcp://127.0.0.1:1", "tls://127.0.0.1:1", "ws://127.0.0.1:1", "ucx://127.0.0.1:1", "inproc://1/2/3"),
+        *("nowhere", "nowhere://x:1", "127.0.0.1", "tcp://", "tcp://127.0.0.1:99999"),
+    ],
+)
+def test_where_no_scheduler_answers_it_is_one_line(address, tmp_path):
+    soon = "from essparse_lib.runner import connection; connection.ANSWERS_WITHIN = 0.5"
+    code = f"{soon}; from essparse_lib import cli; cli.main()"
+    arguments = ["run", FIGURE, "--scale", "tiny", "--cluster", address]
+    folders = {"ESSPARSE_RESULTS": str(tmp_path / "results"), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env={**os.environ, **folders},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2 and done.stderr.count("\n") == 1  # also of what is said at the very end
+    assert "no scheduler answers at" in done.stderr or "is not allowed" in done.stderr
+    assert not list(tmp_path.rglob("*.jsonl"))
 
 
 def test_without_dask_it_is_said_what_lacks(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(InputError, match=r"pip install 'essparse\[cluster\]'"), cluster.connected("tcp://127.0.0.1:1"):
+    with (
+        pytest.raises(InputError, match=r"pip install 'essparse\[cluster\]'"),
+        connection.connected("tcp://127.0.0.1:1"),
+    ):
         pass
     for arguments in (["scheduler"], ["worker", "tcp://127.0.0.1:1"]):
         done = CliRunner().invoke(cli.app, ["cluster", *arguments])

@@ -7,12 +7,11 @@ needs. A spec whose worker dies is run by another one. The scheduler and the wor
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from importlib.metadata import version as installed_version
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +27,6 @@ from .runners import Refusal, reason_of
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-#: Seconds within which a scheduler must answer.
-ANSWERS_WITHIN = 10.0
 #: Seconds between two looks at which workers there are.
 INTERVAL = 1.0
 #: Seconds without a worker after which this is said.
@@ -56,55 +53,6 @@ def worker_arguments(gpu: bool = False) -> list[str]:
     """
     resources = f"{resource()}=1" + (f",{_GPU}=1" if gpu else "")  # no blank: batch jobs write it without quotes
     return ["--nthreads", "1", "--memory-limit", "0", "--resources", resources]
-
-
-@contextmanager
-def connected(address: str, own_data: Collection[str] = (), say: Callable[[str], None] = print) -> Iterator[Cluster]:
-    """Yield the workers of a scheduler; let it go in the end, as it is.
-
-    Args:
-        address: the scheduler's, such as ``tcp://127.0.0.1:8786``; ``tls://`` with the certificates of dask's settings.
-        own_data: names of prepared data of somebody's own, which the workers are sent.
-        say: called with each line about workers.
-
-    Raises:
-        InputError: dask.distributed is not installed, no scheduler answers, or the data are too large.
-    """
-    from ..tasks import own_store
-
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise InputError(f"a cluster needs dask.distributed ({error}): pip install 'essparse[cluster]'") from error
-    data = own_store.packed(own_data)
-    for name in logging.getLogger("distributed").manager.loggerDict:
-        if name.startswith("distributed"):  # dask sets levels for several of them; what matters is raised
-            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-    with ExitStack() as stack:
-        try:
-            client = stack.enter_context(_closing(Client(address, timeout=ANSWERS_WITHIN, set_as_default=False)))
-        except (OSError, TypeError, ValueError, RuntimeError) as error:
-            raise InputError(
-                f"no scheduler answers at {address!r} ({one_line(error)}): give its address, such as "
-                "tcp://127.0.0.1:8786; essparse cluster scheduler starts one"
-            ) from error
-        cluster = Cluster(client, address, say)
-        if data:
-            from .cluster_worker import sent
-
-            with cluster.scheduler_there():
-                stack.enter_context(sent(data, client))
-        yield cluster
-
-
-@contextmanager
-def _closing(client: Client) -> Iterator[Client]:
-    """Close a client in the end; a scheduler that has gone meanwhile does not matter."""
-    try:
-        yield client
-    finally:
-        with suppress(OSError, TimeoutError):
-            client.close(timeout=2)
 
 
 class Cluster:

@@ -159,7 +159,7 @@ def workers_at(
         return
     if jobs != 1:
         raise InputError(f"{jobs} jobs and a cluster are not allowed together: start as many workers of the cluster")
-    from .cluster import connected
+    from .connection import connected
 
     with connected(cluster, own_data, say) as workers:
         yield workers
