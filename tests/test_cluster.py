@@ -153,7 +153,7 @@ def test_a_scheduler_that_goes_away_is_one_line_and_costs_no_record(processes):
 
 @pytest.mark.slow
 def test_a_scheduler_that_goes_away_while_nothing_runs_is_noticed(processes, monkeypatch):
-    monkeypatch.setattr(cluster, "ANSWERS_WITHIN", 2.0)
+    monkeypatch.setattr(connection, "ANSWERS_WITHIN", 2.0)
     started = processes.scheduler()
     with connection.connected(processes.address) as workers:
         assert not workers.ready()
