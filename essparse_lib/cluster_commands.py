@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.util import find_spec
 from typing import Annotated, NoReturn
 
 import typer
@@ -54,10 +53,10 @@ def worker(
 
 def _interface(address: str) -> str:
     """Return the address of this machine by which it reaches a scheduler: a worker listens on no other one."""
-    _check_installed()
-    from distributed.utils import get_ip
+    from .runner.connection import check_installed, host_and_port
 
-    from .runner.connection import host_and_port
+    check_installed()
+    from distributed.utils import get_ip
 
     try:
         return str(get_ip(*host_and_port(address)))
@@ -67,13 +66,10 @@ def _interface(address: str) -> str:
         ) from error
 
 
-def _check_installed() -> None:
-    if find_spec("distributed") is None:
-        raise InputError("a cluster needs dask.distributed, which is missing: pip install 'essparse[cluster]'")
-
-
 def _become(module: str, *arguments: str) -> NoReturn:
     """Replace this process by one of dask's own programs."""
-    _check_installed()
+    from .runner.connection import check_installed
+
+    check_installed()
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", f"distributed.cli.{module}", *arguments])

@@ -60,6 +60,12 @@ def sha256_of_files(paths: Iterable[Path]) -> str:
     return hashlib.sha256("".join(map(sha256, paths)).encode()).hexdigest()
 
 
+def sums_text(folder: Path) -> str:
+    """Return the SHA-256 of all files in a folder and below, a line each, in the format of ``sha256sum``."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return "".join(f"{sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files)
+
+
 def disk_refuses(error: BaseException) -> bool:
     """Return whether an error says that the disk is full or may not be written, rather than anything else.
 

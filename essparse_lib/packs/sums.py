@@ -8,7 +8,7 @@ from importlib.machinery import all_suffixes
 from pathlib import Path, PurePosixPath
 
 from ..errors import InputError, shown
-from ..files import sha256, writing
+from ..files import sha256, sums_text, writing
 from ..sources.foreign import read_text
 
 #: The file in a pack with the hashes of all others.
@@ -21,11 +21,10 @@ _LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 
 
 def write_sums(pack: Path) -> None:
-    """Write the hashes of all files in a folder into its file ``SHA256SUMS``."""
-    files = sorted(path for path in pack.rglob("*") if path.is_file() and path != pack / SUMS)
-    lines = [f"{sha256(path)}  {path.relative_to(pack).as_posix()}\n" for path in files]
+    """Write the hashes of all files in a folder into its file ``SHA256SUMS``, which is not there yet."""
+    sums = sums_text(pack)
     with writing(pack / SUMS) as file:
-        file.write("".join(lines).encode())
+        file.write(sums.encode())
 
 
 def check_sums(pack: Path) -> int:

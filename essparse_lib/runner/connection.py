@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 ANSWERS_WITHIN = 10.0
 
 
+def check_installed() -> None:
+    """Raise InputError if dask.distributed cannot be imported."""
+    try:
+        import distributed  # noqa: F401
+    except ImportError as error:
+        raise InputError(f"a cluster needs dask.distributed ({error}): pip install 'essparse[cluster]'") from error
+
+
 def host_and_port(address: str) -> tuple[str, int]:
     """Return the host and the port of a scheduler's address.
 
@@ -47,12 +55,11 @@ def connected(address: str, own_data: Collection[str] = (), say: Callable[[str],
     Raises:
         InputError: dask.distributed is not installed, no scheduler answers, or the data are too large.
     """
+    check_installed()
+    from distributed import Client
+
     from ..tasks import own_store
 
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise InputError(f"a cluster needs dask.distributed ({error}): pip install 'essparse[cluster]'") from error
     host_and_port(address)
 
     class ClosedByHand(Client):  # type: ignore[misc]

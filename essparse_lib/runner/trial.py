@@ -294,4 +294,4 @@ def _find_ticket(trial: Trial, model: nn.Module, bench: Workbench, devices: Acce
 
 def _ticket_folder(trial: Trial) -> Path:
     """Return where the masks of a lottery's rounds are kept."""
-    return cache_folder() / "lottery" / f"{trial.at(0.0).id}-{trial.pruning.rate:g}"
+    return cache_folder() / "lottery" / trial.lottery

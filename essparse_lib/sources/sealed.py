@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from ..files import built, locked, sha256, sha256_once, writable, writing
+from ..files import built, locked, sha256_once, sums_text, writable, writing
 from ..temporaries import temporary_folder
 from .gathering import lent
 
@@ -34,10 +34,9 @@ def sealed(folder: Path, make: Callable[[Path], None]) -> Path:
             shutil.copytree(known, target, dirs_exist_ok=True)
         else:
             make(target)
-        files = sorted(path for path in target.rglob("*") if path.is_file())
-        lines = [f"{sha256(path)}  {path.relative_to(target).as_posix()}\n" for path in files]
+        sums = sums_text(target)
         with writing(_sums(folder)) as file:  # before the folder has its name: one without hashes is of no use
-            file.write("".join(lines).encode())
+            file.write(sums.encode())
 
     if folder.is_dir() and not _is_intact(folder):
         with locked(folder.parent / f".{folder.name}.seal.lock"):
