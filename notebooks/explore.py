@@ -34,7 +34,6 @@ from IPython.display import Markdown
 from essparse_lib import figures, widgets
 from essparse_lib.figures import panel_chart, panels, parameters
 from essparse_lib.models import loading
-from essparse_lib.records import store
 
 parameters.check(globals())
 study = figures.study(figure, scale)
@@ -49,7 +48,7 @@ loading.check_name(model)
 # the paper does not say which of the two its 1% is. Nothing is read between measured sparsities.
 
 # %% tags=["remove-output"]
-panel = panels.of_study(study, store.results(scale).records_of_studies(study))
+panel = panels.of_study(study, figures.records(study))
 panel_chart.show(panel) or Markdown(f"There are no records yet: run `essparse run {study.figure}`.")
 
 # %% [markdown]

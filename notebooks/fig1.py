@@ -43,7 +43,7 @@ from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
 from essparse_lib.figures import contrast_plots, fig1, forest_plots, noise_tables, panel_chart, parameters, style, within_panels
 from essparse_lib.analysis import contrasts
-from essparse_lib.records import cost, store, summary
+from essparse_lib.records import cost, summary
 from essparse_lib.specs.measurement import Measurement
 from essparse_lib.specs.trial import Pruning
 from essparse_lib.claims import c02_free_weights
@@ -58,7 +58,7 @@ measurement = Measurement(kind="pruned-share", model=study.models[0], sparsity=c
 # The records of this study are read. What has not been measured of the model is measured now.
 
 # %%
-records = store.results(scale).records_of_studies(study)
+records = figures.records(study)
 todo = [*interactive.unrecorded(study, records, [], []), measurement]
 records |= interactive.run([spec for spec in todo if spec.id not in records], scale)
 matrices = records[measurement.id].values["matrices"]

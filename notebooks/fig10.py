@@ -41,7 +41,7 @@ from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
 from essparse_lib.figures import fig10, fig10_tables, panel_chart, parameters, style
-from essparse_lib.records import cost, store, summary
+from essparse_lib.records import cost, summary
 from essparse_lib.claims import c11_similar_masks
 
 parameters.check(globals())
@@ -53,7 +53,7 @@ study = interactive.checked_study(parameters.narrowed(figures.study("fig10", sca
 # The records of this study are read.
 
 # %%
-records = store.results(scale).records_of_studies(study)
+records = figures.records(study)
 records |= interactive.run(interactive.unrecorded(study, records, [], []), scale)
 
 # %% [markdown]

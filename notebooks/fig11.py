@@ -48,7 +48,7 @@ from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
 from essparse_lib.figures import fig11, fig11_plots, fig11_tables, forest_plots, panel_chart, panels, parameters, points, style
 from essparse_lib.analysis import curves, grouped
-from essparse_lib.records import cost, store, summary
+from essparse_lib.records import cost, summary
 from essparse_lib.claims import c12_without_fine_tuning
 
 parameters.check(globals())
@@ -61,7 +61,7 @@ tasks_to_run = parameters.live_tasks(study, live_tasks)
 # The records of this study are read. If the point asked for has none, it is run now, of each model on one task.
 
 # %%
-records = store.results(scale).records_of_studies(study)
+records = figures.records(study)
 fresh = interactive.run(interactive.unrecorded(study, records, [asked], tasks_to_run), scale)
 records |= fresh
 variants = {variant: curves.curves(study, records, variant) for variant in study.variants}

@@ -48,7 +48,7 @@ from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
 from essparse_lib.figures import curve_plots, fig2, forest_plots, noise_tables, panel_chart, panels, parameters, points, secondary_metrics, style, within_panels
-from essparse_lib.records import cost, store, summary
+from essparse_lib.records import cost, summary
 from essparse_lib.analysis import curves
 from essparse_lib.specs.trial import Pruning
 from essparse_lib.claims import c01_essential_sparsity, c03_task_not_size
@@ -64,7 +64,7 @@ tasks_to_run = parameters.live_tasks(study, live_tasks)
 # The records of this study are read. If the point asked for has none, it is run now, of each model on one task and with one seed.
 
 # %%
-records = store.results(scale).records_of_studies(study)
+records = figures.records(study)
 fresh = interactive.run(interactive.unrecorded(study, records, [Pruning(sparsity=sparsity)], tasks_to_run), scale)
 records |= fresh
 all_curves = curves.curves(study, records)

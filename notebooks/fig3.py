@@ -46,7 +46,7 @@ from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
 from essparse_lib.figures import curve_plots, fig3, panel_chart, panels, parameters, points, style
-from essparse_lib.records import cost, store, summary
+from essparse_lib.records import cost, summary
 from essparse_lib.analysis import curves, turns
 from essparse_lib.claims import c01_essential_sparsity, c04_sharper_in_vision
 from essparse_lib.specs.trial import Pruning
@@ -61,7 +61,7 @@ tasks_to_run = parameters.live_tasks(study, live_tasks)
 # The records of this study are read, and at the same scale those of the studies of language and of vision models that were trained for longer.
 
 # %%
-records = store.results(scale).records_of_studies(study, *fig3.compared_with(study))
+records = figures.records(study, *fig3.compared_with(study))
 fresh = interactive.run(interactive.unrecorded(study, records, [Pruning(sparsity=sparsity)], tasks_to_run), scale)
 records |= fresh
 all_curves = curves.curves(study, records)

@@ -49,7 +49,7 @@ from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
 from essparse_lib.figures import curve_plots, fig4_plots, fig4_tables, forest_plots, panel_chart, panels, parameters, points, style
-from essparse_lib.records import cost, store, summary
+from essparse_lib.records import cost, summary
 from essparse_lib.analysis import advantages, curves, folds
 from essparse_lib.specs.tasks import Head
 from essparse_lib.specs.trial import Pruning
@@ -65,7 +65,7 @@ tasks_to_run = parameters.live_tasks(study, live_tasks)
 # The records of this study are read. If the point asked for has none, it is run now, of each model on one task and with one seed. A curve of a data set is the mean over its folds.
 
 # %%
-records = store.results(scale).records_of_studies(study, advantages.without_pretraining(study))
+records = figures.records(study, advantages.without_pretraining(study))
 fresh = interactive.run(interactive.unrecorded(study, records, [asked], tasks_to_run), scale)
 records |= fresh
 data_sets = folds.data_set_curves(curves.curves(study, records))

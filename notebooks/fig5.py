@@ -43,7 +43,7 @@ from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.figures import contrast_plots, curve_plots, fig5, forest_plots, noise_tables, panel_chart, panels, parameters, style, within_panels
 from essparse_lib.analysis import contrasts, curves
-from essparse_lib.records import cost, store, summary
+from essparse_lib.records import cost, summary
 from essparse_lib.specs.trial import Pruning
 from essparse_lib.claims import c06_n_m_patterns
 from essparse_lib.claims.pools import deciding
@@ -59,11 +59,11 @@ tasks_to_run = parameters.live_tasks(study, live_tasks)
 # The records of this study are read. If the pattern asked for has none, it is run now, of each model on one task and with one seed.
 
 # %%
-records = store.results(scale).records_of_studies(study)
+records = figures.records(study)
 records |= interactive.run(interactive.unrecorded(study, records, [patterned, unstructured], tasks_to_run), scale)
 pairs = [(p, Pruning(sparsity=p.sparsity)) for variant in (fig5.M4, fig5.M8) for p in study.variants[variant]]
 asked_pairs = [(patterned, Pruning()), (patterned, unstructured)]
-all_contrasts = contrasts.contrasts(study, records, [*pairs, *asked_pairs])  # one estimate of the noise for all
+all_contrasts = contrasts.contrasts(study, records, [*pairs, *asked_pairs])
 differences = [c for c in all_contrasts if (c.pruning, c.baseline) in pairs]
 
 # %% [markdown]

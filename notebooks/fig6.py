@@ -55,14 +55,14 @@ study = interactive.checked_study(parameters.narrowed(figures.study("fig6", scal
 # The records of this study are read.
 
 # %%
-records = store.results(scale).records_of_studies(study)
+records = figures.records(study)
 records |= interactive.run(interactive.unrecorded(study, records, [], []), scale)
 all_curves = curves.curves(study, records)
 floor = fig6_floor.floor_curves(study, records)
 deciding, *others = fig6.comparisons(study)
 
 # %% tags=["remove-input"]
-Markdown(" ".join(filter(None, (summary.missing(study, records), summary.added(study, records)))))
+Markdown(" ".join(filter(None, (summary.missing(study, records), summary.added(study, store.results(scale).records_of_studies(study))))))
 
 # %% [markdown]
 # ## What the pre-trainings learned

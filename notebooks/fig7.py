@@ -37,7 +37,7 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.figures import fig7, parameters, style
-from essparse_lib.records import store, summary
+from essparse_lib.records import summary
 
 parameters.check(globals())
 style.apply()
@@ -47,7 +47,7 @@ study = interactive.checked_study(fig7.narrowed(figures.study("fig7", scale), mo
 # The records of this study are read; two models that are named are looked at now.
 
 # %%
-records = store.results(scale).records_of_studies(study)
+records = figures.records(study)
 missing = [] if models == "all" else [spec for spec in study.measurements() if spec.id not in records]
 records |= interactive.run([*interactive.unrecorded(study, records, [], []), *missing], scale)
 

@@ -44,7 +44,7 @@ from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
 from essparse_lib.figures import fig8, fig8_rates, fig8_tables, panel_chart, panels, parameters, prunability_plots, style
-from essparse_lib.records import cost, store, summary
+from essparse_lib.records import cost, summary
 from essparse_lib.analysis import curves, prunability, series, text_effects
 from essparse_lib.claims import c08_zeros_jump, c09_more_text, prunability_clauses
 
@@ -57,9 +57,9 @@ study = interactive.checked_study(parameters.narrowed(figures.study("fig8", scal
 # The records of this study are read.
 
 # %%
-records = store.results(scale).records_of_studies(study)
+records = figures.records(study)
 records |= interactive.run(interactive.unrecorded(study, records, [], []), scale)
-watched, watched_records = (study, records) if checkpoints == "trained" else (fig8.MULTIBERTS, store.results("paper").records_of_studies(fig8.MULTIBERTS))
+watched, watched_records = (study, records) if checkpoints == "trained" else (fig8.MULTIBERTS, figures.records(fig8.MULTIBERTS))
 trained = series.series(study, records)
 runs = trained if watched is study else series.series(watched, watched_records)
 jumps = series.jumps(runs)

@@ -60,14 +60,14 @@ tasks_to_run = parameters.live_tasks(study, live_tasks)
 # The records of this study are read. If the point asked for has none, it is run now, on one task and with one seed.
 
 # %%
-records = store.results(scale).records_of_studies(study)
+records = figures.records(study)
 records |= interactive.run(interactive.unrecorded(study, records, asked_pair, tasks_to_run), scale)
 pairs = [(ticket, Pruning(sparsity=ticket.sparsity)) for ticket in study.variants[fig9.LOTTERY]]
-all_contrasts = contrasts.contrasts(study, records, [*pairs, tuple(asked_pair)])  # one estimate of the noise for all
+all_contrasts = contrasts.contrasts(study, records, [*pairs, tuple(asked_pair)])
 differences = [c for c in all_contrasts if (c.pruning, c.baseline) in pairs]
 
 # %% tags=["remove-input"]
-Markdown(" ".join(filter(None, (summary.missing(study, records), summary.added(study, records)))))
+Markdown(" ".join(filter(None, (summary.missing(study, records), summary.added(study, store.results(scale).records_of_studies(study))))))
 
 # %% [markdown]
 # ## The point asked for

@@ -11,7 +11,10 @@ from essparse_lib.analysis.curves import curves
 from essparse_lib.claims import c07_self_supervision
 from essparse_lib.figures import fig6
 from essparse_lib.records import summary
-from essparse_lib.records.store import results
+from essparse_lib.records.counted import counted
+from essparse_lib.records.lines import extend
+from essparse_lib.records.metrics import agreement
+from essparse_lib.records.store import Store
 from essparse_lib.specs.override import AddedSeeds, Override
 from essparse_lib.specs.trial import Pruning
 
@@ -43,11 +46,22 @@ def test_seeds_that_a_reader_names_are_not_added_ones():
     assert STUDY.narrowed(tasks=["u"]).added_trials() == []
 
 
+def stored(folder, records):
+    store = Store(folder)
+    by_file = {}
+    for record in records.values():
+        by_file.setdefault(store.path(record.spec), []).append(record)
+    for path, group in by_file.items():
+        extend(path, group)
+    return store
+
+
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
-def test_a_curve_has_its_added_seeds_once_no_trial_of_any_lacks_a_record(share):
+def test_a_curve_has_its_added_seeds_once_no_trial_of_any_lacks_a_record(tmp_path, share):
     """Not even of another model: a queue that has done one side of a comparison favours neither."""
     added = STUDY.added_trials()
-    found = scored(set(STUDY.trials()) - set(added)) | scored(added[: int(share * len(added))], lambda _: 10.0)
+    kept = scored(set(STUDY.trials()) - set(added)) | scored(added[: int(share * len(added))], lambda _: 10.0)
+    found = counted(stored(tmp_path, kept), [STUDY], [STUDY])
     by_place = {(curve.model, curve.task): curve for curve in curves(STUDY, found)}
     assert all(curve.complete(STUDY) for curve in by_place.values())
     assert by_place["m", "u"].seeds == (0, 1, 2)
@@ -57,6 +71,28 @@ def test_a_curve_has_its_added_seeds_once_no_trial_of_any_lacks_a_record(share):
     else:
         assert curve.seeds == (0, 1, 2, 3, 4)
         assert [curve.seeds_of(pruning) for pruning in curve.prunings] == [5, 5, 5, *[3] * 7]
+
+
+def test_seeds_that_one_study_adds_and_another_has_anyway_count_in_both(tmp_path):
+    """So do those that two studies add, once one of them is whole."""
+    one, other = STUDY.narrowed(models=["m"], tasks=["t"]), replace(CURVE_STUDY, tasks=("t",), seeds=(0, 1, 2, 3, 4))
+    some = [trial for trial in one.trials() if trial.seed < 4]
+    store = stored(tmp_path, scored(some))
+    assert {record.spec.seed for record in counted(store, [one], [one]).values()} == {0, 1, 2}
+    assert {record.spec.seed for record in counted(store, [one], [one, other]).values()} == {0, 1, 2, 3}
+    smaller = replace(ADDED, seeds=(3,))
+    smaller_study = replace(one, overrides={"m": Override(added=smaller)})
+    for study in (one, smaller_study):
+        found = counted(store, [study], [one, smaller_study])
+        assert {record.spec.seed for record in found.values()} == {0, 1, 2, 3}
+
+
+def test_a_seed_that_a_reader_names_counts_though_it_is_pending_for_others(tmp_path):
+    one = STUDY.narrowed(models=["m"], tasks=["t"])
+    store = stored(tmp_path, scored(trial for trial in one.trials() if trial.seed < 4))
+    named = one.narrowed(seeds=[3])
+    (curve,) = curves(named, counted(store, [named], [one]))
+    assert curve.seeds == (3,)
 
 
 def test_drops_beyond_the_added_sparsities_are_those_of_the_usual_seeds():
@@ -86,14 +122,14 @@ def test_the_page_tells_whether_the_added_seeds_count():
     assert summary.added(CURVE_STUDY, found) == ""
 
 
-def test_half_of_the_added_seeds_of_figure_6_change_nothing_that_is_said_of_c7():
+def test_half_of_the_added_seeds_of_figure_6_change_nothing_that_is_said_of_c7(tmp_path):
     study = figures.study("fig6", "lab")
     added = study.added_trials()
     assert {t.seed for t in added} == set(range(3, 10)) and {t.task for t in added} == {"fashion-mnist", "elpv"}
     assert {t.model for t in added} == set(fig6.comparisons(study)[0].models)
     assert {t.pruning.sparsity for t in added} == {0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6}
-    store = results("lab").records_of_studies(study)
-    before = {i: record for i, record in store.items() if i not in {trial.id for trial in added}}
+    before = figures.records(study)
+    before = {i: record for i, record in before.items() if i not in {trial.id for trial in added}}
 
     def made(trials):
         """Those of DINO lose all that they know to pruning."""
@@ -101,12 +137,14 @@ def test_half_of_the_added_seeds_of_figure_6_change_nothing_that_is_said_of_c7()
         for trial in trials:
             same = before[study.trial(trial.model, trial.task, trial.pruning, trial.seed % 3).id]
             lost = "dino" in trial.model and trial.pruning.sparsity
-            records[trial.id] = replace(
-                same, spec=trial, predictions="0" * len(same.labels) if lost else same.predictions
-            )
+            predictions = "0" * len(same.labels) if lost else same.predictions
+            metrics = {"accuracy": agreement(same.labels, predictions)}
+            records[trial.id] = replace(same, spec=trial, predictions=predictions, metrics=metrics)
         return records
 
     def verdict(records):
+        folder = tmp_path / str(len(records))
+        records = counted(stored(folder, records), [study], [study])
         deciding, *others = fig6.comparisons(study)
         return c07_self_supervision.judge(study, records, curves(study, records), deciding, others).text
 

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from ..records.store import Record
 from ..specs.study import TENTHS, Study, at_sparsities
-from ..specs.trial import Pruning, Timing
+from ..specs.trial import Pruning
 from .curves import MIN_SEEDS, Curve, curves
 from .estimate import Estimate
 from .pooled import Effect
@@ -80,9 +80,6 @@ class Contrast:
 def contrasts(study: Study, records: Mapping[str, Record], pairs: Sequence[tuple[Pruning, Pruning]]) -> list[Contrast]:
     """Return the contrast of each pair, for each model and task of the study that has records of both.
 
-    The variance of one training is estimated from all trials of the same settings that there are: the pairs alone would
-    often leave two degrees of freedom.
-
     Args:
         study: the study whose trials are looked up.
         records: records by the id of their spec.
@@ -90,8 +87,8 @@ def contrasts(study: Study, records: Mapping[str, Record], pairs: Sequence[tuple
     """
     in_pairs = [pruning for pair in pairs for pruning in pair]
     in_study = [pruning for variant in study.variants.values() for pruning in variant]
-    others = [pruning for pruning in (*in_study, *at_sparsities(TENTHS)) if pruning.timing == Timing.BEFORE]
-    prunings = dict.fromkeys((*in_pairs, *others))
+    # the tenths say whether a model has something to lose, also where the study prunes it less
+    prunings = dict.fromkeys((*in_pairs, *in_study, *at_sparsities(TENTHS)))
     result = []
     for curve in curves(study, records, prunings=prunings):
         learned, sensitive = curve.learned(), curve.sensitive()

@@ -6,17 +6,18 @@ method reads.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
-from ..specs.study import Study
+from ..specs.study import TENTHS, Study
 from ..specs.trial import Pruning
 from .estimate import Estimate, percentile_interval
-from .noise import LEAST_SD, NoiseReading, training_noise, training_variance
+from .grid import Grid
+from .noise import NoiseReading, least_sd, training_noise, training_variance
 from .pooled import Effect
 from .scoring import LOG_PROBABILITY
 
@@ -49,6 +50,7 @@ class Curve:
         majority: score of a model that learned nothing: of always saying the commonest class, of guessing among the
             choices, or of no right word; NaN in nats.
         failures: (seed, sparsity) of each trial that diverged or failed.
+        grid: all results that the curve's are a part of, where it is a part; its noise is estimated from all of them.
         score_noise: what else moves each level's mean score, as the choice of folds does, shape (resamples, levels); 0
             where nothing does. What it adds to the drops is part of ``noise``.
     """
@@ -68,7 +70,57 @@ class Curve:
     examples: int
     majority: float
     failures: tuple[tuple[int, float], ...]
+    grid: Grid | None = None
     score_noise: np.ndarray | float = 0.0
+
+    @classmethod
+    def of_grid(cls, grid: Grid, model: str, task: str, variant: str, prunings: Iterable[Pruning]) -> Curve:
+        """Return the curve of some prunings of a grid: those of them that there are, the dense model first.
+
+        Args:
+            grid: all results of a model on a task with one training.
+            model: name of the model.
+            task: name of the task.
+            variant: name of the way to prune, in the study.
+            prunings: the prunings, in the order of the levels.
+        """
+        columns = grid.columns([grid.prunings[0], *prunings])
+        return cls(
+            model=model,
+            task=task,
+            variant=variant,
+            metric=grid.metric,
+            prunings=tuple(grid.prunings[column] for column in columns),
+            levels=grid.sparsities[columns],
+            seeds=grid.seeds,
+            scores=grid.scores[:, columns],
+            resampled=grid.resampled[:, :, columns],
+            drawn=grid.drawn[columns],
+            variances=grid.variances(NoiseReading.RULE)[columns],
+            noise=grid.noise(columns),
+            examples=grid.examples,
+            majority=grid.majority,
+            failures=grid.failures(columns),
+            grid=grid,
+        )
+
+    @cached_property
+    def at_tenths(self) -> Curve:
+        """The curve of the same method at every tenth that has results, which its essential sparsity is read off.
+
+        A figure may ask for fewer levels, or for others. The curve itself where it mixes methods, prunes by patterns,
+        or has as many levels of its own.
+        """
+        pruned = self.prunings[1:]
+        plain = {replace(pruning, sparsity=TENTHS[1]) for pruning in pruned if not pruning.pattern}
+        if self.grid is None or len(plain) != 1 or any(pruning.pattern for pruning in pruned):
+            return self
+        (one,) = plain
+        columns = self.grid.columns(replace(one, sparsity=tenth) for tenth in TENTHS[1:])
+        prunings = [self.grid.prunings[column] for column in columns]
+        if len(prunings) < len(pruned) or prunings == list(pruned):
+            return self
+        return Curve.of_grid(self.grid, self.model, self.task, self.variant, prunings)
 
     def drops(self, relative: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """Return how far each level lies below the dense model, the seeds paired.
@@ -121,6 +173,10 @@ class Curve:
 
     def with_noise(self, reading: NoiseReading) -> Curve:
         """Return the curve with the variance of one training read in another way, and noise drawn alike."""
+        if self.grid is not None:
+            columns = self.grid.columns(self.prunings)
+            variances, noise = self.grid.variances(reading)[columns], self.grid.noise(columns, reading)
+            return replace(self, variances=variances, noise=noise)
         least = least_sd(self.metric)
         variances = training_variance(self.scores, self.resampled, self.levels, reading, self.drawn, least)
         noise = noise_of_means(variances, self.scores, self.model, self.task, self.variant)
@@ -175,13 +231,18 @@ class Curve:
         return {"value": float(scores.mean()), "resampled": resampled.mean(1) + noise}
 
     def complete(self, study: Study) -> bool:
-        """Return whether every seed that counts has a result at each of its levels: added seeds have fewer levels."""
+        """Return whether each seed of a study has a result at all of its levels there: added seeds have fewer levels.
+
+        Seeds that other studies have besides need not.
+        """
         usual, added = study.seeds_of(self.model, self.task), study.added_seeds_of(self.model, self.task)
         levels_of = partial(study.prunings_of, self.model, self.task, self.variant)
-        if self.seeds not in (tuple(usual), (*usual, *added)) or len(self.prunings) != 1 + len(levels_of()):
+        if not set(usual) <= set(self.seeds) or len(self.prunings) != 1 + len(levels_of()):
             return False
-        wanted = [[not each.sparsity or each in levels_of(seed) for each in self.prunings] for seed in self.seeds]
-        return not np.isnan(self.scores[np.array(wanted)]).any()
+        of_study = [seed for seed in self.seeds if seed in (*usual, *added)]
+        rows = [self.seeds.index(seed) for seed in of_study]
+        wanted = [[not each.sparsity or each in levels_of(seed) for each in self.prunings] for seed in of_study]
+        return not np.isnan(self.scores[rows][np.array(wanted)]).any()
 
     @cached_property
     def computed(self) -> dict[tuple, Any]:
@@ -229,6 +290,7 @@ def mean_curve(curves: Sequence[Curve]) -> Curve:
     mean = replace(
         first,
         task=task,
+        grid=None,
         scores=np.mean([each.scores for each in curves], axis=0),
         resampled=np.mean([each.resampled for each in curves], axis=0),
         examples=sum(each.examples for each in curves),
@@ -242,11 +304,6 @@ def mean_curve(curves: Sequence[Curve]) -> Curve:
 def noise_of_means(variances: np.ndarray, scores: np.ndarray, *names: str) -> np.ndarray:
     """Return what training adds to each level's mean, shape (resamples, levels), with draws that the names choose."""
     return training_noise(variances, (~np.isnan(scores)).sum(0), " ".join(names))
-
-
-def least_sd(metric: str) -> float:
-    """Return the least standard deviation of one training in the unit of a metric: none is known in nats."""
-    return 0.0 if metric == LOG_PROBABILITY else LEAST_SD
 
 
 def _mean_drop(scores: np.ndarray, relative: bool) -> np.ndarray:

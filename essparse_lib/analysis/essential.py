@@ -109,7 +109,7 @@ def resampled_essential_sparsity(
     """Return the essential sparsity and its value in each resample, to be compared with those of other curves.
 
     Args:
-        curve: the scores of one model on one task.
+        curve: the scores of one model on one task; read at every tenth that has results (``Curve.at_tenths``).
         epsilon: tolerance, as in ``essential_sparsity``.
         relative: whether the tolerance is in percent of the dense score.
 
@@ -119,7 +119,7 @@ def resampled_essential_sparsity(
     Raises:
         InputError: ε is not above 0.
     """
-    epsilon = check_epsilon(epsilon)
+    epsilon, curve = check_epsilon(epsilon), curve.at_tenths
     key = ("essential sparsity", epsilon, relative)
     if key not in curve.computed:
         curve.computed[key] = _resampled_essential(curve, epsilon, relative)

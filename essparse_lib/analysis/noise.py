@@ -11,6 +11,7 @@ from enum import StrEnum
 import numpy as np
 
 from .estimate import RESAMPLES
+from .scoring import LOG_PROBABILITY
 
 #: Least standard deviation of one training, in points: a few seeds can agree by chance.
 LEAST_SD = 0.2
@@ -77,6 +78,11 @@ def training_variance(
     return variances
 
 
+def least_sd(metric: str) -> float:
+    """Return the least standard deviation of one training in the unit of a metric: none is known in nats."""
+    return 0.0 if metric == LOG_PROBABILITY else LEAST_SD
+
+
 def training_noise(variances: np.ndarray, counts: np.ndarray, key: str) -> np.ndarray:
     """Return draws of what training adds to each level's mean over the seeds.
 
@@ -90,6 +96,15 @@ def training_noise(variances: np.ndarray, counts: np.ndarray, key: str) -> np.nd
     """
     generator = np.random.default_rng(list(key.encode()))
     return generator.normal(size=(RESAMPLES, len(counts))) * np.sqrt(variances / np.maximum(counts, 1))
+
+
+def degrees_of_freedom(known: np.ndarray) -> int:
+    """Return how many degrees of freedom known scores leave once the effects of seed and level are taken out.
+
+    Args:
+        known: which scores there are, shape (seeds, levels).
+    """
+    return _residual_maker(known, paired=True)[1]
 
 
 def _residual_maker(known: np.ndarray, paired: bool) -> tuple[np.ndarray, int]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from .. import figures
 from ..claims.registry import CLAIMS
 from ..claims.verdict import Verdict
-from ..figures import STUDIES
 from ..figures.verdicts import verdict
-from ..records.store import results
 from ..specs.study import check_scale
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def verdicts(scale: str) -> dict[str, Verdict]:
         InputError: there is no such scale, or a record is damaged.
     """
     scale = check_scale(scale)
-    records = results(scale).records_of_studies(*(by_scale[scale] for by_scale in STUDIES.values()))
+    records = figures.records(*(by_scale[scale] for by_scale in figures.STUDIES.values()))
     return {name: verdict(name, scale, records) for name in CLAIMS}
 
 

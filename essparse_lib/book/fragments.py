@@ -31,7 +31,8 @@ def write(folder: Path) -> None:
 def _fragments() -> Mapping[str, str]:
     """Return the text of each fragment, by the name of its file."""
     study = figures.study("fig2", "lab")
-    data = landing.panel(study, results("lab").records_of(*study.specs(), landing.pruning_order(study)))
+    order = results("lab").records_of(landing.pruning_order(study))
+    data = landing.panel(study, figures.records(study) | order)
     without_records = "<p>The panel that belongs here shows records of Figure 2, and there are none yet.</p>"
     return {
         "architectures.md": architectures.table(),

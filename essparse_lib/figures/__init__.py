@@ -11,7 +11,9 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from ..errors import InputError, check_known
+from ..records.counted import counted
 from ..records.pretrained import PRETRAINED
+from ..records.store import Record, results
 from ..specs.spec import Spec
 from ..specs.study import Study, check_scale
 
@@ -62,6 +64,23 @@ def studies(names: Sequence[str], scale: str, checkpoints: str = CHECKPOINTS[0])
     if chosen != ["fig8"]:
         raise InputError(f"checkpoints {checkpoints!r} are not allowed for {', '.join(names)}: they are fig8's")
     return [import_module(".fig8", __name__).MULTIBERTS]
+
+
+def records(*chosen: Study) -> dict[str, Record]:
+    """Return the records that count for some figures' studies, by id; of which scales they are does not matter.
+
+    Args:
+        chosen: the studies, or narrowed ones.
+
+    Raises:
+        DamagedRecord: a line of a file is damaged (the message gives file and line).
+        InputError: a file cannot be read.
+    """
+    by_id: dict[str, Record] = {}
+    for scale in dict.fromkeys(study.scale for study in chosen):
+        of_scale = [study for study in chosen if study.scale == scale]
+        by_id |= counted(results(scale), of_scale, [by_scale[scale] for by_scale in STUDIES.values()])
+    return by_id
 
 
 def specs(scale: str) -> dict[str, Spec]:

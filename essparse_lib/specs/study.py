@@ -55,6 +55,7 @@ class Study(Checked):
         measured: by kind of measurement, the sparsities at which each model is measured.
         pretrained: by model, how it is trained from scratch, for the models whose pre-training the study follows.
         controls: studies that change one thing each, run together with this one; the figure says what they decide.
+        any_seed: whether seeds that other studies have of the same trials count as well; not where a reader named some.
     """
 
     figure: str
@@ -70,6 +71,7 @@ class Study(Checked):
     measured: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     pretrained: Mapping[str, Pretraining] = field(default_factory=dict)
     controls: tuple[Study, ...] = ()
+    any_seed: bool = True
 
     def __post_init__(self) -> None:
         self._set("scale", member(Scale, "scale", self.scale))
@@ -231,11 +233,16 @@ class Study(Checked):
             seeds=chosen_seeds,
             task_seeds=self.task_seeds if seeds is None else {},
             overrides=overrides,
-            controls=controls if seeds is None else tuple(replace(each, seeds=chosen_seeds) for each in controls),
+            controls=controls if seeds is None else tuple(each._of_seeds(chosen_seeds) for each in controls),
+            any_seed=self.any_seed and seeds is None,
         )
         if empty := [name for name in ("models", "tasks", "seeds") if not getattr(narrowed, name)]:
             raise InputError(f"no {empty[0]} are named: give at least one")
         return narrowed
+
+    def _of_seeds(self, seeds: tuple[int, ...]) -> Study:
+        """Return the study on these seeds alone."""
+        return replace(self, seeds=seeds, any_seed=False)
 
     # A study is asked for its specs again and again, and a spec keeps its id: both are made once for each study.
     @cached_property

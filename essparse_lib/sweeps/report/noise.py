@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...analysis.curve import Curve, least_sd
+from ...analysis.curve import Curve
 from ...analysis.estimate import Estimate
-from ...analysis.noise import NoiseReading
+from ...analysis.noise import NoiseReading, least_sd
 from ...analysis.noise_floor import POWER, errors_to_tell
 from .places import percent_text, seeds_text
 from .unit import LossUnit
