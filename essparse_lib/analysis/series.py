@@ -14,11 +14,14 @@ from ..records.store import Record, Status
 from ..specs.measurement import MeasurementKind
 from ..specs.pretraining import TextPretraining
 from ..specs.study import Study
-from .change_point import MIN_POINTS, ChangePoint, find_change_point
+from .change_point import MIN_POINTS, SHARE, ChangePoint, find_change_point
 from .measured import measured
 
 #: Fewest snapshots of a pre-training in which ``find_change_point`` can tell a jump from a bend.
 MIN_SNAPSHOTS = MIN_POINTS
+
+#: How many standard errors of a count the smallest jump that counts must be, to be seen.
+_CLEAR_ERRORS = 4
 
 #: The names that the MultiBERTs' checkpoints have on the hub.
 _CHECKPOINT = re.compile(r"(?P<run>.*seed_(?P<seed>\d+))-step_(?P<thousands>\d+)k")
@@ -84,9 +87,21 @@ class Series:
 
         The error of a count is taken to be that of independent weights: the binomial standard deviation.
         """
-        counts, size = self.zeros[reading].sum(1), self._sizes.sum()
-        error = math.sqrt(float((counts * (1 - counts / size)).max()))
-        return find_change_point(self.steps, counts, error=error)
+        counts = self.zeros[reading].sum(1)
+        return find_change_point(self.steps, counts, error=self._error(counts))
+
+    def could_jump(self, reading: str) -> bool:
+        """Return whether a jump by a reading could have been seen, had there been one.
+
+        The smallest jump that counts, a fifth of the range of the counts, must be four standard errors of a count. A
+        series of a handful of weights cannot show one.
+        """
+        counts = self.zeros[reading].sum(1)
+        return bool(SHARE * np.ptp(counts) >= _CLEAR_ERRORS * self._error(counts) > 0)
+
+    def _error(self, counts: np.ndarray) -> float:
+        """Return the largest standard error of counts of independent weights: the binomial one."""
+        return math.sqrt(float((counts * (1 - counts / self._sizes.sum())).max()))
 
     @property
     def _sizes(self) -> np.ndarray:

@@ -25,6 +25,7 @@ from ..specs.trial import Pruning
 from ..wording import listing
 from .paper import ESSENTIAL_RANGE
 from .phrases import (
+    NEEDS,
     NOT_LEARNED,
     NOTHING_TO_LOSE,
     Place,
@@ -33,9 +34,9 @@ from .phrases import (
     not_counted,
     statement_clauses,
 )
-from .pools import Pool, drops_of_curves
+from .pools import Pool, Reason, drops_of_curves
 from .rules import Decision, average_number, average_outcome, complete_models, place_of, three_statements, verdict_by
-from .verdict import Clause, Number, Statement, Verdict, not_judged
+from .verdict import Clause, Number, Statement, Verdict, not_run, untestable
 
 CLAIM = "C1"
 
@@ -95,14 +96,14 @@ def eligible(study: Study, curves: Sequence[Curve]) -> Eligible | Verdict:
     missing = [clause.text for clause in missing_models(lacking)]
     if not of_models:
         reason = f"no model has records of {MIN_SEEDS} seeds at every sparsity"
-        return not_judged(CLAIM, reason, *missing, some_records=bool(complete))
+        return not_run(CLAIM, reason, *missing)
     if not learned:
-        return not_judged(CLAIM, "no dense model learned its task", *missing, some_records=True)
+        return untestable(CLAIM, "no dense model learned its task", *missing, needs=NEEDS[Reason.NOT_LEARNED])
     if not sensitive:
         reason = "no curve falls by more than a point: nothing to lose"
-        return not_judged(CLAIM, reason, *missing, some_records=True)
+        return untestable(CLAIM, reason, *missing, needs=NEEDS[Reason.NOTHING_TO_LOSE])
     if not counted:
-        return not_judged(CLAIM, f"no curve is measured at {THRESHOLD:.0%}", *missing, some_records=True)
+        return not_run(CLAIM, f"no curve is measured at {THRESHOLD:.0%}", *missing)
     return Eligible(
         study=study,
         counted=counted,
@@ -178,7 +179,7 @@ def decide(evidence: Eligible) -> Decision[Place]:
     estimates = [(curve, essential_sparsity(curve)) for curve in evidence.counted]
     least, greatest = (extreme(estimates, key=lambda pair: pair[1].value) for extreme in (min, max))
     numbers = {
-        "mean loss": average_number(effects),
+        "mean loss": average_number(effects, ALLOWED),
         "least essential sparsity": _percentage(evidence, *least),
         "greatest essential sparsity": _percentage(evidence, *greatest),
     }
@@ -191,6 +192,7 @@ def _percentage(evidence: Eligible, curve: Curve, estimate: Estimate) -> Number:
         unit="%",
         of=place_of(evidence.counted, curve),
         at_least=bool(estimate.value >= curve.levels.max()),
+        paper=(100 * ESSENTIAL_RANGE[0], 100 * ESSENTIAL_RANGE[1]),
     )
 
 
@@ -232,5 +234,8 @@ def judge(study: Study, curves: Sequence[Curve]) -> Verdict:
         study: the study of the curves.
         curves: the study's curves of its main way to prune.
     """
-    summary = f"mean loss at {THRESHOLD:.0%} {{}}; essential sparsity {{}} to {{}}"
+    summary = (
+        f"with {THRESHOLD:.0%} of the weights removed, scores fall by {{}} on average; essential sparsity lies between "
+        "{} and {}"
+    )
     return verdict_by(CLAIM, study, lambda: eligible(study, curves), decide, explain, summary)

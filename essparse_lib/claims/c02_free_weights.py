@@ -29,7 +29,7 @@ from .rules import (
     three_statements,
     verdict_by,
 )
-from .verdict import Clause, Number, Outcome, Verdict, not_judged
+from .verdict import Clause, Number, Outcome, Verdict, not_run
 
 CLAIM = "C2"
 
@@ -66,7 +66,7 @@ def eligible(study: Study, records: Mapping[str, Record]) -> Eligible | Verdict:
     pruning, drops = _drops(study, records)
     shares = feed_forward_shares(study, records)
     if not shares:
-        return not_judged(CLAIM, "records of where the removed weights lie are missing")
+        return not_run(CLAIM, "records of where the removed weights lie are missing")
     group = eligibility(study, drops, pairs=1)
     if not group.counted:
         return nothing_counts(CLAIM, group.others, several_models=len(study.models) > 1)
@@ -100,9 +100,11 @@ def decide(evidence: Eligible) -> Decision[str]:
     effects = evidence.drops.effects
     majority = all(share.removed > 0.5 for share in evidence.shares.values())
     outcomes = {average_outcome([effects], ALLOWED), Outcome.AGREES if majority else Outcome.DIFFERS}
-    numbers = {"mean loss": average_number(effects)}
+    numbers = {"mean loss": average_number(effects, ALLOWED)}
     for model, share in evidence.shares.items():
-        numbers[f"feed-forward share of {model}"] = Number(estimate=exact(100 * share.removed), unit="%")
+        removed, held = exact(100 * share.removed), exact(100 * share.held)
+        numbers[f"feed-forward share of {model}"] = Number(estimate=removed, unit="%", allowed=(50.0, 100.0))
+        numbers[f"feed-forward share of all weights of {model}"] = Number(estimate=held, unit="%")
     return Decision(least_favourable(outcomes), numbers, {}, three_statements(effects, ALLOWED))
 
 
@@ -130,7 +132,8 @@ def judge(study: Study, records: Mapping[str, Record]) -> Verdict:
     """
 
     def summary(evidence: Eligible) -> str:
-        shares = " and ".join("{}" for _ in evidence.shares)
-        return f"mean loss {{}}; {shares} of what goes is feed-forward"
+        shares = " and ".join("{} (they hold {} of all weights)" for _ in evidence.shares)
+        removed = f"{evidence.pruning.sparsity:.2%} of the weights removed"
+        return f"with {removed}, scores fall by {{}} on average; of these the feed-forward layers have {shares}"
 
     return verdict_by(CLAIM, study, lambda: eligible(study, records), decide, explain, summary)

@@ -8,6 +8,7 @@ by the last sparsity, it is not known where it turns: it does not count. Models 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -20,7 +21,7 @@ from ..analysis.essential import resampled_essential_sparsity
 from ..analysis.estimate import exact, percentile_interval
 from ..specs.study import Study
 from .rules import Decision, above_zero, verdict_by
-from .verdict import Clause, Number, Verdict, not_judged
+from .verdict import Clause, Number, Verdict, not_run, untestable
 
 CLAIM = "C3"
 
@@ -56,12 +57,13 @@ def eligible(study: Study, curves: Sequence[Curve]) -> Eligible | Verdict:
             falling[curve.model, curve.task] = essential
     distances = _distances(falling)
     if not distances.tasks or len(distances.models) < 2:
-        return not_judged(
+        if not complete:
+            return not_run(CLAIM, f"no curve has records of {MIN_SEEDS} seeds at every sparsity")
+        return untestable(
             CLAIM,
-            f"it takes two tasks on which the curves of two models with {MIN_SEEDS} seeds both fall by more than "
-            f"{EPSILON:g} point",
+            f"no two models fall by more than {EPSILON:g} point on the same two tasks",
             "curves that never fall are left out",
-            summary="no two models fall on the same two tasks" if complete else "",
+            needs=f"two models with {MIN_SEEDS} seeds whose curves both fall on the same two tasks",
         )
     return distances
 
@@ -83,7 +85,9 @@ def decide(evidence: Eligible) -> Decision:
     by_task, by_model = _mean(evidence.tasks), _mean(evidence.models)
     surplus = percentile_interval(by_task[0] - by_model[0], by_task[1] - by_model[1])
     numbers = {
-        "surplus of tasks over models": Number(estimate=surplus.scaled(100), unit="points of sparsity"),
+        "surplus of tasks over models": Number(
+            estimate=surplus.scaled(100), unit="points of sparsity", allowed=(0.0, math.inf)
+        ),
         "distance of tasks": Number(estimate=exact(100 * by_task[0]), unit="points of sparsity"),
         "distance of models": Number(estimate=exact(100 * by_model[0]), unit="points of sparsity"),
     }
@@ -117,5 +121,5 @@ def judge(study: Study, curves: Sequence[Curve]) -> Verdict:
         lambda: eligible(study, curves),
         decide,
         lambda _, decision: explain(decision),
-        "tasks lie {} further apart than models",
+        "essential sparsities of two tasks lie {} further apart than those of two models",
     )

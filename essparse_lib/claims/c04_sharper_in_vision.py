@@ -4,12 +4,12 @@
 always saying the commonest class, and in points per tenth. Tasks of ten classes have up to 90 points to lose, those of
 two have 50 at most and often 30, and look blunter in points for that alone.
 
-The claim is not tested, whatever these records say, for two reasons. A curve without an established turn has no slope
-after it, and is left out: the curves that count are chosen by what is measured of them. And the models of vision differ
-from those of language in architecture, size, pre-training and tasks as well as in what they read: a difference could be
-any of these. Both differences are shown with their 95% t-intervals (``mean_difference``: the spread of the two is
-pooled), for whoever wants to see what the curves look like. Curves of one model on several tasks, and of several models
-on one, count as independent in them, which makes the intervals narrower than they should be.
+The claim cannot be tested here, whatever these records say, for two reasons. A curve without an established turn has no
+slope after it, and is left out: the curves that count are chosen by what is measured of them. And the models of vision
+differ from those of language in architecture, size, pre-training and tasks as well as in what they read: a difference
+could be any of these. Both differences are shown with their 95% t-intervals (``mean_difference``: the spread of the two
+is pooled), for whoever wants to see what the curves look like. Curves of one model on several tasks, and of several
+models on one, count as independent in them, which makes the intervals narrower than they should be.
 
 Curves of fewer than three seeds do not count, nor do those that lack records, nor those whose dense model has not
 learned the task.
@@ -18,7 +18,7 @@ learned the task.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from ..analysis.comparisons import known_tasks
@@ -27,12 +27,18 @@ from ..analysis.turns import STRAIGHT, UNLEARNED, Turn, slope_difference, slopes
 from ..specs.study import Study
 from ..wording import listing, places_text
 from .rules import Decision, verdict_by
-from .verdict import Clause, Number, Outcome, Verdict, not_judged
+from .verdict import Clause, Number, Outcome, Verdict, untestable
 
 CLAIM = "C4"
 
-_SHARE = "percent of what there is to lose, per tenth"
-_POINTS = "points per tenth"
+_SHARE = "% of the score above chance"
+_POINTS = "points"
+
+#: What it would take.
+_NEEDS = (
+    "models of vision and of language that are alike in size and pre-training, on tasks that are chosen before their "
+    "curves are seen"
+)
 
 #: Why no records of these studies can test the claim.
 _REASONS = (
@@ -79,33 +85,34 @@ def eligible(
     complete = [turn for turn in vision if turn.excluded in ("", UNLEARNED, STRAIGHT)]
     if len(complete) < expected:
         lacking = f"{expected - len(complete)} of {expected} curves in vision lack records of {MIN_SEEDS} seeds"
-        return not_judged(CLAIM, *_REASONS, f"{lacking} at every sparsity")
+        return untestable(CLAIM, *_REASONS, f"{lacking} at every sparsity", needs=_NEEDS)
     evidence = Eligible(study=study, vision=vision, language=language, others=others)
     too_few = [f"{len(values)} in {side}" for side, values in evidence.slopes.items() if len(values) < 2]
     if too_few:
-        return not_judged(CLAIM, *_REASONS, f"fewer than two curves with a turn on a side: {', '.join(too_few)}")
+        reason = f"fewer than two curves with a turn on a side: {', '.join(too_few)}"
+        return untestable(CLAIM, *_REASONS, reason, needs=_NEEDS)
     return evidence
 
 
 def decide(evidence: Eligible) -> Decision:
-    """Return that the claim is not tested, and by how much vision turns more sharply than language."""
+    """Return that the claim cannot be tested here, and by how much vision turns more sharply than language."""
     share = slope_difference(evidence.vision, evidence.language)
     points = slope_difference(evidence.vision, evidence.language, points=True)
     numbers = {
-        "vision less language": Number(estimate=share, unit=_SHARE),
-        "vision less language in points": Number(estimate=points, unit=_POINTS, digits=1),
+        "vision − language": Number(estimate=share, unit=_SHARE),
+        "vision − language in points": Number(estimate=points, unit=_POINTS, digits=1),
     }
-    return Decision(Outcome.NOT_TESTED, numbers, {})
+    return Decision(Outcome.UNTESTABLE, numbers, {})
 
 
 def explain(evidence: Eligible, decision: Decision) -> tuple[Clause, ...]:
-    """Return why the claim is not tested, the slopes in words, also for parts of the curves, and which do not count."""
+    """Return why the claim cannot be tested, the slopes in words, also of parts of the curves, and what counts not."""
     share, points = (number.estimate for number in decision.numbers.values())
     means = [f"{fmean(values):.0f}% in {side} ({len(values)} curves)" for side, values in evidence.slopes.items()]
     texts = [
         *_REASONS,
         f"after its turn a curve loses, of what there is to lose, per further tenth of the weights "
-        f"{' and '.join(means)}: vision less language {share.text(0)} points of that share",
+        f"{' and '.join(means)}: vision − language {share.text(0)} points of that share",
         f"in points of the score {points.text()}",
         *_by_group_of_language(evidence),
         *_without_known_tasks(evidence),
@@ -169,7 +176,7 @@ def _difference_text(vision: Sequence[Turn], language: Sequence[Turn]) -> str:
 
 
 def judge(study: Study, vision: Sequence[Turn], language: Sequence[Turn], others: Sequence[Turn] = ()) -> Verdict:
-    """Return the verdict on C4, which is that it is not tested, with the numbers of the curves' turns.
+    """Return the verdict on C4, which is that it cannot be tested here, with the numbers of the curves' turns.
 
     Args:
         study: the study of vision; all of its curves must have their records.
@@ -177,6 +184,9 @@ def judge(study: Study, vision: Sequence[Turn], language: Sequence[Turn], others
         language: how the curves of one or several studies of language turn, at the same scale.
         others: how the curves of other models of vision turn; they are compared on their own.
     """
-    return verdict_by(
-        CLAIM, study, lambda: eligible(study, vision, language, others), decide, explain, "vision less language: {}, {}"
+    summary = (
+        "what a curve loses per extra 10% of sparsity after its turn, vision − language: {}, or {} of the score; "
+        "curves without a turn are left out, and the models differ in more than what they read"
     )
+    verdict = verdict_by(CLAIM, study, lambda: eligible(study, vision, language, others), decide, explain, summary)
+    return verdict if verdict.needs else replace(verdict, needs=_NEEDS)

@@ -3,7 +3,7 @@
 The rule has two steps. The first is the assay: *is pre-training used at all?* On each data set the dense pre-trained
 model must score above the same model with random weights, which is trained alike, by the whole 95% interval of the
 difference. Where it does not, pruning has nothing to take away, and the data set does not count. If it does on none,
-the claim is not tested, whatever the curves are.
+the claim cannot be tested here, whatever the curves are.
 
 The second is the criterion of C1, on data sets: with 30% of the weights gone, the lower end of the paper's range, the
 mean drop is at most one point. It agrees if the whole 95% interval of the mean lies at or below one point, and differs
@@ -33,7 +33,7 @@ from ..records.store import Record
 from ..specs.study import Study
 from ..wording import places_text
 from .paper import ESSENTIAL_RANGE
-from .phrases import NOTHING_TO_LOSE, Place, introduced, missing_models, not_counted, statement_clauses
+from .phrases import NOTHING_TO_LOSE, Place, introduced, missing_models, needs_text, not_counted, statement_clauses
 from .pools import Pool, Reason, Uncounted, drops_of_curves
 from .rules import (
     Decision,
@@ -45,7 +45,7 @@ from .rules import (
     verdict_by,
     within,
 )
-from .verdict import Clause, Number, Statement, Verdict, not_judged
+from .verdict import Clause, Number, Statement, Verdict, not_run, untestable
 
 CLAIM = "C5"
 
@@ -176,12 +176,11 @@ def eligible(study: Study, records: Mapping[str, Record]) -> Eligible | Verdict:
     """
     judged, lacking = data_sets(study, records)
     if not judged:
-        return not_judged(CLAIM, "records are missing")
+        return not_run(CLAIM, "records are missing")
     pool = _pool(judged)
     if not pool.counted:
         reasons = [clause.text for clause in (*_uncounted(judged), *missing_models(lacking))]
-        # where the assay fails everywhere, nothing is tested, though there are records
-        return not_judged(CLAIM, *reasons, some_records=any(each.advantage.clear for each in judged))
+        return untestable(CLAIM, *reasons, needs=needs_text(each.reason for each in judged))
     unleaked = _drops_without_leaked(study, records, pool)
     return Eligible(data_sets=judged, pool=pool, unleaked=unleaked, lacking=lacking)
 
@@ -210,7 +209,7 @@ def _uncounted(judged: Sequence[DataSet]) -> list[Clause]:
 def decide(evidence: Eligible) -> Decision[Place]:
     """Return the outcome of the mean drop, with what pre-training gives at least where it counts."""
     effects = evidence.pool.effects
-    numbers = {"mean loss": average_number(effects), "least advantage": _least_advantage(evidence)}
+    numbers = {"mean loss": average_number(effects, ALLOWED), "least advantage": _least_advantage(evidence)}
     if evidence.unleaked:
         numbers["mean loss without leaked problems"] = average_number(evidence.unleaked)
     statements: tuple[Statement, ...] = three_statements(effects, ALLOWED, of=evidence.pool.of)
@@ -253,5 +252,8 @@ def judge(study: Study, records: Mapping[str, Record]) -> Verdict:
         study: the study of the figure.
         records: records by the id of their spec.
     """
-    summary = f"mean loss {{}} at {LOWEST:.0%}; pre-training gives {{}} or more"
+    summary = (
+        f"with {LOWEST:.0%} of the weights removed, the share of right answers falls by {{}} on average; pre-training "
+        "gives {} or more"
+    )
     return verdict_by(CLAIM, study, lambda: eligible(study, records), decide, explain, summary)

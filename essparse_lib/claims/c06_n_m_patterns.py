@@ -96,7 +96,7 @@ def _pools(patterns: list[Pruning], drops: list[Contrast], counted: list[Contras
 
 def decide(evidence: Eligible) -> Decision[str]:
     """Return the outcome of the patterns' mean drops, and these."""
-    numbers = {f"mean loss {pool.of}": average_number(pool.effects) for pool in evidence.pools}
+    numbers = {f"mean loss {pool.of}": average_number(pool.effects, ALLOWED) for pool in evidence.pools}
     statements: list[Statement] = []
     for pool in evidence.pools:
         statements += three_statements(pool.effects, ALLOWED, of=pool.of)
@@ -122,6 +122,7 @@ def judge(study: Study, records: Mapping[str, Record]) -> Verdict:
     """
 
     def summary(evidence: Eligible) -> str:
-        return f"mean loss {' and '.join(f'{{}} {pool.of}' for pool in evidence.pools)}"
+        losses = " and ".join(f"{{}} {pool.of}" for pool in evidence.pools)
+        return f"with {evidence.patterns[0].sparsity:.0%} of the weights removed, scores fall on average by {losses}"
 
     return verdict_by(CLAIM, study, lambda: eligible(study, records), decide, explain, summary)

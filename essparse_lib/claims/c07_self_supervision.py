@@ -21,6 +21,7 @@ models learned in their pre-training.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -41,7 +42,7 @@ from ..specs.study import Study
 from ..wording import listing
 from .paper import MORE_ZEROS
 from .rules import Decision, against_smallest, by_outcome, least_favourable, smallest_text, verdict_by
-from .verdict import Clause, Number, Outcome, Verdict, not_judged
+from .verdict import Clause, Number, Outcome, Verdict, not_run, untestable
 
 CLAIM = "C7"
 
@@ -95,7 +96,8 @@ def eligible(
     """
     models = comparison.models
     if not comparison.more or not comparison.less:
-        return not_judged(CLAIM, "it takes models of either way to pre-train")
+        reason = "there are no models of either way to pre-train"
+        return untestable(CLAIM, reason, needs="models of the same architecture, pre-trained with labels and without")
     zeros = zero_shares(study, records)
     complete = {(curve.model, curve.task) for curve in curves if curve.complete(study)}
     ready = []
@@ -104,11 +106,11 @@ def eligible(
             ready.append(model)
     if len(ready) < len(models):
         reason = f"{len(models) - len(ready)} of the {len(models)} models compared lack records"
-        return not_judged(CLAIM, reason, some_records=bool(ready))
+        return not_run(CLAIM, reason)
     tasks = learned_tasks(study, curves, models)
     if not tasks:
         reason = "there is no task that all models learned without pruning, and that none was pre-trained to tell"
-        return not_judged(CLAIM, reason, some_records=True)
+        return untestable(CLAIM, reason, needs="a task that all models learn, and whose classes are new to all")
     known = [task for task in study.tasks if task in known_tasks(study, models)]
     return Eligible(
         study=study,
@@ -127,8 +129,10 @@ def decide(evidence: Eligible) -> Decision[str]:
     spared = _spared(evidence, evidence.comparison, evidence.tasks)
     zeros = _excess(evidence, evidence.comparison)
     numbers = {
-        "points less lost": Number(estimate=spared, unit="points", digits=1),
-        "more zeros": Number(estimate=zeros, unit="%", digits=1),
+        "points less lost": Number(estimate=spared, unit="points", digits=1, allowed=(0.0, math.inf)),
+        "more zeros": Number(
+            estimate=zeros, unit="%", digits=1, allowed=(0.0, math.inf), paper=(MORE_ZEROS, MORE_ZEROS)
+        ),
     }
     by_task = by_outcome(
         (against_smallest(_spared(evidence, evidence.comparison, [task]), SMALLEST_SPARED), task)
@@ -227,5 +231,5 @@ def judge(
         lambda: eligible(study, records, curves, comparison, others),
         decide,
         explain,
-        "less lost {}, more zeros {}",
+        f"{comparison.name}: scores lose {{}} less to pruning, and there are {{}} more zeros",
     )

@@ -21,7 +21,7 @@ from ..wording import listing
 from .paper import JUMPS
 from .phrases import introduced
 from .rules import Decision, by_outcome, verdict_by
-from .verdict import Clause, Number, Outcome, Verdict, not_judged
+from .verdict import Clause, Number, Outcome, Verdict, not_run, untestable
 
 CLAIM = "C8"
 
@@ -60,9 +60,9 @@ def eligible(study: Study, records: Mapping[str, Record]) -> Eligible | Verdict:
     expected = len(study.pretrainings()) + len(checkpoint_runs(study))
     lacking = expected - diverged - complete
     if lacking:
-        return not_judged(CLAIM, f"{lacking} of {expected} pre-trainings lack records", some_records=complete > 0)
+        return not_run(CLAIM, f"{lacking} of {expected} pre-trainings lack records")
     if complete < 2:
-        return not_judged(CLAIM, "it takes two pre-trainings that did not diverge")
+        return untestable(CLAIM, "fewer than two pre-trainings did not diverge", needs="two that do not diverge")
     return Eligible(runs=runs, jumps=by_reading, complete=complete, diverged=diverged)
 
 
@@ -86,9 +86,12 @@ def decide(evidence: Eligible) -> Decision[str]:
     """Return the outcome of the most favourable reading, and how many series have an abrupt jump."""
     outcomes = by_outcome((outcome, reading) for reading, outcome in reading_outcomes(evidence.jumps).items())
     abrupt = sum(jump.abrupt for by_run in evidence.jumps.values() for jump in by_run.values())
+    runs = {run.name: run for run in evidence.runs}
+    able = sum(runs[name].could_jump(reading) for reading, by_run in evidence.jumps.items() for name in by_run)
     counts = {
         "abrupt series": abrupt,
         "series": evidence.complete * len(evidence.jumps),
+        "series that could show a jump": able,
         "runs": evidence.complete,
         "readings": len(evidence.jumps),
     }
@@ -169,5 +172,6 @@ def judge(study: Study, records: Mapping[str, Record]) -> Verdict:
         lambda: eligible(study, records),
         decide,
         explain,
-        "abrupt in {} of {} series ({} runs, {} readings)",
+        "the number of zeros jumps in {} of {} series; {} of them have zeros enough to show a jump ({} pre-trainings, "
+        "{} readings of zero)",
     )

@@ -11,7 +11,8 @@ Three quantities decide:
 - the dense score in points, the mean over the tasks that some dense model has learned; smallest effect: one point, ε;
 - the mean of the scores at all sparsities above 0, in points; smallest effect: one point. It counts only the tasks on
   which every pre-training's curve has something to lose: its drop at the last sparsity lies above ε with its whole
-  interval. Without such a task this quantity is not tested: a model that loses nothing cannot show how well it prunes.
+  interval. Without such a task this quantity cannot be tested: a model that loses nothing cannot show how well it
+  prunes.
 
 A quantity agrees if its interval lies above 0 and reaches the smallest effect of interest. It differs if its effect is
 below the smallest one by a one-sided t-test at 2.5%, adjusted over the quantities that are tested (Holm 1979). The
@@ -21,6 +22,7 @@ effects of interest, chance gives a false *differs* in at most 2.5%.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -42,9 +44,10 @@ from ..analysis.zero_shares import ABSOLUTE, RELATIVE
 from ..records.store import Record
 from ..specs.study import Study
 from ..wording import listing, number_text
-from .phrases import introduced
+from .phrases import NEEDS, introduced
+from .pools import Reason
 from .rules import Decision, against_smallest, amount_text, by_outcome, least_favourable, smallest_text, verdict_by
-from .verdict import Clause, Number, Outcome, Verdict, not_judged
+from .verdict import Clause, Number, Outcome, Verdict, not_run, untestable
 
 CLAIM = "C9"
 
@@ -102,7 +105,8 @@ def eligible(study: Study, records: Mapping[str, Record], curves: Sequence[Curve
     pretrainings = text_pretrainings(study)
     models = [spec.model for spec in pretrainings]
     if len(models) < MIN_PRETRAININGS or len({spec.fraction for spec in pretrainings}) < 2:
-        return not_judged(CLAIM, f"it takes {MIN_PRETRAININGS} pre-trainings or more, on several amounts of text")
+        needs = f"{MIN_PRETRAININGS} pre-trainings or more, on several amounts of text"
+        return untestable(CLAIM, "there are too few pre-trainings", needs=needs)
     curves = curves_of(study, records) if curves is None else curves
     runs = series(study, records)
     zeros, scores = zero_effects(study, runs), score_effects(study, curves)
@@ -114,9 +118,9 @@ def eligible(study: Study, records: Mapping[str, Record], curves: Sequence[Curve
             ready.append(model)
     if len(ready) < len(models):
         reason = f"{len(models) - len(ready)} of the {len(models)} models compared lack records"
-        return not_judged(CLAIM, reason, some_records=bool(ready))
+        return not_run(CLAIM, reason)
     if not scores:
-        return not_judged(CLAIM, "no dense model learned its task", some_records=True)
+        return untestable(CLAIM, "no dense model learned its task", needs=NEEDS[Reason.NOT_LEARNED])
     tasks = tasks_with_something_to_lose(study, curves)
     values = {ZEROS: _percents(with_zeros), DENSE: scores[0.0].values}
     if tasks:
@@ -162,16 +166,16 @@ def outcomes_of(quantities: Mapping[str, Quantity]) -> dict[str, Outcome]:
 
 
 def overall(outcomes: Mapping[str, Outcome]) -> Outcome:
-    """Return the outcome of the claim from those of its quantities; one that is not tested keeps it from agreeing."""
+    """Return the outcome of the claim from those of its quantities; an untestable one keeps it from agreeing."""
     complete = [outcomes.get(name, Outcome.INCONCLUSIVE) for name in (ZEROS, DENSE, PRUNED)]
-    return least_favourable(complete) if outcomes else Outcome.NOT_TESTED
+    return least_favourable(complete) if outcomes else Outcome.UNTESTABLE
 
 
 def decide(evidence: Eligible) -> Decision[str]:
     """Return the outcome, the outcome of each quantity, and the effect of the text on each."""
     outcomes = outcomes_of(evidence.quantities)
     numbers = {
-        name: Number(estimate=quantity.line.change, unit=quantity.unit, digits=1)
+        name: Number(estimate=quantity.line.change, unit=quantity.unit, digits=1, allowed=(0.0, math.inf))
         for name, quantity in evidence.quantities.items()
     }
     return Decision(overall(outcomes), numbers, by_outcome((outcome, name) for name, outcome in outcomes.items()))
@@ -192,10 +196,10 @@ def explain(evidence: Eligible, decision: Decision[str]) -> tuple[Clause, ...]:
         clauses.append(Clause(text=text, outcome=outcome, places=(name,)))
     if PRUNED not in evidence.quantities:
         text = (
-            f"{PRUNED}: not tested, since on no task does every pre-training's curve lose more than "
+            f"{PRUNED}: cannot be tested here, since on no task does every pre-training's curve lose more than "
             f"{amount_text(EPSILON, 'points')} at the last sparsity, so that which prunes better cannot be told"
         )
-        clauses.append(Clause(text=text, outcome=Outcome.NOT_TESTED, places=(PRUNED,)))
+        clauses.append(Clause(text=text, outcome=Outcome.UNTESTABLE, places=(PRUNED,)))
     if evidence.absolute:
         clauses.append(Clause(text=f"by the reading {ABSOLUTE}, zeros change by {evidence.absolute.change.text()}%"))
     if evidence.losses:
@@ -230,6 +234,8 @@ def judge(study: Study, records: Mapping[str, Record], curves: Sequence[Curve] |
     """
 
     def summary(evidence: Eligible) -> str:
-        return ", ".join(f"{name} {{}}" for name in evidence.quantities)
+        fractions = [spec.fraction for spec in text_pretrainings(evidence.study)]
+        changes = ", ".join(f"{name} {{}}" for name in evidence.quantities)
+        return f"{max(fractions):.0%} of the text against {min(fractions):.0%}: {changes}"
 
     return verdict_by(CLAIM, study, lambda: eligible(study, records, curves), decide, explain, summary)

@@ -104,7 +104,9 @@ def decide(evidence: Eligible) -> Decision[str]:
         for contrast in evidence.counted
     ]
     statements = three_statements(means, ALLOWED, single=single)
-    return Decision(average_outcome([means], ALLOWED), {"mean difference": average_number(means)}, {}, statements)
+    return Decision(
+        average_outcome([means], ALLOWED), {"mean difference": average_number(means, ALLOWED)}, {}, statements
+    )
 
 
 def explain(evidence: Eligible, decision: Decision[str]) -> tuple[Clause, ...]:
@@ -127,5 +129,5 @@ def judge(study: Study, records: Mapping[str, Record]) -> Verdict:
         study: the study, one of whose ways to prune is the lottery.
         records: records by the id of their spec.
     """
-    summary = "tickets less one-shot masks: {}"
+    summary = f"below {ALIKE_BELOW:.0%} sparsity, lottery tickets − one-shot masks: {{}} on average"
     return verdict_by(CLAIM, study, lambda: eligible(study, records), decide, explain, summary)

@@ -6,8 +6,8 @@ moves the weights, and that on the learning rate. So the unit is a model at a le
 control count as well. A model at a rate agrees if the mean cosine lies above 96% at every sparsity up to 40% and falls
 from each sparsity to the next, beyond 40% too, and differs otherwise.
 
-The claim agrees if all models agree at all rates, differs if none agrees at any, and is inconclusive otherwise: it then
-holds under some settings only, which are named. A model that lacks records is named and does not count.
+The claim agrees if all models agree at all rates, differs if none agrees at any, and otherwise depends on the setting:
+it then holds under some settings only, which are named. A model that lacks records is named and does not count.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ..wording import listing, rates_text
 from .paper import COSINES, ESSENTIAL_RANGE
 from .phrases import missing_models
 from .rules import Decision, by_outcome, complete_models, verdict_by
-from .verdict import Clause, Number, Outcome, Verdict, not_judged
+from .verdict import Clause, Number, Outcome, Verdict, not_run
 
 CLAIM = "C11"
 
@@ -111,8 +111,7 @@ def eligible(study: Study, records: Mapping[str, Record], limit: float = COSINES
     """
     cosines, lacking = _complete(study, records, limit)
     if not cosines:
-        some_records = any(measurement.id in records for measurement in study.measurements())
-        return not_judged(CLAIM, "records are missing", some_records=some_records)
+        return not_run(CLAIM, "records are missing")
     for control in study.controls:
         of_control, lacking_of_control = _complete(control, records, limit)
         cosines, lacking = [*cosines, *of_control], [*lacking, *lacking_of_control]
@@ -143,8 +142,15 @@ def decide(evidence: Eligible) -> Decision[str]:
     numbers = {}
     for cosines in evidence.cosines:
         least, place = exact(100 * cosines.least_mean), f"{cosines.model} at {cosines.rate}"
-        numbers[f"least mean cosine of {place}"] = Number(estimate=least, unit="%", digits=1, of=place)
-    outcome = next(iter(outcomes)) if len(outcomes) == 1 else Outcome.INCONCLUSIVE
+        numbers[f"least mean cosine of {place}"] = Number(
+            estimate=least,
+            unit="%",
+            digits=1,
+            of=place,
+            allowed=(100 * evidence.limit, 100.0),
+            paper=(100 * COSINES[0], 100 * COSINES[1]),
+        )
+    outcome = next(iter(outcomes)) if len(outcomes) == 1 else Outcome.DEPENDS
     return Decision(outcome, numbers, outcomes)
 
 
@@ -178,7 +184,7 @@ def judge(study: Study, records: Mapping[str, Record], limit: float = COSINES[0]
     """
 
     def summary(evidence: Eligible) -> str:
-        return f"mean cosine at least {', '.join('{}' for _ in evidence.cosines)} up to 40%"
+        return f"up to 40% sparsity the mean cosine is at least {listing(['{}' for _ in evidence.cosines])}"
 
     return verdict_by(
         CLAIM,

@@ -25,6 +25,7 @@ and of reading.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -36,10 +37,10 @@ from ..specs.likelihood import LIKELIHOOD_TASKS, Domain, LikelihoodKind
 from ..specs.study import Study
 from ..wording import listing
 from .paper import ESSENTIAL_RANGE, VICUNA
-from .phrases import NOTHING_TO_LOSE, Place, introduced, missing_models, not_counted, statement_clauses
+from .phrases import NOTHING_TO_LOSE, Place, introduced, missing_models, needs_text, not_counted, statement_clauses
 from .pools import Pool, Reason, drops_of_curves
 from .rules import ON_AVERAGE, Decision, average_number, complete_models, least_favourable, three_statements, verdict_by
-from .verdict import Clause, Number, Outcome, Statement, Verdict, not_judged
+from .verdict import Clause, Number, Outcome, Statement, Verdict, not_run, untestable
 
 CLAIM = "C12"
 
@@ -188,8 +189,10 @@ def eligible(study: Study, by_magnitude: Sequence[Curve], by_sparsegpt: Sequence
     several_models = len({pair.magnitude.model for pair in of_models} | set(lacking)) > 1
     pool = _pool(of_models)
     if not counted:
-        reasons = [clause.text for clause in _uncounted(pool, several_models)] or ["records are missing"]
-        return not_judged(CLAIM, *reasons, some_records=bool(of_models))
+        reasons = [clause.text for clause in _uncounted(pool, several_models)]
+        if not reasons:
+            return not_run(CLAIM, "records are missing")
+        return untestable(CLAIM, *reasons, needs=needs_text(other.reason for other in pool.others))
     return Eligible(pairs=counted, pool=pool, lacking=lacking, several_models=several_models)
 
 
@@ -236,9 +239,9 @@ def decide(evidence: Eligible) -> Decision[str]:
     """Return the less favourable outcome of the two clauses, and their numbers."""
     statements = three_statements(evidence.pool.effects, ALLOWED, of=evidence.pool.of)
     gained = shift(at_every_sparsity(evidence.pairs)).estimate
-    number = Number(estimate=gained, unit="points of sparsity", digits=1)
+    number = Number(estimate=gained, unit="points of sparsity", digits=1, allowed=(0.0, math.inf))
     shifted = Statement(sense=ON_AVERAGE, of="SparseGPT's shift", outcome=extends(gained), number=number)
-    numbers = {"mean loss": average_number(evidence.pool.effects), "shift": number}
+    numbers = {"mean loss": average_number(evidence.pool.effects, ALLOWED), "shift": number}
     ahead = language_before_knowledge(evidence.pairs)
     if ahead is not None:
         numbers["language ahead of knowledge"] = Number(estimate=ahead, unit="points of sparsity", digits=1)
@@ -281,5 +284,8 @@ def judge(study: Study, by_magnitude: Sequence[Curve], by_sparsegpt: Sequence[Cu
         by_magnitude: its curves by magnitude.
         by_sparsegpt: its curves by SparseGPT.
     """
-    summary = f"mean loss {{}} at {LOWEST:.0%}; SparseGPT shifts essential sparsity by {{}}"
+    summary = (
+        f"with {LOWEST:.0%} of the weights removed by magnitude, accuracy falls by {{}} on average; SparseGPT moves "
+        "the essential sparsity by {}"
+    )
     return verdict_by(CLAIM, study, lambda: eligible(study, by_magnitude, by_sparsegpt), decide, explain, summary)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ..analysis.contrasts import Contrast
 from ..analysis.curves import EPSILON
 from ..wording import listing, places_text
 from .pools import Reason, reason
-from .verdict import Clause, Statement, Verdict, not_judged
+from .verdict import Clause, Statement, Verdict, not_run, untestable
 
 #: Why curves do not count, in words.
 NOT_LEARNED = "where the dense model does not beat the commonest class"
 NOTHING_TO_LOSE = f"which may lose no more than {EPSILON:g} point at any sparsity: nothing to lose"
+
+#: What it would take, by the reason why curves do not count.
+NEEDS = {
+    Reason.NOT_LEARNED: "models that learn these tasks, with more training examples or steps",
+    Reason.NOTHING_TO_LOSE: "models that lose something when they are pruned: larger ones, or pre-trained on more",
+    Reason.NO_ADVANTAGE: "a model whose pre-trained weights beat random ones on these tasks",
+}
 
 #: A model and a task.
 Place = tuple[str, str]
@@ -63,8 +70,15 @@ def nothing_counts(claim: str, contrasts: Sequence[Contrast], several_models: bo
         contrasts: the contrasts, of enough seeds, that do not count; none where records are missing.
         several_models: whether models are named.
     """
-    reasons = [clause.text for clause in uncounted(contrasts, several_models)] or ["records are missing"]
-    return not_judged(claim, *reasons, some_records=bool(contrasts))
+    reasons = [clause.text for clause in uncounted(contrasts, several_models)]
+    if not reasons:
+        return not_run(claim, "records are missing")
+    return untestable(claim, *reasons, needs=needs_text(reason(c.learned, c.sensitive, c.seeds) for c in contrasts))
+
+
+def needs_text(reasons: Iterable[Reason | None]) -> str:
+    """Return in words what it would take, from the reasons why curves do not count."""
+    return " and ".join(dict.fromkeys(NEEDS[reason] for reason in reasons if reason in NEEDS))
 
 
 def introduced(introduction: str, clauses: Sequence[Clause]) -> tuple[Clause, ...]:

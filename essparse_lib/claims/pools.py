@@ -77,7 +77,7 @@ class Pool:
     @property
     def outcome(self) -> Outcome:
         """How the mean stands to the claim."""
-        return self.read(self.allowed)[1] if self.counted else Outcome.NOT_TESTED
+        return self.read(self.allowed)[1] if self.counted else Outcome.UNTESTABLE
 
     def read(
         self, allowed: Range, relative: bool = False, reading: NoiseReading = NoiseReading.RULE

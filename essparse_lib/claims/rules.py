@@ -198,9 +198,10 @@ def place_of(group: Sequence[Placed], placed: Placed) -> str:
     return f"{placed.model} on {placed.task}" if several else placed.task
 
 
-def average_number(effects: Sequence[Effect]) -> Number:
-    """Return the mean effect over models and tasks as a number."""
-    return Number(estimate=on_average(effects), unit="points", digits=2)
+def average_number(effects: Sequence[Effect], allowed: Range | None = None) -> Number:
+    """Return the mean effect over models and tasks as a number, with the effects that the claim allows."""
+    ends = None if allowed is None else (allowed.low, allowed.high)
+    return Number(estimate=on_average(effects), unit="points", digits=2, allowed=ends)
 
 
 def complete_models(study: Study, complete: Callable[[str], bool]) -> tuple[list[str], list[str]]:

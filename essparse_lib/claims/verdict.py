@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,12 +13,23 @@ from ..wording import listing
 
 
 class Outcome(StrEnum):
-    """How the records stand to a claim."""
+    """How the records stand to a claim.
+
+    Attributes:
+        AGREES: the evidence lies on the claim's side of its criterion.
+        DIFFERS: it lies on the other side.
+        DEPENDS: it lies on the claim's side under some settings, and on the other under others.
+        INCONCLUSIVE: an interval holds both answers: more seeds or examples could decide it.
+        UNTESTABLE: no number of runs like these could decide it: the models or tasks cannot show the effect.
+        NOT_RUN: records are missing.
+    """
 
     AGREES = "agrees"
     DIFFERS = "differs"
+    DEPENDS = "depends on the setting"
     INCONCLUSIVE = "inconclusive"
-    NOT_TESTED = "not tested"
+    UNTESTABLE = "cannot be tested here"
+    NOT_RUN = "not run yet"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +42,8 @@ class Number:
         digits: number of digits after the decimal point in text.
         of: what the number was measured on, where there are several, such as ``minilm-l6 on cola``.
         at_least: whether the number is a lower bound.
+        allowed: the least and the greatest value with which the claim agrees; None where the number decides nothing.
+        paper: the least and the greatest value that the paper reports; None where it gives none.
     """
 
     estimate: Estimate
@@ -37,6 +51,8 @@ class Number:
     digits: int = 0
     of: str = ""
     at_least: bool = False
+    allowed: tuple[float, float] | None = None
+    paper: tuple[float, float] | None = None
 
     @property
     def text(self) -> str:
@@ -51,10 +67,12 @@ class Number:
         return f"{bound}{self.estimate.text(self.digits)}{unit}{of}"
 
     def plain(self) -> dict[str, Any]:
-        """Return the number as plain data for JSON; an unknown value or end of the interval is None."""
+        """Return the number as plain data for JSON; an unknown value, or an end that is unknown or open, is None."""
         ends = {"value": self.estimate.value, "low": self.estimate.low, "high": self.estimate.high}
-        known = {name: None if value != value else float(value) for name, value in ends.items()}
-        return {**known, "unit": self.unit, "of": self.of, "at_least": self.at_least}
+        known = {name: _finite(value) for name, value in ends.items()}
+        ranges = {"allowed": self.allowed, "paper": self.paper}
+        plain_ranges = {name: ends and [_finite(end) for end in ends] for name, ends in ranges.items()}
+        return {**known, "unit": self.unit, "of": self.of, "at_least": self.at_least, **plain_ranges}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +93,11 @@ class Clause:
         """Return the clause as plain data for JSON."""
         places = [list(place) if isinstance(place, tuple) else place for place in self.places]
         return {"text": self.text, "outcome": self.outcome and self.outcome.value, "places": places}
+
+
+def _finite(value: float) -> float | None:
+    """Return a number for JSON, which has no infinite ones; None for one that is not finite."""
+    return float(value) if math.isfinite(value) else None
 
 
 #: How many places a statement names in words; more are counted.
@@ -128,6 +151,7 @@ class Verdict:
         numbers: the numbers that decide, by name.
         summary: the numbers in a few words, each ``{}`` for the next of ``numbers``; empty where there are none.
         statements: what is stated beside the verdict, of claims about tasks; the first that have its sense decide it.
+        needs: what it would take to test the claim, where it cannot be tested here; else empty.
     """
 
     claim: str
@@ -136,6 +160,7 @@ class Verdict:
     numbers: Mapping[str, Number] = field(default_factory=dict)
     summary: str = ""
     statements: tuple[Statement, ...] = ()
+    needs: str = ""
 
     @property
     def reason(self) -> str:
@@ -151,6 +176,16 @@ class Verdict:
         'at most 2 [1, 3] points'
         """
         return self.summary.format(*(number.text for number in self.numbers.values()))
+
+    @property
+    def finding(self) -> str:
+        """What was measured as a sentence, or why nothing was, with what it would take.
+
+        >>> untestable("C3", "there is one model", needs="a second model").finding
+        'There is one model. It would take a second model.'
+        """
+        needs = f" It would take {self.needs}." if self.needs else ""
+        return f"{_sentence(self.measured or self.reason)}{needs}"
 
     @property
     def text(self) -> str:
@@ -182,6 +217,8 @@ class Verdict:
             "numbers": {name: number.plain() for name, number in self.numbers.items()},
             "statements": [statement.plain() for statement in self.statements],
             "measured": self.measured,
+            "finding": self.finding,
+            "needs": self.needs,
         }
 
 
@@ -191,21 +228,27 @@ def _sentence(text: str) -> str:
 
 def untested_at_tiny_scale(claim: str) -> Verdict:
     """Return the verdict on a claim at the tiny scale, where nothing is tested."""
-    return not_judged(claim, "the models at this scale are random and very small")
+    return untestable(claim, "the models at this scale are random and very small", needs="the lab scale")
 
 
-def not_judged(claim: str, *reasons: str, some_records: bool = False, summary: str = "") -> Verdict:
-    """Return the verdict on a claim that cannot be judged yet.
+def not_run(claim: str, *reasons: str) -> Verdict:
+    """Return the verdict on a claim whose records are missing.
+
+    Args:
+        claim: name of the claim, such as ``C1``.
+        reasons: what is missing, one clause each.
+    """
+    return Verdict(claim=claim, outcome=Outcome.NOT_RUN, clauses=tuple(Clause(text=reason) for reason in reasons))
+
+
+def untestable(claim: str, *reasons: str, needs: str, summary: str = "") -> Verdict:
+    """Return the verdict on a claim that more runs of the same models and tasks could not decide.
 
     Args:
         claim: name of the claim, such as ``C1``.
         reasons: why not, one clause each.
-        some_records: whether some of the records exist; the outcome is then inconclusive, else not tested.
+        needs: what it would take.
         summary: the finding in a few words, if any.
     """
-    return Verdict(
-        claim=claim,
-        outcome=Outcome.INCONCLUSIVE if some_records else Outcome.NOT_TESTED,
-        clauses=tuple(Clause(text=reason) for reason in reasons),
-        summary=summary,
-    )
+    clauses = tuple(Clause(text=reason) for reason in reasons)
+    return Verdict(claim=claim, outcome=Outcome.UNTESTABLE, clauses=clauses, summary=summary, needs=needs)

@@ -9,7 +9,7 @@ from ..analysis.curves import curves
 from ..analysis.turns import turns
 from ..claims.c12_without_fine_tuning import sparsegpt_variant
 from ..claims.registry import CLAIMS
-from ..claims.verdict import Verdict, not_judged
+from ..claims.verdict import Verdict, not_run
 from ..errors import check_known
 from ..records.store import Record
 from ..specs.study import Study, check_scale
@@ -31,7 +31,7 @@ def verdict(claim: str, scale: str, records: Mapping[str, Record]) -> Verdict:
     check_scale(scale)
     figure, judge = CLAIMS[claim].figure, CLAIMS[claim].judge
     if figure is None or judge is None:
-        return not_judged(claim, "no study tests it yet")
+        return not_run(claim, "no study tests it yet")
     arguments = _ARGUMENTS.get(claim, _records)
     return judge(*arguments(study(figure, scale), records))
 
