@@ -10,14 +10,6 @@
 # # Figure 1: where the removed weights lie
 #
 # **Question.** When the smallest 21.50% of a language model's weights go, in which parts of a block do they lie?
-#
-# **What the paper saw** {cite:p}`jaiswal2023emergence`. 21.50% of bert-base's weights can go without a drop on any of its tasks;
-# most of them lie in the feed-forward layers (claim C2).
-#
-# **What is done here.** The weights of all blocks' matrices are ranked together by magnitude, and the smallest 21.50% are marked.
-# That needs the model alone, no data. The feed-forward layers hold two thirds of a BERT's weights, so "most" is what any
-# method would give, random pruning too: what tells something is whether they lose *more than their share*.
-# Whether the pruned model keeps its performance after fine-tuning is measured as in [Figure 2](fig2.ipynb).
 
 # %% tags=["remove-input", "setup"]
 from importlib.util import find_spec
@@ -27,7 +19,7 @@ from IPython import get_ipython
 if find_spec("essparse_lib") is None:  # as in Colab
     get_ipython().run_line_magic("pip", "install -q 'essparse[draw] @ git+https://github.com/essential-sparsity/companion'")
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 model: str = "all"  # whose weights: "all" those of the scale, or such as "mpnet-base", an id of the hub, a folder
 sparsity: float = 0.215  # the share of the weights that goes
 block: int = 2  # the block whose matrices are drawn, from 1
@@ -35,13 +27,13 @@ scale: str = "lab"  # "tiny", "lab" or "paper"
 tasks: str = "all"  # for the drop: the tasks, such as "sst2,cola"; "all": those of the scale
 seeds: str = "all"  # the seeds, such as "0,1"
 
-# %%
+# %% tags=["hide-input"]
 from IPython.display import Markdown
 
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import contrast_plots, fig1, forest_plots, noise_tables, panel_chart, parameters, style, within_panels
+from essparse_lib.figures import contrast_plots, fig1, findings, forest_plots, noise_tables, panel_chart, parameters, style, within_panels
 from essparse_lib.analysis import contrasts
 from essparse_lib.records import cost, summary
 from essparse_lib.specs.measurement import Measurement
@@ -54,20 +46,32 @@ style.apply()
 study = interactive.checked_study(parameters.narrowed(figures.study("fig1", scale), model, tasks, seeds, live=False))
 measurement = Measurement(kind="pruned-share", model=study.models[0], sparsity=check_sparsity(sparsity))
 
-# %% [markdown]
-# The records of this study are read. What has not been measured of the model is measured now.
-
-# %%
+# %% tags=["hide-input"]
 records = figures.records(study)
 todo = [*interactive.unrecorded(study, records, [], []), measurement]
 records |= interactive.run([spec for spec in todo if spec.id not in records], scale)
 matrices = records[measurement.id].values["matrices"]
+verdict = c02_free_weights.judge(study, records)
+
+# %% tags=["remove-input", "finding"]
+findings.box(verdict)
 
 # %% [markdown]
 # ## One block
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig1-maps", "caption": "Where in the matrices of one block the weights lie that go: each cell stands for a patch of the matrix (rows are outputs, columns inputs), its colour for the percentage of its weights removed. Titles give the percentage of the whole matrix."}, "image": {"alt": "A heat map for each of the six matrices of one block; titles give the percentage of the matrix that is removed. Some matrices show bands of rows or columns that lose more than others.", "align": "center"}}
 fig1.draw(matrices, parameters.block(matrices, block));
+
+# %% [markdown]
+# ## What the paper saw, and what is done here
+#
+# **What the paper saw** {cite:p}`jaiswal2023emergence`. 21.50% of bert-base's weights can go without a drop on any of its tasks;
+# most of them lie in the feed-forward layers (claim C2).
+#
+# **What is done here.** The weights of all blocks' matrices are ranked together by magnitude, and the smallest 21.50% are marked.
+# That needs the model alone, no data. The feed-forward layers hold two thirds of a BERT's weights, so "most" is what any
+# method would give, random pruning too: what tells something is whether they lose *more than their share*.
+# Whether the pruned model keeps its performance after fine-tuning is measured as in [Figure 2](fig2.ipynb).
 
 # %% [markdown]
 # ## All blocks
@@ -91,7 +95,6 @@ contrast_plots.table(drops, {}).drop(columns=["sparsity"]).style.hide(axis="inde
 # ## Verdict
 
 # %% tags=["remove-input"]
-verdict = c02_free_weights.judge(study, records)
 Markdown(verdict.text)
 
 # %% [markdown]

@@ -11,14 +11,6 @@
 #
 # **Question.** Lottery tickets are found by training, each on its own task; the one-shot mask by a look at the pre-trained weights. Are they
 # different masks at all?
-#
-# **What the paper saw** {cite:p}`jaiswal2023emergence`. Inside the essential range their cosine similarity is above 96% (98% in the introduction); it falls as
-# sparsity rises, and tickets of different tasks are less alike (claim C11).
-#
-# **What is done here.** The masks of [Figure 9](fig9.ipynb) are compared pair by pair. Two masks of sparsity $s$ that know nothing of each
-# other have a cosine of $1 - s$ already: at 10% that is 90%. So beside each cosine stands what chance gives, and beside the
-# cosine of what is *kept* the overlap of what is *removed*, in which chance gives little. Masks of the model of language and of the vision
-# transformer are never compared with each other: they are of other weights.
 
 # %% tags=["remove-input", "setup"]
 from importlib.util import find_spec
@@ -28,19 +20,19 @@ from IPython import get_ipython
 if find_spec("essparse_lib") is None:  # as in Colab
     get_ipython().run_line_magic("pip", "install -q 'essparse[draw,images] @ git+https://github.com/essential-sparsity/companion'")
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 sparsity: float = 0.4  # up to which the heat maps are drawn
 model: str = "all"  # the models, such as "minilm-l6"; "all": those of the scale
 scale: str = "lab"  # "tiny", "lab" or "paper"
 seeds: str = "all"  # the seeds, such as "0,1"
 
-# %%
+# %% tags=["hide-input"]
 from IPython.display import Markdown, display
 
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import fig10, fig10_tables, panel_chart, parameters, style
+from essparse_lib.figures import fig10, fig10_tables, findings, panel_chart, parameters, style
 from essparse_lib.records import cost, summary
 from essparse_lib.claims import c11_similar_masks
 
@@ -49,18 +41,13 @@ style.apply()
 sparsity = check_sparsity(sparsity)
 study = interactive.checked_study(parameters.narrowed(figures.study("fig10", scale), model, "all", seeds, live=False))
 
-# %% [markdown]
-# The records of this study are read.
-
-# %%
+# %% tags=["hide-input"]
 records = figures.records(study)
 records |= interactive.run(interactive.unrecorded(study, records, [], []), scale)
+verdict = c11_similar_masks.judge(study, records)
 
-# %% [markdown]
-# ## Every pair of masks
-
-# %% tags=["remove-input"] mystnb={"figure": {"name": "fig10-maps", "caption": "Cosine similarity, in percent, of the masks of lottery tickets of each task with each other and with the one-shot mask; means over the seeds. The title of each map gives what two unrelated masks of this sparsity have, and the model, if there are several."}, "image": {"alt": "A heat map for each sparsity of the cosine similarities between the tickets of the tasks and the one-shot mask.", "align": "center"}}
-fig10.draw(study, records, [s for s in study.measured["mask-similarity"] if s <= sparsity]);
+# %% tags=["remove-input", "finding"]
+findings.box(verdict)
 
 # %% [markdown]
 # ## Beside chance
@@ -73,6 +60,23 @@ panel_chart.show(fig10.panel(study, records))
 
 # %% tags=["remove-input"]
 fig10_tables.table(study, records).style.hide(axis="index")
+
+# %% [markdown]
+# ## What the paper saw, and what is done here
+#
+# **What the paper saw** {cite:p}`jaiswal2023emergence`. Inside the essential range their cosine similarity is above 96% (98% in the introduction); it falls as
+# sparsity rises, and tickets of different tasks are less alike (claim C11).
+#
+# **What is done here.** The masks of [Figure 9](fig9.ipynb) are compared pair by pair. Two masks of sparsity $s$ that know nothing of each
+# other have a cosine of $1 - s$ already: at 10% that is 90%. So beside each cosine stands what chance gives, and beside the
+# cosine of what is *kept* the overlap of what is *removed*, in which chance gives little. Masks of the model of language and of the vision
+# transformer are never compared with each other: they are of other weights.
+
+# %% [markdown]
+# ## Every pair of masks
+
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig10-maps", "caption": "Cosine similarity, in percent, of the masks of lottery tickets of each task with each other and with the one-shot mask; means over the seeds. The title of each map gives what two unrelated masks of this sparsity have, and the model, if there are several."}, "image": {"alt": "A heat map for each sparsity of the cosine similarities between the tickets of the tasks and the one-shot mask.", "align": "center"}}
+fig10.draw(study, records, [s for s in study.measured["mask-similarity"] if s <= sparsity]);
 
 # %% [markdown]
 # ## The same model at a lower rate
@@ -95,7 +99,6 @@ for control in study.controls:
 # ## Verdict
 
 # %% tags=["remove-input"]
-verdict = c11_similar_masks.judge(study, records)
 Markdown(verdict.text)
 
 # %% tags=["remove-input"]

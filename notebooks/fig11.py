@@ -11,16 +11,6 @@
 #
 # **Question.** A language model is pruned, asked questions, and not trained again. How many of its weights can go until its answers get
 # worse, and does SparseGPT, which lets the weights that stay make up for those that go, allow more than magnitude?
-#
-# **What the paper saw** {cite:p}`jaiswal2023emergence`. Essential sparsity holds for Vicuna-7B {cite:p}`zheng2023judging` on MMLU
-# {cite:p}`hendrycks2021measuring`, by its groups of subjects, and SparseGPT {cite:p}`frantar2023sparsegpt` extends the range (claim C12). It is the
-# only experiment of the paper that is "without re-training", as its abstract has it. The values of the curves are not in its text. Later work by some of the same authors
-# {cite:p}`jaiswal2024compressing` finds that such models lose knowledge at 25–30% already, and fail under N:M patterns.
-#
-# **What is done here.** The weights of the blocks are removed, by magnitude over one threshold, or by SparseGPT, which reads some text. Then the model
-# is asked: of a question's choices it gives the one that it finds most probable, as `lm-eval` {cite:p}`gao2024framework` has it. At lab scale the model is `smollm2-135m`
-# {cite:p}`allal2025smollm2`, a decoder of Llama's kin, and tasks are chosen that a model of this size has learned. Its weights are to be had in 4 bits alone, and are turned back into floats. At most
-# 16 values occur in each run of 32 weights. So the quantisation has a part in which weights are the smallest.
 
 # %% tags=["remove-input", "setup"]
 from importlib.util import find_spec
@@ -30,7 +20,7 @@ from IPython import get_ipython
 if find_spec("essparse_lib") is None:  # as in Colab
     get_ipython().run_line_magic("pip", "install -q 'essparse[draw,llm] @ git+https://github.com/essential-sparsity/companion'")
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 sparsity: float = 0.3  # the point to name and to mark; run live if it has no record
 method: str = "magnitude"  # how that point is pruned: "magnitude", "SparseGPT", "Wanda", "random" or "magnitude by matrix"
 model: str = "all"  # the models, such as "smollm2-135m"; "all": those of the scale
@@ -40,13 +30,13 @@ seeds: str = "all"  # the seeds, such as "0,1"
 live_tasks: str = "first"  # where the point is run if it has no record: "first", "none", "all", or names
 epsilon: float = 1.0  # the tolerated loss, in points
 
-# %%
+# %% tags=["hide-input"]
 from IPython.display import Markdown
 
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import fig11, fig11_plots, fig11_tables, forest_plots, panel_chart, panels, parameters, points, style
+from essparse_lib.figures import fig11, fig11_plots, fig11_tables, findings, forest_plots, panel_chart, panels, parameters, points, style
 from essparse_lib.analysis import curves, grouped
 from essparse_lib.records import cost, summary
 from essparse_lib.claims import c12_without_fine_tuning
@@ -57,25 +47,17 @@ study = interactive.checked_study(parameters.narrowed(figures.study("fig11", sca
 asked = fig11.pruning_at(study, method, check_sparsity(sparsity))
 tasks_to_run = parameters.live_tasks(study, live_tasks)
 
-# %% [markdown]
-# The records of this study are read. If the point asked for has none, it is run now, of each model on one task.
-
-# %%
+# %% tags=["hide-input"]
 records = figures.records(study)
 fresh = interactive.run(interactive.unrecorded(study, records, [asked], tasks_to_run), scale)
 records |= fresh
 variants = {variant: curves.curves(study, records, variant) for variant in study.variants}
 asked_points = points.at_pruning(study, records, asked, live=fresh, variant=method)
+both = variants[fig11.MAGNITUDE], variants[fig11.SPARSEGPT]
+verdict = c12_without_fine_tuning.judge(study, *both)
 
-# %% tags=["remove-input"]
-Markdown(summary.missing(study, records))
-
-# %% [markdown]
-# ## The point asked for
-
-# %% tags=["remove-input"]
-nothing = f"Nothing has been run at a sparsity of {asked.sparsity:g}: name a task in `live_tasks` to run it."
-Markdown("\n\n".join(map(points.sentence, asked_points)) or nothing)
+# %% tags=["remove-input", "finding"]
+findings.box(verdict)
 
 # %% [markdown]
 # ## The curves
@@ -96,6 +78,29 @@ panel = panels.of_curves(
 panel_chart.show(panel)
 
 # %% [markdown]
+# ## At the sparsity asked for
+
+# %% tags=["remove-input"]
+nothing = f"Nothing has been run at a sparsity of {asked.sparsity:g}: name a task in `live_tasks` to run it."
+Markdown("\n\n".join(map(points.sentence, asked_points)) or nothing)
+
+# %% [markdown]
+# ## What the paper saw, and what is done here
+#
+# **What the paper saw** {cite:p}`jaiswal2023emergence`. Essential sparsity holds for Vicuna-7B {cite:p}`zheng2023judging` on MMLU
+# {cite:p}`hendrycks2021measuring`, by its groups of subjects, and SparseGPT {cite:p}`frantar2023sparsegpt` extends the range (claim C12). It is the
+# only experiment of the paper that is "without re-training", as its abstract has it. The values of the curves are not in its text. Later work by some of the same authors
+# {cite:p}`jaiswal2024compressing` finds that such models lose knowledge at 25–30% already, and fail under N:M patterns.
+#
+# **What is done here.** The weights of the blocks are removed, by magnitude over one threshold, or by SparseGPT, which reads some text. Then the model
+# is asked: of a question's choices it gives the one that it finds most probable, as `lm-eval` {cite:p}`gao2024framework` has it. At lab scale the model is `smollm2-135m`
+# {cite:p}`allal2025smollm2`, a decoder of Llama's kin, and tasks are chosen that a model of this size has learned. Its weights are to be had in 4 bits alone, and are turned back into floats. At most
+# 16 values occur in each run of 32 weights. So the quantisation has a part in which weights are the smallest.
+
+# %% tags=["remove-input"]
+Markdown(summary.missing(study, records))
+
+# %% [markdown]
 # ## How much can go
 #
 # Essential sparsity in percent of the weights, by task and way to prune.
@@ -111,7 +116,6 @@ Markdown(" ".join(filter(None, sentences)))
 # **What SparseGPT adds.** The two essential sparsities of each task, paired by question.
 
 # %% tags=["remove-input"]
-both = variants[fig11.MAGNITUDE], variants[fig11.SPARSEGPT]
 pairs, _ = c12_without_fine_tuning.pairs(study, *both)
 fig11_tables.shift_table(pairs).style.hide(axis="index")
 
@@ -154,7 +158,6 @@ fig11_tables.prefix_table(study, records).style.hide(axis="index")
 # ## Verdict
 
 # %% tags=["remove-input"]
-verdict = c12_without_fine_tuning.judge(study, *both)
 Markdown(verdict.text)
 
 # %% [markdown]

@@ -11,18 +11,6 @@
 #
 # **Question.** How many of a pre-trained model's weights can be removed by magnitude, all at once and before any
 # fine-tuning, until its performance on a task falls?
-#
-# **What the paper saw** {cite:p}`jaiswal2023emergence`. About 30–50% of the weights of bert-base and of OPT with 125M,
-# 350M and 1.3B parameters can go without a significant drop, about 40% of OPT-1.3B's (claim C1); where the curve turns depends on the
-# task rather than on the size: on RTE bert-base turns at about 60% and OPT-1.3B at 40%, and bert-base tolerates more than OPT-125M on
-# every task (C3). It shows one run for each point, and no intervals.
-#
-# **What is done here.** The smallest weights of the transformer blocks' matrices are set to zero over one global threshold,
-# the model is fine-tuned with these weights held at zero, and its score is compared with that of the same model, seed, head
-# and data order without pruning. Thin broken lines stand beside it: *random* pruning at the same sparsity, which any
-# choice of weights must beat (drawn where it has records), and magnitude pruning *after* the fine-tuning, with no training to follow, which is what the
-# words "without re-training" of the paper's abstract say but none of its experiments on BERT does. At lab scale the models are two public
-# encoders and, as the paper has decoders too, a small OPT that was pre-trained here, on little text ([Methods](../book/methods.md)).
 
 # %% tags=["remove-input", "setup"]
 from importlib.util import find_spec
@@ -32,7 +20,7 @@ from IPython import get_ipython
 if find_spec("essparse_lib") is None:  # as in Colab
     get_ipython().run_line_magic("pip", "install -q 'essparse[draw] @ git+https://github.com/essential-sparsity/companion'")
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 sparsity: float = 0.4  # the point to name and to mark; run live if it has no record
 model: str = "all"  # the models, such as "minilm-l6"; "all": those of the scale
 tasks: str = "all"  # the tasks, such as "rte,sst2"; "all": those of the scale
@@ -41,13 +29,13 @@ seeds: str = "all"  # the seeds, such as "0,1"
 live_tasks: str = "first"  # where the point is run if it has no record: "first", "none", "all", or names
 epsilon: float = 1.0  # the tolerated loss, in points
 
-# %%
+# %% tags=["hide-input"]
 from IPython.display import Markdown
 
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import curve_plots, fig2, forest_plots, noise_tables, panel_chart, panels, parameters, points, secondary_metrics, style, within_panels
+from essparse_lib.figures import curve_plots, fig2, findings, forest_plots, noise_tables, panel_chart, panels, parameters, points, secondary_metrics, style, within_panels
 from essparse_lib.records import cost, summary
 from essparse_lib.analysis import curves
 from essparse_lib.specs.trial import Pruning
@@ -60,25 +48,17 @@ sparsity = check_sparsity(sparsity)
 study = interactive.checked_study(parameters.narrowed(figures.study("fig2", scale), model, tasks, seeds))
 tasks_to_run = parameters.live_tasks(study, live_tasks)
 
-# %% [markdown]
-# The records of this study are read. If the point asked for has none, it is run now, of each model on one task and with one seed.
-
-# %%
+# %% tags=["hide-input"]
 records = figures.records(study)
 fresh = interactive.run(interactive.unrecorded(study, records, [Pruning(sparsity=sparsity)], tasks_to_run), scale)
 records |= fresh
 all_curves = curves.curves(study, records)
 asked_points = points.at_sparsity(study, records, sparsity, live=fresh)
+verdict = c01_essential_sparsity.judge(study, all_curves)
+size = c03_task_not_size.judge(study, all_curves)
 
-# %% tags=["remove-input"]
-Markdown(summary.missing(study, records))
-
-# %% [markdown]
-# ## The point asked for
-
-# %% tags=["remove-input"]
-nothing = f"Nothing has been run at a sparsity of {sparsity:g}: name a task in `live_tasks` to run it."
-Markdown("\n\n".join(map(points.sentence, asked_points)) or nothing)
+# %% tags=["remove-input", "finding"]
+findings.box(verdict, size)
 
 # %% [markdown]
 # ## The curve
@@ -95,6 +75,31 @@ panel = panels.of_curves(
     start=100 * sparsity,
 )
 panel_chart.show(panel)
+
+# %% [markdown]
+# ## At the sparsity asked for
+
+# %% tags=["remove-input"]
+nothing = f"Nothing has been run at a sparsity of {sparsity:g}: name a task in `live_tasks` to run it."
+Markdown("\n\n".join(map(points.sentence, asked_points)) or nothing)
+
+# %% [markdown]
+# ## What the paper saw, and what is done here
+#
+# **What the paper saw** {cite:p}`jaiswal2023emergence`. About 30–50% of the weights of bert-base and of OPT with 125M,
+# 350M and 1.3B parameters can go without a significant drop, about 40% of OPT-1.3B's (claim C1); where the curve turns depends on the
+# task rather than on the size: on RTE bert-base turns at about 60% and OPT-1.3B at 40%, and bert-base tolerates more than OPT-125M on
+# every task (C3). It shows one run for each point, and no intervals.
+#
+# **What is done here.** The smallest weights of the transformer blocks' matrices are set to zero over one global threshold,
+# the model is fine-tuned with these weights held at zero, and its score is compared with that of the same model, seed, head
+# and data order without pruning. Thin broken lines stand beside it: *random* pruning at the same sparsity, which any
+# choice of weights must beat (drawn where it has records), and magnitude pruning *after* the fine-tuning, with no training to follow, which is what the
+# words "without re-training" of the paper's abstract say but none of its experiments on BERT does. At lab scale the models are two public
+# encoders and, as the paper has decoders too, a small OPT that was pre-trained here, on little text ([Methods](../book/methods.md)).
+
+# %% tags=["remove-input"]
+Markdown(summary.missing(study, records))
 
 # %% [markdown]
 # ## What the curves say
@@ -117,11 +122,9 @@ Markdown(curve_plots.unfalling(study, all_curves, epsilon))
 # ## Verdict
 
 # %% tags=["remove-input"]
-verdict = c01_essential_sparsity.judge(study, all_curves)
 Markdown(verdict.text)
 
 # %% tags=["remove-input"]
-size = c03_task_not_size.judge(study, all_curves)
 Markdown(size.text)
 
 # %% [markdown]

@@ -11,14 +11,6 @@
 #
 # **Question.** How many of a vision transformer's weights can be removed by magnitude before its performance falls, and does it then fall
 # more sharply than that of a model of language?
-#
-# **What the paper saw** {cite:p}`jaiswal2023emergence`. ViT-Base and ViT-Large keep their performance on CIFAR-10, CIFAR-100 and Tiny-ImageNet up to
-# an essential sparsity as models of language do (claim C1), and beyond it fall more sharply than these (C4). What sharp means is not said, and each
-# point is one run.
-#
-# **What is done here.** The weights are pruned and the models fine-tuned as in [Figure 2](fig2.ipynb). At lab scale the models are small vision
-# transformers that were trained here, from random weights, on the classes of CIFAR-10 ([Figure 6](fig6.ipynb) tells how well). *Sharp* is made a number:
-# the slope of the curve after the point where it turns.
 
 # %% tags=["remove-input", "setup"]
 from importlib.util import find_spec
@@ -28,7 +20,7 @@ from IPython import get_ipython
 if find_spec("essparse_lib") is None:  # as in Colab
     get_ipython().run_line_magic("pip", "install -q 'essparse[draw,images] @ git+https://github.com/essential-sparsity/companion'")
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 sparsity: float = 0.4  # the point to name and to mark
 model: str = "all"  # the models, such as "vit-4x192-supervised-0"; "all": those of the scale
 tasks: str = "all"  # the tasks, such as "cifar10,elpv"; "all": those of the scale
@@ -37,7 +29,7 @@ seeds: str = "all"  # the seeds, such as "0,1"
 live_tasks: str = "none"  # where the point is run if it has no record: "first", "none", "all", or names
 epsilon: float = 1.0  # the tolerated loss, in points
 
-# %%
+# %% tags=["hide-input"]
 from dataclasses import replace
 
 from IPython.display import Markdown
@@ -45,7 +37,7 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import curve_plots, fig3, panel_chart, panels, parameters, points, style
+from essparse_lib.figures import curve_plots, fig3, findings, panel_chart, panels, parameters, points, style
 from essparse_lib.records import cost, summary
 from essparse_lib.analysis import curves, turns
 from essparse_lib.claims import c01_essential_sparsity, c04_sharper_in_vision
@@ -57,10 +49,7 @@ sparsity = check_sparsity(sparsity)
 study = interactive.checked_study(parameters.narrowed(figures.study("fig3", scale), model, tasks, seeds))
 tasks_to_run = parameters.live_tasks(study, live_tasks)
 
-# %% [markdown]
-# The records of this study are read, and at the same scale those of the studies of language and of vision models that were trained for longer.
-
-# %%
+# %% tags=["hide-input"]
 records = figures.records(study, *fig3.compared_with(study))
 fresh = interactive.run(interactive.unrecorded(study, records, [Pruning(sparsity=sparsity)], tasks_to_run), scale)
 records |= fresh
@@ -69,13 +58,11 @@ asked_points = points.at_sparsity(study, records, sparsity, live=fresh)
 seen = turns.turns(study, all_curves, fig3.VISION)
 longer, read = fig3.longer(study, records), fig3.language(scale, records)
 all_turns = [*seen, *turns.for_comparison_only(longer), *read]
+sharp = c04_sharper_in_vision.judge(study, seen, read, longer)
+verdict = replace(c01_essential_sparsity.judge(study, all_curves), claim="C1 in vision")
 
-# %% [markdown]
-# ## The point asked for
-
-# %% tags=["remove-input"]
-nothing = f"Nothing has been run at a sparsity of {sparsity:g}: name a task in `live_tasks` to run it."
-Markdown("\n\n".join(map(points.sentence, asked_points)) or nothing)
+# %% tags=["remove-input", "finding"]
+findings.box(sharp, verdict)
 
 # %% [markdown]
 # ## The curve
@@ -95,6 +82,24 @@ panel_chart.show(panel)
 curve_plots.table(all_curves, epsilon).style.hide(axis="index")
 
 # %% [markdown]
+# ## At the sparsity asked for
+
+# %% tags=["remove-input"]
+nothing = f"Nothing has been run at a sparsity of {sparsity:g}: name a task in `live_tasks` to run it."
+Markdown("\n\n".join(map(points.sentence, asked_points)) or nothing)
+
+# %% [markdown]
+# ## What the paper saw, and what is done here
+#
+# **What the paper saw** {cite:p}`jaiswal2023emergence`. ViT-Base and ViT-Large keep their performance on CIFAR-10, CIFAR-100 and Tiny-ImageNet up to
+# an essential sparsity as models of language do (claim C1), and beyond it fall more sharply than these (C4). What sharp means is not said, and each
+# point is one run.
+#
+# **What is done here.** The weights are pruned and the models fine-tuned as in [Figure 2](fig2.ipynb). At lab scale the models are small vision
+# transformers that were trained here, from random weights, on the classes of CIFAR-10 ([Figure 6](fig6.ipynb) tells how well). *Sharp* is made a number:
+# the slope of the curve after the point where it turns.
+
+# %% [markdown]
 # ## How sharp the turn is
 #
 # Two straight lines that meet are fitted to each curve; the slope of the second is what is lost per further tenth of the weights. In points, a task of ten
@@ -111,11 +116,9 @@ fig3.table(all_turns).style.hide(axis="index")
 # ## Verdict
 
 # %% tags=["remove-input"]
-sharp = c04_sharper_in_vision.judge(study, seen, read, longer)
 Markdown(sharp.text)
 
 # %% tags=["remove-input"]
-verdict = replace(c01_essential_sparsity.judge(study, all_curves), claim="C1 in vision")
 Markdown(verdict.text)
 
 # %% [markdown]
@@ -132,7 +135,8 @@ Markdown(verdict.text)
 #
 # **What would test it.** Models of one architecture, size and pre-training that read images and texts, and a measure of sharpness that every curve has: a slope may be the task's, the model's or its size's as well as the modality's. The paper's ViTs,
 # at 86 and 307 million parameters and pre-trained on millions of images, are the `paper` scale of this notebook.
-#
+
+# %% [markdown]
 # ## Where the numbers come from
 
 # %% tags=["remove-input"]

@@ -11,19 +11,6 @@
 #
 # **Question.** Word problems such as "Ann has 3 apples and buys 4" ask for an equation. How many of an encoder's weights can go until it writes fewer
 # right ones? And before that: does it use its pre-training for them at all? Where it does not, there is nothing that pruning could take away.
-#
-# **What the paper saw** {cite:p}`jaiswal2023emergence`. BERT-base is pruned on three sets of word problems of SMC-Bench {cite:p}`liu2023sparsity`, in the order of their difficulty: MAWPS
-# {cite:p}`koncelkedziorski2016mawps`, ASDiv-A {cite:p}`miao2020diverse` and SVAMP {cite:p}`patel2021nlp`. Essential sparsity holds there too (claim C5). The values of
-# the curves are not in its text. SMC-Bench itself was made of tasks on which sparse networks fail, and reports a collapse.
-#
-# **What is done here.** An encoder reads the problem. A decoder with random weights learns to write the equation in prefix form; numbers are copied from the problem. An answer is right if its
-# equation has the value of the right one, within 0.0001: it is parsed, and never run as code. At lab scale the encoder is `minilm-l6` and the decoder a recurrent network (GRU) with attention.
-#
-# SMC-Bench does three things that are not done here. What each of them changes is shown below, as far as there are records:
-#
-# 1. *It prunes everything with one threshold*, the word embeddings and the decoder too, whose fresh weights are small. Here the blocks' matrices are pruned, as everywhere in this book. Controls prune more.
-# 2. *It takes the best epoch on the problems that it then reports.* Here it is always the last epoch.
-# 3. *The folds of MAWPS leak*: questions of the test set stand word for word in the training set. Here such problems are marked, and results are shown with and without them.
 
 # %% tags=["remove-input", "setup"]
 from importlib.util import find_spec
@@ -33,7 +20,7 @@ from IPython import get_ipython
 if find_spec("essparse_lib") is None:  # as in Colab
     get_ipython().run_line_magic("pip", "install -q 'essparse[draw] @ git+https://github.com/essential-sparsity/companion'")
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 sparsity: float = 0.3  # the point to name and to mark; run live if it has no record
 model: str = "all"  # the models, such as "minilm-l6"; "all": those of the scale
 tasks: str = "all"  # the tasks, such as "mawps-0,svamp"; "all": those of the scale
@@ -42,13 +29,13 @@ seeds: str = "all"  # the seeds, such as "0,1"
 live_tasks: str = "first"  # where the point is run if it has no record: "first", "none", "all", or names
 epsilon: float = 1.0  # the tolerated loss, in points
 
-# %%
+# %% tags=["hide-input"]
 from IPython.display import Markdown
 
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import curve_plots, fig4_plots, fig4_tables, forest_plots, panel_chart, panels, parameters, points, style
+from essparse_lib.figures import curve_plots, fig4_plots, fig4_tables, findings, forest_plots, panel_chart, panels, parameters, points, style
 from essparse_lib.records import cost, summary
 from essparse_lib.analysis import advantages, curves, folds
 from essparse_lib.specs.tasks import Head
@@ -61,35 +48,16 @@ asked = Pruning(sparsity=check_sparsity(sparsity))
 study = interactive.checked_study(parameters.narrowed(figures.study("fig4", scale), model, tasks, seeds), Head.EQUATION)
 tasks_to_run = parameters.live_tasks(study, live_tasks)
 
-# %% [markdown]
-# The records of this study are read. If the point asked for has none, it is run now, of each model on one task and with one seed. A curve of a data set is the mean over its folds.
-
-# %%
+# %% tags=["hide-input"]
 records = figures.records(study, advantages.without_pretraining(study))
 fresh = interactive.run(interactive.unrecorded(study, records, [asked], tasks_to_run), scale)
 records |= fresh
 data_sets = folds.data_set_curves(curves.curves(study, records))
 asked_points = points.at_sparsity(study, records, asked.sparsity, live=fresh)
+verdict = c05_arithmetic_reasoning.judge(study, records)
 
-# %% tags=["remove-input"]
-Markdown(summary.missing(study, records))
-
-# %% [markdown]
-# ## The point asked for
-
-# %% tags=["remove-input"]
-nothing = f"Nothing has been run at a sparsity of {asked.sparsity:g}: name a task in `live_tasks` to run it."
-Markdown("\n\n".join(map(points.sentence, asked_points)) or nothing)
-
-# %% [markdown]
-# ## Is pre-training used?
-#
-# Percent of the problems that are right without pruning, with 95% intervals: with the pre-trained weights, and with random ones in the whole encoder, trained alike. *Same equation* is the
-# share whose equation is the right one, symbol for symbol. *Commonest equation* always writes that of the training set. The published systems stand on RoBERTa-base and are trained for 50 epochs;
-# theirs are single runs, with their best epoch on these very problems.
-
-# %% tags=["remove-input"]
-fig4_tables.dense_table(study, records).style.hide(axis="index")
+# %% tags=["remove-input", "finding"]
+findings.box(verdict)
 
 # %% [markdown]
 # ## The curves
@@ -108,6 +76,42 @@ panel_chart.show(panel)
 
 # %% tags=["remove-input"]
 curve_plots.table(data_sets, epsilon).rename(columns={"task": "data set", "commonest class": "commonest equation"}).style.hide(axis="index")
+
+# %% [markdown]
+# ## At the sparsity asked for
+
+# %% tags=["remove-input"]
+nothing = f"Nothing has been run at a sparsity of {asked.sparsity:g}: name a task in `live_tasks` to run it."
+Markdown("\n\n".join(map(points.sentence, asked_points)) or nothing)
+
+# %% [markdown]
+# ## What the paper saw, and what is done here
+#
+# **What the paper saw** {cite:p}`jaiswal2023emergence`. BERT-base is pruned on three sets of word problems of SMC-Bench {cite:p}`liu2023sparsity`, in the order of their difficulty: MAWPS
+# {cite:p}`koncelkedziorski2016mawps`, ASDiv-A {cite:p}`miao2020diverse` and SVAMP {cite:p}`patel2021nlp`. Essential sparsity holds there too (claim C5). The values of
+# the curves are not in its text. SMC-Bench itself was made of tasks on which sparse networks fail, and reports a collapse.
+#
+# **What is done here.** An encoder reads the problem. A decoder with random weights learns to write the equation in prefix form; numbers are copied from the problem. An answer is right if its
+# equation has the value of the right one, within 0.0001: it is parsed, and never run as code. At lab scale the encoder is `minilm-l6` and the decoder a recurrent network (GRU) with attention.
+#
+# SMC-Bench does three things that are not done here. What each of them changes is shown below, as far as there are records:
+#
+# 1. *It prunes everything with one threshold*, the word embeddings and the decoder too, whose fresh weights are small. Here the blocks' matrices are pruned, as everywhere in this book. Controls prune more.
+# 2. *It takes the best epoch on the problems that it then reports.* Here it is always the last epoch.
+# 3. *The folds of MAWPS leak*: questions of the test set stand word for word in the training set. Here such problems are marked, and results are shown with and without them.
+
+# %% tags=["remove-input"]
+Markdown(summary.missing(study, records))
+
+# %% [markdown]
+# ## Is pre-training used?
+#
+# Percent of the problems that are right without pruning, with 95% intervals: with the pre-trained weights, and with random ones in the whole encoder, trained alike. *Same equation* is the
+# share whose equation is the right one, symbol for symbol. *Commonest equation* always writes that of the training set. The published systems stand on RoBERTa-base and are trained for 50 epochs;
+# theirs are single runs, with their best epoch on these very problems.
+
+# %% tags=["remove-input"]
+fig4_tables.dense_table(study, records).style.hide(axis="index")
 
 # %% [markdown]
 # ## Beside SMC-Bench
@@ -155,7 +159,6 @@ fig4_tables.leak_table(study, records).style.hide(axis="index")
 # ## Verdict
 
 # %% tags=["remove-input"]
-verdict = c05_arithmetic_reasoning.judge(study, records)
 Markdown(verdict.text)
 
 # %% [markdown]

@@ -11,14 +11,6 @@
 #
 # **Question.** Hardware multiplies faster where of each M consecutive weights at most N are not zero. Does essential sparsity hold
 # under such a pattern, or does the pattern cost more than unstructured pruning at the same sparsity?
-#
-# **What the paper saw** {cite:p}`jaiswal2023emergence`. Essential sparsity holds for N:M patterns, on OPT-350M (claim C6). Which
-# patterns it does not say.
-#
-# **What is done here.** Of each M consecutive weights in a row the N largest stay {cite:p}`zhou2021learning`; then the model is fine-tuned as
-# in [Figure 2](fig2.ipynb). Beside each pattern stands unstructured magnitude pruning at the same sparsity, with the same seed,
-# head and data order. At lab scale the models are a public encoder and, as the paper's is a decoder, a small OPT that was pre-trained here,
-# on little text ([Methods](../book/methods.md)).
 
 # %% tags=["remove-input", "setup"]
 from importlib.util import find_spec
@@ -28,7 +20,7 @@ from IPython import get_ipython
 if find_spec("essparse_lib") is None:  # as in Colab
     get_ipython().run_line_magic("pip", "install -q 'essparse[draw] @ git+https://github.com/essential-sparsity/companion'")
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 pattern: str = "2:4"  # the pattern to name; run live if it has no record
 model: str = "all"  # the models, such as "minilm-l6"; "all": those of the scale
 tasks: str = "all"  # the tasks, such as "sst2"; "all": those of the scale
@@ -36,12 +28,12 @@ scale: str = "lab"  # "tiny", "lab" or "paper"
 seeds: str = "all"  # the seeds, such as "0,1"
 live_tasks: str = "first"  # where the pattern is run if it has no record: "first", "none", "all", or names
 
-# %%
+# %% tags=["hide-input"]
 from IPython.display import Markdown
 
 from essparse_lib import figures
 from essparse_lib.runner import interactive
-from essparse_lib.figures import contrast_plots, curve_plots, fig5, forest_plots, noise_tables, panel_chart, panels, parameters, style, within_panels
+from essparse_lib.figures import contrast_plots, curve_plots, fig5, findings, forest_plots, noise_tables, panel_chart, panels, parameters, style, within_panels
 from essparse_lib.analysis import contrasts, curves
 from essparse_lib.records import cost, summary
 from essparse_lib.specs.trial import Pruning
@@ -55,23 +47,17 @@ unstructured = Pruning(sparsity=patterned.sparsity)
 study = interactive.checked_study(parameters.narrowed(figures.study("fig5", scale), model, tasks, seeds))
 tasks_to_run = parameters.live_tasks(study, live_tasks)
 
-# %% [markdown]
-# The records of this study are read. If the pattern asked for has none, it is run now, of each model on one task and with one seed.
-
-# %%
+# %% tags=["hide-input"]
 records = figures.records(study)
 records |= interactive.run(interactive.unrecorded(study, records, [patterned, unstructured], tasks_to_run), scale)
 pairs = [(p, Pruning(sparsity=p.sparsity)) for variant in (fig5.M4, fig5.M8) for p in study.variants[variant]]
 asked_pairs = [(patterned, Pruning()), (patterned, unstructured)]
 all_contrasts = contrasts.contrasts(study, records, [*pairs, *asked_pairs])
 differences = [c for c in all_contrasts if (c.pruning, c.baseline) in pairs]
+verdict = c06_n_m_patterns.judge(study, records)
 
-# %% [markdown]
-# ## The pattern asked for
-
-# %% tags=["remove-input"]
-asked_contrasts = [c for c in all_contrasts if (c.pruning, c.baseline) in asked_pairs]
-contrast_plots.table(asked_contrasts, {"pattern": lambda c: c.pruning.pattern, "against": lambda c: str(c.baseline)}).style.hide(axis="index")
+# %% tags=["remove-input", "finding"]
+findings.box(verdict)
 
 # %% [markdown]
 # ## Patterns and unstructured pruning
@@ -100,10 +86,27 @@ contrast_plots.table(differences, {"pattern": lambda c: c.pruning.pattern}).styl
 Markdown(f"{contrast_plots.tally(differences)} {curve_plots.unfalling(study, variants[fig5.M4])}")
 
 # %% [markdown]
+# ## By the pattern asked for
+
+# %% tags=["remove-input"]
+asked_contrasts = [c for c in all_contrasts if (c.pruning, c.baseline) in asked_pairs]
+contrast_plots.table(asked_contrasts, {"pattern": lambda c: c.pruning.pattern, "against": lambda c: str(c.baseline)}).style.hide(axis="index")
+
+# %% [markdown]
+# ## What the paper saw, and what is done here
+#
+# **What the paper saw** {cite:p}`jaiswal2023emergence`. Essential sparsity holds for N:M patterns, on OPT-350M (claim C6). Which
+# patterns it does not say.
+#
+# **What is done here.** Of each M consecutive weights in a row the N largest stay {cite:p}`zhou2021learning`; then the model is fine-tuned as
+# in [Figure 2](fig2.ipynb). Beside each pattern stands unstructured magnitude pruning at the same sparsity, with the same seed,
+# head and data order. At lab scale the models are a public encoder and, as the paper's is a decoder, a small OPT that was pre-trained here,
+# on little text ([Methods](../book/methods.md)).
+
+# %% [markdown]
 # ## Verdict
 
 # %% tags=["remove-input"]
-verdict = c06_n_m_patterns.judge(study, records)
 Markdown(verdict.text)
 
 # %% [markdown]

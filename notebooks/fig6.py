@@ -10,15 +10,6 @@
 # # Figure 6: supervised against self-supervised pre-training
 #
 # **Question.** Can more weights be removed from a vision transformer that was pre-trained without labels than from one that was pre-trained with them?
-#
-# **What the paper saw** {cite:p}`jaiswal2023emergence`. DINO-Base {cite:p}`caron2021emerging` is more robust than ViT-Base on every task, with no drop up to
-# 30–40%, and has 14.37% more zero weights (claim C7).
-#
-# **What is done here.** The paper compares two models that it found: a ViT trained on the 14 million labelled images of ImageNet-21k and a DINO trained on
-# the 1.3 million of ImageNet-1k, for as long as their authors chose. What differs between them may be the objective, or the images, or the training.
-# At lab scale the objectives meet on the same architecture, the same training images of CIFAR-10 and the same number of images seen, each with two seeds.
-# DINO looks at several views of each image and takes longer for it, so a third kind of model is trained with labels for as long as DINO takes. A fourth
-# fills in hidden patches {cite:p}`xie2022simmim`: it hints at whether it is self-supervision that matters, or DINO.
 
 # %% tags=["remove-input", "setup"]
 from importlib.util import find_spec
@@ -28,20 +19,20 @@ from IPython import get_ipython
 if find_spec("essparse_lib") is None:  # as in Colab
     get_ipython().run_line_magic("pip", "install -q 'essparse[draw,images] @ git+https://github.com/essential-sparsity/companion'")
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 sparsity: float = 0.4  # the point to mark
 tasks: str = "all"  # the tasks, such as "cifar10,elpv"; "all": those of the scale
 scale: str = "lab"  # "tiny", "lab" or "paper"
 seeds: str = "all"  # the seeds of the fine-tuning, such as "0,1"
 epsilon: float = 1.0  # the tolerated loss, in points
 
-# %%
+# %% tags=["hide-input"]
 from IPython.display import Markdown
 
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import fig6, fig6_floor, fig6_learned, panel_chart, parameters, prunability_plots, style
+from essparse_lib.figures import fig6, fig6_floor, fig6_learned, findings, panel_chart, parameters, prunability_plots, style
 from essparse_lib.records import cost, store, summary
 from essparse_lib.analysis import curves, prunability
 from essparse_lib.claims import c07_self_supervision, prunability_clauses
@@ -51,15 +42,53 @@ style.apply()
 sparsity = check_sparsity(sparsity)
 study = interactive.checked_study(parameters.narrowed(figures.study("fig6", scale), "all", tasks, seeds, live=False))
 
-# %% [markdown]
-# The records of this study are read.
-
-# %%
+# %% tags=["hide-input"]
 records = figures.records(study)
 records |= interactive.run(interactive.unrecorded(study, records, [], []), scale)
 all_curves = curves.curves(study, records)
 floor = fig6_floor.floor_curves(study, records)
 deciding, *others = fig6.comparisons(study)
+verdict = c07_self_supervision.judge(study, records, all_curves, deciding, others)
+
+# %% tags=["remove-input", "finding"]
+findings.box(verdict)
+
+# %% [markdown]
+# ## Drop against sparsity
+
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig6-curves", "caption": "Change of the score against the dense model as one-shot magnitude pruning removes more, after fine-tuning: the mean over the tasks that every model learned and none was pre-trained to tell, if there are several, and each task. A line is one pre-trained model, the mean of its fine-tunings, with their 95% interval but for the mean over tasks; colours are objectives, line styles pre-training seeds. The dotted black line, in the panels of tasks, is the same model fine-tuned from random weights, once all its records are there. The dashed grey line lies \u03b5 below the dense model, the vertical one is the point asked for. Each panel has its own vertical scale."}, "image": {"alt": "Panels of the change from the dense model against the percentage of weights removed: supervised, DINO and other pre-trainings in different colours, two lines each.", "align": "center"}}
+fig6.draw(study, all_curves, sparsity, epsilon, floor);
+
+# %% tags=["remove-input"]
+panel = fig6.panel(
+    study,
+    all_curves,
+    "A line for each pre-trained model and task: the change from the dense model against the share of the weights removed.",
+    start=100 * sparsity,
+)
+panel_chart.show(panel)
+
+# %% tags=["remove-input"]
+fig6.essential_table(study, all_curves, epsilon).style.hide(axis="index")
+
+# %% tags=["remove-input"]
+Markdown(fig6_learned.learned_again(study, records, all_curves))
+
+# %% [markdown]
+# The fine-tuning is the same for all models and tasks: a new head, at most 2,000 images as they are, and the rate that suits models that must learn their task anew. Models that
+# know the classes already may end below what they knew.
+
+# %% [markdown]
+# ## What the paper saw, and what is done here
+#
+# **What the paper saw** {cite:p}`jaiswal2023emergence`. DINO-Base {cite:p}`caron2021emerging` is more robust than ViT-Base on every task, with no drop up to
+# 30–40%, and has 14.37% more zero weights (claim C7).
+#
+# **What is done here.** The paper compares two models that it found: a ViT trained on the 14 million labelled images of ImageNet-21k and a DINO trained on
+# the 1.3 million of ImageNet-1k, for as long as their authors chose. What differs between them may be the objective, or the images, or the training.
+# At lab scale the objectives meet on the same architecture, the same training images of CIFAR-10 and the same number of images seen, each with two seeds.
+# DINO looks at several views of each image and takes longer for it, so a third kind of model is trained with labels for as long as DINO takes. A fourth
+# fills in hidden patches {cite:p}`xie2022simmim`: it hints at whether it is self-supervision that matters, or DINO.
 
 # %% tags=["remove-input"]
 Markdown(" ".join(filter(None, (summary.missing(study, records), summary.added(study, store.results(scale).records_of_studies(study))))))
@@ -99,30 +128,6 @@ Markdown(fig6_learned.published())
 fig6_learned.draw_learning(study, records);
 
 # %% [markdown]
-# ## Drop against sparsity
-
-# %% tags=["remove-input"] mystnb={"figure": {"name": "fig6-curves", "caption": "Change of the score against the dense model as one-shot magnitude pruning removes more, after fine-tuning: the mean over the tasks that every model learned and none was pre-trained to tell, if there are several, and each task. A line is one pre-trained model, the mean of its fine-tunings, with their 95% interval but for the mean over tasks; colours are objectives, line styles pre-training seeds. The dotted black line, in the panels of tasks, is the same model fine-tuned from random weights, once all its records are there. The dashed grey line lies \u03b5 below the dense model, the vertical one is the point asked for. Each panel has its own vertical scale."}, "image": {"alt": "Panels of the change from the dense model against the percentage of weights removed: supervised, DINO and other pre-trainings in different colours, two lines each.", "align": "center"}}
-fig6.draw(study, all_curves, sparsity, epsilon, floor);
-
-# %% tags=["remove-input"]
-panel = fig6.panel(
-    study,
-    all_curves,
-    "A line for each pre-trained model and task: the change from the dense model against the share of the weights removed.",
-    start=100 * sparsity,
-)
-panel_chart.show(panel)
-
-# %% tags=["remove-input"]
-fig6.essential_table(study, all_curves, epsilon).style.hide(axis="index")
-
-# %% tags=["remove-input"]
-Markdown(fig6_learned.learned_again(study, records, all_curves))
-
-# %% [markdown]
-# The fine-tuning is the same for all models and tasks: a new head, at most 2,000 images as they are, and the rate that suits models that must learn their task anew. Models that
-# know the classes already may end below what they knew.
-#
 # ## The floor: no pre-training
 #
 # How much of what these models lose did pre-training give them? The same vision transformer is fine-tuned from random weights, those that the first supervised model began with, on the same tasks with the same settings
@@ -136,7 +141,8 @@ fig6_floor.table(study, all_curves, floor).style.hide(axis="index")
 
 # %% [markdown]
 # *Above the floor*: the dense score less that from random weights. Intervals are those of the fine-tunings and the test images, and leave out what another pre-training would give.
-#
+
+# %% [markdown]
 # ## What the objective does
 
 # %% tags=["remove-input"]
@@ -176,7 +182,6 @@ prunability_plots.draw_emergence(study, loss_curves, styles);
 # ## Verdict
 
 # %% tags=["remove-input"]
-verdict = c07_self_supervision.judge(study, records, all_curves, deciding, others)
 Markdown(verdict.text)
 
 # %% [markdown]

@@ -11,16 +11,6 @@
 #
 # **Question.** Do weights become zero all at once while a model is pre-trained, and does more text to train on give a model with more zeros, that
 # can be pruned further?
-#
-# **What the paper saw** {cite:p}`jaiswal2023emergence`. Five BERT-base are trained from scratch for 50,000 steps on 100, 90, 80, 70 and 60% of a corpus. The
-# number of zero weights jumps, at 22,000–25,000 steps with 80% of the data and more, at about 40,000 with less (claim C8). More data gives more zeros,
-# better scores at every sparsity, and better dense scores (C9). When a weight counts as zero is not stated; the authors' code compares with 0. Each
-# curve is one run.
-#
-# **What is done here.** A BERT is trained from random weights on each part of a corpus, for the same number of steps; on the largest and on the smallest
-# part with two seeds, since without a second run nobody can tell what the text does from what chance does. Every hundredth part of the run, and more
-# often at its beginning, the zero weights are counted by every reading: exact zeros, zeros after a cast to fp16 or bf16, weights below a threshold,
-# and weights below a share of the standard deviation (sd) of their matrix. Then each model is pruned and fine-tuned as in [Figure 2](fig2.ipynb).
 
 # %% tags=["remove-input", "setup"]
 from importlib.util import find_spec
@@ -30,20 +20,20 @@ from IPython import get_ipython
 if find_spec("essparse_lib") is None:  # as in Colab
     get_ipython().run_line_magic("pip", "install -q 'essparse[draw] @ git+https://github.com/essential-sparsity/companion'")
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 sparsity: float = 0.4  # the point to name and to mark
 tasks: str = "all"  # the tasks, such as "sst2"; "all": those of the scale
 scale: str = "lab"  # "tiny", "lab" or "paper"
 seeds: str = "all"  # the seeds of the fine-tuning, such as "0,1"
 checkpoints: str = "trained"  # whose weights are watched: "trained" here, or "multiberts" of the hub
 
-# %%
+# %% tags=["hide-input"]
 from IPython.display import Markdown
 
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import fig8, fig8_rates, fig8_tables, panel_chart, panels, parameters, prunability_plots, style
+from essparse_lib.figures import fig8, fig8_rates, fig8_tables, findings, panel_chart, panels, parameters, prunability_plots, style
 from essparse_lib.records import cost, summary
 from essparse_lib.analysis import curves, prunability, series, text_effects
 from essparse_lib.claims import c08_zeros_jump, c09_more_text, prunability_clauses
@@ -53,10 +43,7 @@ style.apply()
 sparsity = check_sparsity(sparsity)
 study = interactive.checked_study(parameters.narrowed(figures.study("fig8", scale), "all", tasks, seeds, live=False))
 
-# %% [markdown]
-# The records of this study are read.
-
-# %%
+# %% tags=["hide-input"]
 records = figures.records(study)
 records |= interactive.run(interactive.unrecorded(study, records, [], []), scale)
 watched, watched_records = (study, records) if checkpoints == "trained" else (fig8.MULTIBERTS, figures.records(fig8.MULTIBERTS))
@@ -65,24 +52,11 @@ runs = trained if watched is study else series.series(watched, watched_records)
 jumps = series.jumps(runs)
 all_curves = curves.curves(study, records)
 scores = text_effects.score_effects(study, all_curves)
+abrupt = c08_zeros_jump.judge(watched, watched_records)
+volume = c09_more_text.judge(study, records, all_curves)
 
-# %% tags=["remove-input"]
-Markdown("\n\n".join(dict.fromkeys((summary.missing(study, records), summary.missing(watched, watched_records)))))
-
-# %% [markdown]
-# ## The pre-trainings
-
-# %% tags=["remove-input"]
-fig8_tables.run_table(study, records).style.hide(axis="index")
-
-# %% [markdown]
-# *Passes* are how often each text of the part is read. All models read the same number of tokens: less text means that it is read more often.
-
-# %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-losses", "caption": "Cross-entropy on text that no model is trained on, and on the text that each is trained on (mean of the steps since the look before). The dashed line is what knowing the tokens' frequencies alone would give. Steps are spread by their square root."}, "image": {"alt": "Two panels of loss against steps, on held-out text and on training text, a line for each pre-training, beside a dashed line.", "align": "center"}}
-fig8.draw_losses(study, trained, records);
-
-# %% tags=["remove-input"]
-Markdown(fig8_tables.learned(study, trained))
+# %% tags=["remove-input", "finding"]
+findings.box(abrupt, volume)
 
 # %% [markdown]
 # ## Zero weights
@@ -107,6 +81,37 @@ fig8_tables.jump_table(runs, jumps).style.hide(axis="index")
 # ranges over, and the probability *p* that chance alone brings one as clear. A jump is abrupt if *p* is below 5% and the share is a fifth or more: the
 # count changes within at most 2% of the run by more than its course before and after explains. It cannot be told within the first two and
 # the last two looks.
+
+# %% [markdown]
+# ## What the paper saw, and what is done here
+#
+# **What the paper saw** {cite:p}`jaiswal2023emergence`. Five BERT-base are trained from scratch for 50,000 steps on 100, 90, 80, 70 and 60% of a corpus. The
+# number of zero weights jumps, at 22,000–25,000 steps with 80% of the data and more, at about 40,000 with less (claim C8). More data gives more zeros,
+# better scores at every sparsity, and better dense scores (C9). When a weight counts as zero is not stated; the authors' code compares with 0. Each
+# curve is one run.
+#
+# **What is done here.** A BERT is trained from random weights on each part of a corpus, for the same number of steps; on the largest and on the smallest
+# part with two seeds, since without a second run nobody can tell what the text does from what chance does. Every hundredth part of the run, and more
+# often at its beginning, the zero weights are counted by every reading: exact zeros, zeros after a cast to fp16 or bf16, weights below a threshold,
+# and weights below a share of the standard deviation (sd) of their matrix. Then each model is pruned and fine-tuned as in [Figure 2](fig2.ipynb).
+
+# %% tags=["remove-input"]
+Markdown("\n\n".join(dict.fromkeys((summary.missing(study, records), summary.missing(watched, watched_records)))))
+
+# %% [markdown]
+# ## The pre-trainings
+
+# %% tags=["remove-input"]
+fig8_tables.run_table(study, records).style.hide(axis="index")
+
+# %% [markdown]
+# *Passes* are how often each text of the part is read. All models read the same number of tokens: less text means that it is read more often.
+
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-losses", "caption": "Cross-entropy on text that no model is trained on, and on the text that each is trained on (mean of the steps since the look before). The dashed line is what knowing the tokens' frequencies alone would give. Steps are spread by their square root."}, "image": {"alt": "Two panels of loss against steps, on held-out text and on training text, a line for each pre-training, beside a dashed line.", "align": "center"}}
+fig8.draw_losses(study, trained, records);
+
+# %% tags=["remove-input"]
+Markdown(fig8_tables.learned(study, trained))
 
 # %% [markdown]
 # ## What else the weights do
@@ -152,7 +157,8 @@ Markdown(fig8_tables.cost_of_pruning(scores))
 # %% [markdown]
 # Means over the tasks that some dense model has learned. *Difference* is what a straight line through all pre-trainings changes by from the least text to the most, with its 95% interval over
 # pre-trainings; *trend* is the rank correlation with the part of the text over all models.
-#
+
+# %% [markdown]
 # ## The learning rate of the smallest models
 #
 # Models that gain from pruning cannot show which of them can be pruned further. Is that the learning rate's doing? One model is fine-tuned at others, half, two and four times as large, on two tasks, dense and at the last sparsity. What its answer means was
@@ -166,7 +172,8 @@ fig8_rates.table(study, records).style.hide(axis="index")
 
 # %% [markdown]
 # The first row is the rate of the study. Rates that lack records are not in the table.
-#
+
+# %% [markdown]
 # ## Dense scores
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-dense", "caption": "Score without pruning against the part of the text that the model was pre-trained on, a point for each pre-trained model; bars are 95% intervals over the seeds of its fine-tuning and the evaluation examples, and leave out what another pre-training would give. The dotted line is always saying the commonest class. Each panel has its own vertical scale."}, "image": {"alt": "A panel for each task: the dense score with error bars against the percentage of the text used for pre-training.", "align": "center"}}
@@ -184,11 +191,9 @@ fig8_tables.effect_table(study, text_effects.zero_effects(study, trained), "zero
 # ## Verdicts
 
 # %% tags=["remove-input"]
-abrupt = c08_zeros_jump.judge(watched, watched_records)
 Markdown(abrupt.text)
 
 # %% tags=["remove-input"]
-volume = c09_more_text.judge(study, records, all_curves)
 Markdown(volume.text)
 
 # %% [markdown]

@@ -12,13 +12,6 @@
 # **Question.** A lottery ticket {cite:p}`frankle2019lottery,chen2020lottery` is found by training on the task, removing the smallest tenth of the weights,
 # rewinding the others to their pre-trained values, and beginning again. That costs a whole training for every tenth. Is the ticket any
 # better than removing as much at once, before any training?
-#
-# **What the paper saw** {cite:p}`jaiswal2023emergence`. Below 50% sparsity the two fine-tune to the same performance (claim C10).
-#
-# **What is done here.** Both masks are fine-tuned from the same pre-trained weights with the same seed, head and data order. "The same
-# performance" is a claim of equivalence: it needs an interval that lies within a margin, here one point, and not merely a
-# difference that is not significant. As in the paper there are two rows: a model of language, and a vision transformer on two tasks
-# of images (at lab scale one that was trained here on the classes of `cifar10`, see [Figure 6](fig6.ipynb); `fashion-mnist` is new to it).
 
 # %% tags=["remove-input", "setup"]
 from importlib.util import find_spec
@@ -28,7 +21,7 @@ from IPython import get_ipython
 if find_spec("essparse_lib") is None:  # as in Colab
     get_ipython().run_line_magic("pip", "install -q 'essparse[draw,images] @ git+https://github.com/essential-sparsity/companion'")
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 sparsity: float = 0.4  # the point to name; run live if it has no record, round by round
 model: str = "all"  # the models, such as "minilm-l6"; "all": those of the scale, each on the tasks of its kind
 tasks: str = "all"  # the tasks, such as "sst2,cifar10"; "all": those of the scale
@@ -36,13 +29,13 @@ scale: str = "lab"  # "tiny", "lab" or "paper"
 seeds: str = "all"  # the seeds, such as "0,1"
 live_tasks: str = "first"  # where the point is run if it has no record: "first", "none", "all", or names
 
-# %%
+# %% tags=["hide-input"]
 from IPython.display import Markdown
 
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import contrast_plots, fig9, forest_plots, noise_tables, panel_chart, panels, parameters, style, within_panels
+from essparse_lib.figures import contrast_plots, fig9, findings, forest_plots, noise_tables, panel_chart, panels, parameters, style, within_panels
 from essparse_lib.analysis import contrasts, curves
 from essparse_lib.records import cost, store, summary
 from essparse_lib.specs.trial import Pruning
@@ -56,25 +49,16 @@ asked_pair = [Pruning(sparsity=sparsity, method="lottery"), Pruning(sparsity=spa
 study = interactive.checked_study(parameters.narrowed(figures.study("fig9", scale), model, tasks, seeds))
 tasks_to_run = parameters.live_tasks(study, live_tasks)
 
-# %% [markdown]
-# The records of this study are read. If the point asked for has none, it is run now, on one task and with one seed.
-
-# %%
+# %% tags=["hide-input"]
 records = figures.records(study)
 records |= interactive.run(interactive.unrecorded(study, records, asked_pair, tasks_to_run), scale)
 pairs = [(ticket, Pruning(sparsity=ticket.sparsity)) for ticket in study.variants[fig9.LOTTERY]]
 all_contrasts = contrasts.contrasts(study, records, [*pairs, tuple(asked_pair)])
 differences = [c for c in all_contrasts if (c.pruning, c.baseline) in pairs]
+verdict = c10_tickets_like_one_shot.judge(study, records)
 
-# %% tags=["remove-input"]
-Markdown(" ".join(filter(None, (summary.missing(study, records), summary.added(study, store.results(scale).records_of_studies(study))))))
-
-# %% [markdown]
-# ## The point asked for
-
-# %% tags=["remove-input"]
-asked_contrasts = [c for c in all_contrasts if (c.pruning, c.baseline) == tuple(asked_pair)]
-contrast_plots.table(asked_contrasts, {}).style.hide(axis="index")
+# %% tags=["remove-input", "finding"]
+findings.box(verdict)
 
 # %% [markdown]
 # ## Tickets less one-shot
@@ -100,11 +84,31 @@ Markdown(contrast_plots.tally(differences))
 # *Steps for the ticket* are the training steps spent to find the mask, before the fine-tuning that both get. A one-shot mask needs none: it takes
 # one look at the pre-trained weights, and serves every task. *Better* and *worse* say that the ticket's whole interval lies on one side of zero, not that it
 # lies beyond one point, for which the verdict asks; of so many intervals a few miss zero by chance alone.
+
+# %% [markdown]
+# ## At the sparsity asked for
+
+# %% tags=["remove-input"]
+asked_contrasts = [c for c in all_contrasts if (c.pruning, c.baseline) == tuple(asked_pair)]
+contrast_plots.table(asked_contrasts, {}).style.hide(axis="index")
+
+# %% [markdown]
+# ## What the paper saw, and what is done here
 #
+# **What the paper saw** {cite:p}`jaiswal2023emergence`. Below 50% sparsity the two fine-tune to the same performance (claim C10).
+#
+# **What is done here.** Both masks are fine-tuned from the same pre-trained weights with the same seed, head and data order. "The same
+# performance" is a claim of equivalence: it needs an interval that lies within a margin, here one point, and not merely a
+# difference that is not significant. As in the paper there are two rows: a model of language, and a vision transformer on two tasks
+# of images (at lab scale one that was trained here on the classes of `cifar10`, see [Figure 6](fig6.ipynb); `fashion-mnist` is new to it).
+
+# %% tags=["remove-input"]
+Markdown(" ".join(filter(None, (summary.missing(study, records), summary.added(study, store.results(scale).records_of_studies(study))))))
+
+# %% [markdown]
 # ## Verdict
 
 # %% tags=["remove-input"]
-verdict = c10_tickets_like_one_shot.judge(study, records)
 Markdown(verdict.text)
 
 # %% [markdown]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import string
 from typing import Any
 
 from docutils import nodes
@@ -32,8 +34,35 @@ def link_pictures(app: Any, doctree: nodes.document, page: str) -> None:
             picture.setdefault("width", "100%")
 
 
+def raise_finding(app: Any, doctree: nodes.document) -> None:
+    """Put the box with a page's finding right under its title; its notebook must compute before it can show it."""
+    boxes = [node for node in doctree.findall(nodes.container) if "tag_finding" in node.get("classes", ())]
+    section = next(iter(doctree.findall(nodes.section)), None)
+    for box in boxes[:1] if section is not None else ():
+        box.parent.remove(box)
+        section.insert(1, box)  # after the title
+
+
+#: Pages whose plots are numbered after the paper's figure, and what stands before a plot's number on others.
+_FIGURE = re.compile(r"notebooks/fig(\d+)")
+_OTHERS = {"notebooks/use-your-own-model": "U", "notebooks/beyond": "B"}
+
+
+def number_plots(app: Any, env: Any) -> list[str]:
+    """Number the plots of a page by its figure and letters: 2a, 2b."""
+    for page, numbers in env.toc_fignumbers.items():
+        figure = _FIGURE.fullmatch(page)
+        plots = numbers.get("figure", {})
+        for place, plot in enumerate(plots):
+            letters = string.ascii_lowercase[place]
+            plots[plot] = (f"{figure[1]}{letters}",) if figure else (f"{_OTHERS.get(page, '')}{place + 1}",)
+    return []
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Sphinx's entry point."""
     app.connect("html-page-context", choose_scripts, priority=900)  # after the theme's own
+    app.connect("doctree-read", raise_finding)
+    app.connect("env-updated", number_plots)
     app.connect("doctree-resolved", link_pictures)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -78,7 +78,7 @@ def build(out: Path) -> Path:
         static.mkdir(exist_ok=True)
         shutil.copyfile(mathjax, static / mathjax.name)
         (static / "vega.js").write_text(vega, encoding="utf-8")
-        fragments.write(stage / "book" / "generated")
+        fragments.write(stage / "book" / "generated", executed.values())
         (stage / "notebooks").mkdir()
         for name, notebook in executed.items():
             shutil.copyfile(notebook, stage / "notebooks" / name)

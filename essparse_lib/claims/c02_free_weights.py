@@ -8,6 +8,7 @@ verdict is the less favourable of the two.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -103,7 +104,7 @@ def decide(evidence: Eligible) -> Decision[str]:
     numbers = {"mean loss": average_number(effects, ALLOWED)}
     for model, share in evidence.shares.items():
         removed, held = exact(100 * share.removed), exact(100 * share.held)
-        numbers[f"feed-forward share of {model}"] = Number(estimate=removed, unit="%", allowed=(50.0, 100.0))
+        numbers[f"feed-forward share of {model}"] = Number(estimate=removed, unit="%", allowed=(50.0, math.inf))
         numbers[f"feed-forward share of all weights of {model}"] = Number(estimate=held, unit="%")
     return Decision(least_favourable(outcomes), numbers, {}, three_statements(effects, ALLOWED))
 

@@ -12,6 +12,7 @@ it then holds under some settings only, which are named. A model that lacks reco
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -147,7 +148,7 @@ def decide(evidence: Eligible) -> Decision[str]:
             unit="%",
             digits=1,
             of=place,
-            allowed=(100 * evidence.limit, 100.0),
+            allowed=(100 * evidence.limit, math.inf),
             paper=(100 * COSINES[0], 100 * COSINES[1]),
         )
     outcome = next(iter(outcomes)) if len(outcomes) == 1 else Outcome.DEPENDS

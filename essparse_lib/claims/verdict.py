@@ -72,7 +72,7 @@ class Number:
         known = {name: _finite(value) for name, value in ends.items()}
         ranges = {"allowed": self.allowed, "paper": self.paper}
         plain_ranges = {name: ends and [_finite(end) for end in ends] for name, ends in ranges.items()}
-        return {**known, "unit": self.unit, "of": self.of, "at_least": self.at_least, **plain_ranges}
+        return {**known, "text": self.text, "unit": self.unit, "of": self.of, "at_least": self.at_least, **plain_ranges}
 
 
 @dataclass(frozen=True, kw_only=True)

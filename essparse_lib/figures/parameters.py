@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -141,10 +142,15 @@ def glue(name: str, value: object) -> None:
     myst_glue(name, value, display=False)
 
 
+#: What ends the name under which a notebook quotes a whole verdict as JSON.
+VERDICT = "_verdict"
+
+
 def glue_verdict(verdict: Verdict) -> None:
-    """Let other pages quote a claim's outcome by its name in small letters, and its numbers by ``c1_measured``."""
-    glue(verdict.claim.lower(), verdict.outcome.value)
-    glue(f"{verdict.claim.lower()}_measured", verdict.measured or "too few records")
+    """Let other pages quote a claim's outcome by its name in small letters, and the whole verdict as JSON."""
+    name = verdict.claim.lower()
+    glue(name, verdict.outcome.value)
+    glue(f"{name}{VERDICT}", json.dumps(verdict.plain()))
 
 
 def block(matrices: Sequence[Mapping[str, Any]], parameter: Any) -> int:

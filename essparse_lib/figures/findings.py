@@ -1,0 +1,40 @@
+"""The box under a page's title: what was found, the verdict, and what the evidence is limited to."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from ..claims.headlines import HEADLINES, Headline
+from ..claims.verdict import Verdict
+
+if TYPE_CHECKING:
+    from IPython.display import HTML
+
+#: The tag of the notebook's cell that shows the box. The book moves it to the top of its page.
+TAG = "finding"
+
+
+def box(*verdicts: Verdict, words: str = "") -> HTML:
+    """Return a box with the finding, the verdict and the limit of each claim that a page judges.
+
+    Args:
+        verdicts: the verdicts on the page's claims.
+        words: the finding, where the page judges no claim.
+    """
+    from IPython.display import HTML
+
+    parts = [f"<p>{escape(words)}</p>"] if words else []
+    limits = dict.fromkeys(_headline(verdict).limit for verdict in verdicts)
+    for verdict in verdicts:
+        headline = escape(_headline(verdict).claim)
+        outcome = f"<strong>{verdict.claim}, {headline[0].lower()}{headline[1:]}: {escape(verdict.outcome)}.</strong>"
+        parts.append(f'<p data-claim="{verdict.claim}">{outcome} {escape(verdict.finding)}</p>')
+    if limits:
+        parts.append(f'<p class="limit">Limit: {escape(" ".join(limits))}</p>')
+    return HTML(f'<div class="finding">{"".join(parts)}</div>')
+
+
+def _headline(verdict: Verdict) -> Headline:
+    """Return the headline of a verdict's claim, which may be named with where it is judged, as in ``C1 in vision``."""
+    return HEADLINES[verdict.claim.split()[0]]
