@@ -306,7 +306,8 @@ def notebook_outputs(path):
 def write_checkout(folder):
     """Write a checkout with one page and no notebook into a folder that is not there yet, and return it."""
     (folder / "notebooks").mkdir(parents=True)
-    shutil.copyfile(ROOT / "_config.yml", folder / "_config.yml")
+    for name in ("_config.yml", "CITATION.cff"):
+        shutil.copyfile(ROOT / name, folder / name)
     shutil.copytree(ROOT / "book", folder / "book", ignore=shutil.ignore_patterns("*.md", "__pycache__"))
     (folder / "_toc.yml").write_text("format: jb-book\nroot: book/index\n")
     (folder / "book/index.md").write_text("# A page\n")

@@ -233,7 +233,7 @@ def test_figure_10_shows_every_seed_beside_chance():
     study = study_of("fig10")
     found = alike(study, lambda s: 1 - s / 10)
     left, _ = fig10.draw_against_null(study, found).axes
-    assert [line.get_label() for line in left.get_lines() if not line.get_label().startswith("_")] == [
+    assert [text.get_text() for text in left.get_legend().get_texts()] == [
         "ticket and one-shot", "tickets of two tasks", "by chance",
     ]  # fmt: skip
     assert list(fig10_tables.table(study, found)["all above 96%"]) == ["yes"] * 3 + ["no"] * 4

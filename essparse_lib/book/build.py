@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,9 +27,10 @@ from ..files import check_new_folder, locked, sha256, writable, writing, writing
 from ..records.store import results_folder
 from ..stopping import bound, in_workers
 from ..temporaries import TEMPORARY, make_folder, temporary_folder
-from . import fragments
+from . import downloads
+from . import stage as stages
 
-_NEEDED = ("_config.yml", "_toc.yml", "book", "notebooks")
+_NEEDED = ("_config.yml", "_toc.yml", "CITATION.cff", "book", "notebooks")
 #: The file that marks an output folder as the book's.
 MARK = ".essparse-book"
 _MARK_TEXT = "essparse book replaces html and the notebooks that it executed here; anything else is left alone.\n"
@@ -63,7 +63,7 @@ def build(out: Path) -> Path:
         if folder := environment.folder(name):  # the notebooks run in another folder
             os.environ[name] = str(folder.absolute())
     _check_out(out, root)
-    mathjax, vega = _mathjax(), _vega()
+    scripts = stages.scripts()
     out = out.absolute()
     html = out / "html"
     if not (out / MARK).exists():
@@ -71,20 +71,9 @@ def build(out: Path) -> Path:
             file.write(_MARK_TEXT.encode())
     with writable(out), locked(out / ".locks" / "book"), temporary_folder(out) as stage:
         executed = _executed(root, out / "notebooks")
-        for name in ("_config.yml", "_toc.yml"):
-            shutil.copyfile(root / name, stage / name)
-        shutil.copytree(root / "book", stage / "book", ignore=shutil.ignore_patterns("__pycache__"))
-        static = stage / "book" / "_static"
-        static.mkdir(exist_ok=True)
-        shutil.copyfile(mathjax, static / mathjax.name)
-        (static / "vega.js").write_text(vega, encoding="utf-8")
-        fragments.write(stage / "book" / "generated", executed.values())
-        (stage / "notebooks").mkdir()
-        for name, notebook in executed.items():
-            shutil.copyfile(notebook, stage / "notebooks" / name)
+        stages.fill(stage, root, executed, scripts)
         _sphinx(stage)
-        for path in (stage / "_build" / "html").rglob("*.map"):
-            path.unlink()  # the theme's own sources, a tenth of the book, which only its makers look at
+        stages.tidy(stage / "_build" / "html", root, executed)
         with writing_folder(html, replaces=True) as made:
             made.rmdir()
             (stage / "_build" / "html").rename(made)
@@ -129,27 +118,6 @@ def checkout() -> Path:
         f"{Path.cwd()} is in no checkout of the companion (a folder with {', '.join(_NEEDED)}), and the installed "
         "package is in none: clone the repository and call this in it"
     )
-
-
-def _mathjax() -> Path:
-    """Return the path of the one file of MathJax that shows mathematics without a network."""
-    try:
-        files = metadata.files("sphinx-mathjax-offline") or []
-        metadata.distribution("jupyter-book")
-        metadata.distribution("papermill")
-        return next(Path(str(file.locate())) for file in files if file.name == "tex-svg.js")
-    except (metadata.PackageNotFoundError, StopIteration) as error:
-        raise InputError(f"the book's tools are missing ({error}): pip install 'essparse[book]'") from error
-
-
-def _vega() -> str:
-    """Return the script that draws the panels, wrapped in a function because its global names have one letter."""
-    try:
-        import vl_convert
-    except ImportError as error:
-        raise InputError(f"the book's tools are missing ({error}): pip install 'essparse[book]'") from error
-    libraries = vl_convert.javascript_bundle()  # type: ignore[call-arg]
-    return f"(() => {{{libraries}}})();\n"
 
 
 def _executed(root: Path, folder: Path) -> dict[str, Path]:
@@ -210,7 +178,9 @@ def _execute(source: Path, target: Path, root: Path, folder: Path) -> str:
     parameters = {"live_tasks": "none"} if "live_tasks" in papermill.inspect_notebook(str(source)) else {}
     folder.mkdir()
     copy, messages = folder / source.name, folder / "messages"
-    shutil.copyfile(source, copy)
+    notebook = json.loads(source.read_text(encoding="utf-8"))
+    downloads.add_cells(notebook)
+    copy.write_text(json.dumps(notebook), encoding="utf-8")
     # Two kernels that start at the same time may get the same port, and one then fails. So each gets a socket file,
     # unless its path would be longer than systems allow.
     has_sockets = os.name == "posix" and len(os.fsencode(folder / "kernel-ipc-5")) <= _LONGEST_SOCKET
@@ -234,6 +204,7 @@ def _execute(source: Path, target: Path, root: Path, folder: Path) -> str:
     notebook = json.loads(copy.read_text(encoding="utf-8"))
     # The reader need not see what papermill adds: its own cell, and when and where each cell ran.
     notebook["cells"] = [c for c in notebook["cells"] if "injected-parameters" not in c["metadata"].get("tags", [])]
+    downloads.take_cells(notebook)
     for part in (notebook, *notebook["cells"]):
         part["metadata"].pop("papermill", None)
     notebook["metadata"].pop("widgets", None)  # state of live panels: with it a page fetches scripts from the network

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Distance between the error bars of two labels at one sparsity, in percent of the weights.
-_OFFSET = 1.2
+#: Distance between the error bars of two labels at one sparsity, in printer's points.
+_OFFSET = 2.8
+
+#: Name of the band within which two ways to prune count as equivalent.
+_BAND = f"±{MARGIN:g} point"
 
 
 def draw(
@@ -41,27 +44,28 @@ def draw(
     figure, axes = style.grid_of_axes(max(1, len(tasks)))
     for task, ax in zip(tasks, axes, strict=False):
         ax.set_title(task, fontsize=10)
-        ax.axhspan(-MARGIN, MARGIN, color=style.GUIDE, alpha=0.15, linewidth=0)
-        ax.axhline(0, color=style.GUIDE, linewidth=1)
+        ax.axhspan(-MARGIN, MARGIN, color=style.GUIDE, alpha=0.15, linewidth=0, label=_BAND)
+        ax.axhline(0, color=style.GUIDE, linewidth=1, label="no difference")
         for place, (label, group) in enumerate(labelled.items()):
             offset = _OFFSET * (place - (len(labelled) - 1) / 2)
-            _draw_errors(ax, [contrast for contrast in group if contrast.task == task], colours[label], offset)
+            of_task = [contrast for contrast in group if contrast.task == task]
+            _draw_errors(ax, of_task, label or "difference", colours[label], offset)
         if marked is not None:
-            ax.axvline(100 * marked, color=style.MARKED, linewidth=1, linestyle="--")
+            ax.axvline(100 * marked, color=style.MARKED, linewidth=1, linestyle="--", label="marked sparsity")
     for ax in style.first_column(axes):
         ax.set_ylabel("difference (points)")
     figure.supxlabel(style.SPARSITY, fontsize=10)
-    style.legend(figure, {label: colour for label, colour in colours.items() if label}, {"±1 point": style.GUIDE})
+    style.legend(figure, {label: colour for label, colour in colours.items() if label}, {_BAND: style.GUIDE})
     return figure
 
 
-def _draw_errors(ax: Axes, contrasts: Sequence[Contrast], colour: style.Colour, offset: float) -> None:
+def _draw_errors(ax: Axes, contrasts: Sequence[Contrast], label: str, colour: style.Colour, offset: float) -> None:
     ordered = sorted(contrasts, key=lambda contrast: contrast.pruning.sparsity)
     differences = [contrast.difference for contrast in ordered]
     below = [difference.value - difference.low for difference in differences]
     above = [difference.high - difference.value for difference in differences]
     ax.errorbar(
-        [100 * contrast.pruning.sparsity + offset for contrast in ordered],
+        [100 * contrast.pruning.sparsity for contrast in ordered],
         [difference.value for difference in differences],
         yerr=[below, above],
         color=colour,
@@ -69,6 +73,8 @@ def _draw_errors(ax: Axes, contrasts: Sequence[Contrast], colour: style.Colour, 
         markersize=3.5,
         linewidth=1,
         capsize=2,
+        label=label,
+        transform=style.shifted(ax, offset),
     )
 
 

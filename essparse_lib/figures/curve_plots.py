@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+#: Names of the point that the reader asked for, and of runs without a score, in legends.
+ASKED, FAILED = "the point asked for", "diverged or failed"
+
 #: Line styles of the further variants, which are drawn thin, in their order.
 _THIN_LINES = (":", "--", "-.")
 
@@ -52,23 +55,25 @@ def draw(
     tasks = list(dict.fromkeys([curve.task for curve in curves] + [point.task for point in points]))
     models = list(dict.fromkeys([curve.model for curve in curves] + [point.model for point in points]))
     colours = style.colours(models)
+    tolerance = f"dense − {epsilon:g} point"
     figure, axes = style.grid_of_axes(max(1, len(tasks)))
     for task, ax in zip(tasks, axes, strict=False):
         curves_of_task = [curve for curve in curves if curve.task == task]
         points_of_task = [point for point in points if point.task == task]
         ax.set_title(task, fontsize=10)
-        ax.axhline(-epsilon, color=style.GUIDE, linestyle="--", linewidth=1)
+        ax.axhline(-epsilon, color=style.GUIDE, linestyle="--", linewidth=1, label=tolerance)
         for curve in curves_of_task:
-            draw_curve(ax, curve, colours[curve.model])
+            draw_curve(ax, curve, curve.model, colours[curve.model])
             if len(models) == 1:
                 below = float(curve.scores[:, 0].mean()) - curve.majority
-                ax.axhline(-below, color=style.GUIDE, linestyle=":", linewidth=1)
-            draw_essential_sparsity(ax, curve, colours[curve.model], epsilon)
-        for line, group in zip(_THIN_LINES, further.values(), strict=False):
+                ax.axhline(-below, color=style.GUIDE, linestyle=":", linewidth=1, label=floor)
+            draw_essential_sparsity(ax, curve, curve.model, colours[curve.model], epsilon)
+        for line, (name, group) in zip(_THIN_LINES, further.items(), strict=False):
             for curve in group:
                 if curve.task == task:
                     change, colour = -curve.drops()[0], colours[curve.model]
-                    ax.plot(100 * curve.levels, change, f".{line}", color=colour, linewidth=1, markersize=4)
+                    look: dict[str, Any] = {"color": colour, "linewidth": 1, "markersize": 4}
+                    ax.plot(100 * curve.levels, change, f".{line}", label=f"{curve.model}, {name}", **look)
         for point in points_of_task:
             draw_point(ax, point)
         ax.set_ylim(*_limits(curves_of_task, points_of_task))
@@ -78,7 +83,7 @@ def draw(
     _add_legend(
         figure,
         colours,
-        tolerance=f"dense − {epsilon:g} point",
+        tolerance=tolerance,
         floor=floor,
         variants=further,
         has_points=bool(points),
@@ -96,29 +101,49 @@ def _limits(curves: Sequence[Curve], points: Sequence[Point]) -> tuple[float, fl
     return low - 2 * room, high + room
 
 
-def draw_curve(ax: Axes, curve: Curve, colour: tuple[float, float, float]) -> None:
-    """Draw one curve's change from the dense model: its mean, its seeds, its band and the trials that failed."""
+def draw_curve(ax: Axes, curve: Curve, name: str, colour: tuple[float, float, float]) -> None:
+    """Draw one curve's change from the dense model: its mean, its seeds, its band and the trials that failed.
+
+    Args:
+        ax: the panel.
+        curve: the curve.
+        name: of the line, for the plot's numbers.
+        colour: of all that is drawn.
+    """
     percent = 100 * curve.levels
     drop, resampled = curve.drops()
     changes_of_seeds = curve.scores - curve.scores[:, :1]
-    ax.plot(percent, changes_of_seeds.T, color=colour, linewidth=0.6, alpha=0.6)
+    names = [f"{name}, seed {seed}" for seed in curve.seeds]
+    ax.plot(percent, changes_of_seeds.T, color=colour, linewidth=0.6, alpha=0.6, label=names)
     if len(percent) > 1:
         low, high = np.nanquantile(resampled, (0.025, 0.975), axis=0)
-        ax.fill_between(percent, -high, -low, color=colour, alpha=0.2, linewidth=0)
-    ax.plot(percent, -drop, color=colour, marker="o", markersize=3, linewidth=1.6)
+        ax.fill_between(percent, -high, -low, color=colour, alpha=0.2, linewidth=0, label=name)
+    ax.plot(percent, -drop, color=colour, marker="o", markersize=3, linewidth=1.6, label=name)
     for _, level in curve.failures:
-        ax.plot(100 * level, 0, marker="x", color=colour)
+        ax.plot(100 * level, 0, marker="x", color=colour, label=f"{name}, {FAILED}")
 
 
 def draw_essential_sparsity(
-    ax: Axes, curve: Curve, colour: tuple[float, float, float], epsilon: float, height: float = 0.04
+    ax: Axes, curve: Curve, name: str, colour: tuple[float, float, float], epsilon: float, height: float = 0.04
 ) -> None:
-    """Mark a curve's essential sparsity and its interval at a height above the bottom, as a fraction of the panel's."""
+    """Mark a curve's essential sparsity and its interval at a height above the bottom, as a fraction of the panel's.
+
+    Nothing is drawn if the curve has fewer than three levels, or if its dense model has not learned the task.
+
+    Args:
+        ax: the panel.
+        curve: the curve.
+        name: of its line, for the plot's numbers.
+        colour: of the mark.
+        epsilon: the tolerated loss, in points.
+        height: of the mark, as a share of the panel's.
+    """
     if len(curve.levels) < 3 or not curve.learned():
         return
     essential = essential_sparsity(curve, epsilon).scaled(100)
     bottom: dict[str, Any] = {"color": colour, "transform": ax.get_xaxis_transform()}
-    ax.plot([essential.low, essential.high], [height, height], linewidth=3, alpha=0.35, **bottom)
+    bottom["label"] = f"{name}, essential sparsity"
+    ax.hlines(height, essential.low, essential.high, linewidth=3, alpha=0.35, **bottom)
     ax.plot(essential.value, height, marker="|", markersize=12, markeredgewidth=2, **bottom)
 
 
@@ -126,6 +151,7 @@ def draw_point(ax: Axes, point: Point) -> None:
     """Draw the point that the reader asked for, with its interval."""
     error = [[max(0, point.drop.high - point.drop.value)], [max(0, point.drop.value - point.drop.low)]]
     look: dict[str, Any] = {"color": style.MARKED, "marker": "D", "markersize": 6, "capsize": 3, "zorder": 5}
+    look["label"] = f"{point.model}, {ASKED}"
     ax.errorbar(100 * point.sparsity, -point.drop.value, yerr=error, **look)
 
 
@@ -152,9 +178,9 @@ def _add_legend(
         handles.append(Line2D([], [], color=style.GUIDE, linestyle=":", label=floor))
     handles.append(Line2D([], [], color="0.2", marker="|", linewidth=3, alpha=0.5, label="essential sparsity, 95%"))
     if has_points:
-        handles.append(Line2D([], [], color=style.MARKED, marker="D", linestyle="", label="the point asked for"))
+        handles.append(Line2D([], [], color=style.MARKED, marker="D", linestyle="", label=ASKED))
     if has_failures:
-        handles.append(Line2D([], [], color="0.2", marker="x", linestyle="", label="diverged or failed"))
+        handles.append(Line2D([], [], color="0.2", marker="x", linestyle="", label=FAILED))
     figure.legend(handles=handles, loc="outside upper center", ncols=min(3, len(handles)), fontsize=9)
 
 

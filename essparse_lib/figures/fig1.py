@@ -73,6 +73,7 @@ def draw(matrices: Sequence[dict[str, Any]], block: int) -> Figure:
         ax.set_axis_off()
     for ax, matrix in zip(grid.flat, matrices_of_block, strict=False):
         image = ax.imshow(matrix["map"], cmap="viridis", vmin=0, vmax=brightest, aspect="auto")
+        image.set_label(matrix["component"])
         ax.set_title(f"{matrix['component']}: {matrix['pruned'] / matrix['size']:.1%}", fontsize=10)
     figure.colorbar(image, ax=grid, label="removed (% of a cell's weights)", shrink=0.7)
     return figure

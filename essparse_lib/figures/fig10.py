@@ -31,6 +31,9 @@ def _of_tickets(study: Study, most: float = 1.0, **changes: Any) -> Study:
     return replace(study, figure="fig10", variants={fig9.LOTTERY: tickets}, overrides={}, measured=at, **changes)
 
 
+#: Names of the similarity of unrelated masks, and of the levels that the paper reports.
+_BY_CHANCE, _OF_PAPER = "by chance", "the paper's levels"
+
 #: The vision transformer is fine-tuned at a higher rate than the model of language. Here its tickets are found once
 #: more, at the language model's rate, up to the sparsity to which C11 is judged.
 _SLOWER = _of_tickets(
@@ -122,8 +125,9 @@ def draw(study: Study, records: Mapping[str, Record], sparsities: Sequence[float
                 axes[place],
                 cosines,
                 lowest=np.floor(lowest) - 1,
-                x_labels=labels if place >= len(drawn) - columns else None,
-                y_labels=labels if place % columns == 0 else None,
+                labels=labels,
+                at_bottom=place >= len(drawn) - columns,
+                at_left=place % columns == 0,
             )
             title = f"sparsity {sparsity:.0%}; by chance {1 - sparsity:.0%}"
             axes[place].set_title(f"{model}\n{title}" if len(maps) > 1 else title, fontsize=10)
@@ -136,9 +140,11 @@ def _draw_map(
     percents: np.ndarray,
     *,
     lowest: float,
-    x_labels: Sequence[str] | None,
-    y_labels: Sequence[str] | None,
+    labels: Sequence[str],
+    at_bottom: bool,
+    at_left: bool,
 ) -> None:
+    """Draw one map; the names of its columns and rows are seen at the bottom and at the left of the grid alone."""
     import seaborn as sns
 
     sns.heatmap(
@@ -152,9 +158,11 @@ def _draw_map(
         annot_kws={"size": 8},
         cbar=False,
         square=True,
-        xticklabels=x_labels or False,
-        yticklabels=y_labels or False,
+        xticklabels=labels,
+        yticklabels=labels,
     )
+    ax.collections[0].set_label("cosine")
+    ax.tick_params(bottom=at_bottom, labelbottom=at_bottom, left=at_left, labelleft=at_left)
     ax.tick_params(axis="x", rotation=90)  # seaborn would leave some level, where names run into each other
     ax.tick_params(axis="y", rotation=0)
 
@@ -178,7 +186,8 @@ def draw_against_null(study: Study, records: Mapping[str, Record]) -> Figure:
             _draw_model_against_null(ax, study, records, model, measure)
             ax.set(xlabel="sparsity (%)")
             ax.set_title(f"{model}:\n{title}" if len(models) > 1 else title, fontsize=10)
-    grid[0][0].legend(fontsize=9)
+    lines = {line.get_label(): line for line in grid[0][0].get_lines()}
+    grid[0][0].legend(handles=[lines[name] for name in (*_PAIRS, _BY_CHANCE) if name in lines], fontsize=9)
     return figure
 
 
@@ -189,15 +198,22 @@ def _draw_model_against_null(ax: Axes, study: Study, records: Mapping[str, Recor
         means = {}
         for sparsity, table in similarities.items():
             percents = 100 * pairs_of(table)
-            ax.plot([100 * sparsity] * len(percents), percents, ".", color=colours[kind], alpha=0.35)
+            ax.plot(
+                [100 * sparsity] * len(percents),
+                percents,
+                ".",
+                color=colours[kind],
+                alpha=0.35,
+                label=f"{kind}, each pair",
+            )
             if len(percents):  # one task has no two tickets
                 means[100 * sparsity] = percents.mean()
         ax.plot(list(means), list(means.values()), color=colours[kind], label=kind)
     null = _null(study, records, model, measure)
-    ax.plot([100 * sparsity for sparsity in null], list(null.values()), "--", color=style.GUIDE, label="by chance")
+    ax.plot([100 * sparsity for sparsity in null], list(null.values()), "--", color=style.GUIDE, label=_BY_CHANCE)
     if measure == "cosine":
         for level in COSINES:
-            ax.axhline(100 * level, color=style.GUIDE, linewidth=0.8, linestyle=":")
+            ax.axhline(100 * level, color=style.GUIDE, linewidth=0.8, linestyle=":", label=_OF_PAPER)
     ax.set(ylabel="similarity (%)", ylim=(0, 102))
 
 
@@ -230,7 +246,7 @@ def panel(study: Study, records: Mapping[str, Record]) -> panels.Panel | None:
         for reading, measure in measures.items():
             null = _null(study, records, model, measure)
             readings[reading] = [Estimate(null[s], null[s], null[s]) for s in sorted(null)]
-        lines.append(panels.Line(name="by chance", kind=model, places=places, readings=readings))
+        lines.append(panels.Line(name=_BY_CHANCE, kind=model, places=places, readings=readings))
     if not lines:
         return None
     return panels.Panel(

@@ -84,9 +84,9 @@ def _title(task: str) -> str:
 
 def _draw_variant(ax: Axes, name: str, curve: Curve, colour: style.Colour) -> None:
     if name in (MAGNITUDE, SPARSEGPT):
-        curve_plots.draw_curve(ax, curve, colour)
+        curve_plots.draw_curve(ax, curve, name, colour)
     else:
-        ax.plot(100 * curve.levels[1:], -curve.drops()[0][1:], **_thin(name, colour))
+        ax.plot(100 * curve.levels[1:], -curve.drops()[0][1:], **_thin(name, colour), label=name)
 
 
 def _thin(name: str, colour: style.Colour) -> dict[str, Any]:
@@ -100,14 +100,15 @@ def _draw_guides(
     ax: Axes, task: str, drawn: Mapping[str, Sequence[Curve]], colours: Mapping[str, style.Colour], epsilon: float
 ) -> None:
     """Draw the tolerance, the score of guessing, and the essential sparsities of the paper's two ways to prune."""
-    ax.axhline(-epsilon, color=style.GUIDE, linestyle="--", linewidth=1)
+    ax.axhline(-epsilon, color=style.GUIDE, linestyle="--", linewidth=1, label=f"dense − {epsilon:g} point")
     for height, name in ((0.04, MAGNITUDE), (0.11, SPARSEGPT)):
         for curve in drawn.get(name, ()):
             if curve.task != task:
                 continue
             if name == MAGNITUDE:
-                ax.axhline(curve.majority - curve.dense().value, color=style.GUIDE, linestyle=":", linewidth=1)
-            curve_plots.draw_essential_sparsity(ax, curve, colours[name], epsilon, height)
+                guessing = curve.majority - curve.dense().value
+                ax.axhline(guessing, color=style.GUIDE, linestyle=":", linewidth=1, label="guessing")
+            curve_plots.draw_essential_sparsity(ax, curve, name, colours[name], epsilon, height)
     low, high = ax.get_ylim()
     ax.set_ylim(low - 0.15 * (high - low), high)
 

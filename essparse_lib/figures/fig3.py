@@ -125,11 +125,12 @@ def draw_turns(turns: Sequence[Turn]) -> Figure:
                 markerfacecolor=colours[turn.group] if not turn.excluded else "white",
                 markersize=4,
                 linewidth=1,
+                label=turn.name,
             )
         for kind, colour in colours.items():
             values = [getattr(turn.point, name).value for turn in drawn if turn.group == kind and not turn.excluded]
             if values:
-                ax.axvline(sum(values) / len(values), color=colour, linewidth=1, linestyle="--")
+                ax.axvline(sum(values) / len(values), color=colour, linewidth=1, linestyle="--", label=f"mean, {kind}")
         ax.set_ylim(len(drawn) - 0.5, -0.5)
         ax.set_yticks(range(len(drawn)), [turn.name for turn in drawn] if ax is axes[0] else [], fontsize=8)
     style.line_legend(figure, {kind: {"color": c, "marker": "o", "markersize": 4} for kind, c in colours.items()})

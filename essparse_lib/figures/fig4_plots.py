@@ -57,7 +57,7 @@ def draw_difficulty(of_data_sets: Sequence[Curve]) -> Figure:
             places = [
                 (100 - each.accuracies[0.0], each.accuracies[0.0] - each.accuracies[theirs]) for each in of_system
             ]
-            ax.plot(*zip(*sorted(places), strict=True), **lines[f"{name} (published)"])
+            ax.plot(*zip(*sorted(places), strict=True), **lines[f"{name} (published)"], label=f"{name} (published)")
         for model in models:
             _draw_ours(ax, [curve for curve in of_data_sets if curve.model == model], ours, lines[model])
     style.line_legend(figure, lines)
@@ -70,4 +70,6 @@ def _draw_ours(ax: Any, of_model: Sequence[Curve], sparsity: float, look: dict[s
     for curve in sorted(at_level, key=lambda curve: -curve.dense().value):
         drop = curve.drop_estimates()[list(curve.levels).index(sparsity)]
         error = [[max(0.0, drop.value - drop.low)], [max(0.0, drop.high - drop.value)]]
-        ax.errorbar(100 - curve.dense().value, drop.value, yerr=error, capsize=3, linestyle="", **look)
+        ax.errorbar(
+            100 - curve.dense().value, drop.value, yerr=error, capsize=3, linestyle="", **look, label=of_model[0].model
+        )

@@ -152,9 +152,9 @@ def draw(
     titles = [*(["mean of the learned tasks"] if means else []), *dict.fromkeys(curve.task for curve in drawn)]
     figure, axes = style.titled_axes(titles, "change (points)", style.SPARSITY)
     for title, ax in zip(titles, axes, strict=True):
-        ax.axhline(-epsilon, color=style.GUIDE, linestyle="--", linewidth=1)
+        ax.axhline(-epsilon, color=style.GUIDE, linestyle="--", linewidth=1, label=f"dense − {epsilon:g} point")
         if marked is not None:
-            ax.axvline(100 * marked, color=style.MARKED, linewidth=1, linestyle="--")
+            ax.axvline(100 * marked, color=style.MARKED, linewidth=1, linestyle="--", label="marked sparsity")
         for curve in drawn:
             if curve.task == title:
                 _draw_curve(ax, curve, styles[curve.model])
@@ -162,7 +162,7 @@ def draw(
             if curve.task == title:
                 _draw_curve(ax, curve, fig6_floor.LINE)
     for model, change in means.items():
-        axes[0].plot([100 * sparsity for sparsity in study.sparsities], change, **styles[model])
+        axes[0].plot([100 * sparsity for sparsity in study.sparsities], change, **styles[model], label=model)
     add_legend(figure, study, styles, {fig6_floor.NAME: fig6_floor.LINE} if floor else {})
     return figure
 
@@ -171,8 +171,8 @@ def _draw_curve(ax: Axes, curve: Curve, line_style: Mapping[str, Any]) -> None:
     percent = 100 * curve.levels
     drop, resampled = curve.drops()
     low, high = np.nanquantile(resampled, (0.025, 0.975), axis=0)
-    ax.fill_between(percent, -high, -low, color=line_style["color"], alpha=0.1, linewidth=0)
-    ax.plot(percent, -drop, **line_style)
+    ax.fill_between(percent, -high, -low, color=line_style["color"], alpha=0.1, linewidth=0, label=curve.model)
+    ax.plot(percent, -drop, **line_style, label=curve.model)
 
 
 def panel(study: Study, curves: Sequence[Curve], description: str, start: float) -> panels.Panel | None:

@@ -184,12 +184,12 @@ def draw_learning(study: Study, records: Mapping[str, Record]) -> Figure:
     for title, ax in zip(titles, axes, strict=True):
         if "entropy" in title:
             for outputs in outputs_of_dino:
-                ax.axhline(np.log(outputs), color=style.GUIDE, linestyle=":", linewidth=1)
+                ax.axhline(np.log(outputs), color=style.GUIDE, linestyle=":", linewidth=1, label="largest possible")
         for pretraining, curve in curves.items():
             if title in curve:
                 steps, values = zip(*curve[title], strict=True)
                 millions = [step * pretraining.batch_size / 1e6 for step in steps]
-                ax.plot(millions, values, **styles[pretraining.model])
+                ax.plot(millions, values, **styles[pretraining.model], label=pretraining.model)
     add_legend(figure, study, styles)
     return figure
 

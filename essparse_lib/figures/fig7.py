@@ -175,9 +175,13 @@ def draw(study: Study, records: Mapping[str, Record]) -> Figure:
     for row, reading in zip(grid, READINGS, strict=True):
         for ax, (objective, (first, *others)) in zip(row, columns.items(), strict=True):
             _draw_bands(ax, first, reading, colours[objective])
-            for values in others:
+            ax.set_label(f"{objective}, {reading}")
+            for number, values in enumerate(others, 2):
                 ends = normalised(values, reading)[:, _columns_of(values, _BANDS[0][:2])]
-                ax.plot(1 + np.arange(len(ends)), ends, color=colours[objective], linestyle="--", linewidth=0.8)
+                names = [f"further model {number}, {_quantile_name(q)}" for q in _BANDS[0][:2]]
+                ax.plot(
+                    1 + np.arange(len(ends)), ends, color=colours[objective], linestyle="--", linewidth=0.8, label=names
+                )
             if ax in grid[0]:
                 ax.set_title(objective, fontsize=10)
         row[0].set_ylabel(reading.replace(", ", ",\n"), fontsize=8)
@@ -193,11 +197,17 @@ def _draw_bands(ax: Axes, values: Mapping[str, Any], reading: str, colour: style
     layers = 1 + np.arange(len(quantiles))
     for low, high, alpha in _BANDS:
         ends = quantiles[:, _columns_of(values, (low, high))].T
-        ax.fill_between(layers, *ends, color=colour, alpha=alpha, linewidth=0)
-    ax.plot(layers, quantiles[:, _columns_of(values, (0.5,))[0]], color=colour, linewidth=1.5)
-    ax.plot(layers, zero(values, reading), ":", color=style.GUIDE, linewidth=1.2)
+        ax.fill_between(layers, *ends, color=colour, alpha=alpha, linewidth=0, label=f"{high - low:.1%} of the weights")
+    ax.plot(
+        layers, quantiles[:, _columns_of(values, (0.5,))[0]], color=colour, linewidth=1.5, label=_quantile_name(0.5)
+    )
+    ax.plot(layers, zero(values, reading), ":", color=style.GUIDE, linewidth=1.2, label="where 0 lies")
     if reading.startswith("MinMax"):
         ax.set_ylim(0, 1)
+
+
+def _quantile_name(probability: float) -> str:
+    return f"{probability:.1%} quantile"
 
 
 def _columns_of(values: Mapping[str, Any], probabilities: Sequence[float]) -> list[int]:

@@ -68,6 +68,9 @@ MULTIBERTS = Study(
     measured={MeasurementKind.ZEROS: (0.0,)},
 )
 
+#: Distance between the error bars of two seeds of a pre-training, in printer's points.
+_OFFSET = 2.8
+
 #: The readings of zero that are drawn, each if any weight is zero by it.
 DRAWN = ("exact", "fp16", "bf16", "below 1e-06", "below 0.0001", "below 0.001", "below 0.01", "below 0.01 sd")
 
@@ -98,7 +101,9 @@ def draw_zeros(study: Study, runs: Sequence[Series], jumps: Mapping[str, Mapping
     style.scale_steps(axes, last)
     for reading, ax in zip(drawn, axes, strict=True):
         for low, high in bands_of_paper:
-            ax.axvspan(last * low / JUMPS_OF, last * high / JUMPS_OF, color=style.GUIDE, alpha=0.25, linewidth=1.5)
+            ax.axvspan(
+                last * low / JUMPS_OF, last * high / JUMPS_OF, **{**style.named(_PAPER_LEGEND), "linewidth": 1.5}
+            )
         jumps_of_reading = jumps.get(reading, {})
         for run in runs:
             percent = 100 * run.share(reading)
@@ -106,8 +111,11 @@ def draw_zeros(study: Study, runs: Sequence[Series], jumps: Mapping[str, Mapping
             jump = jumps_of_reading.get(run.name)
             if jump is not None and jump.abrupt and jump.at:
                 middle = sum(jump.at) / 2
+                name = f"jump, {styles[run.name]['label']}"
                 marker = "^" if jump.size > 0 else "v"
-                ax.plot(middle, np.interp(middle, run.steps, percent), marker, color=style.MARKED, markersize=7)
+                ax.plot(
+                    middle, np.interp(middle, run.steps, percent), marker, color=style.MARKED, markersize=7, label=name
+                )
         shares = np.concatenate([run.share(reading) for run in runs])
         smallest = shares[shares > 0].min()
         if shares.max() > 100 * smallest:
@@ -170,7 +178,7 @@ def draw_losses(study: Study, runs: Sequence[Series], records: Mapping[str, Reco
         for run in with_losses:
             ax.plot(run.steps, getattr(run, name), **styles[run.name])
         for entropy in entropies:
-            ax.axhline(entropy, color=style.GUIDE, linestyle="--", linewidth=1)
+            ax.axhline(entropy, **style.named(_ENTROPY_LEGEND))
     style.scale_steps(axes, _last_step(with_losses))
     style.line_legend(figure, {**styles, **_ENTROPY_LEGEND}, columns=5)
     return figure
@@ -196,8 +204,8 @@ def draw_weights(runs: Sequence[Series]) -> Figure:
             growths.append(np.interp(longest, run.steps, norm / norm[0], right=math.nan))
         low, high = np.nanmin(growths, 0), np.nanmax(growths, 0)
         axes[1].plot(longest, np.nanmean(growths, 0), color=colour, label=component, linewidth=1.2)
-        axes[1].fill_between(longest, low, high, color=colour, alpha=0.2, linewidth=0)
-    axes[1].legend(fontsize=8)
+        axes[1].fill_between(longest, low, high, color=colour, alpha=0.2, linewidth=0, label=component)
+    axes[1].legend(handles=axes[1].get_lines(), fontsize=8)
     style.scale_steps(axes, _last_step(runs))
     style.line_legend(figure, styles, columns=5)
     return figure
@@ -218,11 +226,11 @@ def draw_scores(study: Study, curves: Sequence[Curve], marked: float) -> Figure:
     figure, axes = style.titled_axes(titles, "score", style.SPARSITY)
     styles = line_styles(_pretrainings_of(study, curves))
     for title, ax in zip(titles, axes, strict=True):
-        ax.axvline(100 * marked, color=style.MARKED, linewidth=1, linestyle="--")
+        ax.axvline(100 * marked, color=style.MARKED, linewidth=1, linestyle="--", label="marked sparsity")
         for curve in curves:
             if curve.task == title:
                 ax.plot(100 * curve.levels, np.nanmean(curve.scores, 0), **styles[curve.model])
-                ax.axhline(curve.majority, color=style.GUIDE, linestyle=":", linewidth=1)
+                ax.axhline(curve.majority, **style.named(_FLOOR_LEGEND))
     for model in means[0.0].values if means else ():
         scores = [effect.values[model] for effect in means.values()]
         axes[0].plot([100 * sparsity for sparsity in means], scores, **styles[model])
@@ -246,9 +254,10 @@ def draw_dense(study: Study, curves: Sequence[Curve]) -> Figure:
     for curve in curves:
         ax, pretraining, dense = axes[tasks.index(curve.task)], pretrainings[curve.model], curve.dense()
         error = [[dense.value - dense.low], [dense.high - dense.value]]
-        percent = 100 * pretraining.fraction + 0.8 * pretraining.seed  # seeds stand side by side
-        ax.errorbar(percent, dense.value, yerr=error, **styles[curve.model], marker="o", markersize=4, capsize=3)
-        ax.axhline(curve.majority, color=style.GUIDE, linestyle=":", linewidth=1)
+        look: dict[str, Any] = {**styles[curve.model], "marker": "o", "markersize": 4, "capsize": 3}
+        side_by_side = style.shifted(ax, _OFFSET * pretraining.seed)
+        ax.errorbar(100 * pretraining.fraction, dense.value, yerr=error, **look, transform=side_by_side)
+        ax.axhline(curve.majority, **style.named(_FLOOR_LEGEND))
     style.line_legend(figure, {**styles, **_FLOOR_LEGEND}, columns=5)
     return figure
 

@@ -126,20 +126,22 @@ def _draw_pool(ax: Axes, pool: Pool, rows: Sequence[_Row], limits: tuple[float, 
     labels, texts = [row.label for row in rows], [row.estimate.text(2) for row in rows]
     _draw_allowed(ax, pool.allowed)
     for place, row in enumerate(rows):
-        _draw_span(ax, place, row.estimate, limits, {"color": row.colour, "linewidth": 1.5})
-        face = row.colour if row.counts else "white"
-        if limits[0] <= row.estimate.value <= limits[1]:
-            ax.plot(row.estimate.value, place, "o", color=row.colour, markerfacecolor=face, markersize=6, zorder=4)
+        _draw_span(ax, place, row.estimate, limits, {"color": row.colour, "linewidth": 1.5, "label": row.label})
+        look: dict[str, Any] = {"markerfacecolor": row.colour if row.counts else "white", "markersize": 6, "zorder": 4}
+        ax.plot(row.estimate.value, place, "o", color=row.colour, label=row.label, **look)
     if pool.counted:
         place = len(rows)
-        ax.axhline(place - 0.5, color=_POOLED, linewidth=0.8)
+        ax.axhline(place - 0.5, color=_POOLED, linewidth=0.8, label=style.NO_DATA)
         mean, prediction = pool.mean, pool.new_task.prediction
         height = [place, place - _DIAMOND, place, place + _DIAMOND]
-        ax.fill([mean.low, mean.value, mean.high, mean.value], height, color=_POOLED, zorder=4)
+        outline = [mean.low, mean.value, mean.high, mean.value]
+        ax.fill(outline, height, color=_POOLED, zorder=4, label=style.NO_DATA)
+        ax.plot(mean.value, place, ".", color=_POOLED, markersize=1, label=ON_AVERAGE)  # within the diamond
+        ax.hlines(place, mean.low, mean.high, color=_POOLED, linewidth=0.5, label=ON_AVERAGE)
         labels += [ON_AVERAGE, FOR_NEW_TASK]
         texts += [mean.text(2), _prediction_text(pool)]
         if prediction.has_interval:
-            look = {"color": _POOLED, "linewidth": 5, "alpha": 0.45, "solid_capstyle": "butt"}
+            look = {"color": _POOLED, "linewidth": 5, "alpha": 0.45, "label": FOR_NEW_TASK}
             _draw_span(ax, place + 1, prediction, limits, look)
     ax.set_ylim(len(labels) - 0.4, -0.6)
     ax.set_xlim(*limits)
@@ -165,12 +167,12 @@ def _prediction_text(pool: Pool) -> str:
 
 
 def _draw_allowed(ax: Axes, allowed: Range) -> None:
-    ax.axvline(0, color=style.GUIDE, linewidth=0.8)
+    ax.axvline(0, color=style.GUIDE, linewidth=0.8, label="none")
     if math.isfinite(allowed.low):
-        ax.axvspan(allowed.low, allowed.high, color=style.GUIDE, alpha=0.15, linewidth=0)
+        ax.axvspan(allowed.low, allowed.high, color=style.GUIDE, alpha=0.15, linewidth=0, label="allowed")
     for end in (allowed.low, allowed.high):
         if math.isfinite(end):
-            ax.axvline(end, color=style.MARKED, linewidth=1.3, linestyle="--")
+            ax.axvline(end, color=style.MARKED, linewidth=1.3, linestyle="--", label="end of what is allowed")
 
 
 def _draw_span(
@@ -179,14 +181,13 @@ def _draw_span(
     """Draw an interval, with an arrow at an end of the axis that it reaches beyond."""
     if not estimate.has_interval:
         return
-    low, high = max(estimate.low, limits[0]), min(estimate.high, limits[1])
-    if low <= high:
-        ax.plot([low, high], [place, place], **look)
+    ax.hlines(place, estimate.low, estimate.high, **look)
+    arrow: dict[str, Any] = {"color": look["color"], "markersize": 6, "zorder": 5, "label": style.NO_DATA}
     inside = 0.012 * (limits[1] - limits[0])
     if estimate.low < limits[0]:
-        ax.plot(limits[0] + inside, place, "<", color=look["color"], markersize=6, zorder=5)
+        ax.plot(limits[0] + inside, place, "<", **arrow)
     if estimate.high > limits[1]:
-        ax.plot(limits[1] - inside, place, ">", color=look["color"], markersize=6, zorder=5)
+        ax.plot(limits[1] - inside, place, ">", **arrow)
 
 
 def _add_legend(figure: Figure, pools: Sequence[Pool], colours: Mapping[str, style.Colour]) -> None:

@@ -67,7 +67,7 @@ def draw_emergence(
     figure, axes = style.titled_axes(titles, height=2.8)
     for ax, quantity in zip(axes, (shares, losses), strict=True):
         for model, (steps, values) in quantity.items():
-            ax.plot(steps, 100 * values, marker="o", markersize=3.5, **styles[model])
+            ax.plot(steps, 100 * values, marker="o", markersize=3.5, **{**styles[model], "label": model})
     style.scale_steps(axes, max(study.pretrained[curve.model].steps for curve in curves))
     drawn = dict.fromkeys((*shares, *losses))
     style.line_legend(figure, {model: styles[model] for model in drawn}, columns=5)
@@ -87,8 +87,8 @@ def draw_losses(study: Study, curves: Sequence[LossCurve], styles: Mapping[str, 
         return style.note("not measured yet")
     figure, (ax,) = style.titled_axes(("held-out loss",), "rise (%)", style.SPARSITY, height=3)
     for model, curve in last.items():
-        ax.plot(100 * curve.levels, 100 * curve.rises, **styles[model])
-    ax.axhline(100 * TOLERANCE, color=style.GUIDE, linestyle="--", linewidth=1)
+        ax.plot(100 * curve.levels, 100 * curve.rises, **{**styles[model], "label": model})
+    ax.axhline(100 * TOLERANCE, **style.named(_TOLERANCE_LEGEND))
     ax.set_yscale("symlog", linthresh=100 * TOLERANCE)
     style.line_legend(figure, {**{model: styles[model] for model in last}, **_TOLERANCE_LEGEND}, columns=5)
     return figure
@@ -111,8 +111,8 @@ def draw_features(
     figure, axes = style.titled_axes(tasks, f"accuracy (%), {READINGS[reading]}", style.SPARSITY)
     for curve in drawn:
         ax = axes[tasks.index(curve.task)]
-        ax.plot(100 * curve.levels, curve.accuracies[reading], **styles[curve.model])
-        ax.axhline(curve.majority, color=style.GUIDE, linestyle=":", linewidth=1)
+        ax.plot(100 * curve.levels, curve.accuracies[reading], **{**styles[curve.model], "label": curve.model})
+        ax.axhline(curve.majority, **style.named(_MAJORITY_LEGEND))
     style.line_legend(figure, {**{m: styles[m] for m in styles if m in {c.model for c in drawn}}, **_MAJORITY_LEGEND})
     return figure
 

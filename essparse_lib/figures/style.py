@@ -24,6 +24,9 @@ GUIDE = "0.45"
 #: Line styles of pre-training seeds, in their order.
 SEED_LINES = ("-", "--", ":", "-.")
 
+#: Label of what is drawn and is no data, such as an arrow: it is in no legend, and not among a plot's numbers.
+NO_DATA = "_nolegend_"
+
 #: Colour of what marks the point that the reader asked for.
 MARKED = "#d55e00"
 
@@ -146,6 +149,18 @@ def note(text: str = "no records yet") -> Figure:
     return figure
 
 
+def shifted(ax: Axes, points: float) -> Any:
+    """Return a transform of a panel's data that draws them so many points further to the right, as neighbours overlap.
+
+    Args:
+        ax: the panel.
+        points: printer's points, below 0 to the left.
+    """
+    from matplotlib.transforms import ScaledTranslation
+
+    return ax.transData + ScaledTranslation(points / 72, 0, ax.figure.dpi_scale_trans)
+
+
 def first_column(axes: Sequence[Axes]) -> list[Axes]:
     """Return the panels that stand at the left of their grid."""
     places = ((ax, ax.get_subplotspec()) for ax in axes)
@@ -187,6 +202,12 @@ def line_legend(figure: Figure, lines: Mapping[str, Mapping[str, Any]], columns:
 
     handles = [Line2D([], [], **{"label": name, **keywords}) for name, keywords in lines.items()]
     figure.legend(handles=handles, loc="outside upper center", ncols=min(columns, max(1, len(handles))), fontsize=9)
+
+
+def named(legend: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return how the one line of a legend is drawn, with its name as its label."""
+    ((name, look),) = legend.items()
+    return {**look, "label": name}
 
 
 def legend(figure: Figure, lines: Mapping[str, object], bands: Mapping[str, object]) -> None:
