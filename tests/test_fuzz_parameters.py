@@ -370,6 +370,23 @@ def test_every_parameter_of_a_notebook_has_its_check():
     assert {name for _, name in PARAMETERS} <= set(parameters.CHECKS)
 
 
+#: For each type that a notebook declares, values of other types, some of which say a number that would be right.
+OTHER_TYPES = {
+    float: ("0.4", "", True, None, [0.4], {"a": 0.4}),
+    int: ("2", 2.5, 2.0, True, None, [2], {"a": 2}),
+    str: (0.4, True, None, {"a": "all"}),
+}
+
+
+@pytest.mark.parametrize(("notebook", "name"), PARAMETERS, ids=lambda name: name or "argument")
+def test_a_value_of_another_type_is_refused_by_name(in_a_folder, notebook, name):
+    declared = NOTEBOOKS[notebook][0]["__annotations__"][name]
+    for value in OTHER_TYPES[declared]:
+        with pytest.raises(InputError, match=rf"^{name} .* is not allowed: .*\({declared.__name__}\)") as error:
+            _check(notebook, **{name: value})
+        assert "\n" not in str(error.value)
+
+
 def test_every_notebook_checks_its_parameters_before_any_work(in_a_folder):
     for notebook in NOTEBOOKS:
         _check(notebook)

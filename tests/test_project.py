@@ -12,8 +12,10 @@ from types import SimpleNamespace
 
 import IPython
 import jupytext
+import papermill.cli
 import pytest
 import yaml
+from click.testing import CliRunner
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from papermill.iorw import load_notebook_node
@@ -325,6 +327,18 @@ def test_notebooks_have_one_cell_of_annotated_parameters():
             if not (isinstance(statement, ast.AnnAssign) and statement.value):
                 wrong.append(f"{path.stem}: {ast.unparse(statement)}")
     assert not wrong
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_help_of_each_notebook_lists_all_parameters_with_types_and_meanings(path):
+    (cell,) = (c for c in code_cells(path) if "parameters" in c["metadata"].get("tags", []))
+    declared = {line.partition(":")[0] for line in "".join(cell["source"]).splitlines()}
+    done = CliRunner().invoke(papermill.cli.papermill, ["--help-notebook", str(path)])
+    help_text = done.output.partition("Parameters inferred")[2]
+    listed = dict(re.findall(r"^  (\w+): (\w+) \(default .*\)", help_text, re.MULTILINE))
+    assert listed.keys() == declared and set(listed.values()) <= {"str", "float", "int", "bool"}, help_text
+    assert "Unknown type" not in done.output
+    assert not [name for name, each in papermill.inspect_notebook(str(path)).items() if not each["help"].strip()]
 
 
 def test_every_notebook_refuses_a_parameter_that_it_does_not_have(monkeypatch):

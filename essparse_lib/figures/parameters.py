@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from numbers import Integral, Real
 from typing import Any
 
 from ..analysis.essential import check_epsilon
@@ -56,12 +57,29 @@ def check(names: Mapping[str, Any]) -> None:
         names: the notebook's global names: a parameter is one that the notebook declares with its type.
 
     Raises:
-        InputError: a parameter cannot be what the notebook takes, or is not one of the notebook's.
+        InputError: a parameter cannot be what the notebook takes, is of another type than the notebook declares, or
+            is not one of the notebook's.
     """
     check_names()
-    for name in names.get("__annotations__", {}):
+    for name, declared in names.get("__annotations__", {}).items():
+        _check_type(name, names[name], declared)
         if name in CHECKS:
             CHECKS[name](names[name])
+
+
+def _check_type(name: str, value: Any, declared: type) -> None:
+    """Check that a parameter is of the type that its notebook declares.
+
+    papermill makes a number of what looks like one, so a text may come as a whole number: seed 0, a folder named 7.
+    From Python a text that lists names may also be a list of them.
+
+    Raises:
+        InputError: it is of another type.
+    """
+    taken, wanted = _TYPES[declared]
+    if not isinstance(value, taken) or (isinstance(value, bool) and declared is not bool):
+        found = "a text" if isinstance(value, str) else f"of the type {type(value).__name__}"
+        raise InputError(f"{name} {shown(value)} is not allowed: {name} is {wanted}, and this is {found}")
 
 
 def check_names() -> None:
@@ -206,6 +224,14 @@ def _new_folder(what: str, parameter: Any) -> None:
     """Check a folder that a notebook is to write."""
     check_new_folder(check_path(what, parameter))
 
+
+#: By the type that a notebook declares, the types that are taken for it, and what it is in words.
+_TYPES: Mapping[type, tuple[tuple[type, ...], str]] = {
+    str: ((str, Integral, list, tuple), "a text (str)"),
+    float: ((Real,), "a number (float)"),
+    int: ((Integral,), "a whole number (int)"),
+    bool: ((bool,), "True or False (bool)"),
+}
 
 #: By the name of a notebook's parameter, what checks it before any work.
 CHECKS: Mapping[str, Callable[[Any], object]] = {
