@@ -205,6 +205,7 @@ def _execute(source: Path, target: Path, root: Path, folder: Path) -> str:
     # The reader need not see what papermill adds: its own cell, and when and where each cell ran.
     notebook["cells"] = [c for c in notebook["cells"] if "injected-parameters" not in c["metadata"].get("tags", [])]
     downloads.take_cells(notebook)
+    downloads.say_time(notebook, notebook["metadata"]["papermill"]["duration"])
     for part in (notebook, *notebook["cells"]):
         part["metadata"].pop("papermill", None)
     notebook["metadata"].pop("widgets", None)  # state of live panels: with it a page fetches scripts from the network

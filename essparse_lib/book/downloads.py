@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..figures import plot_files
+from ..wording import duration_text
 
 #: The folder of the files within the stage.
 FOLDER = "downloads"
@@ -36,6 +37,22 @@ def take_cells(notebook: dict[str, Any]) -> None:
         if sources := output.get("data", {}).get(plot_files.SOURCES_MIME):
             notebook["metadata"][_TAG] = sources
     notebook["cells"] = [cell for cell in notebook["cells"] if cell not in added]
+
+
+def say_time(notebook: dict[str, Any], seconds: float) -> None:
+    """Put below the title of an executed notebook how long it ran.
+
+    Args:
+        notebook: it is changed; its first cell begins with the title.
+        seconds: how long it ran.
+    """
+    ran = f"This notebook ran in {duration_text(seconds)} when this page was made"
+    said = f"*{ran}, from records alone: nothing was trained.*"
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown" and (title := _TITLE.search(source)):
+            cell["source"] = f"{source[: title.end()]}\n\n{said}{source[title.end() :]}"
+            return
 
 
 def _cell(source: str) -> dict[str, Any]:

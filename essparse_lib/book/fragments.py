@@ -11,7 +11,7 @@ from ..figures import panel_chart
 from ..files import writing
 from ..plans import printed
 from ..records.store import results
-from . import architectures, devices, front_page, landing, overlap, status, verdicts
+from . import architectures, changelog, devices, front_page, landing, overlap, status, verdicts
 
 
 def write(folder: Path, notebooks: Iterable[Path] = ()) -> None:
@@ -47,4 +47,5 @@ def _fragments(judged: Mapping[str, Mapping[str, Any]]) -> Mapping[str, str]:
         "precision.md": devices.precision(),
         "plan.md": printed.fragment(),
         "status.md": status.table(),
+        "verdicts.md": changelog.table(),
     }
