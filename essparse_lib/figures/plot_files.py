@@ -38,9 +38,15 @@ def collect(shell: Any) -> None:
     from matplotlib.figure import Figure
 
     formatters = shell.display_formatter.formatters
-    formatter = type(formatters["application/json"])(format_type=MIME, enabled=True)
-    formatter.for_type(Figure, plain)
-    formatters[MIME] = formatter
+    kind: Any = type(formatters["application/json"])
+
+    class PlotFormatter(kind):
+        """Formats figures by itself: matplotlib's backend takes what is registered for them out of every formatter."""
+
+        def __call__(self, shown: Any) -> dict[str, Any] | None:
+            return plain(shown) if isinstance(shown, Figure) else None
+
+    formatters[MIME] = PlotFormatter(format_type=MIME, enabled=True)
 
 
 def plain(figure: Figure) -> dict[str, Any]:
