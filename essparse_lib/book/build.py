@@ -27,7 +27,7 @@ from ..files import check_new_folder, locked, sha256, writable, writing, writing
 from ..records.store import results_folder
 from ..stopping import bound, in_workers
 from ..temporaries import TEMPORARY, make_folder, temporary_folder
-from . import downloads
+from . import downloads, plain_sphinx
 from . import stage as stages
 
 _NEEDED = ("_config.yml", "_toc.yml", "CITATION.cff", "book", "notebooks")
@@ -42,7 +42,7 @@ _LONGEST_SOCKET = 103
 _TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def build(out: Path) -> Path:
+def build(out: Path, sphinx: str = "") -> Path:
     """Execute the notebooks and build the book.
 
     A notebook is executed again only if its source, the records, the package's code or the installed packages have
@@ -50,6 +50,8 @@ def build(out: Path) -> Path:
 
     Args:
         out: folder for everything that is made: a new or an empty one, or that of an earlier build.
+        sphinx: the interpreter of an environment with plain Sphinx, which then makes the pages (``plain_sphinx``);
+            empty for Jupyter Book.
 
     Returns:
         The built book's ``index.html``.
@@ -63,7 +65,7 @@ def build(out: Path) -> Path:
         if folder := environment.folder(name):  # the notebooks run in another folder
             os.environ[name] = str(folder.absolute())
     _check_out(out, root)
-    scripts = stages.scripts()
+    scripts = stages.scripts(("papermill",) if sphinx else ("papermill", "jupyter-book"))
     out = out.absolute()
     html = out / "html"
     if not (out / MARK).exists():
@@ -72,7 +74,7 @@ def build(out: Path) -> Path:
     with writable(out), locked(out / ".locks" / "book"), temporary_folder(out) as stage:
         executed = _executed(root, out / "notebooks")
         stages.fill(stage, root, executed, scripts)
-        _sphinx(stage)
+        _make_pages(stage, sphinx)
         stages.tidy(stage / "_build" / "html", root, executed)
         with writing_folder(html, replaces=True) as made:
             made.rmdir()
@@ -241,11 +243,15 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _sphinx(stage: Path) -> None:
-    """Build the stage with Jupyter Book; every warning is an error."""
-    code = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
-    command = bound([sys.executable, "-c", code, "build", ".", "-W", "-n", "--keep-going"])
-    done = subprocess.run(command, cwd=stage, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+def _make_pages(stage: Path, sphinx: str) -> None:
+    """Make the pages of a stage with Jupyter Book, or with plain Sphinx; every warning is an error."""
+    if sphinx:
+        plain_sphinx.prepare(stage)
+        command = plain_sphinx.command(sphinx)
+    else:
+        code = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"
+        command = [sys.executable, "-c", code, "build", ".", "-W", "-n", "--keep-going"]
+    done = subprocess.run(bound(command), cwd=stage, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if done.returncode or not (stage / "_build" / "html" / "index.html").exists():
         raise InputError(f"the book has warnings: {_complaints(stage, (done.stdout + done.stderr).splitlines())}")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -16,18 +16,22 @@ from ..errors import InputError
 from . import citation, downloads, fragments
 
 
-def scripts() -> dict[str, str]:
+def scripts(tools: Iterable[str] = ()) -> dict[str, str]:
     """Return the scripts that the pages load, by the names of their files.
 
     These are the one file of MathJax that shows mathematics without a network, and what draws the panels, wrapped in a
     function because its global names have one letter.
+
+    Args:
+        tools: further packages that must be installed, so that a lack is seen before notebooks are executed.
 
     Raises:
         InputError: the book's tools are not installed.
     """
     try:
         files = metadata.files("sphinx-mathjax-offline") or []
-        metadata.distribution("papermill")
+        for tool in tools:
+            metadata.distribution(tool)
         mathjax = next(Path(str(file.locate())) for file in files if file.name == "tex-svg.js")
         import vl_convert
     except (metadata.PackageNotFoundError, StopIteration, ImportError) as error:
