@@ -70,6 +70,8 @@ _HOME = {
     "Curve": "analysis.curve",
     "curves": "analysis.curves",
     "essential_sparsity": "analysis.essential",
+    "choose_sparsity": "analysis.choice",
+    "Choice": "analysis.choice",
     "turning_point": "analysis.turning_point",
     "Verdict": "claims.verdict",
     "verdict": "figures.verdicts",

@@ -2,6 +2,8 @@
 
 from . import figures as figures
 from . import tasks as tasks
+from .analysis.choice import Choice as Choice
+from .analysis.choice import choose_sparsity as choose_sparsity
 from .analysis.curve import Curve as Curve
 from .analysis.curves import curves as curves
 from .analysis.essential import essential_sparsity as essential_sparsity

@@ -9,19 +9,28 @@
 # %% [markdown]
 # # Prune your own model
 #
-# From any model of the Hugging Face hub, or a folder that `save_pretrained` wrote, to a sparse checkpoint, and to the answer to
-# the paper's question for that model {cite:p}`jaiswal2023emergence`: how much of it can go before it costs something on *your* task?
-#
-# The model named below by default is small, and comes with this book: a BERT of two blocks that was trained here from scratch ([Figure 8](fig8.ipynb)).
-# So this page runs anywhere in seconds, without fetching anything. Nothing in it is particular to that model: with
-#
-# ```bash
-# papermill notebooks/use-your-own-model.ipynb out.ipynb -p model bert-base-uncased
+# ```{admonition} What you get
+# :class: tip
+# One command tells how much of your model can go before your own data suffer. A dozen lines of Python prune the model, check the mask, save
+# the model and load it again.
 # ```
 #
-# every cell does the same to BERT-base. Six of the eight steps need no GPU then either; the last two fine-tune the model ten times and more
-# (how long that takes is said there). Encoders and decoders of text serve alike; for models of images, give `-p model` to
-# [Figure 3](fig3.ipynb). [Which architectures](../book/architectures.md) were tried, with what result, has a page of its own.
+# ```python
+# from pathlib import Path
+#
+# from essparse_lib import Recipe, load_model, prune, save_pruned
+#
+# name = "minilm-l6"  # or an id of the hub, or a folder
+# recipe = Recipe(sparsity=0.3)  # the smallest 30% of the blocks' weights
+# mask = prune(load_model(name), name, recipe).mask
+# print(f"{mask.pruned:,} of {mask.size:,} weights go ({mask.sparsity:.1%})")
+#
+# save_pruned(name, recipe, Path("pruned"))  # with tokenizer and licence
+# again = load_model("pruned")  # or by from_pretrained of transformers
+# assert mask.drift(again) == 0  # every removed weight is zero in the file
+# ```
+#
+# The rest of this page says how to choose the 30%, what it costs in memory and disk, and how to train the pruned model.
 
 # %% tags=["remove-input", "setup"]
 from importlib.util import find_spec
@@ -31,32 +40,35 @@ from IPython import get_ipython
 if find_spec("essparse_lib") is None:  # as in Colab
     get_ipython().run_line_magic("pip", "install -q 'essparse[draw] @ git+https://github.com/essential-sparsity/companion'")
 
-# %% tags=["parameters"]
-model: str = "bert-2x128-100-0"  # such as "minilm-l6", "bert-base-uncased", any other id of the hub, a folder
-sparsity: float = 0.4  # of the checkpoint that is saved: the share of the blocks' weights that goes
-method: str = "magnitude"  # or "random", the baseline; or "wanda", "sparsegpt", ..., which need a text: `essparse prune --help` lists all
-text: str = ""  # for a method that needs a text: the path of a file with text like that which the model is for
-out: str = ""  # a new folder for the checkpoint; empty: a temporary one, gone when this notebook ends
-task: str = "movie-reviews"  # where the model is fine-tuned for its curve: a task's name on the page on data
-scale: str = "lab"  # how it is fine-tuned: "tiny", "lab" (few examples), "paper" (the paper's Table 1)
-data: str = ""  # of step 8: a file of your own (CSV, parquet, text, ...), a folder of images, an id of the hub; empty: made-up sentences
-live_tasks: str = "first"  # "first": train now what has no record; "none": draw what there is. At paper scale, name the task
+# %% tags=["parameters", "hide-input"]
+model: str = "minilm-l6"  # another name here, an id of the hub such as "bert-base-uncased", a folder
+sparsity: float = 0.3  # of the checkpoint that is saved: the share of the blocks' weights that goes
+method: str = "magnitude"  # `essparse prune --help` lists the others
+text: str = ""  # for a method that reads a text: the path of one like those the model is for
+out: str = ""  # a new folder for the checkpoint; empty: a temporary one
+task: str = "movie-reviews"  # the curve's task: a task's name on the page on data
+scale: str = "lab"  # how models are fine-tuned: "tiny", "lab" or "paper" (its Table 1)
+data: str = ""  # a file of your own (CSV, ...) to sweep now; empty: show a sweep that was run before
+live_tasks: str = "first"  # "first": train now what has no record; "none": draw what there is
 epsilon: float = 1.0  # the tolerated loss, in points
 
-# %%
+# %% tags=["remove-input"]
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
-from IPython.display import Markdown
+from IPython.display import Markdown, display
 
-from essparse_lib import TASK_HEADS, TENTHS, Pruning, Recipe, accelerator, check_sparsity, count_zeros_by_component
-from essparse_lib import curves, figures, fine_tune, load_model, load_with_head, mask_from_zeros, prunable_matrices
-from essparse_lib import SweepSettings, prunable_weights, prune, results, save_pruned, sweep, tasks
-from essparse_lib.figures import curve_plots, fig1, parameters, points, style
+from essparse_lib import TENTHS, MaskCallback, Pruning, Recipe, SweepSettings, check_sparsity, curves, figures
+from essparse_lib import load_model, load_with_head, mask_from_zeros, prunable_matrices, prunable_weights, prune
+from essparse_lib import results, save_pruned, sweep, tasks
+from essparse_lib.figures import choice_plots, fig1, parameters, points, style
+from essparse_lib.plans import memory
 from essparse_lib.records import cost, summary
 from essparse_lib.runner import interactive
+from essparse_lib.sweeps import kept
+from essparse_lib.wording import size_text
 
 parameters.check(globals())
 style.apply()
@@ -66,221 +78,299 @@ recipe = Recipe(sparsity=sparsity, method=method, text=Path(text) if text else N
 home = "fig8" if model in figures.study("fig8", scale).models else "fig2"
 study = interactive.checked_study(figures.study(home, scale).narrowed(models=[model], tasks=[task]))
 tasks_to_run = parameters.live_tasks(study, live_tasks)
-# what a method that needs a text reads in step 7: a corpus that a record can name (other methods ignore it)
+# what a method that reads a text reads for the curve: a corpus that a record can name
 corpora = {
     "tiny": {"calibration": "tiny-corpus", "windows": 16, "length": 32},
     "lab": {"calibration": "packaged-english"},
     "paper": {"calibration": "wikipedia"},
 }
-point, *curve = (Pruning(sparsity=at, method=method, **corpora[scale]) for at in (sparsity, *study.sparsities[1:]))
-study = replace(study, variants={"one-shot": tuple(curve)})
+point, *levels = (Pruning(sparsity=at, method=method, **corpora[scale]) for at in (sparsity, *study.sparsities[1:]))
+study = replace(study, variants={"one-shot": tuple(levels)})
+temporary = TemporaryDirectory(ignore_cleanup_errors=True)
 
 # %% [markdown]
-# ## 1. Load it
+# ## 1. Ask your own data
 #
-# The model with the heads and in the precision it was saved with. `transformers`' own `AutoModel.from_pretrained` would do as well: all
-# that follows takes any PyTorch module that is made of transformer blocks.
+# Put your data into a CSV file with a column of texts and a column of labels:
+#
+# ```text
+# text,label
+# "A warm and funny film, and well acted.",positive
+# "Dull from the first scene to the last.",negative
+# ```
+#
+# One command does the rest. It prunes the model to several sparsities, fine-tunes each on your data with several seeds, and looks closer where
+# the loss is reached. Stopped at any moment, the same command goes on.
+#
+# ```bash
+# essparse sweep minilm-l6 --data reviews.csv --out reviews-sweep
+# ```
+#
+# In Python it is one call:
+#
+# ```python
+# from essparse_lib import SweepSettings, sweep
+#
+# settings = SweepSettings(tolerance=1.0)
+# result = sweep("minilm-l6", "reviews.csv", "reviews-sweep", settings)
+# print(result.sentence)
+# print(f"prune to {result.answer.essential.low:.0%}")
+# ```
 
-# %%
-network = load_model(model)
-print(type(network).__name__, f"{network.num_parameters():,} parameters")
+# %% tags=["remove-input"]
+if data:
+    place = Path(f"{out}-sweep") if out else Path(temporary.name) / "sweep"
+    settings = SweepSettings(tolerance=epsilon)
+    sweep(model, data, place, settings, say=lambda line: print(line.replace(str(place), place.name)))
+    swept = kept.read_summary(place / "summary.json")
+    heading = f"**Your data.** {swept.sentence}"
+else:
+    swept = kept.example()
+    heading = (
+        f"**What came of it** on sentences from film reviews (`tests/data/{swept.data}`): {swept.sentence}\n\n"
+        f"A small test set cannot show a small loss. So this run tolerates {swept.tolerance:g} points. "
+        f"Its {swept.records} trainings took {swept.seconds / 60:.0f} minutes on two busy cores. "
+        f"{swept.reason[:1].upper()}{swept.reason[1:]}.\n\n```bash\n{swept.command_lines()}\n```"
+        if swept
+        else "No sweep is kept beside these records: name a file of your own with `data`."
+    )
+Markdown(heading)
+
+# %% tags=["remove-input"] mystnb={"figure": {"name": "own-sweep", "caption": "What a sweep measured on data of one's own: the change of the score at each sparsity, with its 95% interval. The band marks the sparsity to prune to."}, "image": {"alt": "Change of the score in points against sparsity, an interval at each measured sparsity, a dashed line at the tolerated loss.", "align": "center"}}
+choice_plots.draw(swept.losses, swept.tolerance, swept.essential.low or 0.0) if swept else style.note();
 
 # %% [markdown]
-# ## 2. What can be pruned
+# The folder `reviews-sweep` holds `report.html` with the curve and a slider, the pictures, all numbers as `summary.json`, and the records. Useful options:
 #
-# As in the paper, the weight matrices of the transformer blocks; neither embeddings, biases and norms nor heads. They are found by
-# walking the model's modules, under whatever names the architecture gives them. A matrix of a block that is stored in a way not known here is an error that
-# names it. What is left dense by rule (routers, wide convolutions, tables) is said in numbers when the model is saved.
+# | option | what it does |
+# | --- | --- |
+# | `--epsilon 1%` | tolerates 1% of the dense score in place of 1 point |
+# | `--save` | saves the model, pruned as far as is safe and trained with its mask held |
+# | `--budget 8h` | stops in time, and says what is left |
+# | `--text`, `--label` | name the columns, if they are called otherwise |
+# | `--jobs 2` | runs two trainings at a time |
+#
+# Parquet, JSON lines, a folder of images by class, a data set of the hub and plain text work as well. A language model on plain text is not
+# trained: its perplexity is measured. `-p data FILE` runs a sweep in this notebook.
+# [The reference](../book/api-sweeps.md) has all settings.
+#
+# ## 2. Choose a sparsity
+#
+# **The rule.** Take the largest measured sparsity at which the whole 95% interval of the loss lies at or below ε, the loss that you tolerate.
+# `choose_sparsity` applies the rule to a curve, and `essparse sweep` applies it to your data.
+
+# %% tags=["remove-input"]
+every_task = figures.study(home, scale)
+every_task = replace(every_task.narrowed(models=[model]) if model in every_task.models else study, variants=study.variants)
+records = results(scale).records_of_studies(study, every_task)
+fresh = interactive.run(interactive.unrecorded(study, records, [*levels, point], tasks_to_run), scale)
+records |= fresh
 
 # %%
+from essparse_lib import choose_sparsity
+
+curves_of_model = curves(study, records)
+for curve in curves_of_model:
+    choice = choose_sparsity(curve, epsilon)
+    print(f"{curve.model} on {curve.task}: prune to {choice.sparsity:.0%}")
+
+# %% tags=["remove-input"] mystnb={"figure": {"name": "own-choice", "caption": "How the rule reads a curve: the change of the score at each sparsity, with its 95% interval. The rule takes the largest sparsity whose whole interval lies above the dashed line."}, "image": {"alt": "Change of the score in points against sparsity. Intervals are coloured by whether they lie above, across or below the dashed line.", "align": "center"}}
+choice_plots.draw_curve(curves_of_model[0], epsilon) if curves_of_model else style.note();
+
+# %% tags=["remove-input"]
+asked = points.at_pruning(study, records, point, live=fresh)
+said = [choice_plots.sentence(curve, epsilon) for curve in curves_of_model] + [points.sentence(each) for each in asked]
+Markdown("\n\n".join(said) or f"Of {model} on {task} there is no record: run it with `live_tasks` set to `{task}`.")
+
+# %% [markdown]
+# **Why not the mean?** The mean loss reaches ε at a larger sparsity, the *essential sparsity*. At that sparsity the true loss is as likely
+# above ε as below it. The interval says how far the seeds and the test examples may have misled the mean.
+#
+# The answer differs from task to task:
+
+# %% tags=["remove-input"]
+choice_plots.table(curves(every_task, records), epsilon).style.hide(axis="index")
+
+# %% [markdown]
+# **If the curve never falls**, the model has nothing to lose on this task within the sparsities measured. The chosen sparsity is then a
+# lower bound. Measure larger sparsities, or take a harder task before you trust it.
+#
+# **If the task was not learned**, a small loss means nothing: a model that guesses cannot get worse. Train the dense model until it beats
+# the commonest class with its whole interval. Then prune.
+#
+# **If no sparsity is safe**, the intervals are too wide or the task needs all weights. More seeds and more test examples narrow the intervals.
+# `essparse sweep` says how many would do.
+#
+# ## 3. Memory and disk
+#
+# Pruning saves neither memory nor disk by itself: a zero is stored like any other number. This is what a model of each size takes:
+
+# %%
+sizes = (100_000_000, 350_000_000, 1_300_000_000, 7_000_000_000)
+memory.table(sizes, sparsity).style.hide(axis="index")
+
+# %% [markdown]
+# The assumptions:
+#
+# - *Prune* holds the weights in bf16 and the mask, one byte a weight. Ranking the weights by magnitude takes little more.
+# - *Fine-tune* holds weights, gradients and the two moments of AdamW, each in fp32, and the mask. Activations come on top. They grow with the batch
+#   and the length of the texts.
+# - *File* is the saved model. It is as large as before the pruning.
+# - *Compressed* is `essparse prune --compressed` in bf16: the weights that stay, and one bit for each weight. It saves disk, not memory: the model is
+#   unpacked when it is loaded.
+# - Every weight counts as prunable. Embeddings and heads are not, so that a real model compresses a little less.
+#
+# ## 4. Prune, step by step
+
+# %% tags=["remove-input"]
+at_hand = interactive.model_at_hand(model)
+if at_hand != model:
+    shown = f"From here on the page shows {at_hand}, a small model that comes with this book."
+    how = f"`essparse stats {model}` fetches them; then this notebook takes {model}."
+    display(Markdown(f"The weights of {model} are not on this machine. {shown} {how}"))
+
+# %% [markdown]
+# **Load the model.** `AutoModel.from_pretrained` of transformers does as well: what follows takes any PyTorch module made of
+# transformer blocks.
+
+# %%
+network = load_model(at_hand)
 matrices = prunable_matrices(network)
-listed = pd.DataFrame(
-    {"component": m.component, "shape": " × ".join(map(str, m.weight.shape)), "weights": m.weight.numel()}
-    for m in matrices.values()
-)
-by_shape = listed.groupby(["component", "shape"], sort=False)["weights"]
-by_shape.agg(matrices="size", weights="sum").reset_index().style.format(thousands=",").hide(axis="index")
+print(type(network).__name__, f"{network.num_parameters():,} parameters")
 
 # %% tags=["remove-input"]
 total = sum(m.weight.numel() for m in matrices.values())
 Markdown(
-    f"Together {total:,} weights, {total / network.num_parameters():.0%} of all parameters. The rest is embeddings, mostly: the smaller the model, "
-    "the more of it. Of bert-base-uncased 84,934,656 weights are prunable, 78% of its parameters."
+    f"**What can be pruned.** {total:,} weights in {len(matrices)} matrices of the blocks, {total / network.num_parameters():.0%} of all parameters. "
+    "Embeddings, biases, norms and heads stay. So does whatever a rule leaves dense; saving says how much that is. "
+    "A matrix that is stored in an unknown way is an error that names it."
 )
 
 # %% [markdown]
-# ## 3. Prune it at many sparsities
-#
-# At each sparsity the method chooses the weights that go: with `-p method magnitude` the smallest ones, over all matrices together. The
-# model is left as it is until a mask is applied.
+# **Prune.** `prune` returns a mask and leaves the model alone. Each column is one sparsity over all matrices together. A row above it loses
+# more than its share, since it has more small weights.
 
 # %%
 gone_at = {}
 for at in sorted({*TENTHS[1:], sparsity} - {0.0}):
-    mask = prune(network, model, replace(recipe, sparsity=at)).mask
+    mask = prune(network, at_hand, replace(recipe, sparsity=at)).mask
     counts = mask.count(lambda name: matrices[name].component)
-    gone_at[f"{at:.4g}"] = {component: f"{count.sparsity:.0%}" for component, count in counts.items()}
-pd.DataFrame(gone_at)
+    gone = {part: f"{count.sparsity:.0%}" for part, count in counts.items()}
+    gone_at[f"{at:.4g}"] = gone
 
-# %% [markdown]
-# Each column is one sparsity over all matrices together. Where a row lies above it, that component loses more than its share: by
-# magnitude, as it has more small weights. Random pruning takes the same share everywhere (`-p method random`).
-#
-# Magnitude masks nest: what goes at 10% is gone at 20%. `magnitude_levels` finds all of them at once, in one byte a weight.
-#
-# ## 4. What is gone where
-#
-# At the sparsity of the checkpoint, matrix by matrix.
+# %% tags=["remove-input"]
+columns = sorted({"0.1", f"{sparsity:.4g}", "0.5", "0.7", "0.9"} & set(gone_at), key=float)
+pd.DataFrame(gone_at)[columns]
 
-# %%
-mask = prune(network, model, recipe).mask if sparsity else mask_from_zeros(prunable_weights(network))
+# %% tags=["remove-input"]
+mask = prune(network, at_hand, recipe).mask if sparsity else mask_from_zeros(prunable_weights(network))
 removed = mask.count(str)
 shares = [{"depth": m.depth, "component": m.component, **vars(removed[name])} for name, m in matrices.items()]
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "own-shares", "caption": "The percentage of each matrix of the model that goes, by component and block. The dashed line is the percentage over all of them."}, "image": {"alt": "A line for each of the six components: the percentage of its weights that is removed, against the number of the block.", "align": "center"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "own-shares", "caption": "The percentage of each matrix that goes at the sparsity of the checkpoint, by component and block. The dashed line is the percentage over all matrices."}, "image": {"alt": "A line for each component: the percentage of its weights that is removed, against the number of the block.", "align": "center"}}
 fig1.draw_shares(shares);
 
-# %% tags=["remove-input"]
-fig1.table(shares).style.hide(axis="index")
-
 # %% [markdown]
-# ## 5. Save a sparse checkpoint, and load it back
-#
-# The folder holds the pruned model, all files beside its weights as they were, and `essparse.json`, which says what was done. On the command line:
-# `essparse prune MODEL --sparsity 0.4 --out DIR`, which has Wanda, SparseGPT and N:M patterns besides. `--include '*.mlp.*'` and `--exclude` choose a part of
-# the blocks by the names of parameters. Wanda and SparseGPT calibrate on `--windows` of `--length` tokens from a text (`--text FILE`), or on the images in a folder
-# (`--images FOLDER`).
+# **Save the model, and load it again.** The folder holds the pruned model, all files beside its weights as they were, and `essparse.json`, which says what
+# was done. `essparse prune MODEL --sparsity 0.3 --out DIR` does the same.
 
 # %%
-temporary = TemporaryDirectory(ignore_cleanup_errors=True)
 folder = Path(out) if out else Path(temporary.name) / "pruned"
-message = save_pruned(model, recipe, folder)
+message = save_pruned(at_hand, recipe, folder)
 print(message.removeprefix(f"{folder}: "))
-print((folder / "essparse.json").read_text())
 
-# %% [markdown]
-# Any program loads it as any model, with `from_pretrained`. The zeros are where the mask says, and so the mask need not be kept
-# beside it.
-
-# %%
 again = load_model(str(folder))
 in_file = mask_from_zeros(prunable_weights(again))
-unlike = sum(int((in_file.keep[name] != kept).sum()) for name, kept in mask.keep.items())
-print(f"{in_file.pruned:,} of {in_file.size:,} weights are zero; places where mask and file differ: {unlike}")
-by_place = count_zeros_by_component(prunable_matrices(again).values())
-zeros = {(part, f"block {depth + 1}"): f"{counts.sparsity:.1%}" for (depth, part), counts in by_place.items()}
-pd.Series(zeros).unstack(sort=False)
+pairs = [(in_file.keep[name], stays) for name, stays in mask.keep.items()]
+unlike = sum(int((read != stays).sum()) for read, stays in pairs)
+print(f"{in_file.pruned:,} of {in_file.size:,} weights are zero;", end=" ")
+print(f"places where mask and file differ: {unlike}")
+
+# %% tags=["remove-input", "hide-output"]
+print((folder / "essparse.json").read_text())
+
+# %% tags=["remove-input"]
+on_disk = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+Markdown(f"The weights take {size_text(on_disk)} on disk, as the dense model's do: {size_text(again.num_parameters() * again.dtype.itemsize)}.")
 
 # %% [markdown]
-# The file is as large as before, and the model as fast: zeros are stored and multiplied like other numbers. Hardware gains from
-# patterns such as 2:4 (`essparse prune --pattern 2:4`, `to_semi_structured`); here the question is what the model can do without.
+# ## 5. Fine-tune with the `Trainer`, the mask held
 #
-# ## 6. Fine-tune it, the mask held
-#
-# The checkpoint gets a head for a task and is trained, and after every step of the optimiser the weights that are gone are set to zero again. To see
-# that, a made-up task is enough, with sentences full of praise or of blame, which is there without fetching anything; do not read
-# anything into its score.
+# An optimiser fills zeros again. `MaskCallback` sets the removed weights to zero after every step, also with several processes, mixed precision or
+# from a checkpoint on. The data are a CSV file as in step 1, here of made-up sentences.
+
+# %% tags=["remove-input"]
+practice = tasks.get("tiny-sentiment")
+splits = practice.splits()
+rows = zip((text for (text,) in splits.train.texts), (practice.classes[label] for label in splits.train.labels), strict=True)
+csv = Path(temporary.name) / "sentences.csv"
+pd.DataFrame(rows, columns=["text", "label"]).to_csv(csv, index=False)
+learning_rate = study.trial(model, task, Pruning(), seed=0).training.learning_rate
+checkpoints, trained = Path(temporary.name) / "checkpoints", Path(temporary.name) / "trained"
 
 # %%
-practice = tasks.get("tiny-sentiment")
-kind, splits, devices = TASK_HEADS[practice.head], practice.splits(), accelerator()
-training = replace(study.trial(model, task, Pruning(), seed=0).training, max_length=32)
-train, test = (kind.encode(part, str(folder), training.max_length) for part in (splits.train, splits.test))
-classifier = load_with_head(str(folder), practice.head, classes=len(practice.classes), seed=0)
-gone = mask_from_zeros(prunable_weights(classifier))
-losses = fine_tune(classifier, train, training, seed=0, devices=devices, mask=gone)
-score = kind.score(classifier, practice, test, devices)
-print(f"{len(losses)} steps, loss {losses[0]:.2f} → {losses[-1]:.2f}, accuracy {score.metrics['accuracy']:.1f}")
-print(f"{gone.pruned:,} weights were gone before; {gone.drift(classifier)} have come back")
+from transformers import AutoTokenizer, Trainer, TrainingArguments
+
+sentences = pd.read_csv(csv)
+classes = sorted(sentences["label"].unique())
+tokenizer = AutoTokenizer.from_pretrained(folder)
+tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+
+
+def encode(row):
+    tokens = tokenizer(row.text, truncation=True, max_length=32)
+    return {**tokens, "labels": classes.index(row.label)}
+
+
+examples = [encode(row) for row in sentences.itertuples()]
+head = "sequence-classification"
+classifier = load_with_head(str(folder), head, len(classes), seed=0)
+held = mask_from_zeros(prunable_weights(classifier))
+arguments = TrainingArguments(
+    str(checkpoints), max_steps=20, learning_rate=learning_rate,
+    save_strategy="no", report_to="none", disable_tqdm=True,
+    dataloader_pin_memory=False,
+)
+trainer = Trainer(
+    classifier, arguments, train_dataset=examples,
+    processing_class=tokenizer, callbacks=[MaskCallback(held)],
+)
+trainer.train()
+trainer.save_model(str(trained))
+
+# %%
+in_memory = held.drift(classifier)
+in_file = held.drift(load_model(str(trained)))
+print(f"{held.pruned:,} weights were gone before;", end=" ")
+print(f"{in_memory} have come back in the training,", end=" ")
+print(f"{in_file} in the saved file")
 
 # %% [markdown]
-# In a training loop of your own the same takes one line:
+# In a training loop of your own one line does the same:
 #
 # ```python
 # with mask.held(model, optimizer):  # applied now, and after every step
 #     train(model, optimizer)
 # ```
 #
-# ## 7. Its essential sparsity on your task
+# ## More
 #
-# One checkpoint says little. The curve does: the model is pruned at every tenth, fine-tuned each time with the same seed, head and order of
-# the data, and compared with itself unpruned. Runs that have a record are read; what is missing is run now, with one seed, and kept, so that asking again costs
-# nothing. A method that needs a text reads windows of a named corpus here, not your file, so that its records say what it read.
-
-# %%
-records = results(scale).records_of_studies(study, figures.study("fig2", scale).narrowed(tasks=[task]))
-needed = [*study.variants[study.main], point]
-fresh = interactive.run(interactive.unrecorded(study, records, needed, tasks_to_run), scale)
-records |= fresh
-curves_of_model = curves(study, records)
-asked_points = points.at_pruning(study, records, point, live=fresh)
-
-# %% [markdown]
-# Beside it stand the models of [Figure 2](fig2.ipynb) that have records on this task. At lab scale these are `minilm-l6`, with half the blocks of BERT-base and half
-# its width; on one task and with one seed, `mpnet-base`, of BERT-base's size and shape; and, on four tasks, `opt-2x128`, a small decoder that was trained here.
-
-# %%
-others = replace(figures.study("fig2", scale), variants=study.variants).narrowed(tasks=[task])
-other_curves = [curve for curve in curves(others, records) if curve.model != model]
-tried = [record for record in summary.used(others, records) if "prunable" in record.metrics]
-largest = max(tried, key=lambda record: record.metrics["prunable"]).spec.model if tried else ""
-timed = [record for record in tried if record.spec.model == largest]
-
-# %% tags=["remove-input"] mystnb={"figure": {"name": "own-curves", "caption": "Change of the score against the dense model as pruning removes more, after fine-tuning on the task. Thick lines are means over the seeds, thin lines single seeds, bands 95% intervals over seeds and evaluation examples; the dashed line lies \u03b5 below the dense model; the marks at the bottom are essential sparsities with their intervals; the diamond is the sparsity of the checkpoint."}, "image": {"alt": "Change from the dense model in points against the percentage of weights removed, a colour for each model, with interval bands.", "align": "center"}}
-curve_plots.draw([*curves_of_model, *other_curves], asked_points, epsilon);
+# - `essparse prune --help` lists Wanda, SparseGPT and patterns such as 2:4. `--include '*.mlp.*'` and `--exclude` choose a part of the blocks.
+# - [Which architectures](../book/architectures.md) were tried has a page of its own. For models of images see [Figure 3](fig3.ipynb).
+# - Do you come from another tool? [Here are its calls beside ours](../book/coming-from.md).
+# - `papermill notebooks/use-your-own-model.ipynb out.ipynb -p model bert-base-uncased` does all of this page to BERT-base.
 
 # %% tags=["remove-input"]
-curve_plots.table([*curves_of_model, *other_curves], epsilon).style.hide(axis="index")
-
-# %% tags=["remove-input"]
-Markdown("\n\n".join(map(points.sentence, asked_points)) or f"Of {model} on {task} there is no record: run it with `live_tasks` set to `{task}`.")
-
-# %% [markdown]
-# *Essential sparsity* is where the mean curve, made monotone, first falls by more than ε; brackets are 95% intervals, over the seeds as well where there
-# are several, and over the evaluation examples alone where there is one. "≥ 90" is a curve that does not fall so far within the sparsities tried.
-#
-# **How to read yours.** The small model that this page takes by default has little to lose: two blocks that have read few texts, and its curve never falls
-# ([Figure 8](fig8.ipynb) says more). A fully trained model has more to lose, as the curves of `minilm-l6` and `mpnet-base` show: expect of `bert-base-uncased`
-# a curve like those two, not like that of `opt-2x128`, which was trained here as well. The paper reports that 30–50% can go from such models. At lab scale a model is fine-tuned on 1,500 examples (one that was
-# trained from scratch here on 4,000), in which a pruned model can recover less than in the paper's full fine-tuning.
-
-# %% tags=["remove-input"]
-minutes = sum(record.provenance.get("seconds", 0) for record in timed) / 60
-device = " and ".join(sorted({record.provenance.get("device", "") for record in timed}))
-took = f"The {len(timed)} fine-tunings of {largest} beside it took {minutes:.0f} minutes together ({device}). "
+tried = summary.used(study, records)
+minutes = sum(record.provenance.get("seconds", 0) for record in tried) / 60
+devices = " and ".join(sorted({record.provenance.get("device", "") for record in tried}))
+took = f"The {len(tried)} fine-tunings of {model} on {task} took {minutes:.0f} minutes together ({devices}). "
 reference = figures.study("fig2", "paper").narrowed(models=["bert-base-uncased"], tasks=["sst2"], seeds=[0])
 reference = replace(reference, variants={"one-shot": reference.variants[reference.main]})
 Markdown(
-    f"**How long it takes.** {took if timed else ''}The paper's own settings are a scale of this notebook: "
+    f"**How long a curve takes.** {took if tried else ''}The paper's own settings are a scale of this notebook: "
     f"`-p model bert-base-uncased -p scale paper -p task sst2 -p live_tasks sst2`. {cost.sentence(reference)}"
 )
-
-# %% [markdown]
-# ## 8. How much can go, on your own data
-#
-# One command answers the question for a file of yours: `essparse sweep MODEL --data FILE --out DIR`. It reads CSV, TSV, JSON lines, parquet, plain text, a
-# folder of images by class, and data sets of the hub. It prunes the model to coarse levels first, and then to levels between those where your loss is reached.
-# It adds seeds until the interval is as narrow as you asked, or says what that would take. Killed at any moment, the same command goes on.
-#
-# With `-p data FILE` this notebook does so for your file. Without, it takes the made-up sentences of step 6, with little training, to show what is said.
-
-# %% tags=["scroll-output"]
-own_data, settings = data or str(Path(temporary.name) / "sentences.csv"), SweepSettings(tolerance=epsilon)
-if not data:
-    rows = [(text, practice.classes[label]) for part in (splits.train, splits.test) for (text,), label in zip(part.texts, part.labels, strict=True)]
-    pd.DataFrame(rows, columns=["text", "label"]).to_csv(own_data, index=False)
-    settings = replace(settings, epochs=2, learning_rate=1e-3, seeds=2, most_seeds=2, precision=50)
-place = Path(f"{out}-sweep") if out else Path(temporary.name) / "sweep"
-swept = sweep(model, own_data, place, settings, say=lambda line: print(line.replace(str(place), place.name)))
-
-# %% tags=["remove-input"]
-Markdown(f"**{swept.sentence}** {swept.reason[:1].upper()}{swept.reason[1:]}.")
-
-# %% [markdown]
-# The folder has `report.html` with the curve and a slider, the pictures, `summary.json` and the records. With `--save` it also gets the model, pruned to the
-# lower end of the interval and trained with its mask held. `--epsilon 1%` asks for percent of the dense score, `--precision` for another width of the interval.
-# A decoder on a plain text is not trained: what counts then is its perplexity. The interval begins at the largest level at which surely no more is lost than
-# you tolerate, and ends at the smallest at which surely more is. `benchmarks/sweep_coverage.py` counts on made-up models how often it holds the truth. [The reference](../book/api-sweeps.md) has the same in Python.
 
 # %% [markdown]
 # ## Where the numbers come from

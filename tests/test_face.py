@@ -19,9 +19,9 @@ SCRIPT = """
 from pathlib import Path
 
 from essparse_lib import (
-    METHODS, TASK_HEADS, TENTHS, Curve, Estimate, Evaluation, EvaluationStudy, InputError, Levels, Mask, Prompting,
+    METHODS, TASK_HEADS, TENTHS, Choice, Curve, Estimate, Evaluation, EvaluationStudy, InputError, Levels, Mask, Prompting,
     Pruning, Recipe, Record, Store, Study, Training, Trial, Verdict, accelerator, at_sparsities, count_zeros,
-    curves, essential_sparsity, evaluate, execute, figures, fine_tune, global_magnitude, load_model,
+    choose_sparsity, curves, essential_sparsity, evaluate, execute, figures, fine_tune, global_magnitude, load_model,
     magnitude_levels, mask_from_zeros, prunable_weights, prune, results, save_pruned, tasks, turning_point, verdict,
 )
 
@@ -40,6 +40,8 @@ records: dict[str, Record] = store.records_of_studies(study)
 all_curves: list[Curve] = curves(study, records)
 estimate: Estimate = essential_sparsity(all_curves[0])
 turn: Estimate = turning_point(all_curves[0])
+choice: Choice = choose_sparsity(all_curves[0], 1.0)
+safe: float = choice.sparsity
 judged: Verdict = verdict("C1", "lab", records)
 training = Training(epochs=1, batch_size=8, learning_rate=1e-3, max_length=32)
 trial = Trial(model="tiny-bert", task="tiny-sentiment", seed=0, training=training, pruning=Pruning(sparsity=0.5))

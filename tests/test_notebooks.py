@@ -69,14 +69,25 @@ def test_a_figure_is_drawn_before_there_is_a_record_and_runs_nothing(notebook, c
     assert "Nothing has been run at a sparsity of 0.3" in text
 
 
-def test_a_model_of_ones_own_is_pruned_saved_and_judged_with_nothing_to_fetch(tmp_path, monkeypatch):
+def test_a_model_of_ones_own_is_judged_and_a_small_one_pruned_and_saved_with_nothing_to_fetch(tmp_path, monkeypatch):
     monkeypatch.setenv("ESSPARSE_CACHE", str(tmp_path / "cache"))
     text, drawn = run(tmp_path, monkeypatch, "use-your-own-model", live_tasks="none", out=str(tmp_path / "pruned"))
-    assert "157,286 of 393,216 weights are zero; places where mask and file differ: 0" in text
-    assert "157,286 weights were gone before; 0 have come back" in text
-    assert "of its prunable weights gone, bert-2x128-100-0" in text and "from records" in text
-    assert "Running" not in text and str(tmp_path) not in text and len(drawn) == 2
+    assert "117,964 of 393,216 weights are zero; places where mask and file differ: 0" in text
+    assert "117,964 weights were gone before; 0 have come back in the training, 0 in the saved file" in text
+    assert "**minilm-l6 on movie-reviews: 30% can go.**" in text and "from records" in text
+    assert "The weights of minilm-l6 are not on this machine" in text
+    assert "Running" not in text and str(tmp_path) not in text and len(drawn) == 3
     assert AutoModel.from_pretrained(tmp_path / "pruned").config.hidden_size == 128
+
+
+def test_data_of_ones_own_are_swept(tmp_path, monkeypatch):
+    monkeypatch.setenv("ESSPARSE_CACHE", str(tmp_path / "cache"))
+    rows = [f"{word} film {number},{label}" for word, label in (("good", "yes"), ("bad", "no")) for number in range(80)]
+    (tmp_path / "own.csv").write_text("\n".join(["text,label", *rows]))
+    options = dict(model="tiny-bert", task="tiny-sentiment", scale="tiny", data=str(tmp_path / "own.csv"))
+    text, drawn = run(tmp_path, monkeypatch, "use-your-own-model", **options)
+    assert "**Your data.**" in text and "own.csv" in text and "film reviews" not in text
+    assert str(tmp_path / "sweep") not in text and len(drawn) == 3
 
 
 def test_a_model_of_ones_own_is_trained_where_it_has_no_records(tmp_path, monkeypatch):
@@ -85,7 +96,7 @@ def test_a_model_of_ones_own_is_trained_where_it_has_no_records(tmp_path, monkey
     options = dict(model="essparse/tiny-opt", task="tiny-pairs", scale="tiny", method="random", sparsity=0.3)
     text, drawn = run(tmp_path, monkeypatch, "use-your-own-model", **options)
     assert "Running" in text and "essparse/tiny-opt" in text and "on tiny-pairs (one seed, run now)" in text
-    assert "0 have come back" in text and len(drawn) == 2
+    assert "0 have come back" in text and len(drawn) == 3
 
 
 def test_a_model_of_ones_own_is_pruned_by_a_method_that_reads_a_text(tmp_path, monkeypatch):
@@ -97,7 +108,7 @@ def test_a_model_of_ones_own_is_pruned_by_a_method_that_reads_a_text(tmp_path, m
     assert "4,096 of 16,384 weights are zero; places where mask and file differ: 0" in text
     assert "4,096 weights were gone before; 0 have come back" in text
     assert "Running" in text and "essparse/tiny-opt" in text and "on tiny-pairs (one seed, run now)" in text
-    assert len(drawn) == 2
+    assert len(drawn) == 3
 
 
 def test_what_a_live_kernel_shows_is_there_at_once_and_runs_nothing(tmp_path, monkeypatch):

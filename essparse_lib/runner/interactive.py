@@ -12,6 +12,7 @@ from ..errors import InputError
 from ..files import cache_folder
 from ..likelihood import tasks as likelihood_tasks
 from ..models import loading
+from ..models.catalogue import MODELS
 from ..records.cost import expected_seconds
 from ..records.store import Record, Status, Store
 from ..specs.evaluation import Evaluation
@@ -26,6 +27,8 @@ from .scheduler import Progress, missing, models_first
 
 #: Seconds between two reports, and what a trial is taken to last where none has a record.
 _BEAT, _GUESS = 0.5, 60.0
+#: By a model that a notebook takes unless another is named, and that is fetched, one that comes with this package.
+_STAND_INS = {"minilm-l6": "bert-2x128-100-0"}
 
 
 def checked_study(study: Study, head: Head | None = None) -> Study:
@@ -48,6 +51,25 @@ def checked_study(study: Study, head: Head | None = None) -> Study:
     for model in study.models:
         loading.check_name(model)
     return study
+
+
+def model_at_hand(name: str) -> str:
+    """Return the model whose weights a notebook's steps use, so that by default no notebook fetches anything.
+
+    Args:
+        name: the model that the notebook is about.
+
+    Returns:
+        The model itself; a small one that comes with this package in place of a default whose files are not here yet.
+
+    >>> model_at_hand("bert-2x128-100-0")
+    'bert-2x128-100-0'
+    """
+    stand_in = _STAND_INS.get(name)
+    if stand_in is None:
+        return name
+    packaged = MODELS[name].archive
+    return name if packaged and packaged[0].path.exists() else stand_in
 
 
 def unrecorded(

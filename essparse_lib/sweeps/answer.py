@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.stats import t as student_t
 
+from ..analysis.choice import sparsity_range
 from ..analysis.curve import Curve
 from ..analysis.differences import Difference
 from ..analysis.essential import essential_sparsity
@@ -119,10 +120,7 @@ def _interval(curve: Curve, tolerance: Tolerance) -> tuple[float, float]:
     It ends at the smallest level at which surely more is lost than is tolerated, as the loss's interval lies above, or
     at 1 if there is none. It begins at the largest level before that at which surely no more is lost.
     """
-    epsilon, relative = _epsilon(curve, tolerance)
-    losses = list(zip(curve.levels.tolist(), curve.drop_estimates(relative), strict=True))
-    high = min((level for level, loss in losses if loss.low > epsilon), default=1.0)
-    low = max((level for level, loss in losses if level < high and loss.high <= epsilon), default=0.0)
+    low, high, _ = sparsity_range(curve, *_epsilon(curve, tolerance))
     return low, high
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import numpy as np
 
+from ...analysis import choice
 from ...analysis.curve import Curve
 from ...analysis.estimate import Estimate
 from ..answer import Outcome
@@ -23,6 +24,14 @@ class LossVerdict(StrEnum):
     WITHIN = "within the tolerance"
     BEYOND = "beyond the tolerance"
     UNDECIDED = "undecided"
+
+
+#: What a report says where a loss was measured and says something.
+_VERDICTS = {
+    choice.Place.WITHIN: LossVerdict.WITHIN,
+    choice.Place.BEYOND: LossVerdict.BEYOND,
+    choice.Place.UNDECIDED: LossVerdict.UNDECIDED,
+}
 
 
 @dataclass(frozen=True)
@@ -92,9 +101,7 @@ def verdict_on(loss: Estimate, tolerance: float, sparsity: float, outcome: Outco
         return LossVerdict.NOTHING_TO_LOSE
     if not loss.known:
         return LossVerdict.UNKNOWN
-    if loss.high <= tolerance:
-        return LossVerdict.WITHIN
-    return LossVerdict.BEYOND if loss.low > tolerance else LossVerdict.UNDECIDED
+    return _VERDICTS[choice.place_of(loss, tolerance)]
 
 
 def verdict_between(below: LossVerdict, above: LossVerdict) -> LossVerdict:

@@ -33,6 +33,8 @@ def pictures(facts: Facts) -> dict[str, bytes]:
     except ImportError:
         return {}
     made = {}
+    # loaded within the context, a notebook's backend would forget at its end that figures are to be shown
+    plt.switch_backend(mpl.get_backend())
     with mpl.rc_context(style.look() | {"svg.hashsalt": "essparse", "savefig.dpi": 160}):
         figure = draw(facts)
         for format_, metadata in _METADATA.items():
