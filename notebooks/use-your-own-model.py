@@ -62,7 +62,7 @@ from IPython.display import Markdown, display
 
 from essparse_lib import TENTHS, MaskCallback, Pruning, Recipe, SweepSettings, check_sparsity, curves, figures
 from essparse_lib import load_model, load_with_head, mask_from_zeros, prunable_matrices, prunable_weights, prune
-from essparse_lib import results, save_pruned, sweep, tasks
+from essparse_lib import save_pruned, sweep, tasks
 from essparse_lib.figures import choice_plots, fig1, parameters, points, style
 from essparse_lib.plans import memory
 from essparse_lib.records import cost, summary
@@ -162,7 +162,7 @@ choice_plots.draw(swept.losses, swept.tolerance, swept.essential.low or 0.0) if 
 # %% tags=["remove-input"]
 every_task = figures.study(home, scale)
 every_task = replace(every_task.narrowed(models=[model]) if model in every_task.models else study, variants=study.variants)
-records = results(scale).records_of_studies(study, every_task)
+records = figures.records(study, every_task)
 fresh = interactive.run(interactive.unrecorded(study, records, [*levels, point], tasks_to_run), scale)
 records |= fresh
 

@@ -19,8 +19,8 @@ SCRIPT = """
 from pathlib import Path
 
 from essparse_lib import (
-    METHODS, TASK_HEADS, TENTHS, Choice, Curve, Estimate, Evaluation, EvaluationStudy, InputError, Levels, Mask, Prompting,
-    Pruning, Recipe, Record, Store, Study, Training, Trial, Verdict, accelerator, at_sparsities, count_zeros,
+    METHODS, TASK_HEADS, TENTHS, Choice, Curve, Estimate, Evaluation, EvaluationStudy, InputError, Levels, Mask,
+    Prompting, Pruning, Recipe, Record, Store, Study, Training, Trial, Verdict, accelerator, at_sparsities, count_zeros,
     choose_sparsity, curves, essential_sparsity, evaluate, execute, figures, fine_tune, global_magnitude, load_model,
     magnitude_levels, mask_from_zeros, prunable_weights, prune, results, save_pruned, tasks, turning_point, verdict,
 )

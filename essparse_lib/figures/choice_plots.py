@@ -96,13 +96,13 @@ def _why(curve: Curve, choice: Choice, epsilon: float) -> str:
         return ADVICE[choice.found]
     levels, losses = curve.levels.tolist(), curve.drop_estimates()
     at = levels.index(choice.sparsity)
-    reason = f"There the loss is {losses[at].text()} points: the whole interval lies at or below ε = {epsilon:g}."
+    reason = f"There the loss is {losses[at].text(2)} points: the whole interval lies at or below ε = {epsilon:g}."
     if at + 1 == len(levels):
         return f"{reason} No larger sparsity was measured. {ADVICE[choice.found]}"
     following, loss = levels[at + 1], losses[at + 1]
     if choice.places[at + 1] is Place.BEYOND:
-        return f"{reason} At {following:.0%} the loss is {loss.text()} points, surely more."
-    return f"{reason} At {following:.0%} the loss is {loss.text()} points: it may be more than ε."
+        return f"{reason} At {following:.0%} the loss is {loss.text(2)} points, surely more."
+    return f"{reason} At {following:.0%} the loss is {loss.text(2)} points: it may be more than ε."
 
 
 def table(curves: Sequence[Curve], epsilon: float = EPSILON) -> pd.DataFrame:
