@@ -41,15 +41,15 @@ if find_spec("essparse_lib") is None:  # as in Colab
     get_ipython().run_line_magic("pip", "install -q 'essparse[draw] @ git+https://github.com/essential-sparsity/companion'")
 
 # %% tags=["parameters", "hide-input"]
-model: str = "minilm-l6"  # another name here, an id of the hub such as "bert-base-uncased", a folder
-sparsity: float = 0.3  # of the checkpoint that is saved: the share of the blocks' weights that goes
+model: str = "minilm-l6"  # or another name here, an id of the hub, a folder
+sparsity: float = 0.3  # of the checkpoint: the share of the weights that goes
 method: str = "magnitude"  # `essparse prune --help` lists the others
-text: str = ""  # for a method that reads a text: the path of one like those the model is for
+text: str = ""  # for a method that reads a text: the path of one
 out: str = ""  # a new folder for the checkpoint; empty: a temporary one
-task: str = "movie-reviews"  # the curve's task: a task's name on the page on data
-scale: str = "lab"  # how models are fine-tuned: "tiny", "lab" or "paper" (its Table 1)
-data: str = ""  # a file of your own (CSV, ...) to sweep now; empty: show a sweep that was run before
-live_tasks: str = "first"  # "first": train now what has no record; "none": draw what there is
+task: str = "movie-reviews"  # of the curve: a task on the page on data
+scale: str = "lab"  # of the fine-tuning: "tiny", "lab" or "paper" (Table 1)
+data: str = ""  # a file of your own to sweep; empty: show an earlier sweep
+live_tasks: str = "first"  # "first": train what has no record; "none": do not
 epsilon: float = 1.0  # the tolerated loss, in points
 
 # %% tags=["remove-input"]
