@@ -36,11 +36,27 @@ def link_pictures(app: Any, doctree: nodes.document, page: str) -> None:
 
 def raise_finding(app: Any, doctree: nodes.document) -> None:
     """Put the box with a page's finding right under its title; its notebook must compute before it can show it."""
-    boxes = [node for node in doctree.findall(nodes.container) if "tag_finding" in node.get("classes", ())]
-    section = next(iter(doctree.findall(nodes.section)), None)
-    for box in boxes[:1] if section is not None else ():
+    page = next(iter(doctree.findall(nodes.section)), None)
+    for box in _cells(doctree, "finding") if page is not None else ():
         box.parent.remove(box)
-        section.insert(1, box)  # after the title
+        page.insert(1, box)  # after the title
+
+
+def put_code_last(app: Any, doctree: nodes.document) -> None:
+    """Put the folded code of a figure's page into its last section: the figure comes first."""
+    page = next(iter(doctree.findall(nodes.section)), None)
+    sections = [node for node in page.children if isinstance(node, nodes.section)] if page is not None else []
+    if not sections or not _cells(doctree, "finding"):
+        return
+    for cell in _cells(doctree, "hide-input"):
+        if not any("output" in part for output in cell.children for part in output.get("classes", ())):
+            cell.parent.remove(cell)
+            sections[-1].append(cell)
+
+
+def _cells(doctree: nodes.document, tag: str) -> list[nodes.container]:
+    """Return the cells of a notebook's page that have a tag."""
+    return [node for node in doctree.findall(nodes.container) if f"tag_{tag}" in node.get("classes", ())]
 
 
 #: Pages whose plots are numbered after the paper's figure, and what stands before a plot's number on others.
@@ -62,6 +78,7 @@ def number_plots(app: Any, env: Any) -> list[str]:
 def setup(app: Any) -> dict[str, bool]:
     """Sphinx's entry point."""
     app.connect("html-page-context", choose_scripts, priority=900)  # after the theme's own
+    app.connect("doctree-read", put_code_last)
     app.connect("doctree-read", raise_finding)
     app.connect("env-updated", number_plots)
     app.connect("doctree-resolved", link_pictures)

@@ -13,7 +13,7 @@ from html import escape
 from typing import Any
 
 #: Width and height of a row's drawing, and the room at its ends, in the units of its own coordinates.
-_WIDTH, _HEIGHT, _ROOM = 300.0, 30.0, 14.0
+_WIDTH, _HEIGHT, _ROOM = 220.0, 30.0, 14.0
 
 #: Where the parts of a row lie, from the top.
 _MIDDLE, _PAPER, _FOOT = 11.0, 11.0, 28.0
@@ -40,14 +40,13 @@ class Row:
 
 def forest_html(rows: Sequence[Row]) -> str:
     """Return the plot as an HTML table, with the numbers in words in each row."""
-    head = "".join(
-        f'<th scope="col">{title}</th>' for title in ("Claim", "Measured quantity", "", "We measure", "Agrees if")
-    )
+    titles = ("Claim", "", "We measure", "Agrees if")
+    head = "".join(f'<th scope="col">{title}</th>' for title in titles)
     body = "".join(map(_row, rows))
     return (
         f'<table class="forest"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>\n'
         '<p class="forest-key">Dot and bar: our estimate with its 95% interval. Shaded: where the claim agrees. '
-        "Diamond: the paper's value. Each row has its own scale.</p>\n"
+        "Diamond: the paper's value. Each row has a scale of its own; a dash means that the number decides nothing.</p>\n"
     )
 
 
@@ -55,28 +54,30 @@ def _row(row: Row) -> str:
     number = row.number
     return (
         f'<tr data-claim="{row.claim}" data-outcome="{escape(row.outcome)}">'
-        f'<th scope="row"><a href="{row.page}">{row.claim}</a></th><td>{row.quantity}</td>'
+        f'<th scope="row"><a href="{row.page}">{row.claim}</a> {row.quantity}</th>'
         f'<td class="drawing">{_drawing(number)}</td>'
-        f'<td class="value">{escape(number["text"])}</td>'
-        f"<td>{escape(_allowed_text(number['allowed'], number['unit']))}</td></tr>"
+        f'<td class="value">{escape(_value_text(number))}</td>'
+        f'<td class="criterion">{escape(_allowed_text(number["allowed"]))}</td></tr>'
     )
 
 
-def _allowed_text(allowed: Sequence[float | None] | None, unit: str) -> str:
-    """Return in words which values agree with the claim; empty where the number decides nothing.
+def _value_text(number: Mapping[str, Any]) -> str:
+    """Return the number in words, without what it was measured on."""
+    return str(number["text"]).removesuffix(f" ({number['of']})")
 
-    >>> [_allowed_text(ends, "%") for ends in ((None, 1.0), (-1.0, 1.0), (0.0, None), None)]
-    ['at most 1%', 'from −1 to 1%', 'above 0%', 'does not decide']
+
+def _allowed_text(allowed: Sequence[float | None] | None) -> str:
+    """Return in symbols which values agree with the claim; a dash where the number decides nothing.
+
+    >>> [_allowed_text(ends) for ends in ((None, 1.0), (-1.0, 1.0), (0.0, None), None)]
+    ['≤ 1', '−1 to 1', '> 0', '–']
     """
     if not allowed:
-        return "does not decide"
-    unit = unit if unit == "%" else f" {unit}"
+        return "–"
     low, high = allowed
     if low is None:
-        return f"at most {high:g}{unit}"
-    if high is None:
-        return f"above {low:g}{unit}"
-    return f"from {_signed(low)} to {high:g}{unit}"
+        return f"≤ {high:g}"
+    return f"> {low:g}" if high is None else f"{_signed(low)} to {high:g}"
 
 
 def _signed(value: float) -> str:
