@@ -60,6 +60,7 @@ def settings(config: Mapping[str, Any], toc: Mapping[str, Any]) -> dict[str, Any
         "external_toc_exclude_missing": config["only_build_toc_files"],
         "myst_enable_extensions": list(config["parse"]["myst_enable_extensions"]),
         "nb_execution_mode": config["execute"]["execute_notebooks"],
+        "autodoc_use_legacy_class_based": True,  # the new one states the values of module data, whatever it is told
         "bibtex_bibfiles": list(config["bibtex_bibfiles"]),
         "html_theme": "sphinx_book_theme",
         "html_theme_options": theme,
@@ -96,7 +97,20 @@ def command(python: str) -> list[str]:
     Args:
         python: the interpreter of an environment with Sphinx 9.
     """
-    return [python, "-m", "sphinx", "-b", "html", "-W", "-n", "--keep-going", ".", "_build/html"]
+    return [
+        python,
+        "-m",
+        "sphinx",
+        "-b",
+        "html",
+        "-d",
+        "_build/doctrees",
+        "-W",
+        "-n",
+        "--keep-going",
+        ".",
+        "_build/html",
+    ]
 
 
 def main() -> None:
