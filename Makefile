@@ -26,7 +26,7 @@ book: $(READY)
 	@$(BIN)/essparse book
 
 book-sphinx: $(READY) $(SPHINX_READY)
-	@$(BIN)/python -m essparse_lib.book.plain_sphinx _build-sphinx $(SPHINX_VENV)/bin/python
+	@$(BIN)/python -m essparse_lib.book _build-sphinx $(abspath $(SPHINX_VENV))/bin/python
 
 test: $(READY)
 	@echo "Style, types and the fast tests (make test-all runs every test)"

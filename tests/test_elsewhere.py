@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 import venv
 from pathlib import Path
 
@@ -13,10 +14,13 @@ import yaml
 from helpers import ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from test_project import BASE, EXTRAS, PROJECT, REPOSITORY
 
 from essparse_lib.book import build, plain_sphinx
 
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+BASE = [Requirement(each) for each in PROJECT["dependencies"]]
+EXTRAS = {name: [Requirement(each) for each in extra] for name, extra in PROJECT["optional-dependencies"].items()}
+REPOSITORY = PROJECT["urls"]["Repository"]
 ALLOWED = ("3.11", "3.12", "3.13")
 CONFIG, TOC = (yaml.safe_load((ROOT / name).read_text()) for name in ("_config.yml", "_toc.yml"))
 

@@ -3,15 +3,10 @@
 jupyter-book 1.0.4, the last version that builds without a network, holds Sphinx below 8. This is the way out. The two
 cannot be in one environment, so that ``make book-sphinx`` has a second one: it holds Sphinx and its extensions, and
 reads all else from the first.
-
-    python -m essparse_lib.book.plain_sphinx OUT PYTHON
-
-executes the notebooks and builds the book in OUT, with the interpreter PYTHON of the second environment.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -111,15 +106,3 @@ def command(python: str) -> list[str]:
         ".",
         "_build/html",
     ]
-
-
-def main() -> None:
-    """Build the book and say where it is."""
-    from .build import build
-
-    out, python = sys.argv[1:]
-    print(f"open {build(Path(out), sphinx=python)}")
-
-
-if __name__ == "__main__":
-    main()
