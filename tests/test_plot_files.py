@@ -136,8 +136,8 @@ def test_each_plot_of_a_page_can_be_downloaded(built, name):
     cells = json.loads((ROOT / f"notebooks/{name}.ipynb").read_text())["cells"]
     plots = [cell["metadata"]["mystnb"]["figure"]["name"] for cell in cells if "mystnb" in cell["metadata"]]
     page = (built / f"notebooks/{name}.html").read_text(encoding="utf-8")
-    links = re.findall(r'href="(\.\./_downloads/[^"]+)"', page)
-    files = {link.rsplit("/", 1)[1]: built / "notebooks" / link for link in links}
+    links = re.findall(r'download="([^"]*)" href="(\.\./[^"]+)"', page)
+    files = {name or link.rsplit("/", 1)[1]: built / "notebooks" / link for name, link in links}
     offered = {file.removesuffix(".csv") for file in files if file.endswith(".csv")}
     assert offered <= set(plots) and offered and files.keys() == {f"{plot}{end}" for plot in offered for end in ENDINGS}
     for plot in offered:

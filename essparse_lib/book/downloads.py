@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..figures import plot_files
+from ..files import sha256
 from ..wording import duration_text
 
 #: The folder of the files within the stage.
@@ -92,6 +93,30 @@ def unpack(notebook: dict[str, Any], folder: Path, notes: Mapping[str, str]) -> 
             _write(folder / figure["name"], plot, data["image/png"], described)
             cells.append(_links(figure["name"]))
     notebook["cells"] = cells
+
+
+def share_pictures(html: Path) -> None:
+    """Let the links to the PNGs of plots lead to the pictures that the pages show, and delete the copies.
+
+    A copy that is no page's picture stays.
+
+    Args:
+        html: the folder of the built pages.
+    """
+    shown = {sha256(picture): picture.name for picture in html.glob("_images/*.png")}
+    copies = {path: shown.get(sha256(path)) for path in html.glob("_downloads/*/*.png")}
+    pages = {page: page.read_text(encoding="utf-8") for page in html.glob("notebooks/*.html")}
+    for path, picture in copies.items():
+        if picture is None:
+            continue
+        link = re.compile(rf'download="" href="\.\./{path.relative_to(html).as_posix()}"')
+        for page, text in pages.items():
+            pages[page] = link.sub(f'download="{path.name}" href="../_images/{picture}"', text)
+        if not any(path.parent.name in text for text in pages.values()):
+            path.unlink()
+            path.parent.rmdir()
+    for page, text in pages.items():
+        page.write_text(text, encoding="utf-8")
 
 
 def _title(notebook: Mapping[str, Any]) -> str:

@@ -73,7 +73,7 @@ def fill(stage: Path, root: Path, executed: Mapping[str, Path], scripts: Mapping
 def tidy(html: Path, root: Path, names: Mapping[str, Path]) -> None:
     """Take out of built pages what no reader needs, which is a third of their size.
 
-    The theme's own sources go, and in the place of an executed notebook, whose outputs stand on its page, lies the
+    The theme's own sources go. A plot's PNG is there once, as the page shows it. In the place of an executed notebook, whose outputs stand on its page, lies the
     notebook as it is committed: that is what a reader downloads to run it.
 
     Args:
@@ -83,6 +83,7 @@ def tidy(html: Path, root: Path, names: Mapping[str, Path]) -> None:
     """
     for path in html.rglob("*.map"):
         path.unlink()
+    downloads.share_pictures(html)
     for name in names:
         source = html / "_sources" / "notebooks" / name
         if source.exists():
