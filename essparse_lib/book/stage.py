@@ -73,8 +73,8 @@ def fill(stage: Path, root: Path, executed: Mapping[str, Path], scripts: Mapping
 def tidy(html: Path, root: Path, names: Mapping[str, Path]) -> None:
     """Take out of built pages what no reader needs, which is a third of their size.
 
-    The theme's own sources go. A plot's PNG is there once, as the page shows it. In the place of an executed notebook, whose outputs stand on its page, lies the
-    notebook as it is committed: that is what a reader downloads to run it.
+    The theme's own sources go. A plot's PNG is there once, as the page shows it. In the place of an executed notebook,
+    whose outputs stand on its page, lies the notebook as it is committed: that is what a reader downloads to run it.
 
     Args:
         html: the folder of the built pages.
