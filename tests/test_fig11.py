@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from simulated_evaluations import LEVELS, falls_from, records, sparsegpt, study
 
-from essparse_lib.analysis.curve import mean_curve
+from essparse_lib.analysis.mean_curve import mean_curve
 from essparse_lib.analysis.curves import curves
 from essparse_lib.analysis.essential import essential_sparsity
 from essparse_lib.analysis.grouped import group_curves

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..errors import check_number
-from .curve import EPSILON, Curve, mean_curve
+from .curve import EPSILON, Curve
 from .estimate import Estimate, percentile_interval
+from .mean_curve import mean_curve
 from .pooled import Effect
 
 

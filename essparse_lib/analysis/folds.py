@@ -13,8 +13,9 @@ from dataclasses import replace
 import numpy as np
 
 from ..specs.tasks import source_of
-from .curve import Curve, mean_curve
+from .curve import Curve
 from .estimate import RESAMPLES
+from .mean_curve import mean_curve
 from .pooled import Effect
 
 #: The curves of one model on all folds of a data set.

@@ -46,7 +46,8 @@ def forest_html(rows: Sequence[Row]) -> str:
     return (
         f'<table class="forest"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>\n'
         '<p class="forest-key">Dot and bar: our estimate with its 95% interval. Shaded: where the claim agrees. '
-        "Diamond: the paper's value. Each row has a scale of its own; a dash means that the number decides nothing.</p>\n"
+        "Diamond: the paper's value. Each row has a scale of its own; a dash says that the number decides nothing.</p>"
+        "\n"
     )
 
 

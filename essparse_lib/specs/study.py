@@ -20,9 +20,10 @@ from .trial import Pruning, Timing, Training, Trial
 
 T = TypeVar("T")
 
-
 #: The dense model and every further tenth, as in the paper's figures.
 TENTHS = tuple(round(0.1 * i, 1) for i in range(10))
+
+_NO_OVERRIDE = Override()
 
 
 def at_sparsities(
@@ -32,9 +33,6 @@ def at_sparsities(
     listed = check_list("sparsities", sparsities, "[0.1, 0.2]")
     variant = (Pruning(sparsity=each, method=method, scope=scope, timing=timing) for each in listed)
     return tuple(pruning for pruning in variant if pruning.sparsity)
-
-
-_NO_OVERRIDE = Override()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,7 +215,7 @@ class Study(Checked):
             InputError: nothing is left, or a seed is no whole number of 0 or more.
         """
         overrides, controls = self.overrides, self.controls
-        chosen_seeds = self.seeds if seeds is None else tuple(dict.fromkeys(_seed(seed) for seed in seeds))
+        chosen_seeds = self.seeds if seeds is None else tuple(dict.fromkeys(map(_seed, seeds)))
         if models is not None:
             unset: dict[str, None] = {"tasks": None} if tasks is not None else {}
             unset |= {"seeds": None, "added": None} if seeds is not None else {}
@@ -226,23 +224,20 @@ class Study(Checked):
             overrides = {model: override.among(chosen_seeds) for model, override in overrides.items()}
         if models is not None or tasks is not None:
             controls = ()
+        only: dict[str, Any] = {"seeds": chosen_seeds, "any_seed": self.any_seed and seeds is None}
         narrowed = replace(
             self,
             models=self.models if models is None else _names("models", models),
             tasks=self.tasks if tasks is None else _names("tasks", tasks),
-            seeds=chosen_seeds,
             task_seeds=self.task_seeds if seeds is None else {},
             overrides=overrides,
-            controls=controls if seeds is None else tuple(each._of_seeds(chosen_seeds) for each in controls),
-            any_seed=self.any_seed and seeds is None,
+            controls=controls if seeds is None else tuple(replace(each, **only) for each in controls),
+            **only,
         )
-        if empty := [name for name in ("models", "tasks", "seeds") if not getattr(narrowed, name)]:
-            raise InputError(f"no {empty[0]} are named: give at least one")
+        for name in ("models", "tasks", "seeds"):
+            if not getattr(narrowed, name):
+                raise InputError(f"no {name} are named: give at least one")
         return narrowed
-
-    def _of_seeds(self, seeds: tuple[int, ...]) -> Study:
-        """Return the study on these seeds alone."""
-        return replace(self, seeds=seeds, any_seed=False)
 
     # A study is asked for its specs again and again, and a spec keeps its id: both are made once for each study.
     @cached_property
