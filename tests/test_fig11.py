@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from simulated_evaluations import LEVELS, falls_from, records, sparsegpt, study
 
-from essparse_lib.analysis.mean_curve import mean_curve
 from essparse_lib.analysis.curves import curves
 from essparse_lib.analysis.essential import essential_sparsity
 from essparse_lib.analysis.grouped import group_curves
+from essparse_lib.analysis.mean_curve import mean_curve
 from essparse_lib.analysis.resampling import resampled_examples
 from essparse_lib.analysis.scoring import LOG_PROBABILITY
 from essparse_lib.claims import c12_without_fine_tuning as c12

@@ -6,7 +6,7 @@ method reads.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Any
@@ -19,7 +19,6 @@ from .estimate import Estimate, percentile_interval
 from .grid import Grid
 from .noise import NoiseReading, least_sd, training_noise, training_variance
 from .pooled import Effect
-from .scoring import LOG_PROBABILITY
 
 #: The paper's tolerance (§3), in points: performance within 1% of the dense model's.
 EPSILON = 1.0

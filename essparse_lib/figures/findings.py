@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
 
 from ..claims.headlines import HEADLINES, Headline
 from ..claims.verdict import Verdict
-
-if TYPE_CHECKING:
-    from IPython.display import HTML
+from .html import Html
 
 #: The tag of the notebook's cell that shows the box. The book moves it to the top of its page.
 TAG = "finding"
 
 
-def box(*verdicts: Verdict, words: str = "") -> HTML:
+def box(*verdicts: Verdict, words: str = "") -> Html:
     """Return a box with the finding, the verdict and the limit of each claim that a page judges.
 
     Args:
         verdicts: the verdicts on the page's claims.
         words: the finding, where the page judges no claim.
     """
-    from IPython.display import HTML
-
     parts = [f"<p>{escape(words)}</p>"] if words else []
     limits = dict.fromkeys(_headline(verdict).limit for verdict in verdicts)
     for verdict in verdicts:
@@ -32,7 +27,7 @@ def box(*verdicts: Verdict, words: str = "") -> HTML:
         parts.append(f'<p data-claim="{verdict.claim}">{outcome} {escape(verdict.finding)}</p>')
     if limits:
         parts.append(f'<p class="limit">Limit: {escape(" ".join(limits))}</p>')
-    return HTML(f'<div class="finding">{"".join(parts)}</div>')
+    return Html(f'<div class="finding">{"".join(parts)}</div>')
 
 
 def _headline(verdict: Verdict) -> Headline:

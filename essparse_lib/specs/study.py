@@ -234,9 +234,8 @@ class Study(Checked):
             controls=controls if seeds is None else tuple(replace(each, **only) for each in controls),
             **only,
         )
-        for name in ("models", "tasks", "seeds"):
-            if not getattr(narrowed, name):
-                raise InputError(f"no {name} are named: give at least one")
+        if empty := [name for name in ("models", "tasks", "seeds") if not getattr(narrowed, name)]:
+            raise InputError(f"no {empty[0]} are named: give at least one")
         return narrowed
 
     # A study is asked for its specs again and again, and a spec keeps its id: both are made once for each study.
