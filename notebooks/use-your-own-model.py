@@ -128,7 +128,8 @@ else:
     swept = kept.example()
     heading = (
         f"**What came of it** on sentences from film reviews (`tests/data/{swept.data}`): {swept.sentence}\n\n"
-        f"A small test set cannot show a small loss. So this run tolerates {swept.tolerance:g} points. "
+        f"A small test set cannot show a small loss. A first run with 1 point gave an interval too wide to use, "
+        f"so this run tolerates {swept.tolerance:g} points. "
         f"Its {swept.records} trainings took {swept.seconds / 60:.0f} minutes on two busy cores. "
         f"{swept.reason[:1].upper()}{swept.reason[1:]}.\n\n```bash\n{swept.command_lines()}\n```"
         if swept
