@@ -36,6 +36,7 @@ def test_json_holds_every_claim_with_its_verdict_and_is_valid(lab, monkeypatch, 
         assert entry["statement"] == STATEMENTS[entry["claim"]]
         assert entry["figure"] == CLAIMS[entry["claim"]].figure
         assert {name: entry[name] for name in verdict.plain()} == json.loads(json.dumps(verdict.plain()))
+        assert bool(entry["needs"]) == (entry["outcome"] == Outcome.UNTESTABLE)
     assert any(entry["numbers"] for entry in listed)
 
 
@@ -103,7 +104,7 @@ def test_command_needs_no_torch_and_no_records(options, tmp_path):
     if options:
         listed = json.loads(done.stdout, parse_constant=_refuse)
         assert [entry["claim"] for entry in listed] == list(CLAIMS)
-        assert {entry["outcome"] for entry in listed} == {Outcome.NOT_TESTED.value}
+        assert {entry["outcome"] for entry in listed} == {Outcome.UNTESTABLE.value}
     else:
         assert all(name in done.stdout.split() for name in CLAIMS)
     assert not list(tmp_path.rglob("*"))

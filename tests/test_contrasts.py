@@ -92,7 +92,7 @@ def test_c10_does_not_look_at_half_and_above():
 
 def test_c10_wants_three_seeds_of_both():
     verdict = judge_c10(STUDY, records(ticket_better_by(0), missing=[(SHOT, 1)]))
-    assert verdict.outcome == "not tested"
+    assert verdict.outcome == "not run yet"
 
 
 def study_of(figure, **changes):
@@ -158,7 +158,7 @@ def test_a_measurement_that_failed_is_none():
     (asked,) = (m for m in study.measurements() if m.id == name)
     failed = {name: Record(spec=asked, status="failed", reason="no memory")}
     assert judge_c2(study, made | failed) == judge_c2(study, made)
-    assert judge_c2(study, made | failed).outcome == "not tested"
+    assert judge_c2(study, made | failed).outcome == "not run yet"
 
 
 def turning_at(knees):
@@ -171,7 +171,7 @@ def turning_at(knees):
         ({("m", "t"): 0.2, ("m", "u"): 0.6, ("n", "t"): 0.2, ("n", "u"): 0.6}, "agrees"),
         ({("m", "t"): 0.2, ("m", "u"): 0.2, ("n", "t"): 0.6, ("n", "u"): 0.6}, "differs"),
         # where a curve never falls, where it turns is not known
-        ({("m", "t"): 0.2, ("m", "u"): 0.2, ("n", "t"): 1.0, ("n", "u"): 1.0}, "not tested"),
+        ({("m", "t"): 0.2, ("m", "u"): 0.2, ("n", "t"): 1.0, ("n", "u"): 1.0}, "cannot be tested here"),
     ],
 )
 def test_c3_compares_tasks_with_models(knees, outcome):
@@ -181,10 +181,22 @@ def test_c3_compares_tasks_with_models(knees, outcome):
         part = dataclasses.replace(study, models=(model,))
         found |= records(lambda task, p, seed, model=model: turning_at(knees)(task, p, seed, model), part)
     assert judge_c3(study, curves(study, found)).outcome == outcome
-    for part in (Override(tasks=("t",)), Override(seeds=(0,))):
+    for part, why in (
+        (Override(tasks=("t",)), "cannot be tested here"),  # the models share one task
+        (Override(seeds=(0,)), "not run yet"),  # more seeds of the second model could decide
+    ):
         one = dataclasses.replace(study, overrides={"n": part})
         asked = {trial.id: found[trial.id] for trial in one.trials()}
-        assert judge_c3(one, curves(one, asked)).outcome == "not tested"
+        assert judge_c3(one, curves(one, asked)).outcome == why
+
+
+def test_c3_tells_curves_that_learned_nothing_from_records_that_are_missing():
+    study = dataclasses.replace(study_of("fig2"), models=("m", "n"))
+    found = records(lambda *_: 50.0, study)
+    assert judge_c3(study, curves(study, found)).outcome == "cannot be tested here"
+    gone = next(trial for trial in study.trials() if trial.model == "n" and trial.pruning.sparsity)
+    rest = {name: record for name, record in found.items() if name != gone.id}
+    assert judge_c3(study, curves(study, rest)).outcome == judge_c3(study, []).outcome == "not run yet"
 
 
 @pytest.mark.parametrize(
@@ -205,8 +217,8 @@ def test_records_that_are_missing_leave_a_verdict_open():
     study = study_of("fig10")
     found = alike(study, lambda s: 0.99)
     del found[study.measurements()[0].id]
-    assert judge_c11(study, found).outcome == "inconclusive"
-    assert judge_c11(study, {}).outcome == judge_c2(study_of("fig1"), {}).outcome == "not tested"
+    assert judge_c11(study, found).outcome == "not run yet"
+    assert judge_c11(study, {}).outcome == judge_c2(study_of("fig1"), {}).outcome == "not run yet"
 
 
 def test_differences_are_drawn_and_listed():

@@ -83,8 +83,8 @@ def test_checkpoints_of_two_seeds_are_judged_as_trainings_are():
     found = parts[0][1] | parts[1][1]
     result = judge_c8(study, found)
     assert result.outcome == "agrees" and RELATIVE in result.reason
-    assert judge_c8(study, parts[0][1]).outcome == "inconclusive"
-    assert judge_c9(study, found).outcome == "not tested"
+    assert judge_c8(study, parts[0][1]).outcome == "not run yet"
+    assert judge_c9(study, found).outcome == "cannot be tested here"
 
 
 def test_other_measurements_are_no_checkpoints():
@@ -144,23 +144,33 @@ def test_a_weight_or_two_that_become_zero_are_no_jump():
     assert judge_c8(STUDY, found).outcome == "differs"
 
 
+def test_a_jump_can_be_seen_only_where_there_are_zeros_enough():
+    spec = STUDY.pretrainings()[0]
+    few, many = (lambda step: 2 * (step > 3_900)), jumping(3_900, 9_000)
+    (run,) = series(STUDY, {spec.id: watched(spec, {"fp16": few, ABSOLUTE: many, RELATIVE: lambda _: 0})})
+    assert run.jump(ABSOLUTE).abrupt and run.could_jump(ABSOLUTE)
+    assert not run.could_jump("fp16") and not run.could_jump(RELATIVE)
+    found = runs_of(zeros={"fp16": few, ABSOLUTE: many, RELATIVE: lambda _: 0})
+    assert judge_c8(STUDY, found).numbers["series that could show a jump"].estimate.value == len(STUDY.pretrainings())
+
+
 def test_c8_needs_every_run():
     found = runs_of()
     del found[STUDY.pretrainings()[1].id]
     result = judge_c8(STUDY, found)
-    assert result.outcome == "inconclusive" and "1 of 5 pre-trainings lack records" in result.reason
-    assert judge_c8(STUDY, {}).outcome == "not tested"
-    assert judge_c8(dataclasses.replace(STUDY, scale="tiny"), runs_of()).outcome == "not tested"
+    assert result.outcome == "not run yet" and "1 of 5 pre-trainings lack records" in result.reason
+    assert judge_c8(STUDY, {}).outcome == "not run yet"
+    assert judge_c8(dataclasses.replace(STUDY, scale="tiny"), runs_of()).outcome == "cannot be tested here"
 
 
 def test_c8_takes_two_runs():
     one, two = study_of((1.0, 0)), study_of((1.0, 0), (1.0, 1))
-    assert judge_c8(one, runs_of(one)).outcome == "not tested"
+    assert judge_c8(one, runs_of(one)).outcome == "cannot be tested here"
     assert judge_c8(two, runs_of(two)).outcome == "differs"
     found = runs_of(two)
     last = two.pretrainings()[1]
     found[last.id] = watched(last, status="diverged", snapshots=20)
-    assert judge_c8(two, found).outcome == "not tested"
+    assert judge_c8(two, found).outcome == "cannot be tested here"
 
 
 def test_runs_that_diverged_are_told_and_not_counted():
@@ -223,9 +233,11 @@ def test_models_that_lose_nothing_do_not_test_the_pruned_score():
     """Curves that gain from pruning: whatever more text does to them, it says nothing of how well they prune."""
     result = judge_c9(STUDY, runs_of() | tunings(lambda model, s: 70 + 10 * s + 5 * more_of(STUDY, model)))
     assert PRUNED not in result.numbers
-    assert Outcome.NOT_TESTED in [clause.outcome for clause in result.clauses]
+    assert Outcome.UNTESTABLE in [clause.outcome for clause in result.clauses]
     rising = judge_c9(STUDY, everything() | tunings(lambda model, s: 70 + 10 * s + 5 * more_of(STUDY, model)))
-    assert rising.outcome == "inconclusive"  # the other two agree, which is not the whole claim
+    assert (
+        rising.needs and rising.outcome == "cannot be tested here"
+    )  # the other two agree, and no more seeds would show the third
     one_gains = tunings(lambda model, s: 75 + (10 if model == "m-80-0" else -20) * s + 5 * more_of(STUDY, model))
     assert PRUNED not in judge_c9(STUDY, everything() | one_gains).numbers
 
@@ -260,24 +272,25 @@ def test_models_in_between_count_and_other_readings_do_not():
 
 
 def test_what_is_missing_leaves_c9_open():
-    assert judge_c9(STUDY, {}).outcome == "not tested"
-    assert judge_c9(STUDY, runs_of()).outcome == "not tested"
-    assert judge_c9(dataclasses.replace(STUDY, scale="tiny"), everything()).outcome == "not tested"
+    assert judge_c9(STUDY, {}).outcome == "not run yet"
+    assert judge_c9(STUDY, runs_of()).outcome == "not run yet"
+    assert judge_c9(dataclasses.replace(STUDY, scale="tiny"), everything()).outcome == "cannot be tested here"
     found = everything()
     del found[STUDY.trial("m-60-1", "t", Pruning(sparsity=0.3), 2).id]
     result = judge_c9(STUDY, found)
-    assert result.outcome == "inconclusive" and "1 of the 5 models compared lack records" in result.reason
+    assert result.outcome == "not run yet" and "1 of the 5 models compared lack records" in result.reason
     found = everything()
     one = STUDY.pretrainings()[-1]
     found[one.id] = watched(one, status="diverged", snapshots=20)
-    assert judge_c9(STUDY, found).outcome == "inconclusive"
+    assert judge_c9(STUDY, found).outcome == "not run yet"
 
 
 def test_three_pre_trainings_or_one_amount_of_text_say_nothing():
     study = study_of((1.0, 0), (1.0, 1), (0.6, 0))
-    assert "4 pre-trainings or more" in judge_c9(study, everything(study=study)).reason
+    few = judge_c9(study, everything(study=study))
+    assert few.outcome == "cannot be tested here" and "4 pre-trainings or more" in few.needs
     alone = study_of((1.0, 0), (1.0, 1), (1.0, 2), (1.0, 3))
-    assert judge_c9(alone, everything(study=alone)).outcome == "not tested"
+    assert judge_c9(alone, everything(study=alone)).outcome == "cannot be tested here"
     single = study_of((1.0, 0), (0.9, 0), (0.8, 0), (0.7, 0), (0.6, 0))  # as the paper has them
     assert judge_c9(single, everything(study=single)).outcome == "agrees"
 
@@ -285,7 +298,7 @@ def test_three_pre_trainings_or_one_amount_of_text_say_nothing():
 def test_a_task_that_no_dense_model_learned_is_not_counted():
     found = runs_of() | tunings(lambda *_: 50.0)
     result = judge_c9(STUDY, found)
-    assert result.outcome == "inconclusive" and "no dense model learned" in result.reason
+    assert result.outcome == "cannot be tested here" and "no dense model learned" in result.reason
     assert score_effects(STUDY, curves(STUDY, found)) == {}
 
 

@@ -291,7 +291,7 @@ def test_checkpoints_in_the_hubs_layout_are_measured_and_drawn(tmp_path, monkeyp
     assert not figure.axes[0].patches  # where the paper saw it: of a run of another length
     assert fig8.draw_weights([found]).axes
     assert text_of(fig8.draw_losses(study, [found], records)) == "no records yet"
-    assert judge_c8(study, records).outcome == "not tested"  # three snapshots are too few
+    assert judge_c8(study, records).outcome == "not run yet"  # three snapshots are too few
     store = Store(tmp_path / "results")
     assert run(study.measurements(), store) == []
     kept = store.records()

@@ -369,7 +369,7 @@ def test_verdicts_do_not_change_with_these_records():
     found = everything()
     for judge in (judge_c8, judge_c9):
         assert judge(STUDY, found | loss_records()) == judge(STUDY, found) == judge(PRETRAINING_STUDY, found)
-        assert judge(STUDY, found).outcome != "not tested at this scale"
+        assert judge(STUDY, found).outcome in ("agrees", "differs")
 
 
 def vision(model):

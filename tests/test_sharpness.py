@@ -59,7 +59,7 @@ def judged(vision, language, **options):
 @pytest.mark.parametrize(("vision", "language", "sign"), [(7, 3, 1), (3, 7, -1), (5, 5, 0)])
 def test_nothing_that_curves_show_tests_the_claim_and_both_numbers_are_told(vision, language, sign):
     verdict = judged(vision, language)
-    assert verdict.outcome == "not tested"
+    assert verdict.outcome == "cannot be tested here"
     assert (
         "chosen by what is measured of them" in verdict.reason and "need not come from what they read" in verdict.reason
     )
@@ -79,7 +79,7 @@ def test_the_two_numbers_may_point_to_different_sides():
 
 def test_the_reason_names_the_slopes_and_their_difference():
     text = judged(7, 3).reason
-    assert "18% in vision (4 curves) and 8% in language (4 curves): vision less language 10 [" in text
+    assert "18% in vision (4 curves) and 8% in language (4 curves): vision − language 10 [" in text
     assert "in points of the score 4.0 [" in text
 
 
@@ -155,8 +155,11 @@ def test_what_does_not_count_is_named_with_its_reason():
 def test_a_missing_record_in_vision_leaves_nothing_to_compare():
     gone = VISION.trial("v", "a", Pruning(sparsity=0.5), 1)
     verdict = judged(7, 3, left=[gone])
-    assert verdict.outcome == "not tested" and "1 of 4 curves in vision lack records of 3 seeds" in verdict.reason
-    assert judge(VISION, [], turned(LANGUAGE, "language", bending({"m": 3, "n": 3}))).outcome == "not tested"
+    assert (
+        verdict.outcome == "cannot be tested here"
+        and "1 of 4 curves in vision lack records of 3 seeds" in verdict.reason
+    )
+    assert judge(VISION, [], turned(LANGUAGE, "language", bending({"m": 3, "n": 3}))).outcome == "cannot be tested here"
 
 
 def test_a_missing_record_in_language_takes_its_curve_out():
@@ -170,12 +173,12 @@ def test_a_missing_record_in_language_takes_its_curve_out():
 def test_one_curve_in_language_is_too_few():
     one = turned(LANGUAGE.narrowed(["m"], ["s"]), "language", bending({"m": 3}))
     verdict = judge(VISION, turned(VISION, "vision", bending({"v": 7, "w": 7.2})), one)
-    assert verdict.outcome == "not tested" and "on a side: 1 in language" in verdict.reason
+    assert verdict.outcome == "cannot be tested here" and "on a side: 1 in language" in verdict.reason
 
 
 def test_tiny_models_test_nothing():
     tiny = dataclasses.replace(VISION, scale="tiny")
-    assert judge(tiny, turned(VISION, "vision", bending({"v": 7, "w": 7})), []).outcome == "not tested"
+    assert judge(tiny, turned(VISION, "vision", bending({"v": 7, "w": 7})), []).outcome == "cannot be tested here"
 
 
 # Figure 3

@@ -200,16 +200,16 @@ def test_a_task_that_supervised_models_were_pre_trained_to_tell_is_told_and_not_
 def test_models_that_learned_nothing_tell_nothing():
     found = tunings(turning({"": 0}, learned=False), STUDY) | zeros_of(STUDY, {"dino": 1200, "": 1000})
     verdict = judged(found)
-    assert verdict.outcome == "inconclusive" and "no task that all models learned" in verdict.reason
+    assert verdict.outcome == "cannot be tested here" and "no task that all models learned" in verdict.reason
 
 
 def test_records_that_are_missing_leave_the_verdict_open():
     found = everything()
     gone = STUDY.trial("vit-4x192-dino-1", "b", Pruning(sparsity=0.4), 2)
     verdict = judged({i: r for i, r in found.items() if i != gone.id})
-    assert verdict.outcome == "inconclusive" and "1 of the 4 models compared lack records" in verdict.reason
+    assert verdict.outcome == "not run yet" and "1 of the 4 models compared lack records" in verdict.reason
     without = {i: r for i, r in found.items() if i not in {m.id for m in STUDY.measurements()}}
-    assert judged(without).outcome == judged({}).outcome == "not tested"
+    assert judged(without).outcome == judged({}).outcome == "not run yet"
 
 
 def test_what_stands_beside_does_not_decide_and_is_missed():
@@ -228,9 +228,9 @@ def test_one_pre_training_each_decides_nothing():
 
 def test_a_study_of_one_objective_compares_nothing():
     study = study_of(("vit-4x192-supervised-0", "vit-4x192-supervised-1"))
-    assert judged(everything(study=study), study).outcome == "not tested"
+    assert judged(everything(study=study), study).outcome == "cannot be tested here"
     tiny = figures.study("fig6", "tiny")
-    assert c07_self_supervision.judge(tiny, {}, [], fig6.comparisons(tiny)[0]).outcome == "not tested"
+    assert c07_self_supervision.judge(tiny, {}, [], fig6.comparisons(tiny)[0]).outcome == "cannot be tested here"
 
 
 def test_drops_are_means_over_the_tasks_and_differences_over_the_models():

@@ -19,7 +19,7 @@ def test_without_a_record_each_says_so(notebook, tmp_path, monkeypatch):
     monkeypatch.setenv("ESSPARSE_RESULTS", str(tmp_path / "results"))
     text, drawn = run(tmp_path, monkeypatch, notebook)
     assert drawn and "Running" not in text
-    claim = {"fig3": "**C4: not tested.**", "fig6": "**C7: not tested.**"}
+    claim = {"fig3": "**C4: cannot be tested here.**", "fig6": "**C7: not run yet.**"}
     assert claim.get(notebook, "There are no zeros to compare yet.") in text
 
 

@@ -25,7 +25,6 @@ from ..specs.trial import Pruning
 from ..wording import listing
 from .paper import ESSENTIAL_RANGE
 from .phrases import (
-    NEEDS,
     NOT_LEARNED,
     NOTHING_TO_LOSE,
     Place,
@@ -33,10 +32,11 @@ from .phrases import (
     missing_models,
     not_counted,
     statement_clauses,
+    undecided,
 )
 from .pools import Pool, Reason, drops_of_curves
 from .rules import Decision, average_number, average_outcome, complete_models, place_of, three_statements, verdict_by
-from .verdict import Clause, Number, Statement, Verdict, not_run, untestable
+from .verdict import Clause, Number, Statement, Verdict, not_run
 
 CLAIM = "C1"
 
@@ -98,10 +98,10 @@ def eligible(study: Study, curves: Sequence[Curve]) -> Eligible | Verdict:
         reason = f"no model has records of {MIN_SEEDS} seeds at every sparsity"
         return not_run(CLAIM, reason, *missing)
     if not learned:
-        return untestable(CLAIM, "no dense model learned its task", *missing, needs=NEEDS[Reason.NOT_LEARNED])
+        return undecided(CLAIM, [Clause(text="no dense model learned its task")], [Reason.NOT_LEARNED], lacking)
     if not sensitive:
-        reason = "no curve falls by more than a point: nothing to lose"
-        return untestable(CLAIM, reason, *missing, needs=NEEDS[Reason.NOTHING_TO_LOSE])
+        why = Clause(text="no curve falls by more than a point: nothing to lose")
+        return undecided(CLAIM, [why], [Reason.NOTHING_TO_LOSE], lacking)
     if not counted:
         return not_run(CLAIM, f"no curve is measured at {THRESHOLD:.0%}", *missing)
     return Eligible(

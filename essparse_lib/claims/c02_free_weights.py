@@ -70,7 +70,7 @@ def eligible(study: Study, records: Mapping[str, Record]) -> Eligible | Verdict:
         return not_run(CLAIM, "records of where the removed weights lie are missing")
     group = eligibility(study, drops, pairs=1)
     if not group.counted:
-        return nothing_counts(CLAIM, group.others, several_models=len(study.models) > 1)
+        return nothing_counts(CLAIM, group.others, several_models=len(study.models) > 1, lacking=group.lacking)
     pool = _pool(pruning, drops, group.counted)
     return Eligible(pruning=pruning, drops=pool, others=group.others, lacking=group.lacking, shares=shares)
 

@@ -49,16 +49,20 @@ def eligible(study: Study, curves: Sequence[Curve]) -> Eligible | Verdict:
         study: the study of the curves.
         curves: the study's curves of its main way to prune.
     """
-    complete = [c for c in curves if len(c.seeds) >= MIN_SEEDS and c.complete(study) and c.learned()]
+    complete = [curve for curve in curves if len(curve.seeds) >= MIN_SEEDS and curve.complete(study)]
     falling: dict[tuple[str, str], Resampled] = {}
     for curve in complete:
+        if not curve.learned():
+            continue
         essential = resampled_essential_sparsity(curve)
         if essential[0] < curve.levels[-1]:
             falling[curve.model, curve.task] = essential
     distances = _distances(falling)
     if not distances.tasks or len(distances.models) < 2:
-        if not complete:
-            return not_run(CLAIM, f"no curve has records of {MIN_SEEDS} seeds at every sparsity")
+        expected = sum(len(study.tasks_of(model)) for model in study.models)
+        if len(complete) < expected:
+            lacking = f"{expected - len(complete)} of {expected} curves lack records of {MIN_SEEDS} seeds"
+            return not_run(CLAIM, f"{lacking} at every sparsity")
         return untestable(
             CLAIM,
             f"no two models fall by more than {EPSILON:g} point on the same two tasks",

@@ -18,7 +18,7 @@ learned the task.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import fmean
 
 from ..analysis.comparisons import known_tasks
@@ -102,7 +102,7 @@ def decide(evidence: Eligible) -> Decision:
         "vision − language": Number(estimate=share, unit=_SHARE),
         "vision − language in points": Number(estimate=points, unit=_POINTS, digits=1),
     }
-    return Decision(Outcome.UNTESTABLE, numbers, {})
+    return Decision(Outcome.UNTESTABLE, numbers, {}, needs=_NEEDS)
 
 
 def explain(evidence: Eligible, decision: Decision) -> tuple[Clause, ...]:
@@ -188,5 +188,4 @@ def judge(study: Study, vision: Sequence[Turn], language: Sequence[Turn], others
         "what a curve loses per extra 10% of sparsity after its turn, vision − language: {}, or {} of the score; "
         "curves without a turn are left out, and the models differ in more than what they read"
     )
-    verdict = verdict_by(CLAIM, study, lambda: eligible(study, vision, language, others), decide, explain, summary)
-    return verdict if verdict.needs else replace(verdict, needs=_NEEDS)
+    return verdict_by(CLAIM, study, lambda: eligible(study, vision, language, others), decide, explain, summary)

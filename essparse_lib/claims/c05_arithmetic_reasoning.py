@@ -33,7 +33,7 @@ from ..records.store import Record
 from ..specs.study import Study
 from ..wording import places_text
 from .paper import ESSENTIAL_RANGE
-from .phrases import NOTHING_TO_LOSE, Place, introduced, missing_models, needs_text, not_counted, statement_clauses
+from .phrases import NOTHING_TO_LOSE, Place, introduced, missing_models, not_counted, statement_clauses, undecided
 from .pools import Pool, Reason, Uncounted, drops_of_curves
 from .rules import (
     Decision,
@@ -45,7 +45,7 @@ from .rules import (
     verdict_by,
     within,
 )
-from .verdict import Clause, Number, Statement, Verdict, not_run, untestable
+from .verdict import Clause, Number, Statement, Verdict
 
 CLAIM = "C5"
 
@@ -175,12 +175,9 @@ def eligible(study: Study, records: Mapping[str, Record]) -> Eligible | Verdict:
         records: records by the id of their spec.
     """
     judged, lacking = data_sets(study, records)
-    if not judged:
-        return not_run(CLAIM, "records are missing")
     pool = _pool(judged)
     if not pool.counted:
-        reasons = [clause.text for clause in (*_uncounted(judged), *missing_models(lacking))]
-        return untestable(CLAIM, *reasons, needs=needs_text(each.reason for each in judged))
+        return undecided(CLAIM, _uncounted(judged), [other.reason for other in pool.others], lacking)
     unleaked = _drops_without_leaked(study, records, pool)
     return Eligible(data_sets=judged, pool=pool, unleaked=unleaked, lacking=lacking)
 

@@ -57,7 +57,7 @@ def eligible(study: Study, records: Mapping[str, Record]) -> Eligible | Verdict:
     lightest, drops = _drops(study, records)
     group = eligibility(study, drops, pairs=len(lightest))
     if not group.counted:
-        return nothing_counts(CLAIM, group.others, several_models=True)
+        return nothing_counts(CLAIM, group.others, several_models=True, lacking=group.lacking)
     return Eligible(
         patterns=lightest,
         pools=_pools(lightest, drops, group.counted),

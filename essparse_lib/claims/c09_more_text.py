@@ -59,6 +59,13 @@ SMALLEST_ZEROS, SMALLEST_SCORE = 1.0, EPSILON
 
 ZEROS, DENSE, PRUNED = f"zeros {RELATIVE}", "the dense score", "the mean score over the sparsities"
 
+#: What it would take, by the quantity that cannot be tested.
+_NEEDS = {
+    ZEROS: "models that have weights near zero",
+    DENSE: NEEDS[Reason.NOT_LEARNED],
+    PRUNED: NEEDS[Reason.NOTHING_TO_LOSE],
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Quantity:
@@ -167,8 +174,10 @@ def outcomes_of(quantities: Mapping[str, Quantity]) -> dict[str, Outcome]:
 
 def overall(outcomes: Mapping[str, Outcome]) -> Outcome:
     """Return the outcome of the claim from those of its quantities; an untestable one keeps it from agreeing."""
-    complete = [outcomes.get(name, Outcome.INCONCLUSIVE) for name in (ZEROS, DENSE, PRUNED)]
-    return least_favourable(complete) if outcomes else Outcome.UNTESTABLE
+    if not outcomes:
+        return Outcome.UNTESTABLE
+    least = least_favourable(set(outcomes.values()))
+    return Outcome.UNTESTABLE if least == Outcome.AGREES and not _NEEDS.keys() <= outcomes.keys() else least
 
 
 def decide(evidence: Eligible) -> Decision[str]:
@@ -178,7 +187,10 @@ def decide(evidence: Eligible) -> Decision[str]:
         name: Number(estimate=quantity.line.change, unit=quantity.unit, digits=1, allowed=(0.0, math.inf))
         for name, quantity in evidence.quantities.items()
     }
-    return Decision(overall(outcomes), numbers, by_outcome((outcome, name) for name, outcome in outcomes.items()))
+    outcome, by_quantity = overall(outcomes), by_outcome((outcome, name) for name, outcome in outcomes.items())
+    untestable_ones = [needs for name, needs in _NEEDS.items() if name not in outcomes]
+    needs = " and ".join(untestable_ones) if outcome == Outcome.UNTESTABLE else ""
+    return Decision(outcome, numbers, by_quantity, needs=needs)
 
 
 def explain(evidence: Eligible, decision: Decision[str]) -> tuple[Clause, ...]:

@@ -63,7 +63,7 @@ def eligible(study: Study, records: Mapping[str, Record]) -> Eligible | Verdict:
     tickets, differences = _differences(study, records)
     group = eligibility(study, differences, pairs=len(tickets))
     if not group.counted:
-        return nothing_counts(CLAIM, group.others, several_models=True)
+        return nothing_counts(CLAIM, group.others, several_models=True, lacking=group.lacking)
     pool, *_ = _pools(tickets, differences, group.counted)
     return Eligible(pool=pool, counted=group.counted, others=group.others, lacking=group.lacking)
 

@@ -37,10 +37,10 @@ from ..specs.likelihood import LIKELIHOOD_TASKS, Domain, LikelihoodKind
 from ..specs.study import Study
 from ..wording import listing
 from .paper import ESSENTIAL_RANGE, VICUNA
-from .phrases import NOTHING_TO_LOSE, Place, introduced, missing_models, needs_text, not_counted, statement_clauses
+from .phrases import NOTHING_TO_LOSE, Place, introduced, missing_models, not_counted, statement_clauses, undecided
 from .pools import Pool, Reason, drops_of_curves
 from .rules import ON_AVERAGE, Decision, average_number, complete_models, least_favourable, three_statements, verdict_by
-from .verdict import Clause, Number, Outcome, Statement, Verdict, not_run, untestable
+from .verdict import Clause, Number, Outcome, Statement, Verdict
 
 CLAIM = "C12"
 
@@ -189,10 +189,7 @@ def eligible(study: Study, by_magnitude: Sequence[Curve], by_sparsegpt: Sequence
     several_models = len({pair.magnitude.model for pair in of_models} | set(lacking)) > 1
     pool = _pool(of_models)
     if not counted:
-        reasons = [clause.text for clause in _uncounted(pool, several_models)]
-        if not reasons:
-            return not_run(CLAIM, "records are missing")
-        return untestable(CLAIM, *reasons, needs=needs_text(other.reason for other in pool.others))
+        return undecided(CLAIM, _uncounted(pool, several_models), [other.reason for other in pool.others], lacking)
     return Eligible(pairs=counted, pool=pool, lacking=lacking, several_models=several_models)
 
 

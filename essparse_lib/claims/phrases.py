@@ -62,23 +62,35 @@ def uncounted(contrasts: Sequence[Contrast], several_models: bool) -> list[Claus
     return clauses + not_counted(list(places[Reason.NOTHING_TO_LOSE]), several_models, NOTHING_TO_LOSE)
 
 
-def nothing_counts(claim: str, contrasts: Sequence[Contrast], several_models: bool) -> Verdict:
+def nothing_counts(claim: str, contrasts: Sequence[Contrast], several_models: bool, lacking: Sequence[str]) -> Verdict:
     """Return the verdict on a claim where no contrast counts, with the reasons.
 
     Args:
         claim: name of the claim, such as ``C1``.
         contrasts: the contrasts, of enough seeds, that do not count; none where records are missing.
         several_models: whether models are named.
+        lacking: the models that lack records.
     """
-    reasons = [clause.text for clause in uncounted(contrasts, several_models)]
-    if not reasons:
+    reasons = [reason(contrast.learned, contrast.sensitive, contrast.seeds) for contrast in contrasts]
+    return undecided(claim, uncounted(contrasts, several_models), reasons, lacking)
+
+
+def undecided(claim: str, clauses: Sequence[Clause], reasons: Iterable[Reason], lacking: Sequence[str]) -> Verdict:
+    """Return the verdict on a claim where nothing counts: it has not been run where more records could change that.
+
+    Args:
+        claim: name of the claim, such as ``C1``.
+        clauses: why nothing counts; none where there are no records.
+        reasons: the reasons why curves do not count.
+        lacking: the models that lack records.
+    """
+    if not clauses:
         return not_run(claim, "records are missing")
-    return untestable(claim, *reasons, needs=needs_text(reason(c.learned, c.sensitive, c.seeds) for c in contrasts))
-
-
-def needs_text(reasons: Iterable[Reason | None]) -> str:
-    """Return in words what it would take, from the reasons why curves do not count."""
-    return " and ".join(dict.fromkeys(NEEDS[reason] for reason in reasons if reason in NEEDS))
+    texts = [clause.text for clause in (*clauses, *missing_models(lacking))]
+    why = list(dict.fromkeys(reasons))
+    if lacking or not all(reason in NEEDS for reason in why):
+        return not_run(claim, *texts)
+    return untestable(claim, *texts, needs=" and ".join(NEEDS[reason] for reason in why))
 
 
 def introduced(introduction: str, clauses: Sequence[Clause]) -> tuple[Clause, ...]:

@@ -27,12 +27,14 @@ class Decision(Generic[_Place]):
         numbers: the numbers that decide, by name, in the order in which the summary has them.
         by_outcome: places, such as tasks, by the outcome that each of them has.
         statements: what the records say in each of the three senses, of claims about tasks.
+        needs: what it would take to test the claim, where it cannot be tested here; else empty.
     """
 
     outcome: Outcome
     numbers: Mapping[str, Number]
     by_outcome: Mapping[Outcome, list[_Place]]
     statements: tuple[Statement, ...] = ()
+    needs: str = ""
 
 
 def above_zero(estimate: Estimate) -> Outcome:
@@ -246,4 +248,5 @@ def verdict_by(
         numbers=decision.numbers,
         statements=decision.statements,
         summary=summary if isinstance(summary, str) else summary(evidence),
+        needs=decision.needs,
     )

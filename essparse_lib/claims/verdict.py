@@ -185,7 +185,7 @@ class Verdict:
         'There is one model. It would take a second model.'
         """
         needs = f" It would take {self.needs}." if self.needs else ""
-        return f"{_sentence(self.measured or self.reason)}{needs}"
+        return f"{_sentence(self.measured or self.reason)}{needs}".strip()
 
     @property
     def text(self) -> str:
@@ -199,7 +199,7 @@ class Verdict:
         """
         heading = f"**{self.claim}: {self.outcome}.**"
         if len(self.clauses) <= 2:
-            return f"{heading} {_sentence(self.reason)}"
+            return f"{heading} {_sentence(self.reason)}".strip()
         items = [f"\n- {_sentence(clause.text)}" for clause in self.clauses]
         return f"{heading}\n{''.join(items)}"
 
@@ -223,7 +223,8 @@ class Verdict:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
+    """Return a text with a capital and a full stop; an empty one stays empty."""
+    return f"{text[0].upper()}{text[1:]}." if text else ""
 
 
 def untested_at_tiny_scale(claim: str) -> Verdict:
