@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Figure 1: where the removed weights lie
 #
-# **Question.** When the smallest 21.50% of a language model's weights go, in which parts of a block do they lie?
+# **Question.** The smallest 21.50% of a language model's weights are removed. In which parts of a block do they lie?
 
 # %% tags=["remove-input", "setup"]
 from importlib.util import find_spec
@@ -33,7 +33,7 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import contrast_plots, fig1, findings, forest_plots, noise_tables, panel_chart, parameters, style, within_panels
+from essparse_lib.figures import contrast_plots, fig1, findings, forest_plots, noise_tables, panel_chart, parameters, style, tables, within_panels
 from essparse_lib.analysis import contrasts
 from essparse_lib.records import cost, summary
 from essparse_lib.specs.measurement import Measurement
@@ -59,37 +59,40 @@ findings.box(verdict)
 # %% [markdown]
 # ## One block
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "fig1-maps", "caption": "Where in the matrices of one block the weights lie that go: each cell stands for a patch of the matrix (rows are outputs, columns inputs), its colour for the percentage of its weights removed. Titles give the percentage of the whole matrix."}, "image": {"alt": "A heat map for each of the six matrices of one block; titles give the percentage of the matrix that is removed. Some matrices show bands of rows or columns that lose more than others.", "align": "center"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig1-maps", "caption": "Where the removed weights lie in one block. Each cell is a patch of a matrix (rows: outputs, columns: inputs); its colour is the percentage of its weights removed. Titles give that of the whole matrix."}, "image": {"alt": "A heat map for each of the six matrices of one block; titles give the percentage of the matrix that is removed. Some matrices show bands of rows or columns that lose more than others.", "align": "center"}}
 fig1.draw(matrices, parameters.block(matrices, block));
 
 # %% [markdown]
 # ## What the paper saw, and what is done here
 #
-# **What the paper saw** {cite:p}`jaiswal2023emergence`. 21.50% of bert-base's weights can go without a drop on any of its tasks;
-# most of them lie in the feed-forward layers (claim C2).
+# **What the paper saw** {cite:p}`jaiswal2023emergence`. 21.50% of bert-base's weights can be removed without a drop on any of its tasks.
+# Most of the removed weights lie in the feed-forward layers (claim C2).
 #
 # **What is done here.** The weights of all blocks' matrices are ranked together by magnitude, and the smallest 21.50% are marked.
-# That needs the model alone, no data. The feed-forward layers hold two thirds of a BERT's weights, so "most" is what any
-# method would give, random pruning too: what tells something is whether they lose *more than their share*.
+# This needs the model alone, no data. The feed-forward layers hold two thirds of a BERT's weights. So any method would take "most" from them, random pruning too.
+# The question is whether they lose *more than their share*.
 # Whether the pruned model keeps its performance after fine-tuning is measured as in [Figure 2](fig2.ipynb).
 
 # %% [markdown]
 # ## All blocks
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "fig1-shares", "caption": "The percentage of each matrix that goes under one threshold for all matrices, by component and block. The dashed line is the percentage over all of them."}, "image": {"alt": "A line for each of the six components: the percentage of its weights that is removed, against the number of the block.", "align": "center"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig1-shares", "caption": "The percentage of each matrix that is removed when all matrices share one threshold, by component and block. The dashed line is the percentage over all of them."}, "image": {"alt": "A line for each of the six components: the percentage of its weights that is removed, against the number of the block.", "align": "center"}}
 fig1.draw_shares(matrices);
 
 # %% tags=["remove-input"]
-fig1.table(matrices).style.hide(axis="index")
+tables.show(fig1.table(matrices))
 
 # %% [markdown]
 # ## Does it cost anything?
 #
-# The change after fine-tuning with these weights gone, against the dense model of the same seed.
+# The change after fine-tuning with these weights removed, against the dense model of the same seed. A task is *not learned* if the dense model does not beat the commonest class. Such a task shows nothing about pruning.
 
 # %% tags=["remove-input"]
 drops = contrasts.contrasts(study, records, [(study.variants[study.main][0], Pruning())])
-contrast_plots.table(drops, {}).drop(columns=["sparsity"]).style.hide(axis="index")
+tables.show(contrast_plots.table(drops, {}).drop(columns=["sparsity"]))
+
+# %% tags=["remove-input"]
+Markdown(contrast_plots.tally(drops))
 
 # %% [markdown]
 # ## Verdict
@@ -98,19 +101,18 @@ contrast_plots.table(drops, {}).drop(columns=["sparsity"]).style.hide(axis="inde
 Markdown(verdict.text)
 
 # %% [markdown]
-# C2 *agrees* if the mean loss over the tasks that count lies at or below one point by its whole 95% interval, and *differs* if it
-# lies above; a new task, and each task by itself, stand beside it ([Methods](#verdict-rules)). The
-# share is counted, not estimated: if no more than half of what goes lies in the feed-forward layers, the claim differs.
+# C2 *agrees* if the mean loss over the tasks that count lies at or below one point by its whole 95% interval. It *differs* if the whole interval lies above.
+# A new task, and each task by itself, are shown for comparison; they are not used for the verdict ([Methods](#verdict-rules)).
+# The share is counted, not estimated. If at most half of the removed weights lie in the feed-forward layers, the claim differs.
 #
-# **What would change our mind.** The paper's own model, `bert-base-uncased`: the `paper` scale of this notebook. The share needs its
-# weights alone and takes seconds once they are there.
+# **What would change our mind.** The paper's own model, `bert-base-uncased`: the `paper` scale of this notebook. Its share needs its weights alone and takes seconds.
 
 # %% [markdown]
 # ## Task by task
 #
-# A row is a task; [How to read this book](../book/how-to-read.md) explains the marks.
+# Each row is a task. [How to read](../book/how-to-read.md) explains the marks.
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "fig1-forest", "caption": "The drop with 21.50% of the weights gone on each task with its 95% interval, and the tolerated loss as a broken line. Hollow grey circles are shown and do not count, for the reason in their row. The diamond is the mean of those that count, with its interval, which the verdict rests on; the thick bar is where the drop on a new task is expected, in 95% of cases. An arrow says that an interval goes on beyond the axis."}, "image": {"alt": "A row for each task: a dot with a horizontal bar; below them a diamond for the mean and a thick bar for a new task; a vertical broken line at one point.", "align": "center"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig1-forest", "caption": "Drop with 21.50% of the weights removed, by task, with 95% intervals. Hollow grey circles do not count, for the reason in their row. The diamond is the mean that the verdict rests on."}, "image": {"alt": "A row for each task: a dot with a horizontal bar; below them a diamond for the mean and a thick bar for a new task; a vertical broken line at one point.", "align": "center"}}
 pools = c02_free_weights.pools(study, records)
 forest_plots.draw(deciding(pools));
 
@@ -118,41 +120,40 @@ forest_plots.draw(deciding(pools));
 Markdown(forest_plots.shared_texts(pools))
 
 # %% [markdown]
-# **What chance alone does.** How much the drop varies (standard deviation, in points) because training is repeated, because other examples are drawn, and both together.
-# *Smallest that shows* is the smallest drop that these seeds and examples tell from none with a power of 80%. *One run shows* is where a single
-# run without repetition lands in 95% of cases if the true drop is none.
+# **What chance alone does.** The drop varies because training is repeated and because other examples are drawn. *sd* is the standard deviation of each, in points.
+# *Smallest detectable* is the drop that these seeds and examples tell from none in 80% of cases. *One run* is where a single run lands in 95% of cases if the true drop is zero.
 
 # %% tags=["remove-input"]
-noise_tables.floor_table(deciding(pools)).style.hide(axis="index")
+tables.show(noise_tables.floor_table(deciding(pools)))
 
 # %% [markdown]
-# **How sure it is that the drop lies within ε.** The share of resamples in which the drop, on average over the tasks that count, is at most ε. The slider moves ε. It is
-# a bootstrap share: how often the mean drop stays within ε when examples and the noise of training are drawn anew, not the probability that the claim is true.
+# **How often the drop stays within ε.** Examples and the noise of training are drawn anew many times. The panel shows in what share of these draws the mean drop is at most ε.
+# The slider moves ε. This share is not the probability that the claim is true.
 
 # %% tags=["remove-input"]
 panel_chart.show(within_panels.of_pools(pools))
 
 # %% tags=["remove-input"]
-noise_tables.within_table(pools).style.hide(axis="index")
+tables.show(noise_tables.within_table(pools))
 
 # %% [markdown]
-# **What would decide it.** Where the mean is inconclusive: how many seeds, with how many test examples, would bring its whole interval to one side.
+# **What would decide it.** If the mean is inconclusive, these seeds and test examples would bring its whole interval to one side.
 
 # %% tags=["remove-input"]
 Markdown(noise_tables.needs_text(deciding(pools), study, records))
 
 # %% [markdown]
-# **Would another reading say something else?** The mean with ε in points and in percent of the dense score, and with three readings of the noise: by the rule of the
-# verdict; none from training, the examples alone; and with what the examples explain left in, so that it counts twice. [Methods](../book/methods.md) has the rule.
+# **Do other readings agree?** The tolerance ε is read in points and in percent of the dense score. The noise is read in three ways: as in the verdict, from the examples only, and with the examples counted twice.
+# [Methods](../book/methods.md) has the rules.
 
 # %% tags=["remove-input"]
-noise_tables.sensitivity_table(deciding(pools)).style.hide(axis="index")
+tables.show(noise_tables.sensitivity_table(deciding(pools)))
 
 # %% [markdown]
 # ## Where the numbers come from
 
 # %% tags=["remove-input"]
-summary.provenance(study, records)
+tables.show(summary.provenance(study, records).reset_index(names="about"), collapsed="Records, code, devices and weights")
 
 # %% [markdown]
 # To run it again: `essparse run fig1`, then `papermill notebooks/fig1.ipynb out.ipynb`. For another model: `-p model mpnet-base`.

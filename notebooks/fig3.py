@@ -37,7 +37,7 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import curve_plots, fig3, findings, panel_chart, panels, parameters, points, style
+from essparse_lib.figures import curve_plots, curve_tables, fig3, findings, panel_chart, panels, parameters, points, style, tables
 from essparse_lib.records import cost, summary
 from essparse_lib.analysis import curves, turns
 from essparse_lib.claims import c01_essential_sparsity, c04_sharper_in_vision
@@ -67,7 +67,7 @@ findings.box(sharp, verdict)
 # %% [markdown]
 # ## The curve
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "fig3-curves", "caption": "Change of the score against the dense model as one-shot magnitude pruning removes more, after fine-tuning, for each vision task. Thick lines are means over the seeds, thin lines single seeds, bands 95% intervals over seeds and evaluation images; the dashed line lies \u03b5 below the dense model; the mark at the bottom is the essential sparsity with its interval; the diamond is the point asked for; crosses, if any, are runs that diverged or failed. Each panel has its own vertical scale."}, "image": {"alt": "One panel for each vision task: the change from the dense model in points against the percentage of weights removed, flat at first and then falling, with interval bands.", "align": "center"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig3-curves", "caption": "Change of the score against the dense model, after one-shot magnitude pruning and fine-tuning. A panel is a vision task, a colour a model. Marks: [How to read](../book/how-to-read.md)."}, "image": {"alt": "One panel for each vision task: the change from the dense model in points against the percentage of weights removed, flat at first and then falling, with interval bands.", "align": "center"}}
 fig3.draw(all_curves, asked_points, epsilon);
 
 # %% tags=["remove-input"]
@@ -79,38 +79,42 @@ panel = panels.of_curves(
 panel_chart.show(panel)
 
 # %% tags=["remove-input"]
-curve_plots.table(all_curves, epsilon).style.hide(axis="index")
-
-# %% [markdown]
-# ## At the sparsity asked for
+tables.show(curve_tables.table(all_curves, epsilon))
 
 # %% tags=["remove-input"]
-nothing = f"Nothing has been run at a sparsity of {sparsity:g}: name a task in `live_tasks` to run it."
-Markdown("\n\n".join(map(points.sentence, asked_points)) or nothing)
+tables.show(curve_tables.tolerance_table(all_curves, epsilon), collapsed="Commonest class, and ε in percent of the dense score")
+
+# %% [markdown]
+# ## At the sparsity chosen
+
+# %% tags=["remove-input"]
+Markdown(points.heading(asked_points, sparsity))
+
+# %% tags=["remove-input"]
+tables.show(points.table(asked_points)) if asked_points else None
 
 # %% [markdown]
 # ## What the paper saw, and what is done here
 #
 # **What the paper saw** {cite:p}`jaiswal2023emergence`. ViT-Base and ViT-Large keep their performance on CIFAR-10, CIFAR-100 and Tiny-ImageNet up to
-# an essential sparsity as models of language do (claim C1), and beyond it fall more sharply than these (C4). What sharp means is not said, and each
+# an essential sparsity, as language models do (claim C1). Beyond it they fall more sharply than language models (C4). The paper does not define "sharply", and each
 # point is one run.
 #
 # **What is done here.** The weights are pruned and the models fine-tuned as in [Figure 2](fig2.ipynb). At lab scale the models are small vision
-# transformers that were trained here, from random weights, on the classes of CIFAR-10 ([Figure 6](fig6.ipynb) tells how well). *Sharp* is made a number:
-# the slope of the curve after the point where it turns.
+# transformers that were trained here, from random weights, on the classes of CIFAR-10. [Figure 6](fig6.ipynb) shows how well they learned them.
+# The tasks are CIFAR-10 (objects), Fashion-MNIST (clothes) and ELPV (defects of solar cells). *Sharp* is made a number: the slope of the curve after the point where it turns.
 
 # %% [markdown]
 # ## How sharp the turn is
 #
-# Two straight lines that meet are fitted to each curve; the slope of the second is what is lost per further tenth of the weights. In points, a task of ten
-# classes has much more to lose than one of two. So the slope is also given as a share of all that there is to lose: what the dense model scores above
-# always saying the commonest class.
+# Two straight lines that meet are fitted to each curve. The slope of the second line is what is lost per extra 10% sparsity. In points, a task of ten
+# classes has much more to lose than a task of two. So the slope is also given in percent of the score above chance: what the dense model scores above the commonest class.
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "fig3-turns", "caption": "Slope of each curve after the point where it turns, per tenth of the weights: left in points, right in percent of what the dense model scores above always saying the commonest class. Bars are 95% intervals over seeds and evaluation examples, dashed lines the means of the curves that count. Hollow points do not count: among them are the vision models that were trained for longer, which are told beside. A curve without a bend has no row."}, "image": {"alt": "Two panels of horizontal error bars, a row for each model and task, vision, vision models trained for longer and language in different colours: the slope after the turn in points, and as a share of what can be lost.", "align": "center"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig3-turns", "caption": "What each curve loses per extra 10% sparsity after its turning point, with 95% intervals: in points (left), in percent of the score above chance (right). Hollow points do not count. Curves without a bend have no row."}, "image": {"alt": "Two panels of horizontal error bars, a row for each model and task, vision, vision models trained for longer and language in different colours: the slope after the turn in points, and as a share of what can be lost.", "align": "center"}}
 fig3.draw_turns(all_turns);
 
 # %% tags=["remove-input"]
-fig3.table(all_turns).style.hide(axis="index")
+tables.show(fig3.table(all_turns))
 
 # %% [markdown]
 # ## Verdict
@@ -122,29 +126,33 @@ Markdown(sharp.text)
 Markdown(verdict.text)
 
 # %% [markdown]
-# The models learned the classes of `cifar10` in their pre-training, from 25 times as many labels as the fine-tuning has; the other tasks are new to them. Its
-# curves count here all the same, unlike in [Figure 6](fig6.ipynb), where models that know the classes meet models that do not; the words on C4 give
-# the difference without them as well, once there is one. They also say what it would be with models that learned the same classes for longer, which [Figure 6](fig6.ipynb) tells of.
+# The models learned the classes of CIFAR-10 in their pre-training, from 25 times as many labels as the fine-tuning has. The other tasks are new to them. The curves on CIFAR-10
+# count here all the same, unlike in [Figure 6](fig6.ipynb), where models that know the classes meet models that do not. The text on C4 also gives
+# the difference without these curves, once there is one. And it gives the difference with models that learned the same classes for longer, which are on the page of [Figure 6](fig6.ipynb).
 #
-# C4 is *not tested*, whatever these curves look like. A curve without a turn has no slope after it and is left out: what is compared was chosen by what was measured of it. And the two sides differ in architecture, size,
-# pre-training and tasks as well as in what they read. Both differences, of the share and in points, are shown for whoever wants to see them. The unit is the curve, one model on one task. Curves of one
-# model, or on one task, have more in common than the interval allows for: at lab scale those in vision are of two pre-trainings of one architecture on the same tasks. The rule for C1 is that of [Figure 2](fig2.ipynb).
+# C4 *cannot be tested here*, whatever these curves look like, for three reasons:
 #
-# A fairer comparison would be with the models of language that were trained here, from random weights, as the vision transformers are. As far as theirs have no turn
-# in the table, vision is held against the public model alone, which was distilled from a larger one and then trained on a billion pairs of sentences.
+# - A curve without a turn has no slope after it and is left out. So the measurement itself selects what is compared.
+# - The two sides differ in architecture, size, pre-training and tasks as well as in modality.
+# - Curves of one model, or on one task, have more in common than the interval allows for. At lab scale the vision curves come from two pre-trainings of one architecture, on the same tasks.
 #
-# **What would test it.** Models of one architecture, size and pre-training that read images and texts, and a measure of sharpness that every curve has: a slope may be the task's, the model's or its size's as well as the modality's. The paper's ViTs,
-# at 86 and 307 million parameters and pre-trained on millions of images, are the `paper` scale of this notebook.
+# Both differences, of the share and in points, are shown for comparison. The unit is the curve: one model on one task. The rule for C1 is that of [Figure 2](fig2.ipynb).
+#
+# A fairer comparison would use the language models that were trained here from random weights, as the vision transformers are. If their curves have no turn
+# in the table, vision is compared with the public model alone. That model was distilled from a larger one and then trained on a billion pairs of sentences.
+#
+# **What would test it.** Models of one architecture, size and pre-training that read images and texts, and a measure of sharpness that every curve has. Otherwise a slope may come from the task, the model or its size as well as from the modality.
+# The paper's ViTs have 86 and 307 million parameters and were pre-trained on millions of images: the `paper` scale of this notebook.
 
 # %% [markdown]
 # ## Where the numbers come from
 
 # %% tags=["remove-input"]
-summary.provenance(study, records)
+tables.show(summary.provenance(study, records).reset_index(names="about"), collapsed="Records, code, devices and weights")
 
 # %% [markdown]
-# C4 also rests on the records of the models of language, and of the vision models that were trained for longer. Where those come from stands on the pages of
-# [Figure 2](fig2.ipynb), [Figure 8](fig8.ipynb) and [Figure 6](fig6.ipynb), and `essparse run fig2`, `fig8` and `fig6` make them.
+# C4 also uses the records of the language models, and of the vision models that were trained for longer. The pages of
+# [Figure 2](fig2.ipynb), [Figure 8](fig8.ipynb) and [Figure 6](fig6.ipynb) give their sources. `essparse run fig2`, `fig8` and `fig6` make them.
 #
 # To run it again: `essparse run fig3`, then `papermill notebooks/fig3.ipynb out.ipynb -p sparsity 0.4`.
 

@@ -9,8 +9,8 @@
 # %% [markdown]
 # # Figure 5: N:M patterns
 #
-# **Question.** Hardware multiplies faster where of each M consecutive weights at most N are not zero. Does essential sparsity hold
-# under such a pattern, or does the pattern cost more than unstructured pruning at the same sparsity?
+# **Question.** Hardware multiplies faster if at most N of each M consecutive weights are not zero. Does essential sparsity hold
+# under such a pattern? Or does the pattern cost more than unstructured pruning at the same sparsity?
 
 # %% tags=["remove-input", "setup"]
 from importlib.util import find_spec
@@ -33,7 +33,7 @@ from IPython.display import Markdown
 
 from essparse_lib import figures
 from essparse_lib.runner import interactive
-from essparse_lib.figures import contrast_plots, curve_plots, fig5, findings, forest_plots, noise_tables, panel_chart, panels, parameters, style, within_panels
+from essparse_lib.figures import contrast_plots, curve_plots, fig5, findings, forest_plots, noise_tables, panel_chart, panels, parameters, style, tables, within_panels
 from essparse_lib.analysis import contrasts, curves
 from essparse_lib.records import cost, summary
 from essparse_lib.specs.trial import Pruning
@@ -62,7 +62,7 @@ findings.box(verdict)
 # %% [markdown]
 # ## Patterns and unstructured pruning
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "fig5-curves", "caption": "Change of the score against the dense model, for patterns of M = 4 (thick line, with 95% interval; thin lines single seeds), of M = 8 (dotted), and for unstructured pruning of the same sparsities (dashed); a colour is a model. The grey dashed line lies one point below the dense model; marks at the bottom are essential sparsities with their intervals."}, "image": {"alt": "A panel for each task: three lines for each model of the change in points at 25, 50 and 75% of the weights removed.", "align": "center"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig5-curves", "caption": "Change of the score against the dense model: patterns with M = 4 (thick), with M = 8 (dotted), and unstructured pruning at the same sparsity (dashed). A panel is a task, a colour a model. Marks: [How to read](../book/how-to-read.md)."}, "image": {"alt": "A panel for each task: three lines for each model of the change in points at 25, 50 and 75% of the weights removed.", "align": "center"}}
 variants = {variant: curves.curves(study, records, variant) for variant in study.variants}
 curve_plots.draw(variants[fig5.M4], variants={name: group for name, group in variants.items() if name != fig5.M4});
 
@@ -76,31 +76,34 @@ panel = panels.of_curves(
 )
 panel_chart.show(panel)
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "fig5-differences", "caption": "What a pattern costs beside its sparsity: its score less that of unstructured pruning at the same sparsity, the seeds paired, with 95% intervals. The shaded band is one point either way."}, "image": {"alt": "A panel for each task: differences in points with error bars at 25, 50 and 75% sparsity, for M = 4 and M = 8.", "align": "center"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig5-differences", "caption": "What a pattern costs beyond its sparsity: its score minus that of unstructured pruning at the same sparsity, on the same seeds, with 95% intervals. The shaded band is one point either way."}, "image": {"alt": "A panel for each task: differences in points with error bars at 25, 50 and 75% sparsity, for M = 4 and M = 8.", "align": "center"}}
 contrast_plots.draw(differences, lambda c: f"M = {c.pruning.pattern.split(':')[1]}", patterned.sparsity);
 
 # %% tags=["remove-input"]
-contrast_plots.table(differences, {"pattern": lambda c: c.pruning.pattern}).style.hide(axis="index")
+tables.show(contrast_plots.table(differences, {"pattern": lambda c: c.pruning.pattern}).drop(columns="sparsity"), collapsed="The differences as a table")
 
 # %% tags=["remove-input"]
-Markdown(f"{contrast_plots.tally(differences)} {curve_plots.unfalling(study, variants[fig5.M4])}")
+Markdown(f"{contrast_plots.tally(differences)}\n\n{curve_plots.unfalling(study, variants[fig5.M4])}")
 
 # %% [markdown]
-# ## By the pattern asked for
+# ## With the pattern chosen
 
 # %% tags=["remove-input"]
 asked_contrasts = [c for c in all_contrasts if (c.pruning, c.baseline) in asked_pairs]
-contrast_plots.table(asked_contrasts, {"pattern": lambda c: c.pruning.pattern, "against": lambda c: str(c.baseline)}).style.hide(axis="index")
+Markdown(f"**With {patterned.pattern}**, against the dense model and against unstructured pruning at the same sparsity:")
+
+# %% tags=["remove-input"]
+tables.show(contrast_plots.table(asked_contrasts, {"against": lambda c: str(c.baseline)}).drop(columns="sparsity"))
 
 # %% [markdown]
 # ## What the paper saw, and what is done here
 #
-# **What the paper saw** {cite:p}`jaiswal2023emergence`. Essential sparsity holds for N:M patterns, on OPT-350M (claim C6). Which
-# patterns it does not say.
+# **What the paper saw** {cite:p}`jaiswal2023emergence`. Essential sparsity holds for N:M patterns, on OPT-350M (claim C6). The paper does not say which
+# patterns.
 #
-# **What is done here.** Of each M consecutive weights in a row the N largest stay {cite:p}`zhou2021learning`; then the model is fine-tuned as
-# in [Figure 2](fig2.ipynb). Beside each pattern stands unstructured magnitude pruning at the same sparsity, with the same seed,
-# head and data order. At lab scale the models are a public encoder and, as the paper's is a decoder, a small OPT that was pre-trained here,
+# **What is done here.** Of each M consecutive weights in a row the N largest stay {cite:p}`zhou2021learning`. Then the model is fine-tuned as
+# in [Figure 2](fig2.ipynb). Each pattern is compared with unstructured magnitude pruning at the same sparsity, with the same seed,
+# head and data order. At lab scale the models are a public encoder and, as the paper's model is a decoder, a small OPT. This OPT was pre-trained here,
 # on little text ([Methods](../book/methods.md)).
 
 # %% [markdown]
@@ -111,17 +114,17 @@ Markdown(verdict.text)
 
 # %% [markdown]
 # C6 *agrees* if the mean loss of each of the lightest patterns, which remove a quarter of the weights, lies at or below one point by its
-# whole 95% interval, and *differs* if one lies above after Holm's correction. The means are over the models and tasks that count; a new
-# task, and each task by itself, stand beside them ([Methods](#verdict-rules)).
+# whole 95% interval. It *differs* if the interval of one lies above, after Holm's correction. The means are over the models and tasks that count. A new
+# task, and each task by itself, are shown for comparison; they are not used for the verdict ([Methods](#verdict-rules)).
 #
 # **What would change our mind.** The paper's model and data (the `paper` scale of this notebook); more seeds, where the interval spans a point.
 
 # %% [markdown]
 # ## Task by task
 #
-# A row is a task, or a model on a task; [How to read this book](../book/how-to-read.md) explains the marks.
+# Each row is a task, or a model on a task. [How to read](../book/how-to-read.md) explains the marks.
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "fig5-forest", "caption": "The drop that each of the lightest patterns costs on each task with its 95% interval, and the tolerated loss as a broken line. Hollow grey circles are shown and do not count, for the reason in their row. The diamond is the mean of those that count, with its interval, which the verdict rests on; the thick bar is where the drop on a new task is expected, in 95% of cases. An arrow says that an interval goes on beyond the axis."}, "image": {"alt": "A row for each task: a dot with a horizontal bar; below them a diamond for the mean and a thick bar for a new task; a vertical broken line at one point.", "align": "center"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig5-forest", "caption": "Drop with the lightest patterns, by task, with 95% intervals. Hollow grey circles do not count, for the reason in their row. The diamond is the mean that the verdict rests on."}, "image": {"alt": "A row for each task: a dot with a horizontal bar; below them a diamond for the mean and a thick bar for a new task; a vertical broken line at one point.", "align": "center"}}
 pools = c06_n_m_patterns.pools(study, records)
 forest_plots.draw(deciding(pools));
 
@@ -129,41 +132,40 @@ forest_plots.draw(deciding(pools));
 Markdown(forest_plots.shared_texts(pools))
 
 # %% [markdown]
-# **What chance alone does.** How much the drop varies (standard deviation, in points) because training is repeated, because other examples are drawn, and both together.
-# *Smallest that shows* is the smallest drop that these seeds and examples tell from none with a power of 80%. *One run shows* is where a single
-# run without repetition lands in 95% of cases if the true drop is none.
+# **What chance alone does.** The drop varies because training is repeated and because other examples are drawn. *sd* is the standard deviation of each, in points.
+# *Smallest detectable* is the drop that these seeds and examples tell from none in 80% of cases. *One run* is where a single run lands in 95% of cases if the true drop is zero.
 
 # %% tags=["remove-input"]
-noise_tables.floor_table(deciding(pools)).style.hide(axis="index")
+tables.show(noise_tables.floor_table(deciding(pools)))
 
 # %% [markdown]
-# **How sure it is that the drop lies within ε.** For each pattern the share of resamples in which the drop, on average over the tasks that count, is at most ε. The slider moves ε. It is
-# a bootstrap share: how often the mean drop stays within ε when examples and the noise of training are drawn anew, not the probability that the claim is true.
+# **How often the drop stays within ε.** Examples and the noise of training are drawn anew many times. The panel shows in what share of these draws the mean drop is at most ε.
+# The slider moves ε. This share is not the probability that the claim is true.
 
 # %% tags=["remove-input"]
 panel_chart.show(within_panels.of_pools(pools))
 
 # %% tags=["remove-input"]
-noise_tables.within_table(pools).style.hide(axis="index")
+tables.show(noise_tables.within_table(pools))
 
 # %% [markdown]
-# **What would decide it.** Where the mean is inconclusive: how many seeds, with how many test examples, would bring its whole interval to one side.
+# **What would decide it.** If the mean is inconclusive, these seeds and test examples would bring its whole interval to one side.
 
 # %% tags=["remove-input"]
 Markdown(noise_tables.needs_text(deciding(pools), study, records))
 
 # %% [markdown]
-# **Would another reading say something else?** The mean with ε in points and in percent of the dense score, and with three readings of the noise: by the rule of the
-# verdict; none from training, the examples alone; and with what the examples explain left in, so that it counts twice. [Methods](../book/methods.md) has the rule.
+# **Do other readings agree?** The tolerance ε is read in points and in percent of the dense score. The noise is read in three ways: as in the verdict, from the examples only, and with the examples counted twice.
+# [Methods](../book/methods.md) has the rules.
 
 # %% tags=["remove-input"]
-noise_tables.sensitivity_table(deciding(pools)).style.hide(axis="index")
+tables.show(noise_tables.sensitivity_table(deciding(pools)))
 
 # %% [markdown]
 # ## Where the numbers come from
 
 # %% tags=["remove-input"]
-summary.provenance(study, records)
+tables.show(summary.provenance(study, records).reset_index(names="about"), collapsed="Records, code, devices and weights")
 
 # %% [markdown]
 # To run it again: `essparse run fig5`, then `papermill notebooks/fig5.ipynb out.ipynb -p pattern 2:4`.

@@ -14,7 +14,7 @@ from essparse_lib import figures
 from essparse_lib.analysis.curves import curves
 from essparse_lib.analysis.estimate import Estimate
 from essparse_lib.errors import InputError
-from essparse_lib.figures import curve_plots, language_settings, parameters, points, style
+from essparse_lib.figures import curve_plots, curve_tables, language_settings, parameters, points, style
 from essparse_lib.models import catalogue, loading
 from essparse_lib.records.store import Record, results
 from essparse_lib.records.summary import fingerprint, provenance
@@ -139,10 +139,14 @@ def test_an_empty_figure_can_be_drawn():
 def test_a_point_is_told_with_its_drop_and_interval():
     point = points.Point(model="m", task="t", sparsity=0.4, drop=Estimate(1.25, -0.5, 3.0), seeds=3, live=False)
     assert points.sentence(point) == (
-        "With 0.4 of its prunable weights gone, m loses 1.2 [−0.5, 3.0] points on t (3 seeds, from records)."
+        "At 40% sparsity the score changes by −1.2 [−3.0, 0.5] points, which may be chance, for m on t "
+        "(3 seeds, from records)."
     )
     gain = points.Point(model="m", task="t", sparsity=0.45, drop=Estimate(-1.0, -3.0, 0.5), seeds=1, live=True)
-    assert "gains 1.0 [−0.5, 3.0] points on t (one seed, run now)" in points.sentence(gain)
+    assert points.sentence(gain).endswith("by 1.0 [−0.5, 3.0] points, which may be chance, for m on t (one seed, run now).")
+    loss = points.Point(model="m", task="t", sparsity=0.45, drop=Estimate(1.0, 0.5, 3.0), seeds=0, live=False)
+    assert ", a loss, for m on t (from records)." in points.sentence(loss)
+    assert points.table([point, gain, loss])["this is"].tolist() == ["may be chance"] * 2 + ["a loss"]
 
 
 def test_a_live_point_is_paired_with_its_own_seed():
@@ -159,9 +163,9 @@ def test_a_live_point_is_paired_with_its_own_seed():
 
 
 def test_the_table_names_what_was_not_learned():
-    found = curve_plots.table(curves(STUDY, records(lambda _: 50.0)))
+    found = curve_tables.table(curves(STUDY, records(lambda _: 50.0)))
     assert found["essential sparsity %"].tolist() == ["not learned"]
-    found = curve_plots.table(curves(STUDY, records(lambda _: 90.0)))
+    found = curve_tables.table(curves(STUDY, records(lambda _: 90.0)))
     assert found["essential sparsity %"].tolist()[0].startswith("≥ 90")
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..analysis.contrasts import MARGIN, Contrast, Standing
 from . import style
+from .task_titles import task_title
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,6 +17,22 @@ if TYPE_CHECKING:
 
 #: Distance between the error bars of two labels at one sparsity, in printer's points.
 _OFFSET = 2.8
+
+#: The sign of a difference, as tables write it.
+SIGNS = {
+    Standing.BETTER: "+",
+    Standing.WORSE: "−",
+    Standing.EQUIVALENT: "≈",
+    Standing.UNDECIDED: "?",
+}
+
+#: What the signs say.
+_MEANINGS = {
+    Standing.BETTER: "above zero",
+    Standing.WORSE: "below zero",
+    Standing.EQUIVALENT: f"within {MARGIN:g} point of zero",
+    Standing.UNDECIDED: "may be chance",
+}
 
 #: Name of the band within which two ways to prune count as equivalent.
 _BAND = f"±{MARGIN:g} point"
@@ -43,7 +60,7 @@ def draw(
     colours = style.colours(list(labelled))
     figure, axes = style.grid_of_axes(max(1, len(tasks)))
     for task, ax in zip(tasks, axes, strict=False):
-        ax.set_title(task, fontsize=10)
+        ax.set_title(task_title(task), fontsize=10)
         ax.axhspan(-MARGIN, MARGIN, color=style.GUIDE, alpha=0.15, linewidth=0, label=_BAND)
         ax.axhline(0, color=style.GUIDE, linewidth=1, label="no difference")
         for place, (label, group) in enumerate(labelled.items()):
@@ -79,7 +96,7 @@ def _draw_errors(ax: Axes, contrasts: Sequence[Contrast], label: str, colour: st
 
 
 def table(contrasts: Sequence[Contrast], columns: Mapping[str, Callable[[Contrast], str]]) -> pd.DataFrame:
-    """Return a row for each difference, with its 95% interval and its verdict.
+    """Return a row for each difference, with its 95% interval and its sign; without a sign where nothing was learned.
 
     Args:
         contrasts: the differences, in points.
@@ -88,15 +105,15 @@ def table(contrasts: Sequence[Contrast], columns: Mapping[str, Callable[[Contras
     import pandas as pd
 
     model = ["model"] if _has_several_models(contrasts) else []
-    titles = [*model, "task", "sparsity", *columns, "difference", "verdict", "seeds"]
+    titles = [*model, "task", "sparsity", *columns, "difference", "sign", "seeds"]
     rows = [
         {
             "model": contrast.model,
-            "task": contrast.task,
+            "task": task_title(contrast.task) + ("" if contrast.learned else ", not learned"),
             "sparsity": f"{contrast.pruning.sparsity:.0%}",
             **{title: text_of(contrast) for title, text_of in columns.items()},
             "difference": contrast.difference.text(),
-            "verdict": contrast.standing.value,
+            "sign": SIGNS[contrast.standing] if contrast.learned else "—",
             "seeds": contrast.seeds,
         }
         for contrast in contrasts
@@ -109,9 +126,10 @@ def _has_several_models(contrasts: Sequence[Contrast]) -> bool:
 
 
 def tally(contrasts: Sequence[Contrast]) -> str:
-    """Return a sentence that says how many differences are equivalent, better, worse and undecided."""
+    """Return in Markdown what the signs in a table mean, and how many of the differences have each."""
     if not contrasts:
         return "No records yet."
-    counts = Counter(contrast.standing for contrast in contrasts)
-    parts = [f"{counts[standing]} {standing}" for standing in Standing if counts[standing]]
-    return f"Of {len(contrasts)} differences: {', '.join(parts)}."
+    signed = [contrast for contrast in contrasts if contrast.learned]
+    counts = Counter(contrast.standing for contrast in signed)
+    parts = [f"**{SIGNS[standing]}** {_MEANINGS[standing]}: {counts[standing]}" for standing in SIGNS]
+    return f"Signs of the {len(signed)} differences, by their 95% intervals. {'; '.join(parts)}."

@@ -1,4 +1,4 @@
-"""Plots and tables of curves of performance against sparsity, for Figure 2 and figures like it."""
+"""Plots of curves of performance against sparsity, for Figure 2 and figures like it."""
 
 from __future__ import annotations
 
@@ -10,20 +10,22 @@ import numpy as np
 from ..analysis.curves import Curve
 from ..analysis.essential import EPSILON, essential_sparsity
 from ..analysis.estimate import Estimate
-from ..analysis.turning_point import turning_point
 from ..specs.study import Study
 from ..wording import listing, places_text
 from . import style
 from .points import Point
+from .task_titles import task_title
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-#: Names of the point that the reader asked for, and of runs without a score, in legends.
-ASKED, FAILED = "the point asked for", "diverged or failed"
+#: Names of the point at the sparsity that the reader chose, and of runs without a score, in legends.
+ASKED, FAILED = "the sparsity chosen", "diverged or failed"
+
+#: What stands in place of a sparsity, and above a panel, where the dense model has not learned the task.
+NOT_LEARNED = "not learned"
 
 #: Line styles of the further variants, which are drawn thin, in their order.
 _THIN_LINES = (":", "--", "-.")
@@ -38,8 +40,8 @@ def draw(
 ) -> Figure:
     """Draw change from the dense model against sparsity: a panel for each task, a colour for each model.
 
-    Every panel has its own vertical scale. Thick lines are means over the seeds, thin lines single seeds, bands 95%
-    intervals. The dashed grey line lies ε below the dense model, the dotted one where a model always says the
+    Every panel has its own vertical scale. Tasks that no dense model has learned come last, with a grey title. Thick
+    lines are means over the seeds, thin lines single seeds, bands 95% intervals. The dashed grey line lies ε below the dense model, the dotted one where a model always says the
     commonest class. Ticks at the bottom are essential sparsities with their intervals, crosses trials that diverged or
     failed.
 
@@ -53,6 +55,8 @@ def draw(
     """
     further = {name: [curve for curve in group if len(curve.levels) > 1] for name, group in (variants or {}).items()}
     tasks = list(dict.fromkeys([curve.task for curve in curves] + [point.task for point in points]))
+    not_learned = {task for task in tasks if _not_learned(curves, task)}
+    tasks.sort(key=not_learned.__contains__)
     models = list(dict.fromkeys([curve.model for curve in curves] + [point.model for point in points]))
     colours = style.colours(models)
     tolerance = f"dense − {epsilon:g} point"
@@ -60,7 +64,10 @@ def draw(
     for task, ax in zip(tasks, axes, strict=False):
         curves_of_task = [curve for curve in curves if curve.task == task]
         points_of_task = [point for point in points if point.task == task]
-        ax.set_title(task, fontsize=10)
+        if task in not_learned:
+            ax.set_title(f"{task_title(task)}: {NOT_LEARNED}", fontsize=10, color=style.GUIDE)
+        else:
+            ax.set_title(task_title(task), fontsize=10)
         ax.axhline(-epsilon, color=style.GUIDE, linestyle="--", linewidth=1, label=tolerance)
         for curve in curves_of_task:
             draw_curve(ax, curve, curve.model, colours[curve.model])
@@ -90,6 +97,12 @@ def draw(
         has_failures=any(curve.failures for curve in curves),
     )
     return figure
+
+
+def _not_learned(curves: Sequence[Curve], task: str) -> bool:
+    """Return whether there are curves on a task, and of none of them the dense model has learned it."""
+    learned = [curve.learned() for curve in curves if curve.task == task]
+    return bool(learned) and not any(learned)
 
 
 def _limits(curves: Sequence[Curve], points: Sequence[Point]) -> tuple[float, float]:
@@ -184,44 +197,13 @@ def _add_legend(
     figure.legend(handles=handles, loc="outside upper center", ncols=min(3, len(handles)), fontsize=9)
 
 
-def table(curves: Sequence[Curve], epsilon: float = EPSILON) -> pd.DataFrame:
-    """Return a row for each curve: dense score, essential sparsity and turning point, with intervals.
-
-    The model has a column if there are several.
-
-    Args:
-        curves: the curves.
-        epsilon: tolerance of the essential sparsity, once in points and once in percent of the dense score.
-    """
-    import pandas as pd
-
-    rows = []
-    for curve in curves:
-        absolute = essential_sparsity(curve, epsilon)
-        relative = essential_sparsity(curve, epsilon, relative=True)
-        rows.append(
-            {
-                "model": curve.model,
-                "task": curve.task if curve.metric == "accuracy" else f"{curve.task} ({curve.metric})",
-                "dense": curve.dense().text(),
-                "commonest class": f"{curve.majority:.1f}",
-                "essential sparsity %": sparsity_text(curve, absolute),
-                "the same, ε relative": sparsity_text(curve, relative),
-                "turning point %": sparsity_text(curve, turning_point(curve)),
-                "seeds": len(curve.seeds),
-            }
-        )
-    frame = pd.DataFrame(rows)
-    return frame.drop(columns="model") if len({curve.model for curve in curves}) == 1 else frame
-
-
 def sparsity_text(curve: Curve, sparsity: Estimate) -> str:
     """Return a sparsity of a curve in percent, such as ``40 [31, 52]``.
 
     ``≥`` stands before it at the last level of the curve. Words stand in its place where there is none.
     """
     if not curve.learned():
-        return "not learned"
+        return NOT_LEARNED
     if not sparsity.known or len(curve.levels) < 3:
         return "none"
     return sparsity.text(digits=0, scale=100, last=curve.levels[-1])
@@ -237,8 +219,8 @@ def unfalling(study: Study, curves: Sequence[Curve], epsilon: float = EPSILON) -
         return ""
     where = [f"with up to {end:.0%} of the weights gone {places_text(places)}" for end, places in lasting.items()]
     return (
-        f"The loss stays within ε {listing(where)}: what is left of the blocks is enough there, with the embeddings, "
-        "which are not pruned. Where the essential sparsity ends cannot be told, only that it lies no lower."
+        f"The loss stays within ε {listing(where)}. What is left of the blocks is enough there, with the embeddings, "
+        "which are not pruned. The essential sparsity lies there or higher."
     )
 
 

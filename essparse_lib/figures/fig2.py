@@ -7,7 +7,7 @@ from ..specs.study import TENTHS, Override, Study, at_sparsities
 from . import language_settings
 
 #: Two further variants: what any choice of weights must beat, and the abstract's "without re-training".
-RANDOM, AFTER = "random", "no training after pruning"
+RANDOM, AFTER = "random pruning", "no training after pruning"
 
 
 def _variants(sparsities: tuple[float, ...], at_random: tuple[float, ...] | None = None) -> dict[str, tuple]:

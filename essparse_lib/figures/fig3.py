@@ -51,8 +51,12 @@ STUDIES = {
 #: The kinds of curves that are compared: of vision models, of language models that others pre-trained, of language
 #: models that were trained here from random weights, as the vision models are, and of vision models that saw their
 #: images more often.
-VISION, LANGUAGE, SCRATCH = "vision", "public models of language", "models of language trained here"
+VISION, LANGUAGE, SCRATCH = "vision", "public language models", "language models trained here"
 LONGER = "vision models trained for longer"
+
+#: Titles of the columns of slopes.
+POINTS_LOST = "points lost per extra 10% sparsity"
+SHARE_LOST = "% of the score above chance lost per extra 10% sparsity"
 
 
 def language_studies(scale: str) -> list[Study]:
@@ -111,8 +115,10 @@ def draw_turns(turns: Sequence[Turn]) -> Figure:
     if not drawn:
         return style.note()
     colours = style.colours(list(dict.fromkeys(turn.group for turn in drawn)))
-    titles = ("points per tenth of sparsity", "% of what can be lost, per tenth")
-    figure, axes = style.titled_axes(titles, "", "slope after the turn", height=max(2.0, 0.22 * len(drawn)))
+    titles = ("points", "% of the score above chance")
+    figure, axes = style.titled_axes(
+        titles, "", "lost per extra 10% sparsity, after the turn", height=max(2.0, 0.22 * len(drawn))
+    )
     for ax, name in zip(axes, ("slope", "share"), strict=True):
         for row, turn in enumerate(drawn):
             slope: Estimate = getattr(turn.point, name)
@@ -141,7 +147,7 @@ def table(turns: Sequence[Turn]) -> pd.DataFrame:
     """Return a row for each curve: where it turns, how steep it is after that, and why it does not count, if so."""
     import pandas as pd
 
-    titles = ("curve", "of", "turning point %", "points per tenth", "% of what can be lost", "counts")
+    titles = ("curve", "kind", "turning point %", POINTS_LOST, SHARE_LOST, "used for the verdict")
     rows = []
     for turn in turns:
         point = turn.point

@@ -14,8 +14,8 @@ from .points import Point
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: The sparsities at which difficulty is drawn: SMC-Bench's first three steps, and our nearest ones.
-_STEPS = ((0.2, 0.2), (0.36, 0.4), (0.488, 0.5))
+#: The sparsities that are compared: SMC-Bench's first three steps, and our nearest ones.
+_STEPS = smc_bench.NEAREST
 
 #: Markers of the published systems, in their order.
 _MARKERS = ("s", "^", "v")
@@ -43,8 +43,8 @@ def draw_difficulty(of_data_sets: Sequence[Curve]) -> Figure:
     Args:
         of_data_sets: our curves, a data set each.
     """
-    titles = [f"theirs {100 * theirs:.4g}%, ours {100 * ours:g}%" for theirs, ours in _STEPS]
-    figure, axes = style.titled_axes(titles, "drop (points)", "wrong without pruning (%), harder to the right")
+    titles = [f"published {100 * theirs:.4g}%, here {100 * ours:g}%" for theirs, ours in _STEPS]
+    figure, axes = style.titled_axes(titles, "drop (points)", "wrong without pruning (%): harder to the right")
     systems = list(dict.fromkeys(each.name for each in smc_bench.PUBLISHED))
     models = list(dict.fromkeys(curve.model for curve in of_data_sets))
     colours = style.colours([*models, *systems])

@@ -22,6 +22,7 @@ from ..specs.trial import Pruning
 from ..wording import listing, number_text
 from . import smc_bench
 from .fig4 import COLLAPSE, extents_of
+from .task_titles import task_title
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +31,7 @@ _NONE = "—"
 
 
 def dense_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
-    """Return a row for each model and data set: dense accuracy, that from random weights, and the published ones.
+    """Return a row for each model and data set: accuracy without pruning, and what it is from random weights.
 
     Args:
         study: the study of the figure.
@@ -41,17 +42,15 @@ def dense_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
     rows = []
     for curve in data_set_curves(pretrained):
         advantage = by_place.get((curve.model, curve.task))
-        published = {each.system: number_text(each.accuracies[0.0], 1) for each in smc_bench.on(curve.task)}
         rows.append(
             {
                 "model": curve.model,
-                "data set": curve.task,
+                "data set": task_title(curve.task),
                 "pre-trained": curve.dense().text(),
                 "random weights": advantage.random.estimate.text() if advantage else _NONE,
                 "difference": advantage.effect.estimate.text() if advantage else _NONE,
                 "same equation": _exact(study, records, curve),
                 "commonest equation": number_text(curve.majority, 1),
-                **{f"{system}, published": accuracy for system, accuracy in published.items()},
             }
         )
     return _table(rows)
@@ -76,26 +75,35 @@ def _dense_records(study: Study, records: Mapping[str, Record], model: str) -> l
 
 
 def published_table(of_data_sets: Sequence[Curve]) -> pd.DataFrame:
-    """Return a row for each data set and system, ours first: the accuracy in percent at each share that is gone.
+    """Return a row for each data set and system, ours first: the accuracy in percent without pruning and at each step.
 
-    Ours is a share of the blocks' weights, theirs one of all weights.
+    The steps are those of ``smc_bench.NEAREST``: a share of all weights for what is published, of the blocks' for ours.
 
     Args:
         of_data_sets: our curves, a data set each.
     """
-    ours = [(curve.task, curve.model, _accuracies(curve)) for curve in of_data_sets]
-    theirs = [
-        (each.data_set, f"{each.name} (published)", {at: number_text(a, 1) for at, a in each.accuracies.items()})
-        for each in smc_bench.PUBLISHED
-    ]
-    rows = [*ours, *theirs]
-    order = list(dict.fromkeys(data_set for data_set, _, _ in (*theirs, *ours)))
-    steps = sorted({at for _, _, accuracies in rows for at in accuracies})
-    table = []
-    for data_set, system, accuracies in sorted(rows, key=lambda row: order.index(row[0])):
-        row = {"data set": data_set, "system": system}
-        table.append(row | {_percent(at): accuracies.get(at, _NONE) for at in steps})
-    return _table(table)
+    rows = []
+    for data_set in dict.fromkeys((*(each.data_set for each in smc_bench.PUBLISHED), *(c.task for c in of_data_sets))):
+        for curve in of_data_sets:
+            if curve.task == data_set:
+                ours = [0.0, *(at for _, at in smc_bench.NEAREST)]
+                rows.append(_step_row(data_set, f"{curve.model} (here)", ours, _accuracies(curve)))
+        for each in smc_bench.on(data_set):
+            theirs = [0.0, *(at for at, _ in smc_bench.NEAREST)]
+            accuracies = {at: number_text(accuracy, 1) for at, accuracy in each.accuracies.items()}
+            rows.append(_step_row(data_set, f"{each.name} (published)", theirs, accuracies))
+    return _table(rows)
+
+
+def _step_row(data_set: str, system: str, places: Sequence[float], accuracies: Mapping[float, str]) -> dict[str, str]:
+    """Return a row of the published table: the accuracy of a system at the place of each step."""
+    titles = ["no pruning", *(_step_title(*step) for step in smc_bench.NEAREST)]
+    scores = [accuracies.get(place, _NONE) for place in places]
+    return {"data set": task_title(data_set), "system": system, **dict(zip(titles, scores, strict=True))}
+
+
+def _step_title(theirs: float, ours: float) -> str:
+    return f"{_percent(theirs)} gone" if theirs == ours else f"{_percent(theirs)} gone (here {_percent(ours)})"
 
 
 def _accuracies(curve: Curve) -> dict[float, str]:
@@ -111,18 +119,16 @@ def _percent(share: float) -> str:
 def collapse_sentence() -> str:
     """Return what SMC-Bench's systems get right at their collapse, and how much of the decoder is gone, in words."""
     last = smc_bench.STEPS[3]
-    parts = []
+    sentences = [f"SMC-Bench's systems collapse where {_percent(last)} of all weights are gone."]
     for system in dict.fromkeys(each.name for each in smc_bench.PUBLISHED):
         right = [
-            f"{number_text(each.accuracies[last], 1)} on {each.data_set}"
+            f"{number_text(each.accuracies[last], 1)}% on {each.data_set}"
             for each in smc_bench.PUBLISHED
             if each.name == system
         ]
-        parts.append(f"{system}, {listing(right)}")
-    return (
-        f"Of SMC-Bench's systems this is left, in percent right, with {_percent(last)} of all weights gone: "
-        f"{'; '.join(parts)}. About {smc_bench.DECODER_GONE:.0%} of the weights of the tree decoder are gone then."
-    )
+        sentences.append(f"{system} still gets right {listing(right)}.")
+    sentences.append(f"About {smc_bench.DECODER_GONE:.0%} of the weights of the tree decoder are gone then.")
+    return " ".join(sentences)
 
 
 def extent_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
@@ -150,25 +156,25 @@ def extent_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
                 rows.append(
                     {
                         "model": curve.model,
-                        "task": curve.task,
+                        "task": task_title(curve.task),
                         "pruned": what,
                         "right (%)": curve.score_estimates()[level].text(),
                         "drop (points)": curve.drop_estimates()[level].text(),
-                        **_shares_gone(part, records, curve, pruning),
+                        "gone": _shares_gone(part, records, curve, pruning),
                     }
                 )
     places = list(dict.fromkeys((row["model"], row["task"]) for row in rows))
     return _table(sorted(rows, key=lambda row: places.index((row["model"], row["task"]))))
 
 
-def _shares_gone(study: Study, records: Mapping[str, Record], curve: Curve, pruning: Pruning) -> dict[str, str]:
-    """Return the share of each part's weights that is gone, as the first record of a pruning has it."""
+def _shares_gone(study: Study, records: Mapping[str, Record], curve: Curve, pruning: Pruning) -> str:
+    """Return in words the share of each part's weights that is gone, as the first record of a pruning has it."""
     trials = (study.trial(curve.model, curve.task, pruning, seed) for seed in curve.seeds)
     succeeded = [records[trial.id] for trial in trials if trial.id in records and records[trial.id].status == Status.OK]
     removed = succeeded[0].values.get("removed", {}) if succeeded else {}
     names = {"head": "decoder"}
-    shares = {f"{names.get(part, part)} gone": f"{gone / size:.0%}" for part, (gone, size) in removed.items() if size}
-    return shares or {"blocks gone": f"{pruning.sparsity:.0%}"}
+    shares = [f"{gone / size:.0%} of {names.get(part, part)}" for part, (gone, size) in removed.items() if gone]
+    return listing(shares) or f"{pruning.sparsity:.0%} of blocks"
 
 
 def leak_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
@@ -190,12 +196,12 @@ def leak_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
                 rows.append(
                     {
                         "model": model,
-                        "task": task,
+                        "task": task_title(task),
                         "leaked": f"{share:.0%}",
                         "dense, all": both[0].dense().text(),
                         "dense, not leaked": both[1].dense().text(),
-                        "drop at 30%, all": _drop(both[0]).text(),
-                        "drop at 30%, not leaked": _drop(both[1]).text(),
+                        "drop, all": _drop(both[0]).text(),
+                        "drop, not leaked": _drop(both[1]).text(),
                     }
                 )
     return _table(rows)
@@ -204,8 +210,8 @@ def leak_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
 def epoch_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
     """Return what it would add to take the best epoch on the test problems, as SMC-Bench does, instead of the last.
 
-    Beside the dense model stand the sparsity at which the claim is judged, and the highest one. A row is a data set.
-    Numbers are means over the trainings that succeeded at all of these levels.
+    A row is a data set and either its dense score, its drop at the sparsity at which the claim is judged, or its drop at
+    the highest one. Numbers are means over the trainings that succeeded at all of these levels.
 
     Args:
         study: the study of the figure.
@@ -227,13 +233,12 @@ def epoch_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
                     by_data_set.setdefault(source_of(trials[0].file), []).append(training)
         for data_set, trainings in by_data_set.items():
             last, best = np.array(trainings).mean(0).T
-            row = {"model": model, "data set": data_set, "dense, last epoch": number_text(float(last[0]), 1)}
-            row["dense, best epoch"] = number_text(float(best[0]), 1)
-            for level, pruning in enumerate(levels[1:], start=1):
-                drop = f"drop at {_percent(pruning.sparsity)}"
-                row[f"{drop}, last epochs"] = number_text(float(last[0] - last[level]), 1)
-                row[f"{drop}, best epochs"] = number_text(float(best[0] - best[level]), 1)
-            rows.append(row | {"trainings": str(len(trainings))})
+            place = {"model": model, "data set": task_title(data_set)}
+            for level, pruning in enumerate(levels):
+                what = f"drop at {_percent(pruning.sparsity)}" if level else "dense score"
+                ends = [means[0] - means[level] if level else means[0] for means in (last, best)]
+                numbers = {"last epoch": number_text(float(ends[0]), 1), "best epoch": number_text(float(ends[1]), 1)}
+                rows.append({**place, "number": what, **numbers, "trainings": str(len(trainings))})
     return _table(rows)
 
 

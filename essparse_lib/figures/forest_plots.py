@@ -14,6 +14,7 @@ from ..claims.rules import FOR_NEW_TASK, ON_AVERAGE
 from ..specs.tasks import source_of
 from ..wording import listing
 from . import style
+from .task_titles import task_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,7 +95,8 @@ def _rows(pool: Pool, colours: Mapping[str, style.Colour], several_models: bool)
     """Return the rows of a pool from the top: effects that count, then the others."""
 
     def label(effect: Effect) -> str:
-        return f"{effect.task} · {effect.model}" if several_models else effect.task
+        title = task_title(effect.task)
+        return f"{title} · {effect.model}" if several_models else title
 
     rows = []
     for effect in pool.effects:
@@ -215,5 +217,5 @@ def shared_texts(pools: Sequence[Pool]) -> str:
     groups = [list(tasks) for tasks in shared.values() if len(tasks) > 1]
     if not groups:
         return ""
-    alike = "; ".join(listing(tasks) for tasks in groups)
+    alike = "; ".join(listing([task_title(task) for task in tasks]) for tasks in groups)
     return f"For a new task, tasks made of the same texts count as one: {alike}."

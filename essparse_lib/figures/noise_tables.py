@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ..analysis.curves import Curve
+from ..analysis.differences import Difference
 from ..analysis.noise import NoiseReading
 from ..analysis.noise_floor import MOST_SEEDS, POWER, TOO_NEAR, Need, need, noise_floor
 from ..claims.pools import Pool
@@ -14,12 +16,23 @@ from ..claims.verdict import Outcome
 from ..records.store import Record
 from ..specs.study import Study
 from ..wording import number_text
+from .task_titles import task_title
 
 if TYPE_CHECKING:
     import pandas as pd
 
 #: Tolerances of the table of shares, in points.
 EPSILONS = (0.5, 1.0, 1.5, 2.0)
+
+#: The title of the column that says what a mean is of.
+POOLED = "weights gone"
+
+#: The titles of the columns of readings of the noise.
+READINGS = {
+    NoiseReading.RULE: "noise as in the verdict",
+    NoiseReading.EXAMPLES: "noise of examples only",
+    NoiseReading.UNCORRECTED: "examples counted twice",
+}
 
 
 def floor_table(pools: Sequence[Pool]) -> pd.DataFrame:
@@ -28,32 +41,33 @@ def floor_table(pools: Sequence[Pool]) -> pd.DataFrame:
 
     rows = []
     for pool in pools:
-        differences = [*pool.counted, *(other.difference for other in pool.others)]
-        for difference in differences:
+        for difference in _differences(pool):
             floor, curve = noise_floor(difference), difference.curve
             rows.append(
                 {
-                    "model": curve.model,
-                    "task": curve.task,
-                    "difference": pool.of,
+                    "measured on": ", ".join(filter(None, (task_title(curve.task), *_further(pool, curve, pools)))),
                     "seeds × examples": f"{difference.seeds} × {curve.examples:,}",
                     "sd, training": _points(floor.training),
                     "sd, examples": _points(floor.examples),
-                    "sd, both": _points(floor.both),
-                    "smallest that shows": _points(floor.detectable),
-                    "one run shows": f"±{_points(floor.single)}" if floor.single == floor.single else "–",
+                    "smallest detectable": _points(floor.detectable),
+                    "one run": f"±{_points(floor.single)}" if floor.single == floor.single else "–",
                 }
             )
-    return _without_constant(pd.DataFrame(rows), "model", "difference")
+    return pd.DataFrame(rows)
+
+
+def _further(pool: Pool, curve: Curve, pools: Sequence[Pool]) -> tuple[str, str]:
+    """Return the model of a pool's curve and what the pool is of, each empty where all pools have one alone."""
+    models = {each.curve.model for other in pools for each in _differences(other)}
+    return curve.model if len(models) > 1 else "", pool.of if len(pools) > 1 else ""
+
+
+def _differences(pool: Pool) -> list[Difference]:
+    return [*pool.counted, *(other.difference for other in pool.others)]
 
 
 def _points(value: float) -> str:
     return "–" if math.isnan(value) else number_text(value, 2)
-
-
-def _without_constant(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
-    """Return a table without those of the columns that say the same in every row."""
-    return table.drop(columns=[name for name in columns if name in table and table[name].nunique() <= 1])
 
 
 def within_table(pools: Sequence[Pool]) -> pd.DataFrame:
@@ -63,8 +77,8 @@ def within_table(pools: Sequence[Pool]) -> pd.DataFrame:
     rows = []
     for pool in pools:
         if pool.counted:
-            shares = {f"within {epsilon:g}": f"{pool.share_within(epsilon):.0%}" for epsilon in EPSILONS}
-            rows.append({"": pool.of, "mean": pool.mean.text(2), **shares})
+            shares = {f"ε = {epsilon:g}": f"{pool.share_within(epsilon):.0%}" for epsilon in EPSILONS}
+            rows.append({POOLED: pool.of, "mean (points)": pool.mean.text(2), **shares})
     return pd.DataFrame(rows)
 
 
@@ -79,9 +93,9 @@ def sensitivity_table(pools: Sequence[Pool]) -> pd.DataFrame:
     for pool in pools:
         for relative in (False, True):
             unit = "% of dense" if relative else " point"
-            row = {"": pool.of, "effects": len(pool.counted), "ε": f"{pool.allowed.high:g}{unit}"}
+            row = {POOLED: pool.of, "tasks": len(pool.counted), "ε": f"{pool.allowed.high:g}{unit}"}
             for reading in NoiseReading:
-                row[f"noise: {reading}"] = _reading_text(pool, relative, reading)
+                row[READINGS[reading]] = _reading_text(pool, relative, reading)
             rows.append(row)
     return pd.DataFrame(rows)
 
@@ -102,7 +116,7 @@ def needs_text(pools: Sequence[Pool], study: Study, records: Mapping[str, Record
         records: records by the id of their spec.
     """
     if not any(pool.counted for pool in pools):
-        return "No effect counts yet: what would decide is records of what counts."
+        return "No effect counts yet. Records of tasks that count would decide."
     parts = []
     for pool in pools:
         if pool.counted and pool.outcome == Outcome.INCONCLUSIVE:
@@ -111,20 +125,21 @@ def needs_text(pools: Sequence[Pool], study: Study, records: Mapping[str, Record
 
 
 def _need_text(pool: Pool, needed: Need) -> str:
-    distance = f"the mean lies {needed.distance:.2f} points from the nearest end of what is allowed"
-    text = f"**{pool.of[0].upper()}{pool.of[1:]}** {distance}, with a standard error of {needed.error:.2f}."
+    distance = f"the mean lies {needed.distance:.2f} points from the nearest limit that the claim allows"
+    text = f"**{pool.of[0].upper()}{pool.of[1:]}** {distance}. Its standard error is {needed.error:.2f}."
     if len(pool.counted) > 1:
-        text += f" Of its variance {needed.noisiest_share:.0%} comes from {place_of(pool.effects, needed.noisiest)}."
+        noisiest = place_of(pool.effects, needed.noisiest)
+        text += f" {noisiest[0].upper()}{noisiest[1:]} makes up {needed.noisiest_share:.0%} of its variance."
     if not needed.plans:
-        return f"{text} That is nearer than {TOO_NEAR:g}: no number of runs that can be afforded decides it."
+        return f"{text} This is nearer than {TOO_NEAR:g}: no affordable number of runs decides it."
     text += (
-        f" If it is the true mean, a standard error of {needed.needed_error:.2f} decides it in {POWER:.0%} of cases."
+        f" If this is the true mean, a standard error of {needed.needed_error:.2f} decides it in {POWER:.0%} of cases."
     )
     if all(plan.seeds is None for plan in needed.plans):
         most = max(plan.factor for plan in needed.plans)
-        return f"{text} Not even {MOST_SEEDS} seeds of each task with {most} times as many test examples give that."
+        return f"{text} Not even {MOST_SEEDS} seeds of each task with {most} times as many test examples reach it."
     table = [
-        f"{text} Each row would give that, where the tasks have so many examples:",
+        f"{text} Each row would reach it, where the tasks have so many examples:",
         "",
         "| test examples | seeds of each task | core-hours |",
         "| --- | --- | --- |",

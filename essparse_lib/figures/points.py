@@ -1,15 +1,20 @@
-"""Single points of curves: the drop of a model on a task at the sparsity that a reader asks for, also in words."""
+"""Single points of curves: the drop of a model on a task at the sparsity that a reader chooses, in words and tables."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..analysis.curves import Curve, curves
 from ..analysis.estimate import Estimate
 from ..records.store import Record, Status
 from ..specs.study import Study
 from ..specs.trial import Pruning
+from .task_titles import task_title
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,12 +88,58 @@ def _point_at(curve: Curve, level: int, live: bool) -> Point:
 
 
 def sentence(point: Point) -> str:
-    """Return a sentence that gives the drop of a point, with its interval, seeds and source."""
+    """Return a sentence that gives the change at a point with its interval, what that tells, its seeds and source."""
     seeds = {0: "", 1: "one seed, "}.get(point.seeds, f"{point.seeds} seeds, ")
-    source = "run now" if point.live else "from records"
-    verb = "loses" if point.drop.value >= 0 else "gains"
-    size = point.drop if point.drop.value >= 0 else -point.drop
     return (
-        f"With {point.sparsity:.4g} of its prunable weights gone, {point.model} {verb} {size.text()} points "
-        f"on {point.task} ({seeds}{source})."
+        f"At {100 * point.sparsity:.4g}% sparsity the score changes by {(-point.drop).text()} points, "
+        f"{_meaning(point.drop)}, for {point.model} on {point.task} ({seeds}{_source(point)})."
     )
+
+
+def _meaning(drop: Estimate) -> str:
+    """Return in words what the interval of a drop tells."""
+    if drop.low > 0:
+        return "a loss"
+    return "a gain" if drop.high < 0 else "which may be chance"
+
+
+def _source(point: Point) -> str:
+    return "run now" if point.live else "from records"
+
+
+def table(points: Sequence[Point]) -> pd.DataFrame:
+    """Return a row for each point: the change of the score with its interval, and what the interval tells.
+
+    The model has a column if there are several.
+
+    Args:
+        points: points at one sparsity.
+    """
+    import pandas as pd
+
+    several = len({point.model for point in points}) > 1
+    rows = []
+    for point in points:
+        rows.append(
+            {
+                **({"model": point.model} if several else {}),
+                "task": task_title(point.task),
+                "change (points)": (-point.drop).text(),
+                "this is": _meaning(point.drop).removeprefix("which "),
+                "seeds": point.seeds or "—",
+                "source": _source(point),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def heading(points: Sequence[Point], sparsity: float) -> str:
+    """Return in Markdown the line above the table of points, or what to do where there is none.
+
+    Args:
+        points: points at one sparsity.
+        sparsity: the sparsity that the reader chose.
+    """
+    if not points:
+        return f"Nothing has been run at a sparsity of {sparsity:g}: name a task in `live_tasks` to run it."
+    return f"**At {100 * sparsity:.4g}% sparsity**, against the dense model on the same seeds, with 95% intervals:"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,31 +12,37 @@ from ..records.store import Record, Status
 from ..specs.study import Study
 from ..specs.tasks import TASKS
 from ..specs.trial import Pruning
-from ..wording import listing, number_text
+from ..wording import number_text
+from .task_titles import task_title
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-def sentence(study: Study, records: Mapping[str, Record]) -> str:
-    """Return the scores of a study's tasks by their secondary metrics, by sparsity, in words; empty if there are none.
+#: What metrics are called.
+_NAMES = {"matthews": "Matthews' correlation"}
+
+
+def table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
+    """Return a row for each model and sparsity: its score by a task's secondary metric; no rows where none has one.
 
     A score is the mean over the seeds that have a record, computed from the predicted classes that it keeps. So records
     that hold another metric alone have it too.
 
     Args:
-        study: the study; its main way to prune is told.
+        study: the study; its main way to prune is shown.
         records: records by the id of their spec.
     """
-    texts = []
+    import pandas as pd
+
+    rows = []
     for model in study.models:
         for task in study.tasks_of(model):
             for metric in TASKS[task].secondary_metrics if task in TASKS else ():
-                scores = _by_sparsity(study, records, model, task, metric)
-                if scores:
-                    levels = [f"{number_text(score, 1)} at {sparsity:.0%}" for sparsity, score in scores.items()]
-                    texts.append(f"By {_NAMES.get(metric, metric)}, {model} scores on {task} {listing(levels)}.")
-    return " ".join(texts)
-
-
-_NAMES = {"matthews": "Matthews' correlation"}
+                for sparsity, score in _by_sparsity(study, records, model, task, metric).items():
+                    place = {"model": model, "task": task_title(task), "sparsity": f"{sparsity:.0%}"}
+                    rows.append({**place, _NAMES.get(metric, metric): number_text(score, 1)})
+    return pd.DataFrame(rows)
 
 
 def _by_sparsity(study: Study, records: Mapping[str, Record], model: str, task: str, metric: str) -> dict[float, float]:

@@ -12,6 +12,9 @@ from dataclasses import dataclass
 #: system alone.
 STEPS = (0.0, 0.2, 0.36, 0.488, 0.59)
 
+#: SMC-Bench's first three steps of pruning, each with the nearest sparsity of the blocks in our study.
+NEAREST = ((0.2, 0.2), (0.36, 0.4), (0.488, 0.5))
+
 #: How much of the tree decoder is gone where 48.8% of all weights are: one threshold takes the small fresh weights.
 DECODER_GONE = 0.9
 

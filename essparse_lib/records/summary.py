@@ -44,16 +44,18 @@ def used(study: Study, records: Mapping[str, Record]) -> list[Record]:
 
 
 def missing(study: Study, records: Mapping[str, Record]) -> str:
-    """Return in a sentence what of the study has no record; of several variants, those that lack some are named."""
-    parts = []
+    """Return in a sentence what of the study has no record, empty if nothing; of several variants, those are named."""
+    parts, incomplete = [], []
     for name, kind in _NAMES.items():
         specs = [spec for spec in study.specs() if isinstance(spec, kind)]
         lacking = [spec for spec in specs if spec.id not in records]
         if lacking:
-            variants = _variants(study, lacking)
-            named = f" ({', '.join(variants)})" if variants else ""
-            parts.append(f"{len(lacking):,} of {len(specs):,} {name}{named}")
-    return f"Without a record: {', '.join(parts)}." if parts else "All that this study asks for has a record."
+            incomplete += _variants(study, lacking)
+            parts.append(f"{len(lacking):,} of {len(specs):,} {name}")
+    if not parts:
+        return ""
+    what = f"{listing(list(dict.fromkeys(incomplete)))} incomplete" if incomplete else "incomplete"
+    return f"{what[0].upper()}{what[1:]}: {listing(parts)} missing."
 
 
 def added(study: Study, records: Mapping[str, Record]) -> str:
@@ -67,8 +69,8 @@ def added(study: Study, records: Mapping[str, Record]) -> str:
     what += f" {listing(list(dict.fromkeys(trial.task for trial in trials)))}, at up to {highest:.0%}"
     lacking = sum(trial.id not in records for trial in trials)
     if lacking:
-        return f"{what}: {lacking:,} of their {len(trials):,} fine-tunings have no record, so that none counts yet."
-    return f"{what}: all of their {len(trials):,} fine-tunings have records, and count."
+        return f"{what}. None counts yet: {lacking:,} of their {len(trials):,} fine-tunings have no record."
+    return f"{what}. All of their {len(trials):,} fine-tunings have records, and count."
 
 
 def _variants(study: Study, specs: Iterable[Spec]) -> list[str]:
