@@ -1,8 +1,10 @@
 """Builders that several test files share: made-up records, a run of a notebook, a small checkout, several processes."""
 
+import html
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -298,9 +300,18 @@ def notebook_outputs(path):
     """Return the text outputs of an executed notebook, joined, and its pictures."""
     cells = json.loads(path.read_text())["cells"]
     outputs = [o for cell in cells for o in cell.get("outputs", [])]
-    text = "".join("".join(o.get("text", o.get("data", {}).get("text/markdown", []))) for o in outputs)
+    text = "".join(_output_text(output) for output in outputs)
     images = [o["data"]["image/png"] for o in outputs if "image/png" in o.get("data", {})]
     return text, images
+
+
+def _output_text(output):
+    """Return what an output says in words: what is printed, Markdown, or a table, with bars between its cells."""
+    data = output.get("data", {})
+    table = "".join(data.get("text/html", []))
+    if 'class="results"' in table:
+        return html.unescape(re.sub("<[^>]+>", "", table.replace("</td><td", "</td> | <td").replace("</tr>", "\n")))
+    return "".join(output.get("text", data.get("text/markdown", [])))
 
 
 def write_checkout(folder):

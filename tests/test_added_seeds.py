@@ -116,9 +116,9 @@ def test_a_usual_trial_or_a_failed_added_one_that_lacks_leaves_the_curve_incompl
 
 def test_the_page_tells_whether_the_added_seeds_count():
     found = scored(STUDY.trials())
-    assert summary.added(STUDY, found).endswith("all of their 12 fine-tunings have records, and count.")
+    assert summary.added(STUDY, found).endswith("All of their 12 fine-tunings have records, and count.")
     part = {trial.id: found[trial.id] for trial in STUDY.trials()[:-5]}
-    assert summary.added(STUDY, part).endswith("5 of their 12 fine-tunings have no record, so that none counts yet.")
+    assert summary.added(STUDY, part).endswith("None counts yet: 5 of their 12 fine-tunings have no record.")
     assert summary.added(CURVE_STUDY, found) == ""
 
 

@@ -230,13 +230,13 @@ def test_differences_are_drawn_and_listed():
     assert list(heights) == pytest.approx([2, 2], abs=0.05)
     listed = drawing.table(found, {"steps": fig9.steps(STUDY, records(ticket_better_by(2)))})
     assert list(listed["steps"]) == ["300", "600"] and list(listed["sparsity"]) == ["30%", "60%"]
-    assert drawing.tally(found) == "Of 2 differences: 2 better."
+    assert drawing.tally(found) == "Signs, by the whole 95% interval: **+** above zero (2 of 2)."
     assert list(drawing.table([], {"steps": str}).columns) == [
         "task",
         "sparsity",
         "steps",
         "difference",
-        "verdict",
+        "sign",
         "seeds",
     ]
 
@@ -256,6 +256,6 @@ def test_figure_1_draws_a_block_and_shares():
     matrices = next(iter(shares(study_of("fig1"), 30).values())).values["matrices"]
     titles = [ax.get_title() for ax in fig1.draw(matrices, 0).axes]
     assert titles[:2] == ["query: 10.0%", "output: 30.0%"]
-    assert list(fig1.table(matrices)["share of those removed"]) == ["25.0%", "75.0%"]
+    assert list(fig1.table(matrices)["share of removed weights"]) == ["25.0%", "75.0%"]
     lines = fig1.draw_shares(matrices).axes[0].get_lines()
     assert [line.get_ydata()[0] for line in lines] == [10, 30, 20]

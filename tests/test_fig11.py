@@ -247,7 +247,7 @@ def test_what_has_no_record_is_told_with_its_variants():
     asked = study("arc-easy")
     made = records(asked, by_method(), questions=20)
     without = {id_: each for id_, each in made.items() if each.spec.pruning.method != "sparsegpt"}
-    assert summary.missing(asked, without) == "Without a record: 21 of 29 evaluations (SparseGPT)."
+    assert summary.missing(asked, without) == "SparseGPT incomplete: 21 of 29 evaluations missing."
     assert "29 of 29 evaluations" in summary.provenance(asked, made).value["records"]
 
 

@@ -139,7 +139,7 @@ def test_without_records_every_section_says_so():
     none = {reading: (lambda _: 0) for reading in ("below 0.001", RELATIVE)}
     assert text_of(drawn(runs_of(zeros=none))) == "no weight is zero by these readings"
     assert fig8_tables.nowhere([]) == "There is nothing to count yet."
-    assert summary.missing(study, {}) == "Without a record: 5 of 5 pre-trainings, 45 of 45 fine-tunings."
+    assert summary.missing(study, {}) == "Incomplete: 5 of 5 pre-trainings and 45 of 45 fine-tunings missing."
     assert fig8_tables.jump_table(runs, {}).empty and len(fig8_tables.run_table(study, {})) == 5
     assert fig8_tables.effect_table(study, {}, "zero if", 3).empty
     assert summary.provenance(study, {}).loc["records", "value"].startswith("0 of 50")
@@ -147,16 +147,16 @@ def test_without_records_every_section_says_so():
 
 def test_what_is_missing_is_counted():
     found = everything()
-    assert summary.missing(STUDY, found) == "All that this study asks for has a record."
+    assert summary.missing(STUDY, found) == ""
     del found[STUDY.pretrainings()[1].id], found[STUDY.trials()[0].id]
-    assert summary.missing(STUDY, found) == "Without a record: 1 of 5 pre-trainings, 1 of 45 fine-tunings."
+    assert summary.missing(STUDY, found) == "Incomplete: 1 of 5 pre-trainings and 1 of 45 fine-tunings missing."
 
 
 def test_of_several_ways_to_prune_those_that_lack_records_are_named():
     study = figures.study("fig2", "tiny")
     found = {trial.id: None for trial in study.trials() if trial.pruning.method != "random"}
     lacking, of = sum(t.pruning.method == "random" for t in study.trials()), len(study.trials())
-    assert summary.missing(study, found) == f"Without a record: {lacking} of {of} fine-tunings (random)."
+    assert summary.missing(study, found) == f"Random pruning incomplete: {lacking} of {of} fine-tunings missing."
 
 
 def test_losses_stand_beside_the_entropy_of_single_tokens():
@@ -258,7 +258,7 @@ def test_the_multiberts_are_named_as_on_the_hub():
     assert len(names) == 2 * 29 == len(fig8.MULTIBERTS.measurements())
     assert names[:2] == ("google/multiberts-seed_0-step_0k", "google/multiberts-seed_0-step_20k")
     assert names[-1] == "google/multiberts-seed_1-step_2000k"
-    assert summary.missing(fig8.MULTIBERTS, {}) == "Without a record: 58 of 58 measurements."
+    assert summary.missing(fig8.MULTIBERTS, {}) == "Incomplete: 58 of 58 measurements missing."
 
 
 def saved(folder, seed):

@@ -1,5 +1,6 @@
 """What the figures draw and say from records, and how a notebook's parameters are read."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -143,10 +144,15 @@ def test_a_point_is_told_with_its_drop_and_interval():
         "(3 seeds, from records)."
     )
     gain = points.Point(model="m", task="t", sparsity=0.45, drop=Estimate(-1.0, -3.0, 0.5), seeds=1, live=True)
-    assert points.sentence(gain).endswith("by 1.0 [−0.5, 3.0] points, which may be chance, for m on t (one seed, run now).")
+    assert points.sentence(gain).endswith(
+        "by 1.0 [−0.5, 3.0] points, which may be chance, for m on t (one seed, run now)."
+    )
     loss = points.Point(model="m", task="t", sparsity=0.45, drop=Estimate(1.0, 0.5, 3.0), seeds=0, live=False)
     assert ", a loss, for m on t (from records)." in points.sentence(loss)
-    assert points.table([point, gain, loss])["this is"].tolist() == ["may be chance"] * 2 + ["a loss"]
+    unlearned = dataclasses.replace(loss, learned=False)
+    assert points.table([point, gain, loss, unlearned])["sign"].tolist() == ["?", "?", "−", "—"]
+    assert "**−** below zero (1 of 3)" in points.heading([point, gain, loss, unlearned], 0.4)
+    assert "`live_tasks`" in points.heading([], 0.4)
 
 
 def test_a_live_point_is_paired_with_its_own_seed():
@@ -264,7 +270,7 @@ def test_the_range_counts_complete_curves_and_says_where_it_is_a_bound():
 def test_curves_that_never_fall_are_named():
     found = records(lambda _: 90.0)
     assert curve_plots.unfalling(STUDY, curves(STUDY, found)).startswith(
-        "The loss stays within ε with up to 90% of the weights gone for m on t:"
+        "The loss stays within ε with up to 90% of the weights gone for m on t."
     )
     assert curve_plots.unfalling(STUDY, curves(STUDY, records(knee_at(0.5)))) == ""
     del found[STUDY.trial("m", "t", Pruning(sparsity=0.5), 1).id]

@@ -143,7 +143,7 @@ def test_one_seed_has_no_floor_and_no_plan():
     floor = noise_floor(difference)
     assert math.isnan(floor.training) and math.isnan(floor.detectable) and floor.examples > 0
     assert least_seeds(difference.components, error=1.0) is None
-    assert noise_tables.floor_table([Pool(of="", allowed=ALLOWED, counted=(difference,))])["one run shows"][0] == "–"
+    assert noise_tables.floor_table([Pool(of="", allowed=ALLOWED, counted=(difference,))])["one run"][0] == "–"
 
 
 @pytest.mark.parametrize("factor", [1, 4])
@@ -277,7 +277,10 @@ def test_other_sparsities_are_read_where_there_are_records():
     def texts(records):
         pools = c01_essential_sparsity.pools_near(study, records, curves(study, records))
         table = noise_tables.sensitivity_table(pools)
-        return {row[""]: (row["effects"], row[f"noise: {NoiseReading.RULE}"]) for row in table.to_dict("records")}
+        return {
+            row[noise_tables.POOLED]: (row["tasks"], row[noise_tables.READINGS[NoiseReading.RULE]])
+            for row in table.to_dict("records")
+        }
 
     without = texts(records)
     assert without["at 25%"] == (0, "not measured") and without["at 20%"][0] == without["at 30%"][0] == 2
@@ -297,7 +300,7 @@ def test_the_share_within_a_tolerance_rises_with_it():
         (estimates,) = line.readings.values()
         shares = [estimate.value for estimate in estimates]
         assert shares == sorted(shares) and shares[0] >= 0 and shares[-1] <= 100
-    at_one = {row[""]: row["within 1"] for row in noise_tables.within_table(pools).to_dict("records")}
+    at_one = {row[noise_tables.POOLED]: row["ε = 1"] for row in noise_tables.within_table(pools).to_dict("records")}
     assert at_one["at 10%"] == "100%" and at_one["at 90%"] == "0%"
 
 

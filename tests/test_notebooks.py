@@ -15,13 +15,13 @@ pytestmark = pytest.mark.notebook
 
 def test_figure_2_is_drawn_from_committed_records(tmp_path, monkeypatch):
     text, images = run(tmp_path, monkeypatch, sparsity=0.4)
-    assert "With 0.4 of its prunable weights gone, minilm-l6" in text and "from records" in text
+    assert "**At 40% sparsity**" in text and "minilm-l6" in text and "from records" in text
     assert "**C1: " in text and "Running" not in text and len(images) == 2
 
 
 def test_figure_2_narrows_to_a_task_and_seeds(tmp_path, monkeypatch):
     text, _ = run(tmp_path, monkeypatch, sparsity=0.3, tasks="movie-reviews", seeds="0", model="minilm-l6")
-    assert "on movie-reviews (one seed, from records)" in text and "bbc-news" not in text
+    assert "movie-reviews (sentiment) | " in text and "bbc-news" not in text
 
 
 def test_figure_2_trains_tiny_models_from_nothing(tmp_path, monkeypatch):
@@ -29,8 +29,8 @@ def test_figure_2_trains_tiny_models_from_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("ESSPARSE_CACHE", str(tmp_path / "cache"))
     options = {"scale": "tiny", "sparsity": 0.45, "model": "tiny-bert,tiny-opt", "live_tasks": "all"}
     text, images = run(tmp_path, monkeypatch, **options)
-    assert "tiny-bert" in text and "on tiny-sentiment (one seed, run now)" in text
-    assert "on tiny-pairs (one seed, run now)" in text and len(images) == 2
+    assert "tiny-bert | tiny-sentiment | " in text and " | 1 | run now" in text
+    assert "tiny-bert | tiny-pairs | " in text and len(images) == 2
     again, _ = run(tmp_path, monkeypatch, **options)  # kept: nothing is run a second time
     assert "Running" not in again and "run now" in again
 

@@ -21,9 +21,14 @@ def records(**metrics):
 
 @pytest.mark.parametrize("metrics", [{"matthews": 80.0}, {"accuracy": 90.0, "matthews": 80.0}])
 def test_the_secondary_metric_is_told_from_the_predictions(metrics):
-    told = secondary_metrics.sentence(STUDY, records(**metrics))
-    assert told == "By Matthews' correlation, m scores on cola 80.0 at 0% and 60.0 at 50%."
+    table = secondary_metrics.table(STUDY, records(**metrics))
+    assert table.to_dict("list") == {
+        "model": ["m"] * 2,
+        "task": ["CoLA (grammar)"] * 2,
+        "sparsity": ["0%", "50%"],
+        "Matthews' correlation": ["80.0", "60.0"],
+    }
 
 
-def test_where_no_task_has_one_there_are_no_words():
-    assert secondary_metrics.sentence(CURVE_STUDY, {}) == secondary_metrics.sentence(STUDY, {}) == ""
+def test_where_no_task_has_one_there_is_no_row():
+    assert secondary_metrics.table(CURVE_STUDY, {}).empty and secondary_metrics.table(STUDY, {}).empty

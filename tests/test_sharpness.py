@@ -220,8 +220,8 @@ def test_slopes_are_drawn_with_intervals_and_hollow_where_they_do_not_count():
 def test_the_table_of_turns_tells_why_one_does_not_count():
     found = turned(LANGUAGE, "language", lambda model, s: 50.0 if model == "m" else bending({"n": 3})("n", s))
     table = fig3.table(found)
-    assert table["counts"].tolist() == ["no: not learned"] * 2 + ["yes"] * 2
-    assert table["points per tenth"][0] == "—" and table["points per tenth"][2].startswith("3.0 [")
+    assert table["used in the means"].tolist() == ["no: not learned"] * 2 + ["yes"] * 2
+    assert table[fig3.POINTS_LOST][0] == "—" and table[fig3.POINTS_LOST][2].startswith("3.0 [")
 
 
 def test_without_records_words_stand_in_the_figures_place():

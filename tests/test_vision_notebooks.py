@@ -27,7 +27,7 @@ def test_without_a_record_each_says_so(notebook, tmp_path, monkeypatch):
     ("notebook", "parameters", "said"),
     [
         ("fig3", {"model": "tiny-vit", "sparsity": 0.5}, "tiny-vit"),
-        ("fig6", {"sparsity": 0.5}, "All that this study asks for has a record."),
+        ("fig6", {"sparsity": 0.5}, "**C7: "),
         ("fig7", {}, "the surplus of DINO goes from"),
     ],
 )

@@ -65,16 +65,24 @@ class Contrast:
 
     @property
     def standing(self) -> Standing:
-        """How the pruning stands to its baseline.
+        """How the pruning stands to its baseline."""
+        return standing_of(self.difference)
 
-        Equivalent if the whole 95% interval lies within the margin (two one-sided tests, Schuirmann 1987, at 2.5%
-        each). Better or worse if the interval lies on one side of 0 and not within the margin.
-        """
-        if self.difference.low >= -MARGIN and self.difference.high <= MARGIN:
-            return Standing.EQUIVALENT
-        if self.difference.low > 0:
-            return Standing.BETTER
-        return Standing.WORSE if self.difference.high < 0 else Standing.UNDECIDED
+
+def standing_of(difference: Estimate) -> Standing:
+    """Return how a pruning stands to its baseline.
+
+    Equivalent if the whole 95% interval lies within the margin (two one-sided tests, Schuirmann 1987, at 2.5% each).
+    Better or worse if the interval lies on one side of 0 and not within the margin.
+
+    Args:
+        difference: the score of the pruning less that of the baseline, in points.
+    """
+    if difference.low >= -MARGIN and difference.high <= MARGIN:
+        return Standing.EQUIVALENT
+    if difference.low > 0:
+        return Standing.BETTER
+    return Standing.WORSE if difference.high < 0 else Standing.UNDECIDED
 
 
 def contrasts(study: Study, records: Mapping[str, Record], pairs: Sequence[tuple[Pruning, Pruning]]) -> list[Contrast]:

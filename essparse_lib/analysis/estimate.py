@@ -67,6 +67,16 @@ class Estimate:
         interval = f" [{low}, {high}]" if self.has_interval else ""
         return f"{'≥ ' if self.value >= last else ''}{value}{interval}"
 
+    def text_by_zero(self) -> str:
+        """Return the estimate in words, with the digits, from one to three, that show on which side of 0 its ends lie.
+
+        >>> Estimate(0.8, 0.02, 1.9).text_by_zero(), Estimate(0.8, -0.3, 1.9).text_by_zero()
+        ('0.80 [0.02, 1.90]', '0.8 [−0.3, 1.9]')
+        """
+        ends = [end for end in (self.low, self.high) if end and not math.isnan(end)]
+        digits = next((digits for digits in (1, 2) if all(round(end, digits) for end in ends)), 3)
+        return self.text(digits)
+
 
 #: A number of which nothing is known.
 UNKNOWN = Estimate(math.nan, math.nan, math.nan)

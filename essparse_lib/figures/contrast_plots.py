@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ..analysis.contrasts import MARGIN, Contrast, Standing
-from . import style
+from ..analysis.contrasts import MARGIN, Contrast
+from . import signs, style
 from .task_titles import task_title
 
 if TYPE_CHECKING:
@@ -17,22 +16,6 @@ if TYPE_CHECKING:
 
 #: Distance between the error bars of two labels at one sparsity, in printer's points.
 _OFFSET = 2.8
-
-#: The sign of a difference, as tables write it.
-SIGNS = {
-    Standing.BETTER: "+",
-    Standing.WORSE: "−",
-    Standing.EQUIVALENT: "≈",
-    Standing.UNDECIDED: "?",
-}
-
-#: What the signs say.
-_MEANINGS = {
-    Standing.BETTER: "above zero",
-    Standing.WORSE: "below zero",
-    Standing.EQUIVALENT: f"within {MARGIN:g} point of zero",
-    Standing.UNDECIDED: "may be chance",
-}
 
 #: Name of the band within which two ways to prune count as equivalent.
 _BAND = f"±{MARGIN:g} point"
@@ -112,8 +95,8 @@ def table(contrasts: Sequence[Contrast], columns: Mapping[str, Callable[[Contras
             "task": task_title(contrast.task) + ("" if contrast.learned else ", not learned"),
             "sparsity": f"{contrast.pruning.sparsity:.0%}",
             **{title: text_of(contrast) for title, text_of in columns.items()},
-            "difference": contrast.difference.text(),
-            "sign": SIGNS[contrast.standing] if contrast.learned else "—",
+            "difference": contrast.difference.text_by_zero(),
+            "sign": signs.SIGNS[contrast.standing] if contrast.learned else signs.NO_SIGN,
             "seeds": contrast.seeds,
         }
         for contrast in contrasts
@@ -129,7 +112,4 @@ def tally(contrasts: Sequence[Contrast]) -> str:
     """Return in Markdown what the signs in a table mean, and how many of the differences have each."""
     if not contrasts:
         return "No records yet."
-    signed = [contrast for contrast in contrasts if contrast.learned]
-    counts = Counter(contrast.standing for contrast in signed)
-    parts = [f"**{SIGNS[standing]}** {_MEANINGS[standing]}: {counts[standing]}" for standing in SIGNS]
-    return f"Signs of the {len(signed)} differences, by their 95% intervals. {'; '.join(parts)}."
+    return signs.legend(contrast.standing for contrast in contrasts if contrast.learned)

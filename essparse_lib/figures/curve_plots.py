@@ -41,9 +41,9 @@ def draw(
     """Draw change from the dense model against sparsity: a panel for each task, a colour for each model.
 
     Every panel has its own vertical scale. Tasks that no dense model has learned come last, with a grey title. Thick
-    lines are means over the seeds, thin lines single seeds, bands 95% intervals. The dashed grey line lies ε below the dense model, the dotted one where a model always says the
-    commonest class. Ticks at the bottom are essential sparsities with their intervals, crosses trials that diverged or
-    failed.
+    lines are means over the seeds, thin lines single seeds, bands 95% intervals. The dashed grey line lies ε below the
+    dense model, the dotted one where a model always says the commonest class. Ticks at the bottom are essential
+    sparsities with their intervals, crosses trials that diverged or failed.
 
     Args:
         curves: the curves of the main variant.

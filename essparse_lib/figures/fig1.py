@@ -121,9 +121,9 @@ def table(matrices: Sequence[dict[str, Any]]) -> pd.DataFrame:
         rows.append(
             {
                 "component": component,
-                "share of the weights": f"{size / all_weights:.1%}",
-                "share of those removed": f"{pruned / all_pruned:.1%}",
-                "removed": f"{pruned / size:.1%}",
+                "share of all weights": f"{size / all_weights:.1%}",
+                "share of removed weights": f"{pruned / all_pruned:.1%}",
+                "removed from this part": f"{pruned / size:.1%}",
             }
         )
     return pd.DataFrame(rows)

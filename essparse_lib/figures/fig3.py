@@ -15,6 +15,7 @@ from ..records.store import Record
 from ..specs.study import TENTHS, Scale, Study, at_sparsities
 from . import curve_plots, fig2, fig6, fig8, style, vision_settings
 from .points import Point
+from .task_titles import task_title
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,10 +148,10 @@ def table(turns: Sequence[Turn]) -> pd.DataFrame:
     """Return a row for each curve: where it turns, how steep it is after that, and why it does not count, if so."""
     import pandas as pd
 
-    titles = ("curve", "kind", "turning point %", POINTS_LOST, SHARE_LOST, "used for the verdict")
+    titles = ("curve", "kind", "turning point %", POINTS_LOST, SHARE_LOST, "used in the means")
     rows = []
     for turn in turns:
-        point = turn.point
+        point, name = turn.point, f"{turn.model} on {task_title(turn.task)}"
         numbers = (point.at.text(0, 100), point.slope.text(), point.share.text(0)) if point else ("—",) * 3
-        rows.append((turn.name, turn.group, *numbers, f"no: {turn.excluded}" if turn.excluded else "yes"))
+        rows.append((name, turn.group, *numbers, f"no: {turn.excluded}" if turn.excluded else "yes"))
     return pd.DataFrame(rows, columns=titles)

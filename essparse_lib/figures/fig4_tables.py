@@ -126,7 +126,7 @@ def collapse_sentence() -> str:
             for each in smc_bench.PUBLISHED
             if each.name == system
         ]
-        sentences.append(f"{system} still gets right {listing(right)}.")
+        sentences.append(f"Right answers of {system}: {listing(right)}.")
     sentences.append(f"About {smc_bench.DECODER_GONE:.0%} of the weights of the tree decoder are gone then.")
     return " ".join(sentences)
 
@@ -210,7 +210,7 @@ def leak_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
 def epoch_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
     """Return what it would add to take the best epoch on the test problems, as SMC-Bench does, instead of the last.
 
-    A row is a data set and either its dense score, its drop at the sparsity at which the claim is judged, or its drop at
+    A row is a data set and its dense score, its drop at the sparsity at which the claim is judged, or its drop at
     the highest one. Numbers are means over the trainings that succeeded at all of these levels.
 
     Args:

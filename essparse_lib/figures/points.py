@@ -6,11 +6,13 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..analysis.contrasts import Standing, standing_of
 from ..analysis.curves import Curve, curves
 from ..analysis.estimate import Estimate
 from ..records.store import Record, Status
 from ..specs.study import Study
 from ..specs.trial import Pruning
+from . import signs
 from .task_titles import task_title
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ class Point:
         drop: loss against the dense model in points, with its interval.
         seeds: number of seeds that the drop rests on; 0 where the seed draws nothing.
         live: whether the point was run just now, rather than read from the study's records.
+        learned: whether the dense model has learned the task.
     """
 
     model: str
@@ -36,6 +39,7 @@ class Point:
     drop: Estimate
     seeds: int
     live: bool
+    learned: bool = True
 
 
 def at_sparsity(study: Study, records: Mapping[str, Record], sparsity: float, live: Container[str]) -> list[Point]:
@@ -84,6 +88,7 @@ def _point_at(curve: Curve, level: int, live: bool) -> Point:
         drop=curve.drop_estimates()[level],
         seeds=curve.seeds_of(curve.prunings[0], curve.prunings[level]) if curve.drawn[level] else 0,
         live=live,
+        learned=curve.learned(),
     )
 
 
@@ -91,16 +96,25 @@ def sentence(point: Point) -> str:
     """Return a sentence that gives the change at a point with its interval, what that tells, its seeds and source."""
     seeds = {0: "", 1: "one seed, "}.get(point.seeds, f"{point.seeds} seeds, ")
     return (
-        f"At {100 * point.sparsity:.4g}% sparsity the score changes by {(-point.drop).text()} points, "
-        f"{_meaning(point.drop)}, for {point.model} on {point.task} ({seeds}{_source(point)})."
+        f"At {100 * point.sparsity:.4g}% sparsity the score changes by {_change(point)} points, "
+        f"{_MEANINGS[_standing(point)]}, for {point.model} on {point.task} ({seeds}{_source(point)})."
     )
 
 
-def _meaning(drop: Estimate) -> str:
-    """Return in words what the interval of a drop tells."""
-    if drop.low > 0:
-        return "a loss"
-    return "a gain" if drop.high < 0 else "which may be chance"
+#: What an interval tells of a change, as a sentence says it.
+_MEANINGS = signs.MEANINGS | {
+    Standing.BETTER: "a gain",
+    Standing.WORSE: "a loss",
+    Standing.UNDECIDED: "which may be chance",
+}
+
+
+def _standing(point: Point) -> Standing:
+    return standing_of(-point.drop)
+
+
+def _change(point: Point) -> str:
+    return (-point.drop).text_by_zero()
 
 
 def _source(point: Point) -> str:
@@ -108,7 +122,7 @@ def _source(point: Point) -> str:
 
 
 def table(points: Sequence[Point]) -> pd.DataFrame:
-    """Return a row for each point: the change of the score with its interval, and what the interval tells.
+    """Return a row for each point: the change of the score with its interval and sign, the seeds and the source.
 
     The model has a column if there are several.
 
@@ -123,9 +137,9 @@ def table(points: Sequence[Point]) -> pd.DataFrame:
         rows.append(
             {
                 **({"model": point.model} if several else {}),
-                "task": task_title(point.task),
-                "change (points)": (-point.drop).text(),
-                "this is": _meaning(point.drop).removeprefix("which "),
+                "task": task_title(point.task) + ("" if point.learned else ", not learned"),
+                "change (points)": _change(point),
+                "sign": signs.SIGNS[_standing(point)] if point.learned else signs.NO_SIGN,
                 "seeds": point.seeds or "—",
                 "source": _source(point),
             }
@@ -134,7 +148,7 @@ def table(points: Sequence[Point]) -> pd.DataFrame:
 
 
 def heading(points: Sequence[Point], sparsity: float) -> str:
-    """Return in Markdown the line above the table of points, or what to do where there is none.
+    """Return in Markdown the lines above the table of points, or what to do where there is none.
 
     Args:
         points: points at one sparsity.
@@ -142,4 +156,6 @@ def heading(points: Sequence[Point], sparsity: float) -> str:
     """
     if not points:
         return f"Nothing has been run at a sparsity of {sparsity:g}: name a task in `live_tasks` to run it."
-    return f"**At {100 * sparsity:.4g}% sparsity**, against the dense model on the same seeds, with 95% intervals:"
+    meanings = signs.legend(_standing(point) for point in points if point.learned)
+    title = f"**At {100 * sparsity:.4g}% sparsity**, against the dense model on the same seeds, with 95% intervals."
+    return f"{title} {meanings}".rstrip()

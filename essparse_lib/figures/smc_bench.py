@@ -38,7 +38,7 @@ class Published:
     @property
     def name(self) -> str:
         """The system's name, with what is special about its pruning."""
-        return self.system if self.embeddings else f"{self.system}, embeddings whole"
+        return self.system if self.embeddings else f"{self.system}, embeddings not pruned"
 
 
 def _published(system: str, data_set: str, *accuracies: float, embeddings: bool = True) -> Published:
