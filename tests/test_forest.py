@@ -295,7 +295,8 @@ def test_the_share_within_a_tolerance_rises_with_it():
     study = study_of("a", "b", "c")
     pools = c1_pools(study, flipped(study, training=0.5))
     panel = within_panels.of_pools(pools)
-    assert panel.names == [pool.of for pool in pools] and panel.kinds == ["on average", "a", "b", "c"]
+    assert panel.values["colour"] == [pool.of for pool in pools]
+    assert panel.values["shape"] == ["on average", "a", "b", "c"] and panel.ticked["shape"] == ["on average"]
     for line in panel.lines:
         (estimates,) = line.readings.values()
         shares = [estimate.value for estimate in estimates]

@@ -17,7 +17,7 @@ from essparse_lib.analysis.effects import mean_difference
 from essparse_lib.analysis.zero_shares import RELATIVE, excess, excess_over_pretrainings, zero_shares
 from essparse_lib.claims import c07_self_supervision
 from essparse_lib.claims.rules import against_smallest
-from essparse_lib.figures import fig6, fig6_learned, panel_chart, vision_settings
+from essparse_lib.figures import fig6, fig6_learned, vision_settings
 from essparse_lib.records.store import Record
 from essparse_lib.specs.pretraining import ImagePretraining
 from essparse_lib.specs.study import at_sparsities
@@ -302,19 +302,21 @@ def test_the_legend_names_what_is_drawn_and_nothing_else():
 def test_the_panel_has_the_colours_of_the_figure_and_begins_with_one_task():
     study = study_of(tasks=("cifar10", "a", "b"))  # the supervised models know the classes of the first
     seen = curves(study, tunings(turning({"": 0.4}), study))
-    data = panel_chart.book_data(fig6.panel(study, seen, "words", start=40.0))
-    assert data["shown"] == ["a, pre-training 1", "a, pre-training 2"] and len(data["kinds"]) == 6
-    assert data["names"] == list(vision_settings.BY_OBJECTIVE["lab"])
+    panel = fig6.panel(study, seen, "words", start=40.0)
+    assert panel.ticked["shape"] == ["a"] and panel.ticked["dash"] == ["pre-training 1"] and len(panel.drawn) == 4
+    assert panel.values["dash"] == ["pre-training 1", "pre-training 2"]
+    assert panel.values["colour"] == list(vision_settings.BY_OBJECTIVE["lab"])
     looks = fig6.line_styles(study, study.models)
     drawn = {vision_settings.objective_of(study)[model]: to_hex(look["color"]) for model, look in looks.items()}
-    assert data["colours"] == drawn
+    assert panel.colours == drawn
     assert fig6.panel(study, [], "words", start=40.0) is None
     # neither follows from whose records are there, nor from what is learned by models that decide nothing
     turned = turning({"": 0.4})
     found = tunings(lambda model, s: 50.0 if "masked" in model else turned(model, s), study)
     late = [curve for curve in curves(study, found) if (curve.model, curve.task) != (study.models[0], "cifar10")]
-    other = panel_chart.book_data(fig6.panel(study, late, "words", start=40.0))
-    assert other["names"] != data["names"] and other["colours"] == drawn and other["shown"] == data["shown"]
+    other = fig6.panel(study, late, "words", start=40.0)
+    assert other.lines[0].colour != panel.lines[0].colour and other.colours == drawn
+    assert other.ticked["shape"] == panel.ticked["shape"]
 
 
 def test_the_tables_tell_each_model_and_each_comparison():

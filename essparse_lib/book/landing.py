@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any
 
 from ..analysis.curves import curves
@@ -12,9 +13,9 @@ from ..specs.measurement import Measurement, MeasurementKind
 from ..specs.study import Study
 
 _DESCRIPTION = (
-    "One line for each task: the change of the score against the dense model, after fine-tuning, as more of the "
-    "weights are removed; flat at first, then falling. Bands are 95% intervals, marks at the bottom the essential "
-    "sparsity."
+    "One line for each task: the change of the score from the dense model, after fine-tuning, as more of the weights "
+    "are removed. Lines are flat at first, then fall. Bands are 95% intervals. A strip below shows the essential "
+    "sparsities."
 )
 
 
@@ -32,7 +33,15 @@ def panel(study: Study, records: Mapping[str, Record]) -> dict[str, Any] | None:
     """
     model = study.models[0]
     drawn = [curve for curve in curves(study, records) if curve.model == model and len(curve.levels) > 1]
-    panel_of_model = panels.of_curves(panels.by_model(drawn), _DESCRIPTION, start=30.0, step=1.0)
+    panel_of_model = panels.of_curves(
+        panels.by_model(drawn),
+        _DESCRIPTION,
+        name_of=attrgetter("task"),  # there is one model: colours are free to tell tasks apart
+        shape_of=attrgetter("model"),
+        legends=("task", "model", "pruning"),
+        start=30.0,
+        step=1.0,
+    )
     if panel_of_model is None:
         return None
     data = panel_chart.book_data(panel_of_model)

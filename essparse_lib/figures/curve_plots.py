@@ -28,7 +28,7 @@ ASKED, FAILED = "the sparsity chosen", "diverged or failed"
 NOT_LEARNED = "not learned"
 
 #: Line styles of the further variants, which are drawn thin, in their order.
-_THIN_LINES = (":", "--", "-.")
+_THIN_LINES = style.VARIANT_LINES[1:]
 
 
 def draw(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..analysis.estimate import Estimate
+from ..analysis.estimate import Estimate, exact
 from ..analysis.measured import measured
 from ..claims.paper import COSINES
 from ..records.store import Record
@@ -32,7 +32,7 @@ def _of_tickets(study: Study, most: float = 1.0, **changes: Any) -> Study:
 
 
 #: Names of the similarity of unrelated masks, and of the levels that the paper reports.
-_BY_CHANCE, _OF_PAPER = "by chance", "the paper's levels"
+_BY_CHANCE, _OF_PAPER = "unrelated masks", "the paper's levels"
 
 #: The vision transformer is fine-tuned at a higher rate than the model of language. Here its tickets are found once
 #: more, at the language model's rate, up to the sparsity to which C11 is judged.
@@ -226,9 +226,10 @@ def _null(study: Study, records: Mapping[str, Record], model: str, measure: str)
 
 
 def panel(study: Study, records: Mapping[str, Record]) -> panels.Panel | None:
-    """Return a panel of what ``draw_against_null`` shows, or None if there are no records.
+    """Return a panel of what ``draw_against_null`` shows, with its colours, or None if there are no records.
 
-    An estimate is a mean over pairs of masks and seeds, with the least and the greatest value.
+    An estimate is a mean over pairs of masks and seeds, with the least and the greatest value. The line of unrelated
+    masks lies far below the others, and is not drawn at first.
     """
     measures = {"cosine (%)": "cosine", "overlap of what is removed (%)": "jaccard_removed"}
     lines = []
@@ -241,21 +242,24 @@ def panel(study: Study, records: Mapping[str, Record]) -> panels.Panel | None:
                 for reading, by_sparsity in similarities.items()
             }
             if all(len(estimates) == len(places) for estimates in readings.values()):
-                lines.append(panels.Line(name=kind, kind=model, places=places, readings=readings))
+                lines.append(panels.Line(colour=kind, shape=model, places=places, readings=readings))
         readings = {}
         for reading, measure in measures.items():
             null = _null(study, records, model, measure)
-            readings[reading] = [Estimate(null[s], null[s], null[s]) for s in sorted(null)]
-        lines.append(panels.Line(name=_BY_CHANCE, kind=model, places=places, readings=readings))
+            readings[reading] = [exact(null[sparsity]) for sparsity in sorted(null)]
+        lines.append(panels.Line(colour=_BY_CHANCE, shape=model, places=places, readings=readings, first=False))
     if not lines:
         return None
+    from matplotlib.colors import to_rgb
+
     return panels.Panel(
         lines=lines,
         axis=style.SPARSITY,
-        description="Similarity of masks against sparsity: of tickets with the one-shot mask, with each other, and by "
-        "chance.",
+        description="Similarity of masks against sparsity: of tickets with the one-shot mask, of tickets of two tasks, "
+        "and of unrelated masks.",
         interval="least, greatest",
-        legends=("Pairs", "Models"),
+        legends=("pair of masks", "model"),
+        palette={**style.colours(list(_PAIRS)), _BY_CHANCE: to_rgb(style.GUIDE)},
         digits=2,
     )
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from ..analysis.curves import EPSILON, Curve
 from ..analysis.scoring import LOG_PROBABILITY
 from ..specs.likelihood import LIKELIHOOD_TASKS
-from . import curve_plots, style
+from . import curve_plots, panels, style
 from .fig11 import EACH_MATRIX, MAGNITUDE, PATTERNS, RANDOM, SPARSEGPT, WANDA
 from .points import Point
 
@@ -69,6 +70,35 @@ def draw(
                 curve_plots.draw_point(ax, point)
     _add_legend(figure, {name: colours[name] for name, group in drawn.items() if group}, in_nats, epsilon)
     return figure
+
+
+def panel(curves: Mapping[str, Sequence[Curve]], start: float, epsilon: float = EPSILON) -> panels.Panel | None:
+    """Return a panel of the curves with the colours of ``draw``, or None if there are none.
+
+    At first lines of magnitude and of SparseGPT are drawn. Patterns, which have few sparsities, are left out.
+
+    Args:
+        curves: the curves of each variant by its name, in points.
+        start: the first position of the slider, in percent.
+        epsilon: tolerance of the essential sparsity, in points.
+    """
+    groups = {
+        name: [curve for curve in group if len(curve.levels) > 1]
+        for name, group in curves.items()
+        if name not in PATTERNS
+    }
+    return panels.of_curves(
+        groups,
+        "A line for each task, model and way to prune: the change from the dense model against the share of the "
+        "weights removed.",
+        name_of=attrgetter("variant"),
+        dash_of=attrgetter("model"),
+        shown=[MAGNITUDE, SPARSEGPT],
+        legends=("pruning", "task", "model"),
+        palette=style.colours(list(curves)),
+        start=start,
+        epsilon=epsilon,
+    )
 
 
 def _domain_order(task: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain, cycle, zip_longest
+from itertools import chain, cycle
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -178,7 +178,7 @@ def _draw_curve(ax: Axes, curve: Curve, line_style: Mapping[str, Any]) -> None:
 def panel(study: Study, curves: Sequence[Curve], description: str, start: float) -> panels.Panel | None:
     """Return a panel of the curves with the colours of ``draw``, or None if there are no curves.
 
-    At first it shows one task: the first that counts in C7, if any does.
+    At first lines of one task are drawn: of the first that counts in C7, if any does.
 
     Args:
         study: a study of Figure 6.
@@ -187,23 +187,27 @@ def panel(study: Study, curves: Sequence[Curve], description: str, start: float)
         start: the first position of the slider, in percent.
     """
     objective_of = vision_settings.objective_of(study)
-    by_seed = list(zip_longest(*vision_settings.objectives(study).values()))
-    kinds = {
-        f"{task}, pre-training {number}": [
-            curve for curve in curves if curve.task == task and curve.model in models_of_seed
-        ]
+    number_of = {
+        model: number for group in vision_settings.objectives(study).values() for number, model in enumerate(group, 1)
+    }
+    of_tasks = {
+        task: sorted(
+            (curve for curve in curves if curve.task == task and curve.model in number_of),
+            key=lambda curve: number_of[curve.model],
+        )
         for task in study.tasks
-        for number, models_of_seed in enumerate(by_seed, 1)
     }
     counted = learned_tasks(study, curves, comparisons(study)[0].models)
     first_task = next(iter([*counted, *(curve.task for curve in curves)]), "")
     return panels.of_curves(
-        kinds,
+        of_tasks,
         description,
         name_of=lambda curve: objective_of[curve.model],
-        legends=("Pre-trainings", "Lines"),
-        palette=vision_settings.OBJECTIVES,
-        shown=[kind for kind in kinds if kind.startswith(f"{first_task},")],
+        dash_of=lambda curve: f"pre-training {number_of[curve.model]}",
+        legends=("objective", "task", "pre-training"),
+        palette=style.colours(vision_settings.OBJECTIVES),
+        dashes=style.SEED_LINES,
+        shown=[first_task],
         start=start,
     )
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from ..analysis.change_point import ChangePoint
 from ..analysis.curves import Curve
-from ..analysis.estimate import Estimate
+from ..analysis.estimate import exact
 from ..analysis.series import Series, text_pretrainings
 from ..analysis.text_effects import score_effects
-from ..analysis.zero_shares import RELATIVE
+from ..analysis.zero_shares import ABSOLUTE, RELATIVE
 from ..claims.paper import JUMPS, JUMPS_OF
 from ..records.pretrained import language_models
 from ..records.store import Record
@@ -130,31 +130,43 @@ def draw_zeros(study: Study, runs: Sequence[Series], jumps: Mapping[str, Mapping
 def panel(runs: Sequence[Series]) -> panels.Panel | None:
     """Return a panel of zero weights against steps, in percent of the weights, or None if there are no runs.
 
-    The numbers are exact: estimates have no interval.
+    The numbers are exact: estimates have no interval. The first reading counts below a fixed threshold; the second is
+    the one that is judged. At first the runs of the most and of the least text are drawn.
     """
     if not runs:
         return None
     last = max(int(run.steps[-1]) for run in runs)
+    styles, fractions = line_styles(runs), [run.fraction for run in runs]
+    order = {ABSOLUTE: 0, RELATIVE: 1}
     lines = []
     for run in runs:
         every_other = [i for i, step in enumerate(run.steps) if step % max(1, last // 50) == 0]
         readings = {}
-        for reading in sorted(run.zeros, key=lambda name: name != RELATIVE):  # the one that is judged comes first
+        for reading in sorted(run.zeros, key=lambda name: order.get(name, len(order))):
             if run.zeros[reading].any():
                 percents = 100 * run.share(reading)[every_other]
-                readings[reading] = [Estimate(percent, percent, percent) for percent in percents.tolist()]
-        steps = [int(step) for step in run.steps[every_other]]
-        lines.append(panels.Line(name=run.label, kind="weights", places=steps, readings=readings))
+                title = f"zero weights, {reading.replace(' sd', ' standard deviations')} (%)"
+                readings[title] = [exact(percent) for percent in percents.tolist()]
+        lines.append(
+            panels.Line(
+                colour=f"{run.fraction:.0%}",
+                dash=f"seed {run.seed}",
+                places=[int(step) for step in run.steps[every_other]],
+                readings=readings,
+                first=run.fraction in (max(fractions), min(fractions)),
+            )
+        )
     return panels.Panel(
         lines=lines,
-        axis="step",
-        description="A line for each pre-training: the percentage of its weights that is zero by a reading, over the "
-        "steps.",
+        axis="pre-training steps",
+        description="A line for each pre-training: the percentage of its weights that count as zero, over the steps.",
         start=last // 2,
         interval="",
-        legends=("Runs", ""),
+        legends=("share of the text", "", "seed"),
+        palette={f"{run.fraction:.0%}": styles[run.name]["color"][:3] for run in runs},
+        dashes=style.SEED_LINES,
         unit=" steps",
-        digits=4,
+        digits=None,
     )
 
 

@@ -27,6 +27,9 @@ SEED_LINES = ("-", "--", ":", "-.")
 #: Label of what is drawn and is no data, such as an arrow: it is in no legend, and not among a plot's numbers.
 NO_DATA = "_nolegend_"
 
+#: Line styles of pruning variants, in their order: the main one is solid.
+VARIANT_LINES = ("-", ":", "--", "-.")
+
 #: Colour of what marks the point that the reader asked for.
 MARKED = "#d55e00"
 

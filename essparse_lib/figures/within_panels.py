@@ -20,8 +20,7 @@ SHARE, TOGETHER = "share of resamples within ε (%)", "on average"
 def of_pools(pools: Sequence[Pool]) -> panels.Panel | None:
     """Return a panel of the share of bootstrap resamples in which a difference lies within ε, or None if none counts.
 
-    A colour is a pool, such as a sparsity. At first the lines of the means are drawn; those of single tasks are there
-    to be turned on.
+    A colour is a pool, such as a sparsity; a shape is a task, or all of them. At first lines of the means are drawn.
     """
     lines = [_line(pool, place, effects) for pool in pools for place, effects in _places(pool).items()]
     if not lines:
@@ -35,12 +34,11 @@ def of_pools(pools: Sequence[Pool]) -> panels.Panel | None:
         axis="ε (points)",
         description=description,
         start=next(iter(pools)).allowed.high,
-        shown=[TOGETHER],
         step=EPSILONS[1],
         interval="",
         unit=" pt",
         digits=0,
-        legends=("Lines", "Tasks"),
+        legends=("difference", "task"),
     )
 
 
@@ -54,4 +52,4 @@ def _places(pool: Pool) -> dict[str, list[Effect]]:
 def _line(pool: Pool, place: str, effects: list[Effect]) -> panels.Line:
     resampled = mean_effect(effects).resampled
     shares = [exact(100 * pool.allowed.at(epsilon).share(resampled)) for epsilon in EPSILONS]
-    return panels.Line(name=pool.of, kind=place, places=EPSILONS, readings={SHARE: shares})
+    return panels.Line(colour=pool.of, shape=place, places=EPSILONS, readings={SHARE: shares}, first=place == TOGETHER)
