@@ -246,7 +246,7 @@ def test_figure_10_shows_every_seed_beside_chance():
     found = alike(study, lambda s: 1 - s / 10)
     left, _ = fig10.draw_against_null(study, found).axes
     assert [text.get_text() for text in left.get_legend().get_texts()] == [
-        "ticket and one-shot", "tickets of two tasks", "by chance",
+        "ticket and one-shot", "tickets of two tasks", "unrelated masks",
     ]  # fmt: skip
     assert list(fig10_tables.table(study, found)["all above 96%"]) == ["yes"] * 3 + ["no"] * 4
     assert len(fig10.draw(study, found).axes) == 4
