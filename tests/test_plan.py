@@ -408,6 +408,6 @@ def test_the_fragment_has_a_row_for_each_figure(monkeypatch, tmp_path):
     text = printed.fragment()
     rows = [line for line in text.splitlines() if line.startswith("|")][2:]
     assert [row.split("|")[1].strip() for row in rows] == [*figures.STUDIES, "all"]
-    assert Counter(row.count("|") for row in rows) == {6 + len(GPUS) - 1: len(rows)}
+    assert Counter(row.count("|") for row in rows) == {len(GPUS) + 3: len(rows)}
     assert cost.ASSUMED in text and "Pre-trainings" in text
     assert not results("paper").records()

@@ -46,6 +46,6 @@ def _fragments(judged: Mapping[str, Mapping[str, Any]]) -> Mapping[str, str]:
         "devices.md": devices.table(),
         "precision.md": devices.precision(),
         "plan.md": printed.fragment(),
-        "status.md": status.table(),
+        "status.md": "\n".join(status.table([scale]) for scale in ("lab", "paper")),
         "verdicts.md": changelog.table(),
     }

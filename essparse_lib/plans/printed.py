@@ -110,14 +110,15 @@ def fragment() -> str:
     Raises:
         InputError: a record is damaged.
     """
-    columns = ("Figure", "to run", "GPU time", "longest chain", *(f"GPUs: {count:,}" for count in GPUS))
+    several = GPUS[1:]  # one GPU takes the GPU time
+    columns = ("Figure", "runs, GPU time", "longest chain", *(f"GPUs: {count:,}" for count in several))
     rows = [f"| {' | '.join(columns)} |", f"| {' | '.join(['---'] * len(columns))} |"]
     made = None
     for name in (*figures.STUDIES, "all"):
         made = planned([name], Scale.PAPER, (), USUAL)
-        times = [duration_text(forecast.seconds) for forecast in made.forecasts]
-        chain = duration_text(made.chain.seconds)
-        cells = (name, f"{sum(made.missing.values()):,}", duration_text(made.gpu_seconds), chain, *times)
+        times = [duration_text(forecast.seconds) for forecast in made.forecasts if forecast.gpus in several]
+        runs = f"{sum(made.missing.values()):,}, {duration_text(made.gpu_seconds)}"
+        cells = (name, runs, duration_text(made.chain.seconds), *times)
         rows.append(f"| {' | '.join(cells)} |")
     assert made is not None
     return "\n".join([*rows, "", "Assumed:", "", *(f"- {sentence}" for sentence in assumptions(made)), ""])
