@@ -12,6 +12,10 @@ import pytest
 import yaml
 from bs4 import BeautifulSoup
 
+from essparse_lib.claims.verdict import Outcome
+from essparse_lib.specs.likelihood import LIKELIHOOD_TASKS
+from essparse_lib.specs.tasks import TASKS
+
 ROOT = Path(__file__).parents[1]
 BOOK = ROOT / "book"
 
@@ -191,3 +195,29 @@ def test_what_breaks_a_rule_is_found(html, lines):
 )
 def test_sentences_end_where_they_do(text, parts):
     assert [part.rstrip('.)"') for part in sentences(text)] == [part.rstrip('.)"') for part in parts]
+
+
+# The page on reading
+
+
+READING = (BOOK / "how-to-read.md").read_text(encoding="utf-8")
+
+
+def test_the_page_on_reading_explains_every_outcome():
+    explained = re.findall(r"^\| \*([\w ]+)\* \|", READING, re.MULTILINE)
+    assert explained == [outcome.value for outcome in Outcome]
+
+
+def test_the_glossary_is_in_alphabetical_order_and_every_term_has_an_anchor():
+    glossary = READING[READING.index("## Glossary") : READING.index("### Tasks")]
+    terms = re.findall(r"^\((term-[a-z-]+)\)=\n\S.*\n: ", glossary, re.MULTILINE)
+    assert terms == sorted(terms) and len(terms) == glossary.count("\n: ") > 15
+
+
+def test_the_glossary_has_every_task_in_words():
+    first_cells = re.findall(r"^\| (`[^|]*`) \|", READING[READING.index("### Tasks") :], re.MULTILINE)
+    in_words = [name for cell in first_cells for name in re.findall(r"`([\w.-]+)`", cell)]
+    named = [name for name, task in TASKS.items() if task.counts]  # made-up tasks have no counts
+    named += [name for name in LIKELIHOOD_TASKS if not name.startswith("tiny-")]
+    assert {re.sub(r"-\d$", "", name) for name in named} == set(in_words)
+    assert first_cells == sorted(first_cells)
