@@ -110,7 +110,7 @@ def fragment() -> str:
     Raises:
         InputError: a record is damaged.
     """
-    several = GPUS[1:]  # one GPU takes the GPU time
+    several = GPUS[1:]  # one GPU takes about the GPU time
     columns = ("Figure", "runs, GPU time", "longest chain", *(f"GPUs: {count:,}" for count in several))
     rows = [f"| {' | '.join(columns)} |", f"| {' | '.join(['---'] * len(columns))} |"]
     made = None
