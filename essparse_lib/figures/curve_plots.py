@@ -123,17 +123,29 @@ def draw_curve(ax: Axes, curve: Curve, name: str, colour: tuple[float, float, fl
         name: of the line, for the plot's numbers.
         colour: of all that is drawn.
     """
-    percent = 100 * curve.levels
-    drop, resampled = curve.drops()
     changes_of_seeds = curve.scores - curve.scores[:, :1]
     names = [f"{name}, seed {seed}" for seed in curve.seeds]
-    ax.plot(percent, changes_of_seeds.T, color=colour, linewidth=0.6, alpha=0.6, label=names)
+    ax.plot(100 * curve.levels, changes_of_seeds.T, color=colour, linewidth=0.6, alpha=0.6, label=names)
+    draw_mean(ax, curve, name, colour)
+    for _, level in curve.failures:
+        ax.plot(100 * level, 0, marker="x", color=colour, label=f"{name}, {FAILED}")
+
+
+def draw_mean(ax: Axes, curve: Curve, name: str, colour: tuple[float, float, float]) -> None:
+    """Draw one curve's change from the dense model: its mean over the seeds, and its band.
+
+    Args:
+        ax: the panel.
+        curve: the curve.
+        name: of the line and the band, for the plot's numbers.
+        colour: of both.
+    """
+    percent = 100 * curve.levels
+    drop, resampled = curve.drops()
     if len(percent) > 1:
         low, high = np.nanquantile(resampled, (0.025, 0.975), axis=0)
         ax.fill_between(percent, -high, -low, color=colour, alpha=0.2, linewidth=0, label=name)
     ax.plot(percent, -drop, color=colour, marker="o", markersize=3, linewidth=1.6, label=name)
-    for _, level in curve.failures:
-        ax.plot(100 * level, 0, marker="x", color=colour, label=f"{name}, {FAILED}")
 
 
 def draw_essential_sparsity(
