@@ -47,7 +47,7 @@ def told(found):
 def test_the_floor_says_where_robustness_says_nothing_and_what_loses_no_more():
     text = told(everything())
     assert "1.4 [" in text  # 4 points at 100%, over 10 to 60%
-    unseen, alike = text.split("reaches the floor for ")[1].split("No more than the floor lose ")
+    unseen, alike = text.split("reaches the floor for ")[1].split("These lose no more than the floor: ")
     assert "masked images on elpv" in unseen and "DINO" not in unseen and "supervised" not in unseen
     assert "DINO on fashion-mnist" in alike and "masked" not in alike and "supervised" not in alike
     other = told(everything(floor_dense=60.0, floor_loss=0.0))
@@ -117,14 +117,14 @@ def test_the_other_rates_change_the_rate_alone():
         (
             lambda r: 70 + 1000 * r,
             lambda r: 6.0,
-            "a rate of 0.004. There it has something to lose on movie-reviews and",
+            "a rate of 0.004. At this rate it has something to lose on movie-reviews and",
         ),
-        (lambda r: 70 + 1000 * r, lambda r: -3.0, "a rate of 0.004. There it loses more than 1 point on neither task"),
+        (lambda r: 70 + 1000 * r, lambda r: -3.0, "a rate of 0.004. At this rate and 90% sparsity, no interval"),
         # what is lost at a rate that trains worse does not count
         (
             lambda r: 70 - 1000 * r,
             lambda r: 6.0 if r > 2e-3 else -3.0,
-            "a rate of 0.0005. There it loses more than 1 point",
+            "a rate of 0.0005. At this rate and 90% sparsity, no interval",
         ),
     ],
 )

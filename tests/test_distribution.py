@@ -197,14 +197,12 @@ def test_the_table_holds_every_reading_beside_the_papers(measured):
     shares = zero_shares(study, records)
     assert list(table.index) == list(shares) and "StandardScaler of each layer, below 0.01" in table.index
     row = table.loc["below 0.01"]
-    assert (
-        row["supervised %"] == f"{shares['below 0.01']['tiny-bert']:.4g}" and "(the paper: 14.37)" in table.columns[-1]
-    )
+    assert row["supervised %"] == f"{shares['below 0.01']['tiny-bert']:.4g}" and "(paper: 14.37)" in table.columns[-1]
     ratio = shares["below 0.01"]["tiny-opt"] / shares["below 0.01"]["tiny-bert"]
     assert row.iloc[-1] == number_text(100 * (ratio - 1), 1)
     assert table.loc["exact"].iloc[-1] == "—"
     assert fig7._mean_percent([5.651e-5]) == "0.00005651"  # no exponent, that the column can be compared
-    assert "the paper reports +14.37%" in fig7.sentence(study, records)
+    assert "The paper reports +14.37%" in fig7.sentence(study, records)
 
 
 def test_two_models_stand_for_the_papers_two():

@@ -359,9 +359,9 @@ def test_unmeasured_models_are_counted_and_have_no_number():
     earlier = {i: r for i, r in records.items() if r.spec.step is None}
     kind = STUDY.measurements()[0].kind
     assert drawing.unmeasured(STUDY, earlier, kind) == (
-        "Not measured yet: 45 of 50 (held-out-loss), 45 of them at earlier steps of the pre-training."
+        "Not run yet: 45 of 50 measurements of the held-out loss, 45 of them at earlier steps of the pre-training."
     )
-    assert drawing.unmeasured(STUDY, {}, kind).startswith("Not measured yet: 50 of 50 (held-out-loss), 45 of them")
+    assert drawing.unmeasured(STUDY, {}, kind).startswith("Not run yet: 50 of 50 measurements of the held-out loss, 45")
     assert drawing.unmeasured(STUDY, records, kind) == ""
 
 
@@ -396,7 +396,7 @@ VISION = dataclasses.replace(
     pretrained={model: vision(model) for model in (*DINO, *SUPERVISED)},
     measured={"feature-accuracy": (0.0,)},
 )
-COMPARISON = Comparison("DINO less supervised", DINO, SUPERVISED)
+COMPARISON = Comparison("DINO − supervised", DINO, SUPERVISED)
 
 
 def feature_records(slopes, dense=80.0, unlearned=()):

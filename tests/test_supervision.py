@@ -17,7 +17,7 @@ from essparse_lib.analysis.effects import mean_difference
 from essparse_lib.analysis.zero_shares import RELATIVE, excess, excess_over_pretrainings, zero_shares
 from essparse_lib.claims import c07_self_supervision
 from essparse_lib.claims.rules import against_smallest
-from essparse_lib.figures import fig6, fig6_learned, vision_settings
+from essparse_lib.figures import fig6, fig6_learned, fig6_tables, vision_settings
 from essparse_lib.records.store import Record
 from essparse_lib.specs.pretraining import ImagePretraining
 from essparse_lib.specs.study import at_sparsities
@@ -132,14 +132,14 @@ def test_the_mean_drop_is_that_of_10_to_60_percent():
 def test_the_reason_tells_sizes_tasks_and_what_stands_beside():
     verdict = judged(everything())
     text = verdict.reason
-    assert text.startswith("DINO less supervised, after equally many images: on average over sparsities of 10% to 60%")
+    assert text.startswith("DINO − supervised, after equally many images: on average over sparsities of 10% to 60%")
     spared = verdict.numbers["points less lost"].estimate
     assert spared.value == pytest.approx(4, abs=0.1)  # 0, 0 and 12 points lost against 0, 6 and 18
     assert f"the first lose {spared.text()} points less, above 0" in text
     assert verdict.numbers["more zeros"].estimate.value == pytest.approx(19.9, abs=0.1)
     assert "(as the paper has it, by a reading that it does not state)" in text
     assert "is above 0 on a and b" in text
-    assert f"after equal time: the first lose {spared.text()}" in text and "masked images less supervised" in text
+    assert f"after equal time: the first lose {spared.text()}" in text and "masked images − supervised" in text
     assert "4.3 times as large" in text
 
 
@@ -322,11 +322,14 @@ def test_the_panel_has_the_colours_of_the_figure_and_begins_with_one_task():
 def test_the_tables_tell_each_model_and_each_comparison():
     found = everything()
     seen = curves(STUDY, found)
-    essential = fig6.essential_table(STUDY, seen)
-    assert essential["model"].tolist() == list(STUDY.models)
-    assert essential.loc[0, "pre-training"] == "supervised" and " [" in essential.loc[0, "a, essential sparsity %"]
-    effects = fig6.effect_table(STUDY, seen)
+    essential, dense = fig6_tables.essential_table(STUDY, seen), fig6_tables.dense_table(STUDY, seen)
+    titles = [vision_settings.model_title(model) for model in STUDY.models]
+    assert essential["model"].tolist() == dense["model"].tolist() == titles
+    assert titles[0] == "supervised ViT, pre-training 1" and list(essential) == list(dense) == ["model", "a", "b"]
+    assert " [" in essential.loc[0, "a"] and " [" in dense.loc[0, "a"]
+    effects = fig6_tables.effect_table(STUDY, seen).set_index("quantity")
     assert list(effects) == [DINO.name, EQUAL_TIME.name, LENGTH.name, MASKED.name]
+    assert effects.loc["mean essential sparsities", DINO.name].startswith("DINO ")
     assert effects.loc["essential sparsity", DINO.name].startswith("18 [")
     assert effects.loc["drop at 60%", DINO.name].startswith("−6.0 [")
 
@@ -348,23 +351,24 @@ def test_the_table_of_quality_tells_what_each_has_learned_and_cost():
     first, _, third = STUDY.pretrainings()[:3]
     found = {first.id: trained(first, accuracy=70.0), third.id: trained(third)}
     table = fig6_learned.quality_table(STUDY, found)
-    assert len(table) == 8
+    assert len(table) == 8 + 2
     row, cost = table.iloc[0], fig6_learned.cost_table(STUDY, found).iloc[0]
-    assert (row["pre-training"], row["k-NN"], row["k-NN, pixels"]) == ("supervised", "60.0", "35.0")
-    assert (row["own head"], row["linear probe, patches"]) == ("70.0", "—")
+    assert (row["model"], row["k-NN"]) == ("supervised ViT, pre-training 1", "60.0")
+    assert table.iloc[-1]["model"] == "no model: pixels" and table["k-NN"].tolist()[-2:] == ["30.0", "35.0"]
+    assert (row["its own head"], row["linear probe, patches"]) == ("70.0", "—")
     assert (cost["images seen"], cost["minutes"], cost["parameters"]) == ("384,000", "30.0", "1.80 M")
-    assert table.iloc[2]["own head"] == "—" and "outcome" not in table
+    assert table.iloc[2]["its own head"] == "—" and "outcome" not in table
     assert fig6_learned.cost_table(STUDY, found)["outcome"].tolist()[:3] == ["ok", "no record", "ok"]
-    assert "90.94% by ViT-Lite-6/4 (3.2 M parameters, 10 million images seen)" in fig6_learned.published()
+    assert "90.94% by ViT-Lite-6/4 (3.2 M parameters, 10 million images)" in fig6_learned.published()
 
 
 def test_what_pre_training_adds_to_pixels_and_to_random_weights_is_told():
     first, _, third = STUDY.pretrainings()[:3]
     found = {p.id: trained(p, knn=60.0, knn_pixels=35.0, knn_random=knn) for p, knn in ((first, 20.0), (third, 61.5))}
-    told = f"by: {vision_settings.SUPERVISED} +25.0 and +40.0; {vision_settings.DINO} +25.0 and −1.5."
-    assert fig6_learned.lifted(STUDY, found).endswith(told)
+    told = f"in points: {vision_settings.SUPERVISED} +40.0; {vision_settings.DINO} −1.5."
+    assert fig6_learned.lifted(STUDY, found).endswith(f"k-NN − random weights, {told}")
     patches = {first.id: trained(first, knn_patches=31.0), third.id: trained(third)}
-    told = f"That of the patches lies above that of pixels by: {vision_settings.SUPERVISED} −4.0."
+    told = f"k-NN, patches − pixels, in points: {vision_settings.SUPERVISED} −4.0."
     assert fig6_learned.lifted(STUDY, patches).endswith(told)
     assert fig6_learned.lifted(STUDY, {}) == ""
 
@@ -375,7 +379,11 @@ def test_what_the_fine_tuning_makes_of_known_classes_is_told():
     heads = {p.id: trained(p, accuracy=accuracy) for p, accuracy in ((first, 92.0), (second, 97.0))}
     tuned = tunings(turning({"": 0.4}), study)
     told = fig6_learned.learned_again(study, heads, curves(study, tuned))
-    assert told.startswith("On cifar10, whose classes they were") and "reach 90.2% once" in told and "94.5%" in told
+    assert (
+        told.startswith("On cifar10, whose classes the supervised models saw")
+        and "reach 90.2% once" in told
+        and "94.5%" in told
+    )
     assert not fig6_learned.learned_again(study, {}, curves(study, tuned))
     assert not fig6_learned.learned_again(study, heads, [])
 
@@ -402,8 +410,8 @@ def test_probes_and_losses_are_drawn_against_millions_of_images():
 def test_without_records_words_stand_in_the_figures_place():
     for figure in (fig6.draw(STUDY, []), fig6_learned.draw_learning(STUDY, {})):
         assert [text.get_text() for ax in figure.axes for text in ax.texts] == ["no records yet"]
-    assert len(fig6_learned.quality_table(STUDY, {})) == 8 and fig6.effect_table(STUDY, []).empty
-    assert fig6.essential_table(STUDY, [])["a, dense"].tolist() == ["—"] * 8
+    assert len(fig6_learned.quality_table(STUDY, {})) == 10 and fig6_tables.effect_table(STUDY, []).empty
+    assert fig6_tables.essential_table(STUDY, [])["a"].tolist() == ["—"] * 8
 
 
 def test_models_of_no_objective_are_not_drawn():

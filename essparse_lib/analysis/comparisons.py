@@ -22,7 +22,7 @@ class Comparison:
     """A comparison of models of one way to pre-train with those of another.
 
     Attributes:
-        name: what is compared, such as ``DINO less supervised``.
+        name: what is compared, such as ``DINO − supervised``.
         more: names of the first models, one for each pre-training.
         less: names of the second models, likewise.
     """

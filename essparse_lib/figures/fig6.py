@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, cycle
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..analysis.comparisons import MEAN_DROP_TO, Comparison, drop_effects, essential_effect, learned_tasks
+from ..analysis.comparisons import MEAN_DROP_TO, Comparison, learned_tasks
 from ..analysis.curves import Curve
 from ..analysis.effects import task_means
-from ..analysis.essential import EPSILON, essential_sparsity
+from ..analysis.essential import EPSILON
 from ..records.pretrained import from_scratch
 from ..specs.measurement import MeasurementKind
 from ..specs.override import AddedSeeds, Override
 from ..specs.study import TENTHS, Study, at_sparsities
 from . import fig6_floor, panels, style, vision_settings
-from .curve_plots import sparsity_text
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -91,14 +88,18 @@ STUDIES = {
 }
 
 
+#: The comparison after equal time.
+EQUAL_TIME = "DINO − supervised, after equal time"
+
+
 def comparisons(study: Study) -> list[Comparison]:
     """Return which models are compared with which, as far as the study has them; the first comparison decides C7."""
     groups = vision_settings.objectives(study)
     pairs = {
-        "DINO less supervised, after equally many images": (vision_settings.DINO, vision_settings.SUPERVISED),
-        "DINO less supervised, after equal time": (vision_settings.DINO, vision_settings.LONGER),
-        "longer less shorter supervised training": (vision_settings.LONGER, vision_settings.SUPERVISED),
-        "masked images less supervised, after equally many images": (
+        "DINO − supervised, after equally many images": (vision_settings.DINO, vision_settings.SUPERVISED),
+        EQUAL_TIME: (vision_settings.DINO, vision_settings.LONGER),
+        "longer − shorter supervised training": (vision_settings.LONGER, vision_settings.SUPERVISED),
+        "masked images − supervised, after equally many images": (
             vision_settings.MASKED,
             vision_settings.SUPERVISED,
         ),
@@ -121,6 +122,16 @@ def line_styles(study: Study, models: Collection[str]) -> dict[str, dict[str, An
             if model in models:
                 styles[model] = {"color": colours[objective], "linestyle": line, "linewidth": 1.4}
     return styles
+
+
+def named_line_styles(study: Study) -> dict[str, dict[str, Any]]:
+    """Return how the line of each of a study's models is drawn, with the model's title as its label.
+
+    Args:
+        study: a study of Figure 6.
+    """
+    styles = line_styles(study, study.models)
+    return {model: {**look, "label": vision_settings.model_title(model)} for model, look in styles.items()}
 
 
 def draw(
@@ -238,52 +249,3 @@ def add_legend(
         if line in drawn
     }
     style.line_legend(figure, {**objectives, **(seeds if len(seeds) > 1 else {}), **(others or {})})
-
-
-def essential_table(study: Study, curves: Sequence[Curve], epsilon: float = EPSILON) -> pd.DataFrame:
-    """Return a row for each pre-trained model: dense score and essential sparsity on each task, with 95% intervals."""
-    import pandas as pd
-
-    by_place = {(curve.model, curve.task): curve for curve in curves}
-    rows = []
-    for objective, models in vision_settings.objectives(study).items():
-        for model in models:
-            row = {"pre-training": objective, "model": model}
-            for task in study.tasks_of(model):
-                dense = essential = "—"
-                if curve := by_place.get((model, task)):
-                    dense = curve.dense().text()
-                    essential = sparsity_text(curve, essential_sparsity(curve, epsilon))
-                row[f"{task}, dense"] = dense
-                row[f"{task}, essential sparsity %"] = essential
-            rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def effect_table(study: Study, curves: Sequence[Curve]) -> pd.DataFrame:
-    """Return a row for each quantity and a column for each comparison: differences, with intervals over pre-trainings.
-
-    The quantities are the drop at each sparsity in points (above 0: the first models lose more) and the essential
-    sparsity in points of sparsity (above 0: the first models can lose more). Both are means over the tasks that all
-    compared models have learned.
-    """
-    import pandas as pd
-
-    columns = {}
-    for comparison in comparisons(study):
-        cells = {}
-        for level, effect in drop_effects(study, curves, comparison).items():
-            if level:
-                cells[f"drop at {level:.0%}"] = effect.difference.text()
-        if cells:
-            essential = essential_effect(study, curves, comparison)
-            cells["essential sparsity"] = essential.difference.text(0, 100)
-            for side, models in (("first", comparison.more), ("second", comparison.less)):
-                mean = fmean(essential.values[model] for model in models)
-                cells[f"essential sparsity of the {side}"] = f"{100 * mean:.0f}"
-        columns[comparison.name] = cells
-    quantities = list(dict.fromkeys(quantity for cells in columns.values() for quantity in cells))
-    return pd.DataFrame(
-        {name: [cells.get(quantity, "—") for quantity in quantities] for name, cells in columns.items()},
-        index=quantities,
-    )

@@ -126,7 +126,7 @@ def _row(task: str, name: str, dense: str, gain: str, drop: str) -> dict[str, st
     return {
         "task": task,
         "pre-training": name,
-        "dense": dense,
+        "dense score": dense,
         "above the floor": gain,
         f"mean drop, {_RANGE}": drop,
     }
@@ -148,18 +148,18 @@ def answer(study: Study, records: Mapping[str, Record], of_study: Sequence[Curve
     floor = floor_curves(study, records)
     rows = compared(study, of_study, floor)
     if not rows:
-        return "The floor has its records, and no pre-trained model has all of its own to be set against it."
+        return "All fine-tunings of the floor have records, but no pre-trained model has all of its own to compare."
     drops = [f"{_mean_drop(curve).text()} on {curve.task}" for curve in floor]
-    sentences = [f"From random weights the model loses, on average over {_RANGE}, {listing(drops)} points."]
+    sentences = [f"From random weights, the model's mean drop over {_RANGE} is, in points, {listing(drops)}."]
     if unseen := _places(rows, lambda row: row.gain.low <= 0):
-        says_nothing = "how robust these are there says nothing of their pre-training"
-        sentences.append(f"Without pruning the interval reaches the floor for {unseen}: {says_nothing}.")
+        sentences.append(f"Without pruning, the interval reaches the floor for {unseen}.")
+        sentences.append("There, robustness says nothing about the pre-training.")
     else:
         sentences.append(
-            "Without pruning every objective scores above the floor on every task, with its whole interval."
+            "Without pruning, every objective scores above the floor on every task, by its whole interval."
         )
     if alike := _places(rows, lambda row: row.drop.value <= row.floor_drop.value):
-        sentences.append(f"No more than the floor lose {alike}.")
+        sentences.append(f"These lose no more than the floor: {alike}.")
     else:
         sentences.append("Every objective loses more than the floor on every task.")
     return " ".join(sentences)

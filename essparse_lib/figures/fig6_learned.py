@@ -44,25 +44,40 @@ _LOSSES = {
 _METRICS = {
     "k-NN": "knn",
     "k-NN, patches": "knn_patches",
-    "k-NN, random weights": "knn_random",
-    "k-NN, pixels": "knn_pixels",
     "linear probe": "linear_probe",
     "linear probe, patches": "linear_probe_patches",
-    "linear probe, random weights": "linear_probe_random",
-    "own head": "accuracy",
+    "its own head": "accuracy",
+}
+
+#: The same without training, by the name of the row: metrics by their titles.
+_UNTRAINED = {
+    "no training: random weights": {"k-NN": "knn_random", "linear probe": "linear_probe_random"},
+    "no model: pixels": {"k-NN": "knn_pixels"},
 }
 
 
 def quality_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
-    """Return a row for each pre-training: how much it has learned, by several metrics in percent."""
+    """Return a row for each pre-training: how much it has learned, by several metrics in percent.
+
+    Two rows below are means over the pre-trainings: what random weights and the pixels themselves give.
+    """
     import pandas as pd
 
-    rows = []
-    for names, _, record in _pretrainings(study, records):
+    rows, all_metrics = [], []
+    for title, _, record in _pretrainings(study, records):
         metrics = record.metrics if record else {}
-        cells = {title: f"{metrics[name]:.1f}" if name in metrics else "—" for title, name in _METRICS.items()}
-        rows.append({**names, **cells})
+        all_metrics.append(metrics)
+        rows.append({"model": title, **{column: _percent([metrics], name) for column, name in _METRICS.items()}})
+    for title, names in _UNTRAINED.items():
+        cells = {column: _percent(all_metrics, names[column]) if column in names else "—" for column in _METRICS}
+        rows.append({"model": title, **cells})
     return pd.DataFrame(rows)
+
+
+def _percent(all_metrics: Sequence[Mapping[str, float]], name: str) -> str:
+    """Return the mean of a metric over those that have it; a dash if none has."""
+    values = [metrics[name] for metrics in all_metrics if name in metrics]
+    return f"{fmean(values):.1f}" if values else "—"
 
 
 def lifted(study: Study, records: Mapping[str, Record]) -> str:
@@ -72,12 +87,17 @@ def lifted(study: Study, records: Mapping[str, Record]) -> str:
     patches_above_pixels = _mean_gains(study, records, "knn_patches", "knn_pixels")
     if not above_pixels:
         return ""
-    gains = "; ".join(f"{objective} {gain} and {above_random[objective]}" for objective, gain in above_pixels.items())
-    sentence = f"In points, the k-NN accuracy lies above that of pixels, and of random weights, by: {gains}."
-    if not patches_above_pixels:
-        return sentence
-    gains = "; ".join(f"{objective} {gain}" for objective, gain in patches_above_pixels.items())
-    return f"{sentence} That of the patches lies above that of pixels by: {gains}."
+    comparisons = {
+        "k-NN − pixels": above_pixels,
+        "k-NN − random weights": above_random,
+        "k-NN, patches − pixels": patches_above_pixels,
+    }
+    sentences = []
+    for comparison, gains in comparisons.items():
+        if gains:
+            texts = "; ".join(f"{objective} {gain}" for objective, gain in gains.items())
+            sentences.append(f"{comparison}, in points: {texts}.")
+    return " ".join(sentences)
 
 
 def next_pretrainings(study: Study, records: Mapping[str, Record], more: int = 3) -> str:
@@ -93,20 +113,20 @@ def next_pretrainings(study: Study, records: Mapping[str, Record], more: int = 3
     """
     gains = _gains(study, records, "knn", "knn_pixels")
     if not {vision_settings.DINO, vision_settings.SUPERVISED} <= gains.keys():
-        return "Which further pre-trainings come first cannot be said: the pre-trainings compared have no records."
+        return "Which further pre-trainings come first cannot be said: the compared pre-trainings have no records."
     dino, supervised = gains[vision_settings.DINO], gains[vision_settings.SUPERVISED]
     now = len(vision_settings.objectives(study)[vision_settings.DINO])
     ratio, ratio_then = detectable_ratio(now, now), detectable_ratio(now + more, now + more)
     lead = (
-        f"Above that of pixels DINO's k-NN accuracy lies by {signed(dino)} points, that of the supervised models by "
-        f"{signed(supervised)}. With {now} pre-trainings a side a difference shows if it is {ratio:.1f} times the "
-        f"spread between such pre-trainings, with {now + more} if it is {ratio_then:.1f} times."
+        f"k-NN − pixels is {signed(dino)} points for DINO and {signed(supervised)} for the supervised models. With "
+        f"{now} pre-trainings a side, a difference shows if it is {ratio:.1f} times the spread between such "
+        f"pre-trainings. With {now + more} a side, {ratio_then:.1f} times is enough."
     )
     if dino < supervised / 2:
         return (
             f"{lead} DINO has gained less than half as much, so longer pre-trainings come first: two DINO models with "
-            "four times the steps, against supervised ones after equally many images and after equal time. More short "
-            "ones would tell more exactly how far a DINO can be pruned that has hardly learned."
+            "four times the steps. They will be compared with supervised models after equally many images and after "
+            "equal time. More short pre-trainings would only describe a DINO model that has hardly learned."
         )
     return f"{lead} DINO has gained half as much or more, so {more} more pre-trainings a side come first."
 
@@ -137,29 +157,24 @@ def cost_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    for names, pretraining, record in _pretrainings(study, records):
+    for title, pretraining, record in _pretrainings(study, records):
         metrics, provenance = (record.metrics, record.provenance) if record else ({}, {})
         cells = {
             "steps": f"{pretraining.steps:,}",
             "images seen": f"{pretraining.images:,}",
             "parameters": f"{metrics['parameters'] / 1e6:.2f} M" if "parameters" in metrics else "—",
             "minutes": f"{provenance['seconds'] / 60:.1f}" if "seconds" in provenance else "—",
-            "device": str(provenance.get("device", "—")),
             "outcome": record.status if record else "no record",
         }
-        rows.append({**names, **cells})
+        rows.append({"model": title, **cells})
     return pd.DataFrame(rows)
 
 
-def _pretrainings(
-    study: Study, records: Mapping[str, Record]
-) -> Iterator[tuple[dict[str, str], ImagePretraining, Record | None]]:
-    """Yield, for each of the study's pre-trainings, its names in a table, its spec and its record."""
-    objective_of = vision_settings.objective_of(study)
+def _pretrainings(study: Study, records: Mapping[str, Record]) -> Iterator[tuple[str, ImagePretraining, Record | None]]:
+    """Yield, for each of the study's pre-trainings, its model's title, its spec and its record."""
     for pretraining in study.pretrainings():
         if isinstance(pretraining, ImagePretraining):
-            names = {"pre-training": objective_of[pretraining.model], "seed": str(pretraining.seed)}
-            yield names, pretraining, records.get(pretraining.id)
+            yield vision_settings.model_title(pretraining.model), pretraining, records.get(pretraining.id)
 
 
 def draw_learning(study: Study, records: Mapping[str, Record]) -> Figure:
@@ -211,10 +226,10 @@ def _dynamics(pretraining: ImagePretraining, record: Record) -> dict[str, list[t
 def published() -> str:
     """Return a sentence on the accuracies that others reached with models of such sizes."""
     parts = [
-        f"{accuracy:.2f}% by {name} ({size / 1e6:.1f} M parameters, {epochs * CIFAR_10 / 1e6:.0f} million images seen)"
+        f"{accuracy:.2f}% by {name} ({size / 1e6:.1f} M parameters, {epochs * CIFAR_10 / 1e6:.0f} million images)"
         for name, size, epochs, accuracy in PUBLISHED
     ]
-    return f"Published accuracies on CIFAR-10 of vision transformers trained on it alone: {' and '.join(parts)}."
+    return f"Published accuracies of vision transformers trained on CIFAR-10 alone: {' and '.join(parts)}."
 
 
 def learned_again(study: Study, records: Mapping[str, Record], curves: Sequence[Curve]) -> str:
@@ -240,7 +255,7 @@ def learned_again(study: Study, records: Mapping[str, Record], curves: Sequence[
     if not tasks:
         return ""
     return (
-        f"On {listing(sorted(tasks))}, whose classes they were pre-trained to tell, the "
-        f"supervised models reach {fmean(after):.1f}% once they are fine-tuned; with the heads of their pre-training "
-        f"it was {fmean(before):.1f}%."
+        f"On {listing(sorted(tasks))}, whose classes the supervised models saw in pre-training, they reach "
+        f"{fmean(after):.1f}% once they are fine-tuned. With the heads of their pre-training they reached "
+        f"{fmean(before):.1f}%."
     )

@@ -60,7 +60,7 @@ READINGS: dict[str, tuple[str, str] | None] = {
     "MinMaxScaler, of the model": ("MinMaxScaler", "model"),
 }
 
-_SURPLUS = f"DINO has more by % (the paper: {MORE_ZEROS:.2f})"
+_SURPLUS = f"DINO − supervised, % (paper: {MORE_ZEROS:.2f})"
 
 #: Readings by which a smaller percentage of the weights is zero say little about either model.
 FEW = 0.01
@@ -103,7 +103,7 @@ def compared(study: Study) -> Comparison:
     """Return the comparison of DINO with supervised models, as in the paper."""
     by_objective = groups(study)
     dino = by_objective.get(vision_settings.DINO, ())
-    return Comparison("DINO less supervised", dino, by_objective.get(vision_settings.SUPERVISED, ()))
+    return Comparison("DINO − supervised", dino, by_objective.get(vision_settings.SUPERVISED, ()))
 
 
 def distributions(study: Study, records: Mapping[str, Record]) -> dict[str, dict[str, Any]]:
@@ -266,9 +266,9 @@ def averaging(study: Study, records: Mapping[str, Record]) -> str:
     teachers = fmean(shares[model] for model in zeros_of_students)
     students = fmean(zeros_of_students.values())
     return (
-        f"What is kept of DINO is the teacher, a moving average of the student. {RELATIVE.capitalize()} lie "
-        f"{teachers:.3f}% of the teachers' weights and {students:.3f}% of the students'; of a normal distribution "
-        f"it is {100 * math.erf(0.01 / math.sqrt(2)):.3f}%."
+        f"A DINO model is the teacher, a moving average of the student. Averaging may change the zeros: "
+        f"{teachers:.3f}% of the teachers' weights and {students:.3f}% of the students' are {RELATIVE}. A normal "
+        f"distribution has {100 * math.erf(0.01 / math.sqrt(2)):.3f}%."
     )
 
 
@@ -283,8 +283,8 @@ def sentence(study: Study, records: Mapping[str, Record]) -> str:
         return "There are no zeros to compare yet."
     least, most = min(surpluses, key=surpluses.__getitem__), max(surpluses, key=surpluses.__getitem__)
     return (
-        f"By the {len(surpluses)} of {len(shares_by_reading)} readings by which at least {FEW:g}% of each model's "
-        f"weights are zero, the surplus of DINO goes from {signed(surpluses[least])}% ({least}) to "
-        f"{signed(surpluses[most])}% ({most}); "
-        f"the paper reports {MORE_ZEROS:+.2f}%."
+        f"How many more zeros DINO has than the supervised models depends on what counts as zero: from "
+        f"{signed(surpluses[least])}% ({least}) to {signed(surpluses[most])}% ({most}). The paper reports "
+        f"{MORE_ZEROS:+.2f}%. Of {len(shares_by_reading)} readings, {len(surpluses)} find at least {FEW:g}% zeros in "
+        f"each model and are compared here."
     )

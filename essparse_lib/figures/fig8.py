@@ -77,7 +77,7 @@ DRAWN = ("exact", "fp16", "bf16", "below 1e-06", "below 0.0001", "below 0.001", 
 _JUMP_LEGEND = {"an abrupt jump": dict(marker="^", linestyle="", color=style.MARKED)}
 _FLOOR_LEGEND = {"commonest class": dict(color=style.GUIDE, linestyle=":", linewidth=1)}
 _ENTROPY_LEGEND = {"by the tokens' frequencies": dict(color=style.GUIDE, linestyle="--", linewidth=1)}
-_PAPER_LEGEND = {"where the paper saw it": dict(color=style.GUIDE, alpha=0.25, linewidth=6)}
+_PAPER_LEGEND = {"where the paper saw its jumps": dict(color=style.GUIDE, alpha=0.25, linewidth=6)}
 
 
 def draw_zeros(study: Study, runs: Sequence[Series], jumps: Mapping[str, Mapping[str, ChangePoint]]) -> Figure:

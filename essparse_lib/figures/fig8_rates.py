@@ -92,18 +92,18 @@ def answer(study: Study, records: Mapping[str, Record]) -> str:
         return f"Not run yet: {missing} of the {len(trials)} fine-tunings at other rates have no record."
     by_rate = _by_rate(study, records)
     if not by_rate:
-        return "No rate has complete curves on both tasks, so that the rule has nothing to choose from."
+        return "No rate has complete curves on both tasks, so the rule cannot choose one."
     best = max(by_rate, key=lambda rate: _mean_dense(by_rate[rate]))
     losing = [curve.task for curve in by_rate[best] if curve.sensitive()]
     lead = f"The model scores best without pruning at a rate of {rates_text([best])}."
     if losing:
         return (
-            f"{lead} There it has something to lose on {listing(losing)}: by the rule the scores of C9 are to be run "
-            "again at this rate."
+            f"{lead} At this rate it has something to lose on {listing(losing)}. By the rule, the scores of "
+            "C9 will be run again at this rate."
         )
     return (
-        f"{lead} There it loses more than {number_text(EPSILON, 0)} point on neither task at {SPARSITY:.0%} with its "
-        "whole interval: models this small cannot answer which of them prunes better."
+        f"{lead} At this rate and {SPARSITY:.0%} sparsity, no interval of the drop lies wholly above "
+        f"{number_text(EPSILON, 0)} point. Which of these models prunes better cannot be tested here."
     )
 
 

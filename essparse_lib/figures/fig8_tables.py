@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from ..analysis.change_point import ChangePoint
 from ..analysis.effects import PretrainingEffect, most_lost
@@ -18,7 +17,7 @@ from ..claims.c08_zeros_jump import reading_outcomes
 from ..records.store import Record
 from ..specs.pretraining import TextPretraining
 from ..specs.study import Study
-from ..wording import number_text, signed
+from ..wording import listing, number_text, signed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,21 +30,71 @@ def nowhere(runs: Sequence[Series]) -> str:
     without_zeros = [reading for reading in runs[0].zeros if not any(run.zeros[reading].any() for run in runs)]
     if not without_zeros:
         return "By every reading some weight is zero at some snapshot."
-    return f"By these readings no weight is zero at any snapshot: {', '.join(without_zeros)}."
+    return f"No weight is zero at any snapshot by these readings: {', '.join(without_zeros)}."
+
+
+def seen(runs: Sequence[Series], jumps: Mapping[str, Mapping[str, ChangePoint]]) -> str:
+    """Return in a sentence what the counts below fixed thresholds do; empty if none of them could show a jump.
+
+    Args:
+        runs: the pre-trainings.
+        jumps: by reading and name of the run, the clearest jump of the count.
+    """
+    complete = [run for run in runs if run.complete]
+    fixed = [reading for reading in jumps if reading.startswith("below ") and not reading.endswith(" sd")]
+    readings = [reading for reading in fixed if complete and all(run.could_jump(reading) for run in complete)]
+    series = [(run, reading) for reading in readings for run in complete]
+    if not series:
+        return ""
+    falling = [(run, reading) for run, reading in series if run.share(reading)[-1] < run.share(reading)[0]]
+    smooth = [(run, reading) for run, reading in falling if not jumps[reading][run.name].abrupt]
+    thresholds = listing([reading.removeprefix("below ") for reading in readings])
+    if len(smooth) == len(series):
+        return f"No jump is seen: the counts below {thresholds} fall smoothly in all {len(complete)} pre-trainings."
+    return (
+        f"The counts below {thresholds} fall in {len(falling)} of {len(series)} series, {len(smooth)} times smoothly."
+    )
 
 
 def learned(study: Study, runs: Sequence[Series]) -> str:
-    """Return a sentence that compares what the amount of text does to the held-out loss with what another seed does."""
+    """Return in words what the amount of text and another seed do to the held-out loss, and which runs end higher."""
     effect = loss_effect(study, runs)
     more, less = _values_by_group(study, effect)
     if min(len(more), len(less)) < 2:
         return "It takes two complete pre-trainings on the most and on the least text to say more."
     apart = max(max(group) - min(group) for group in (more, less))
+    losses = {run.label: effect.values[run.name] for run in runs if run.name in effect.values}
     return (
-        f"By a line through all pre-trainings, the held-out loss at the end of models of the most text is "
-        f"{effect.difference.text(2)} nats above that of models of the least; two seeds on the same text end up to "
-        f"{apart:.2f} apart."
+        f"{_two_groups(losses)}From the least text to the most, "
+        f"a line through all pre-trainings changes by {effect.difference.text(2)} nats. Two seeds on the same text "
+        f"end up to {apart:.2f} nats apart."
     )
+
+
+def _two_groups(losses: Mapping[str, float]) -> str:
+    """Return in a sentence which runs end at a clearly higher loss; empty if the losses do not fall into two groups.
+
+    They do if the largest gap between two neighbouring losses is more than half of their range.
+
+    Args:
+        losses: the held-out loss at the end, in nats a token, by the run's label.
+    """
+    ordered = sorted(losses, key=losses.__getitem__)
+    gaps = [losses[later] - losses[earlier] for earlier, later in pairwise(ordered)]
+    if not gaps or max(gaps) <= (losses[ordered[-1]] - losses[ordered[0]]) / 2:
+        return ""
+    split = gaps.index(max(gaps)) + 1
+    lower, higher = ordered[:split], ordered[split:]
+    low, high = (listing(sorted({f"{losses[label]:.1f}" for label in group})) for group in (lower, higher))
+    if 2 * split < len(ordered):
+        return f"{_runs(lower)} at {low} nats, the others at {high}. "
+    return f"{_runs(higher)} at {high} nats, the others at {low}. "
+
+
+def _runs(labels: Sequence[str]) -> str:
+    """Return the labels of runs as the subject of a sentence, with its verb."""
+    names = listing([f"({label})" for label in labels])
+    return f"The runs {names} end" if len(labels) > 1 else f"The run {names} ends"
 
 
 def cost_of_pruning(scores: Mapping[float, PretrainingEffect]) -> str:
@@ -59,21 +108,18 @@ def cost_of_pruning(scores: Mapping[float, PretrainingEffect]) -> str:
     last = max(scores)
     changes = [value - scores[0.0].values[model] for model, value in scores[last].values.items()]
     low, high = (signed(end(changes)) for end in (min, max))
-    change = (
-        f"From the dense models to those without {last:.0%} of the weights, scores change by {low} to {high} points."
-    )
+    change = f"Without {last:.0%} of the weights, scores change by {low} to {high} points against the dense models."
     if most_lost(scores) > EPSILON:
         return change
     return (
-        f"{change} No model loses more than a point at any sparsity: with {1 - last:.0%} of these weights left they "
-        "fine-tune as well or better, so that what is left of the blocks, with the embeddings, is enough for these "
-        "tasks. Whether they need anything that the blocks learned would take models with random blocks to tell. How "
-        "far such models can be pruned, and whether more text makes that easier, these curves cannot tell."
+        f"{change} No model loses more than a point at any sparsity. The rest of the blocks, with the embeddings, is "
+        "enough for these tasks. Whether the models need anything that their blocks learned cannot be tested here: "
+        "that takes models with random blocks. These curves also cannot show which model can be pruned further."
     )
 
 
 def jump_table(runs: Sequence[Series], jumps: Mapping[str, Mapping[str, ChangePoint]]) -> pd.DataFrame:
-    """Return a row for each reading: the clearest jump in each complete run, and the verdict on C8 by this reading.
+    """Return a row for each reading: how many complete runs could show a jump, which do, and the verdict on C8.
 
     Args:
         runs: the pre-trainings.
@@ -81,12 +127,22 @@ def jump_table(runs: Sequence[Series], jumps: Mapping[str, Mapping[str, ChangePo
     """
     import pandas as pd
 
-    columns = {}
-    for run in runs:
-        if jumps and all(run.name in by_run for by_run in jumps.values()):
-            columns[run.label] = [_jump_text(by_run[run.name], run.zeros[name]) for name, by_run in jumps.items()]
-    outcomes = [outcome.value for outcome in reading_outcomes(jumps).values()]
-    return pd.DataFrame({"zero if": list(jumps), **columns, "C8": outcomes})
+    by_name = {run.name: run for run in runs}
+    rows = []
+    for reading, outcome in reading_outcomes(jumps).items():
+        complete = {by_name[name].label: jump for name, jump in jumps[reading].items()}
+        able = sum(by_name[name].could_jump(reading) for name in jumps[reading])
+        places = [f"{_jump_text(jump)} ({label})" for label, jump in complete.items() if jump.abrupt and jump.at]
+        rows.append(
+            {
+                "zero if": reading,
+                "runs with enough zeros": f"{able} of {len(complete)}",
+                "abrupt jumps": f"{len(places)} of {len(complete)}",
+                "between the steps": ", ".join(places) or "—",
+                "C8 by this reading": outcome.value,
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def run_table(study: Study, records: Mapping[str, Record]) -> pd.DataFrame:
@@ -100,14 +156,11 @@ def _row(pretraining: TextPretraining, record: Record | None) -> dict[str, str]:
     text = record.values.get("text") if record else None
     metrics, provenance = (record.metrics, record.provenance) if record else ({}, {})
     return {
-        "text": f"{pretraining.fraction:.0%}",
-        "seed": str(pretraining.seed),
-        "steps": f"{pretraining.steps:,}",
+        "text, seed": f"{pretraining.fraction:.0%}, seed {pretraining.seed}",
         "tokens read": f"{pretraining.tokens / 1e6:,.1f} M",
         "passes": f"{pretraining.tokens / pretraining.fraction / text['tokens']:.1f}" if text else "—",
         "held-out loss": f"{metrics['held_out_loss']:.3f}" if "held_out_loss" in metrics else "—",
         "minutes": f"{provenance['seconds'] / 60:.1f}" if "seconds" in provenance else "—",
-        "device": provenance.get("device", "—"),
         "outcome": record.status if record else "no record",
     }
 
@@ -146,10 +199,6 @@ def _values_by_group(study: Study, effect: PretrainingEffect) -> list[list[float
     ]
 
 
-def _jump_text(jump: ChangePoint, counts: np.ndarray) -> str:
-    """Return an arrow and the place of an abrupt jump, or the share of the range and the probability of another one."""
-    if jump.at is None:
-        return "constant" if counts.any() else "no zeros"
-    if jump.abrupt:
-        return f"{'↑' if jump.size > 0 else '↓'} {jump.at[0]:,.0f}–{jump.at[1]:,.0f}"
-    return f"{jump.share:.0%}, p\u00a0{jump.p:.2f}"
+def _jump_text(jump: ChangePoint) -> str:
+    """Return an arrow and the steps between which an abrupt jump lies; empty if it has no place."""
+    return f"{'↑' if jump.size > 0 else '↓'} {jump.at[0]:,.0f}–{jump.at[1]:,.0f}" if jump.at else ""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..analysis.prunability import TOLERANCE, FeatureCurve, LossCurve, by_step, trained
 from ..claims.prunability_clauses import READINGS
 from ..records.store import Record
+from ..specs.measurement import MeasurementKind
 from ..specs.study import Study
 from ..wording import number_text
 from . import style
@@ -21,13 +22,20 @@ _TOLERANCE_LEGEND = {f"{TOLERANCE:.0%} above the dense model": dict(color=style.
 _MAJORITY_LEGEND = {"commonest class": dict(color=style.GUIDE, linestyle=":", linewidth=1)}
 
 
+#: Kinds of measurements as a sentence has them.
+_KINDS = {
+    MeasurementKind.HELD_OUT_LOSS: "the held-out loss",
+    MeasurementKind.FEATURE_ACCURACY: "the accuracy of frozen features",
+}
+
+
 def unmeasured(study: Study, records: Mapping[str, Record], kind: str) -> str:
     """Return in a sentence how many of a study's measurements of a kind are not made yet; empty if all are.
 
     Args:
         study: the study.
         records: records by the id of their spec.
-        kind: a ``MeasurementKind`` or its name.
+        kind: the held-out loss or the accuracy of frozen features, as a ``MeasurementKind`` or its name.
     """
     measurements = [measurement for measurement in study.measurements() if measurement.kind == kind]
     lacking = [measurement for measurement in measurements if measurement.id not in records]
@@ -35,7 +43,9 @@ def unmeasured(study: Study, records: Mapping[str, Record], kind: str) -> str:
         return ""
     earlier = sum(measurement.step is not None for measurement in lacking)
     at_steps = f", {earlier} of them at earlier steps of the pre-training" if earlier else ""
-    return f"Not measured yet: {len(lacking)} of {len(measurements)} ({kind}){at_steps}."
+    return (
+        f"Not run yet: {len(lacking)} of {len(measurements)} measurements of {_KINDS[MeasurementKind(kind)]}{at_steps}."
+    )
 
 
 def draw_emergence(
@@ -62,7 +72,7 @@ def draw_emergence(
         return style.note("not measured yet")
     titles = (
         f"sparsity at which the loss rises by {TOLERANCE:.0%} (%)",
-        f"lost of what was learned, at {sparsity:.0%} (%)",
+        f"share of learning lost at {sparsity:.0%} sparsity (%)",
     )
     figure, axes = style.titled_axes(titles, height=2.8)
     for ax, quantity in zip(axes, (shares, losses), strict=True):
@@ -117,8 +127,16 @@ def draw_features(
     return figure
 
 
-def loss_table(study: Study, curves: Iterable[LossCurve]) -> pd.DataFrame:
-    """Return a row for each trained model: its held-out loss, and the sparsity at which that rises by the tolerance."""
+def loss_table(
+    study: Study, curves: Iterable[LossCurve], styles: Mapping[str, Mapping[str, Any]] | None = None
+) -> pd.DataFrame:
+    """Return a row for each trained model: its held-out loss, and the sparsity at which that rises by the tolerance.
+
+    Args:
+        study: the study of the curves.
+        curves: its loss curves.
+        styles: by model, how its line is drawn; its label is the model's title. None for the models' own names.
+    """
     import pandas as pd
 
     rows = []
@@ -126,7 +144,7 @@ def loss_table(study: Study, curves: Iterable[LossCurve]) -> pd.DataFrame:
         share = curve.prunable()
         rows.append(
             {
-                "model": model,
+                "model": _title(model, styles),
                 "held-out loss": number_text(float(curve.losses[0]), 3),
                 "unit": study.pretrained[model].loss_unit,
                 f"sparsity at a rise of {TOLERANCE:.0%} (%)": share.text(1, 100) if share.known else "nothing to lose",
@@ -135,13 +153,25 @@ def loss_table(study: Study, curves: Iterable[LossCurve]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def feature_table(curves: Sequence[FeatureCurve]) -> pd.DataFrame:
-    """Return a row for each model and task: the accuracies of the dense features, and their mean drop, in points."""
+def _title(model: str, styles: Mapping[str, Mapping[str, Any]] | None) -> str:
+    """Return the label of a model's line; the model's own name if the line has none."""
+    return str((styles or {}).get(model, {}).get("label", model))
+
+
+def feature_table(
+    curves: Sequence[FeatureCurve], styles: Mapping[str, Mapping[str, Any]] | None = None
+) -> pd.DataFrame:
+    """Return a row for each model and task: the accuracies of the dense features, and their mean drop, in points.
+
+    Args:
+        curves: feature curves.
+        styles: by model, how its line is drawn; its label is the model's title. None for the models' own names.
+    """
     import pandas as pd
 
     rows = []
     for curve in curves:
-        row = {"model": curve.model, "task": curve.task}
+        row = {"model": _title(curve.model, styles), "task": curve.task}
         for reading, name in READINGS.items():
             row[f"{name}, dense (%)"] = number_text(float(curve.accuracies[reading][0]), 1)
             row[f"{name}, mean drop (points)"] = number_text(curve.mean_drop(reading), 1)

@@ -61,6 +61,29 @@ FRESH = {"tiny": "tiny-scratch-fresh-0", "lab": "vit-4x192-fresh-0"}
 #: All objectives, in the order of their colours, which are the same at every scale.
 OBJECTIVES = tuple(BY_OBJECTIVE["lab"])
 
+#: What the models of each objective are called in tables, legends and sentences.
+_MODEL_TITLES = {
+    SUPERVISED: "supervised ViT",
+    DINO: "DINO ViT",
+    LONGER: "ViT supervised for as long",
+    MASKED: "ViT of masked images",
+}
+
+
+def model_title(model: str) -> str:
+    """Return what a model is called in words; its own name if its objective is not known.
+
+    >>> model_title("vit-4x192-supervised-1"), model_title("minilm-l6")
+    ('supervised ViT, pre-training 2', 'minilm-l6')
+    """
+    for groups in BY_OBJECTIVE.values():
+        for objective, models in groups.items():
+            if model in models:
+                number = f", pre-training {models.index(model) + 1}" if len(models) > 1 else ""
+                return f"{_MODEL_TITLES[objective]}{number}"
+    return model
+
+
 TINY_MODELS = ("tiny-vit", "tiny-dino")
 LAB_MODELS = BY_OBJECTIVE["lab"][SUPERVISED]
 PAPER_MODELS = ("vit-base-patch16-224", "vit-large-patch16-224")
