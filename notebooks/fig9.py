@@ -9,9 +9,9 @@
 # %% [markdown]
 # # Figure 9: lottery tickets against one-shot pruning
 #
-# **Question.** A lottery ticket {cite:p}`frankle2019lottery,chen2020lottery` is found by training on the task, removing the smallest tenth of the weights,
-# rewinding the others to their pre-trained values, and beginning again. That costs a whole training for every tenth. Is the ticket any
-# better than removing as much at once, before any training?
+# **Question.** A lottery ticket {cite:p}`frankle2019lottery,chen2020lottery` is found in rounds: train on the task, remove the smallest tenth of the weights,
+# set the others back to their pre-trained values, and repeat. Each tenth costs a whole training. Is the ticket
+# better than removing as many weights at once, before any training?
 
 # %% tags=["remove-input", "setup"]
 from importlib.util import find_spec
@@ -35,7 +35,7 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import contrast_plots, fig9, findings, forest_plots, noise_tables, panel_chart, panels, parameters, style, within_panels
+from essparse_lib.figures import contrast_plots, fig9, findings, forest_plots, noise_tables, panel_chart, panels, parameters, style, tables, within_panels
 from essparse_lib.analysis import contrasts, curves
 from essparse_lib.records import cost, store, summary
 from essparse_lib.specs.trial import Pruning
@@ -58,12 +58,13 @@ differences = [c for c in all_contrasts if (c.pruning, c.baseline) in pairs]
 verdict = c10_tickets_like_one_shot.judge(study, records)
 
 # %% tags=["remove-input", "finding"]
-findings.box(verdict)
+pools = c10_tickets_like_one_shot.pools(study, records)
+findings.box(verdict, words=fig9.seen(pools, differences))
 
 # %% [markdown]
-# ## Tickets less one-shot
+# ## Tickets − one-shot
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "fig9-differences", "caption": "Score of the lottery ticket less that of the one-shot mask at the same sparsity, the seeds paired, with 95% intervals over seeds and evaluation examples. The shaded band is one point either way: an interval within it says that the two are equivalent. A colour is a model, if there are several. Each panel has its own vertical scale."}, "image": {"alt": "A panel for each task: the difference in points with error bars against the sparsity, with a shaded band of one point either way.", "align": "center"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig9-differences", "caption": "Score of the lottery ticket minus that of the one-shot mask at the same sparsity and seed, with 95% intervals. Shaded: one point either way; the two are alike if the interval lies within it. A colour is a model."}, "image": {"alt": "A panel for each task: the difference in points with error bars against the sparsity, with a shaded band of one point either way.", "align": "center"}}
 contrast_plots.draw(differences, marked=sparsity);
 
 # %% tags=["remove-input"]
@@ -75,32 +76,32 @@ panel = panels.of_curves(
 panel_chart.show(panel)
 
 # %% tags=["remove-input"]
-contrast_plots.table(differences, {"steps for the ticket": fig9.steps(study, records)}).style.hide(axis="index")
+rows = contrast_plots.table(differences, {"steps for the ticket": fig9.steps(study, records)})
+tables.show(rows.drop(columns="seeds"), collapsed="Tickets − one-shot at every sparsity")
 
 # %% tags=["remove-input"]
-Markdown(contrast_plots.tally(differences))
+Markdown(f"{contrast_plots.tally(differences)}\n\n{fig9.narrow(differences)}")
 
 # %% [markdown]
-# *Steps for the ticket* are the training steps spent to find the mask, before the fine-tuning that both get. A one-shot mask needs none: it takes
-# one look at the pre-trained weights, and serves every task. *Better* and *worse* say that the ticket's whole interval lies on one side of zero, not that it
-# lies beyond one point, for which the verdict asks; of so many intervals a few miss zero by chance alone.
+# *Steps for the ticket* are the training steps that find the mask, before the fine-tuning that both masks get. A one-shot mask needs none:
+# it depends only on the pre-trained weights and serves every task. Of so many intervals, a few miss zero by chance alone.
 
 # %% [markdown]
 # ## At the sparsity asked for
 
 # %% tags=["remove-input"]
 asked_contrasts = [c for c in all_contrasts if (c.pruning, c.baseline) == tuple(asked_pair)]
-contrast_plots.table(asked_contrasts, {}).style.hide(axis="index")
+tables.show(contrast_plots.table(asked_contrasts, {}).drop(columns="seeds"))
 
 # %% [markdown]
 # ## What the paper saw, and what is done here
 #
-# **What the paper saw** {cite:p}`jaiswal2023emergence`. Below 50% sparsity the two fine-tune to the same performance (claim C10).
+# **What the paper saw** {cite:p}`jaiswal2023emergence`. Below 50% sparsity, lottery tickets and one-shot masks fine-tune to the same performance (claim C10).
 #
 # **What is done here.** Both masks are fine-tuned from the same pre-trained weights with the same seed, head and data order. "The same
-# performance" is a claim of equivalence: it needs an interval that lies within a margin, here one point, and not merely a
-# difference that is not significant. As in the paper there are two rows: a model of language, and a vision transformer on two tasks
-# of images (at lab scale one that was trained here on the classes of `cifar10`, see [Figure 6](fig6.ipynb); `fashion-mnist` is new to it).
+# performance" is a claim of equivalence. It needs an interval that lies within a margin, here one point. A
+# difference that is not significant is not enough. As in the paper there is a language model and a vision transformer.
+# At lab scale they are `minilm-l6`, on texts, and `vit-4x192-supervised-0`, on images. The latter is the supervised ViT, pre-training 1, of [Figure 6](fig6.ipynb): it has seen the classes of CIFAR-10 in pre-training, not those of Fashion-MNIST.
 
 # %% tags=["remove-input"]
 Markdown(" ".join(filter(None, (summary.missing(study, records), summary.added(study, store.results(scale).records_of_studies(study))))))
@@ -113,54 +114,53 @@ Markdown(verdict.text)
 
 # %% [markdown]
 # The difference is averaged over the sparsities below 50%, and over the models and tasks that count. C10 *agrees* if the whole 95% interval of this mean
-# lies within one point of zero, *differs* if it lies wholly beyond, and is *inconclusive* otherwise. A mean can hide opposite signs: every task
-# at every sparsity stands beside it ([Methods](#verdict-rules)). A model that lacks records is named and not counted.
+# lies within one point of zero, *differs* if it lies wholly outside, and is *inconclusive* otherwise. A mean can hide opposite signs, so the tables also give every task
+# at every sparsity ([Methods](#verdict-rules)). A model with missing records is named and not counted.
 #
-# **What would change our mind.** Intervals narrower than the margin: more seeds, larger evaluation sets, and full training sets, which the `paper`
+# **What would change our mind.** Narrower intervals on single tasks, by more seeds and larger evaluation sets; and full training sets, which the `paper`
 # scale of this notebook has.
 
 # %% [markdown]
 # ## Task by task
 #
-# A row is a task, or a model on a task; [How to read this book](../book/how-to-read.md) explains the marks.
+# Each row is a task, or a model on a task. [How to read](../book/how-to-read.md) explains the marks.
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "fig9-forest", "caption": "The difference between ticket and one-shot mask, averaged over the sparsities below 50%, on each task with its 95% interval, and one point either way as a shaded band. Hollow grey circles are shown and do not count, for the reason in their row. The diamond is the mean of those that count, with its interval, which the verdict rests on; the thick bar is where the difference on a new task is expected, in 95% of cases. An arrow says that an interval goes on beyond the axis."}, "image": {"alt": "A row for each task: a dot with a horizontal bar; below them a diamond for the mean and a thick bar for a new task; a vertical broken line at one point either way.", "align": "center"}}
-pools = c10_tickets_like_one_shot.pools(study, records)
-forest_plots.draw(deciding(pools), "ticket less one-shot");
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig9-forest", "caption": "Ticket \u2212 one-shot mask, averaged over the sparsities below 50%, by task, with 95% intervals. Hollow grey circles do not count, for the reason in their row. The diamond is the mean that the verdict rests on."}, "image": {"alt": "A row for each task: a dot with a horizontal bar; below them a diamond for the mean and a thick bar for a new task; a vertical broken line at one point either way.", "align": "center"}}
+forest_plots.draw(deciding(pools), "ticket − one-shot");
 
 # %% tags=["remove-input"]
 Markdown(forest_plots.shared_texts(pools))
 
 # %% [markdown]
-# **What chance alone does.** How much that difference varies (standard deviation, in points) because training is repeated, because other examples are drawn, and both together.
-# *Smallest that shows* is the smallest difference that these seeds and examples tell from none with a power of 80%. *One run shows* is where a single
-# run without repetition lands in 95% of cases if the true difference is none.
+# **What chance alone does.** The standard deviation (sd) of the difference, in points, when training is repeated, and when other examples are drawn.
+# *Smallest detectable*: the smallest difference that these seeds and examples detect with a power of 80%. *One run*: where a single
+# run lands in 95% of cases if the true difference is zero.
 
 # %% tags=["remove-input"]
-noise_tables.floor_table(deciding(pools)).style.hide(axis="index")
+tables.show(noise_tables.floor_table(deciding(pools)))
 
 # %% [markdown]
-# **How sure it is that the difference lies within ε.** At each sparsity, and on average below 50%, the share of resamples in which the difference, on average over the tasks that count, is at most ε either way. The slider moves ε. It is
-# a bootstrap share: how often the mean difference stays within ε when examples and the noise of training are drawn anew, not the probability that the claim is true.
+# **How often the difference lies within ε.** The share of bootstrap resamples in which the mean difference over the tasks that count is at most ε either way, at each sparsity and on average below 50%. The slider moves ε.
+# The share says how often the mean stays within ε with other examples and other training noise. It is not the probability that the claim is true.
 
 # %% tags=["remove-input"]
 panel_chart.show(within_panels.of_pools(pools))
 
 # %% tags=["remove-input"]
-noise_tables.within_table(pools).style.hide(axis="index")
+tables.show(noise_tables.within_table(pools))
 
 # %% [markdown]
-# **What would decide it.** Where the mean is inconclusive: how many seeds, with how many test examples, would bring its whole interval to one side.
+# **What would decide it.** If the mean is inconclusive: the seeds and test examples that would bring its whole interval to one side.
 
 # %% tags=["remove-input"]
 Markdown(noise_tables.needs_text(deciding(pools), study, records))
 
 # %% [markdown]
-# **Would another reading say something else?** The mean with ε in points and in percent of the dense score, and with three readings of the noise: by the rule of the
-# verdict; none from training, the examples alone; and with what the examples explain left in, so that it counts twice. [Methods](../book/methods.md) has the rule.
+# **Would another reading change the verdict?** The mean with ε in points and in percent of the dense score, and with three readings of the noise: as in the
+# verdict, from the examples only, and with the examples counted twice. [Methods](../book/methods.md) has the rule.
 
 # %% tags=["remove-input"]
-noise_tables.sensitivity_table(deciding(pools)).style.hide(axis="index")
+tables.show(noise_tables.sensitivity_table(deciding(pools)))
 
 # %% [markdown]
 # ## Where the numbers come from

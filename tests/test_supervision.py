@@ -334,6 +334,17 @@ def test_the_tables_tell_each_model_and_each_comparison():
     assert effects.loc["drop at 60%", DINO.name].startswith("−6.0 [")
 
 
+@pytest.mark.parametrize(
+    ("dino", "said"), [(800, "have fewer zeros"), (1200, "have more zeros"), (1000, "more zeros is inconclusive")]
+)
+def test_zeros_after_equal_time_are_told_with_their_interval(dino, said):
+    found = everything(more=dino)
+    surplus = excess_over_pretrainings(zero_shares(STUDY, found)[RELATIVE], EQUAL_TIME)
+    text = fig6_tables.equal_time(STUDY, found)
+    assert said in text and f"DINO − supervised is {surplus.text()}%" in text
+    assert fig6_tables.equal_time(STUDY, {}) == ""
+
+
 def trained(asked, **metrics):
     probes = {"knn": [20.0, None, 60.0], "teacher_entropy": [6.0, 5.0, 5.5]}
     dynamics = {"at": [0, 1000, 3000], "held_out": [3.0, 2.0, 1.0], "probes": probes}

@@ -24,6 +24,7 @@ mpl.use("agg")
 
 LAB = figures.study("fig9", "lab")
 TEXT, IMAGES = LAB.models
+TITLE = vision_settings.model_title(IMAGES)
 SMALL = dataclasses.replace(
     LAB,
     tasks=("t", "cifar10"),
@@ -92,7 +93,7 @@ def test_narrowing_keeps_models_to_their_kind():
 
 def test_the_rates_by_which_tickets_are_found_are_told():
     told = fig10_tables.rates(figures.study("fig10", "lab"))
-    assert told == f"Learning rates of the fine-tuning: 0.0001 for {TEXT}, 0.0005 for {IMAGES}."
+    assert told == f"Learning rates of the fine-tuning: 0.0001 for {TEXT}, 0.0005 for {TITLE}."
 
 
 def test_the_model_that_is_trained_here_is_trained_first():
@@ -208,9 +209,12 @@ def test_a_control_is_asked_for_with_its_study_and_narrowed_with_it():
 def test_the_page_tells_what_the_control_changes_and_what_that_does_to_the_dense_models():
     found = records(lambda *_: 80.0, CONTROLLED) | records(lambda *_: 70.0, CONTROLLED.controls[0])
     told = fig10_tables.controlled(CONTROLLED, found)
-    assert f"0.0005 for {IMAGES}. Here: 0.0001 for {IMAGES}." in told
-    assert "Without pruning it then scores 70.0 [" in told and "on cifar10 (80.0 [" in told
-    assert fig10_tables.controlled(CONTROLLED, {}).endswith(f"Here: 0.0001 for {IMAGES}.")
+    assert f"0.0005 for {TITLE}. In this control: 0.0001 for {TITLE}." in told
+    assert "the model then scores 70.0 [" in told and "on CIFAR-10 (objects) (80.0 [" in told
+    assert fig10_tables.controlled(CONTROLLED, {}).endswith(f"In this control: 0.0001 for {TITLE}.")
+    said = fig10_tables.two_rates(CONTROLLED)
+    assert said.startswith(f"The {TITLE}, is fine-tuned at a learning rate of 0.0005, 5 times the ")
+    assert fig10_tables.two_rates(MASKS) == ""
     assert fig10_tables.controlled(MASKS, found) == "This study has no such run."
 
 
@@ -238,16 +242,16 @@ def test_masks_of_two_models_are_never_averaged():
         assert list(tables) == list(fig9.SPARSITIES)
         assert tables[0.4][:, 0, 1] == pytest.approx([0.999 - steepness * 0.4] * 3)
     table = fig10_tables.table(MASKS, found)
-    assert table["model"].tolist() == [TEXT] * 7 + [IMAGES] * 7
+    assert table["model"].tolist() == [TEXT] * 7 + [TITLE] * 7
     assert "model" not in fig10_tables.table(MASKS, {i: r for i, r in found.items() if r.spec.model == TEXT})
 
 
 def test_figure_10_has_a_row_for_each_model():
     found = compared(falling(0.05), falling(0.15))
     maps = [ax.get_title() for ax in fig10.draw(MASKS, found, (0.1, 0.2, 0.3)).axes if ax.get_visible()]
-    assert [title.split("\n")[0] for title in maps] == [TEXT] * 3 + [IMAGES] * 3
+    assert [title.split("\n")[0] for title in maps] == [TEXT] * 3 + [TITLE] * 3
     against = fig10.draw_against_null(MASKS, found).axes
-    assert [ax.get_title().split(":")[0] for ax in against] == [TEXT, TEXT, IMAGES, IMAGES]
+    assert [ax.get_title().split(":")[0] for ax in against] == [TEXT, TEXT, TITLE, TITLE]
     only = {i: r for i, r in found.items() if r.spec.model == TEXT}
     assert next(ax.get_title() for ax in fig10.draw_against_null(MASKS, only).axes) == "cosine of what is kept"
 

@@ -130,7 +130,8 @@ def draw(study: Study, records: Mapping[str, Record], sparsities: Sequence[float
                 at_left=place % columns == 0,
             )
             title = f"sparsity {sparsity:.0%}; by chance {1 - sparsity:.0%}"
-            axes[place].set_title(f"{model}\n{title}" if len(maps) > 1 else title, fontsize=10)
+            name = vision_settings.model_title(model)
+            axes[place].set_title(f"{name}\n{title}" if len(maps) > 1 else title, fontsize=10)
     figure.suptitle("cosine similarity of masks (%)", fontsize=10)
     return figure
 
@@ -185,7 +186,8 @@ def draw_against_null(study: Study, records: Mapping[str, Record]) -> Figure:
         for ax, (measure, title) in zip(axes, titles.items(), strict=True):
             _draw_model_against_null(ax, study, records, model, measure)
             ax.set(xlabel="sparsity (%)")
-            ax.set_title(f"{model}:\n{title}" if len(models) > 1 else title, fontsize=10)
+            name = vision_settings.model_title(model)
+            ax.set_title(f"{name}:\n{title}" if len(models) > 1 else title, fontsize=10)
     lines = {line.get_label(): line for line in grid[0][0].get_lines()}
     grid[0][0].legend(handles=[lines[name] for name in (*_PAIRS, _BY_CHANCE) if name in lines], fontsize=9)
     return figure

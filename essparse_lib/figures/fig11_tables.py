@@ -20,7 +20,7 @@ from ..specs.study import Study
 from ..specs.trial import Pruning
 from ..wording import listing, number_text
 from .curve_plots import sparsity_text
-from .fig11 import MAGNITUDE, PATTERNS
+from .fig11 import MAGNITUDE, PATTERNS, SPARSEGPT
 from .fig11_plots import domain_of
 
 if TYPE_CHECKING:
@@ -28,33 +28,48 @@ if TYPE_CHECKING:
 
 
 def essential_table(variants: Mapping[str, Sequence[Curve]], epsilon: float = EPSILON) -> pd.DataFrame:
-    """Return a row for each model and task: the dense score, guessing, and the essential sparsity in percent by method.
+    """Return a row for each model and task: its dense score, guessing, and essential sparsities by two methods.
 
     Args:
-        variants: the curves of each way to prune by its name; patterns, which have one sparsity, are left out.
+        variants: the curves of each way to prune by its name; magnitude and SparseGPT have a column.
         epsilon: tolerance, in points.
     """
     import pandas as pd
 
     rows: dict[tuple[str, str], dict[str, str]] = {}
-    for name, group in variants.items():
-        for curve in group:
-            if name in PATTERNS:
-                continue
-            row = rows.setdefault((curve.model, curve.task), _first_columns(curve))
+    for name in (MAGNITUDE, SPARSEGPT):
+        for curve in variants.get(name, ()):
+            scores = {"dense score": curve.dense().text(), "guessing": number_text(curve.majority, 1)}
+            row = rows.setdefault((curve.model, curve.task), {**_place(curve), **scores})
             if len(curve.levels) > 1:
-                row[name] = sparsity_text(curve, essential_sparsity(curve, epsilon))
+                row[f"{name} (%)"] = sparsity_text(curve, essential_sparsity(curve, epsilon))
     return _table(pd.DataFrame(list(rows.values())))
 
 
-def _first_columns(curve: Curve) -> dict[str, str]:
-    return {
-        "model": curve.model,
-        "asks for": domain_of(curve.task),
-        "task": curve.task,
-        "dense": curve.dense().text(),
-        "guessing": number_text(curve.majority, 1),
-    }
+def further_table(variants: Mapping[str, Sequence[Curve]], epsilon: float = EPSILON) -> pd.DataFrame:
+    """Return a row for each model and task: its essential sparsities by the further ways to prune, without patterns.
+
+    Args:
+        variants: the curves of each way to prune by its name.
+        epsilon: tolerance, in points.
+    """
+    import pandas as pd
+
+    rows: dict[tuple[str, str], dict[str, str]] = {}
+    for name in variants:
+        if name in (MAGNITUDE, SPARSEGPT, *PATTERNS):
+            continue
+        for curve in variants[name]:
+            if len(curve.levels) > 1:
+                row = rows.setdefault((curve.model, curve.task), _place(curve))
+                row[f"{name} (%)"] = sparsity_text(curve, essential_sparsity(curve, epsilon))
+    return _table(pd.DataFrame(list(rows.values())))
+
+
+def _place(curve: Curve) -> dict[str, str]:
+    """Return the model of a curve and its task, with what the task asks for."""
+    domain = domain_of(curve.task)
+    return {"model": curve.model, "task": f"{curve.task} ({domain})" if domain else curve.task}
 
 
 def _table(table: pd.DataFrame, several: bool | None = None) -> pd.DataFrame:
@@ -84,9 +99,7 @@ def shift_table(pairs: Sequence[Pair]) -> pd.DataFrame:
                 "task": pair.magnitude.task,
                 "magnitude (%)": sparsity_text(pair.magnitude, essential_sparsity(pair.magnitude)),
                 "SparseGPT (%)": sparsity_text(pair.sparsegpt, essential_sparsity(pair.sparsegpt)),
-                "shift (points of sparsity)": pair.shift.estimate.text(0)
-                if pair.magnitude.learned()
-                else "not learned",
+                "SparseGPT − magnitude": pair.shift.estimate.text(0) if pair.magnitude.learned() else "not learned",
                 "counts": "yes" if pair.counts else "no",
             }
         )
@@ -100,48 +113,48 @@ def shift_table(pairs: Sequence[Pair]) -> pd.DataFrame:
 
 
 def pattern_table(variants: Mapping[str, Sequence[Curve]]) -> pd.DataFrame:
-    """Return a row for each model and task: the drop in points with half of the weights gone, with and without pattern.
+    """Return a row for each model, task and method: the drop in points at 50% sparsity, with and without a pattern.
 
     Args:
         variants: the curves of each way to prune by its name.
     """
     import pandas as pd
 
-    rows: dict[tuple[str, str], dict[str, str]] = {}
+    rows: dict[tuple[str, str], dict[str, dict[str, str]]] = {}
     for name, group in variants.items():
+        method = name.removeprefix("N:M by ")
         for curve in group:
             for pruning, drop in zip(curve.prunings, curve.drop_estimates(), strict=True):
                 if pruning.sparsity != 0.5 or not curve.learned():
                     continue
-                place = {"model": curve.model, "task": curve.task}
-                row = rows.setdefault((curve.model, curve.task), place)
-                method = name.removeprefix("N:M by ")
-                row[f"{pruning.pattern}, {method}" if pruning.pattern else name] = drop.text()
-    return _table(pd.DataFrame(list(rows.values())))
+                of_place = rows.setdefault((curve.model, curve.task), {})
+                row = of_place.setdefault(method, {**_place(curve), "method": method})
+                row[pruning.pattern or "no pattern"] = drop.text()
+    return _table(pd.DataFrame([row for of_place in rows.values() for row in of_place.values()]))
 
 
 def perplexity_table(in_nats: Mapping[str, Sequence[Curve]]) -> pd.DataFrame:
-    """Return a row for each model, text and way to prune: the perplexity at each sparsity, with its interval.
+    """Return a row for each model, text and sparsity: the perplexity by each way to prune, with its interval.
+
+    The text has a column if there are several.
 
     Args:
         in_nats: the curves of log-probabilities of each way to prune by its name.
     """
     import pandas as pd
 
-    rows = []
+    rows: dict[tuple[str, str, float], dict[str, str]] = {}
     for name, group in in_nats.items():
         for curve in group:
-            row = LIKELIHOOD_TASKS.get(curve.task)
-            if name in PATTERNS or row is None or row.kind is not LikelihoodKind.TEXT:
+            task = LIKELIHOOD_TASKS.get(curve.task)
+            if name in PATTERNS or task is None or task.kind is not LikelihoodKind.TEXT:
                 continue
-            perplexities = [_perplexity(estimate).text() for estimate in curve.score_estimates()]
-            levels = [f"{level:.0%}" for level in curve.levels]
-            of_curve = {"model": curve.model, "text": curve.task, "": name}
-            rows.append({**of_curve, **dict(zip(levels, perplexities, strict=True))})
-    table = pd.DataFrame(rows)
-    levels_in_order = sorted((column for column in table if column.endswith("%")), key=lambda text: float(text[:-1]))
-    others = [column for column in table if column not in levels_in_order]
-    return _table(table[[*others, *levels_in_order]])
+            for level, estimate in zip(curve.levels.tolist(), curve.score_estimates(), strict=True):
+                place = {"model": curve.model, "text": curve.task, "sparsity": f"{level:.0%}"}
+                row = rows.setdefault((curve.model, curve.task, level), place)
+                row[name] = _perplexity(estimate).text()
+    table = _table(pd.DataFrame([rows[place] for place in sorted(rows)]))
+    return table.drop(columns="text") if "text" in table and table["text"].nunique() == 1 else table
 
 
 def _perplexity(nats: Estimate) -> Estimate:
@@ -156,13 +169,13 @@ def guessed(variants: Mapping[str, Sequence[Curve]]) -> str:
         return ""
     several_models = len({curve.model for curve in variants[MAGNITUDE]}) > 1
     places = [
-        f"{f'{curve.model} on ' if several_models else ''}{curve.task} ({curve.dense().text()}, where guessing gives "
+        f"{f'{curve.model} on ' if several_models else ''}{curve.task} ({curve.dense().text()}, guessing "
         f"{number_text(curve.majority, 1)})"
         for curve in unlearned
     ]
     return (
-        f"Without pruning, these do no better than guessing: {listing(places)}. They show nothing of what pruning "
-        "costs, and do not count."
+        f"Not learned, no better than guessing without pruning: {listing(places)}. What pruning costs on these tasks "
+        "cannot be tested here, and they do not count."
     )
 
 
@@ -180,7 +193,7 @@ def cut_contexts(study: Study, records: Mapping[str, Record]) -> str:
             cut = dense.values.get("cut", 0) if dense is not None else 0
             if dense is not None and cut:
                 places.append(f"{model} on {task} ({cut:,} of {len(dense.values['log_probabilities']):,} questions)")
-    return f"Contexts that the model cannot take whole lost their beginning: {listing(places)}." if places else ""
+    return f"Contexts too long for the model lost their beginning: {listing(places)}." if places else ""
 
 
 def prefix_table(study: EvaluationStudy, records: Mapping[str, Record]) -> pd.DataFrame:

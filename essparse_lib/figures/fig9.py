@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import takewhile
+from typing import TYPE_CHECKING
 
-from ..analysis.contrasts import Contrast
+from ..analysis.contrasts import MARGIN, Contrast, Standing
 from ..claims.paper import ALIKE_BELOW
 from ..records.pretrained import from_scratch
 from ..records.store import Record
 from ..specs.override import AddedSeeds, Override
 from ..specs.study import Study, at_sparsities
 from ..specs.trial import Pruning, lottery_rounds
+from ..wording import listing
 from . import language_settings, vision_settings
+from .task_titles import task_title
+
+if TYPE_CHECKING:
+    from ..claims.pools import Pool
 
 LOTTERY, ONE_SHOT = "lottery", "one-shot"
 SPARSITIES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
@@ -70,6 +77,60 @@ STUDIES: dict[str, Study] = {
         variants=variants(SPARSITIES),
     ),
 }
+
+
+def seen(pools: Sequence[Pool], differences: Sequence[Contrast]) -> str:
+    """Return in words up to where tickets and one-shot masks are alike on average, and where tickets win beyond.
+
+    Args:
+        pools: the differences averaged over the sparsities, then those at each sparsity (``claims`` on C10).
+        differences: the contrasts of tickets with one-shot masks, at every sparsity.
+    """
+    sentences = []
+    alike = list(takewhile(lambda pool: pool.counted and pool.allowed.holds(pool.mean), pools[1:]))
+    if alike:
+        last = alike[-1].of.removeprefix("at ")
+        sentences.append(
+            f"Up to {last} sparsity, the mean of ticket − one-shot over the tasks lies within {MARGIN:g} point of "
+            "zero, by its whole interval."
+        )
+    by_place: dict[tuple[str, str], list[Contrast]] = {}
+    for difference in differences:
+        if difference.learned and difference.pruning.sparsity >= ALIKE_BELOW:
+            by_place.setdefault((difference.model, difference.task), []).append(difference)
+    if by_place:
+        won, lost = (_everywhere(by_place, standing) for standing in (Standing.BETTER, Standing.WORSE))
+        sentences.append(f"From {ALIKE_BELOW:.0%} on, tickets score higher at every sparsity on {won}.")
+        sentences.append(f"They score lower at every sparsity on {lost}.")
+    return " ".join(sentences)
+
+
+def _everywhere(by_place: Mapping[tuple[str, str], Sequence[Contrast]], standing: Standing) -> str:
+    """Return on how many of the tasks all contrasts have a standing, with their names: ``1 of 6 tasks: cifar10``."""
+    places = [
+        task_title(task)
+        for (_, task), contrasts in by_place.items()
+        if all(contrast.standing is standing for contrast in contrasts)
+    ]
+    count = f"{len(places) or 'none'} of {len(by_place)} tasks"
+    return f"{count}: {listing(places)}" if places else count
+
+
+def narrow(differences: Sequence[Contrast]) -> str:
+    """Return in a sentence how many intervals below 50% lie within the margin, each by itself; empty without any.
+
+    Args:
+        differences: the contrasts of tickets with one-shot masks.
+    """
+    below = [each for each in differences if each.learned and each.pruning.sparsity < ALIKE_BELOW]
+    if not below:
+        return ""
+    within = sum(each.standing is Standing.EQUIVALENT for each in below)
+    verb = "is" if within < 2 else "are"
+    return (
+        f"Below {ALIKE_BELOW:.0%}, {within or 'none'} of {len(below)} intervals {verb} narrow enough to fit within "
+        f"±{MARGIN:g} point. The interval of their mean, on which C10 rests, is narrower."
+    )
 
 
 def steps(study: Study, records: Mapping[str, Record]) -> Callable[[Contrast], str]:
