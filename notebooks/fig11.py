@@ -96,7 +96,8 @@ tables.show(points.table(asked_points)) if asked_points else None
 #
 # **What is done here.** The blocks' weights are removed by magnitude with one threshold, or by SparseGPT, which reads some text. Then the model
 # answers each question with the choice that it finds most probable, as in `lm-eval` {cite:p}`gao2024framework`. At lab scale the model is `smollm2-135m`
-# {cite:p}`allal2025smollm2`, a decoder with Llama's architecture, and most tasks are ones that such a model has learned: grammar (blimp), school science (arc-easy, sciq), common sense (piqa, hellaswag, copa) and the last word of a passage (lambada).
+# {cite:p}`allal2025smollm2`, a decoder with Llama's architecture.
+# Most tasks are ones that such a model has learned: grammar (blimp), school science (arc-easy, sciq), common sense (piqa, hellaswag, copa) and the last word of a passage (lambada).
 # Its weights are published in 4 bits only and are converted back to floats. Each run of 32 weights has at most 16 values, so the quantisation influences which weights are the smallest.
 
 # %% tags=["remove-input"]

@@ -89,8 +89,8 @@ tables.show(fig8_tables.jump_table(runs, jumps), collapsed="Jumps by every readi
 # curve is one run.
 #
 # **What is done here.** A BERT is trained from random weights on each part of a corpus, for the same number of steps. The largest and the smallest
-# part have two seeds, to separate the effect of the text from chance. A hundred times in the run, and more
-# often at its beginning, the zeros are counted by every reading: exact zeros, zeros after a cast to fp16 or bf16, weights below a threshold,
+# part have two seeds, to separate the effect of the text from chance. The zeros are counted a hundred times in the run, and more
+# often at its beginning. The readings of zero are: exact zeros, zeros after a cast to fp16 or bf16, weights below a threshold,
 # and weights below a share of the standard deviation (sd) of their matrix. Then each model is pruned and fine-tuned as in [Figure 2](fig2.ipynb).
 
 # %% tags=["remove-input"]

@@ -156,7 +156,7 @@ tables.show(noise_tables.within_table(pools))
 Markdown(noise_tables.needs_text(deciding(pools), study, records))
 
 # %% [markdown]
-# **Would another reading change the verdict?** The mean with ε in points and in percent of the dense score, and with three readings of the noise: as in the
+# **Would another reading change the verdict?** The table gives the mean with ε in points and in percent of the dense score. It has three readings of the noise: as in the
 # verdict, from the examples only, and with the examples counted twice. [Methods](../book/methods.md) has the rule.
 
 # %% tags=["remove-input"]

@@ -17,6 +17,7 @@ from essparse_lib.claims.c02_free_weights import judge as judge_c2
 from essparse_lib.claims.c03_task_not_size import judge as judge_c3
 from essparse_lib.claims.c06_n_m_patterns import judge as judge_c6
 from essparse_lib.claims.c10_tickets_like_one_shot import judge as judge_c10
+from essparse_lib.claims.c10_tickets_like_one_shot import pools as c10_pools
 from essparse_lib.claims.c11_similar_masks import judge as judge_c11
 from essparse_lib.figures import contrast_plots as drawing
 from essparse_lib.figures import fig1, fig9, fig10, fig10_tables
@@ -247,12 +248,12 @@ def test_figure_9_tells_where_masks_are_alike_and_where_tickets_win():
     for points, alike, won, lost in ((2, False, "1", "none"), (0, True, "none", "none"), (-2, False, "none", "1")):
         found = records(ticket_better_by(points))
         differences = contrasts(STUDY, found, pairs)
-        said = fig9.seen(c10_tickets_like_one_shot.pools(STUDY, found), differences)
+        said = fig9.seen(c10_pools(STUDY, found), differences)
         assert ("lies within 1 point of zero" in said) == alike
         assert f"score higher at every sparsity on {won} of 1 tasks" in said
         assert f"score lower at every sparsity on {lost} of 1 tasks" in said
         assert fig9.narrow(differences).startswith(f"Below 50%, {'1' if alike else 'none'} of 1 intervals is narrow")
-    assert fig9.seen(c10_tickets_like_one_shot.pools(STUDY, {}), []) == fig9.narrow([]) == ""
+    assert fig9.seen(c10_pools(STUDY, {}), []) == fig9.narrow([]) == ""
 
 
 def test_figure_10_shows_every_seed_beside_chance():

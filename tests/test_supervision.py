@@ -376,12 +376,13 @@ def test_the_table_of_quality_tells_what_each_has_learned_and_cost():
 def test_what_pre_training_adds_to_pixels_and_to_random_weights_is_told():
     first, _, third = STUDY.pretrainings()[:3]
     found = {p.id: trained(p, knn=60.0, knn_pixels=35.0, knn_random=knn) for p, knn in ((first, 20.0), (third, 61.5))}
-    told = f"in points: {vision_settings.SUPERVISED} +40.0; {vision_settings.DINO} −1.5."
-    assert fig6_learned.lifted(STUDY, found).endswith(f"k-NN − random weights, {told}")
+    table = fig6_learned.gains_table(STUDY, found)
+    assert table["objective"].tolist() == [vision_settings.SUPERVISED, vision_settings.DINO]
+    assert table["k-NN − pixels"].tolist() == ["+25.0", "+25.0"]
+    assert table["k-NN − random weights"].tolist() == ["+40.0", "−1.5"]
     patches = {first.id: trained(first, knn_patches=31.0), third.id: trained(third)}
-    told = f"k-NN, patches − pixels, in points: {vision_settings.SUPERVISED} −4.0."
-    assert fig6_learned.lifted(STUDY, patches).endswith(told)
-    assert fig6_learned.lifted(STUDY, {}) == ""
+    assert fig6_learned.gains_table(STUDY, patches)["k-NN, patches − pixels"].tolist() == ["−4.0", "—"]
+    assert fig6_learned.gains_table(STUDY, {}).empty
 
 
 def test_what_the_fine_tuning_makes_of_known_classes_is_told():

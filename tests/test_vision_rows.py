@@ -267,7 +267,7 @@ def test_figure_9_tells_the_rows_apart_by_colour_panel_and_name():
     everything = both(0, 2)
     found = contrasts(SMALL, everything, pairs)
     figure = contrast_plots.draw(found)
-    assert [ax.get_title() for ax in figure.axes] == ["t", "cifar10"]
+    assert [ax.get_title() for ax in figure.axes] == ["t", "CIFAR-10 (objects)"]
     drawn = [[c for c in ax.containers if len(c.lines[0].get_xdata())] for ax in figure.axes]
     assert [len(each) for each in drawn] == [1, 1]
     assert drawn[0][0].lines[0].get_color() != drawn[1][0].lines[0].get_color()
