@@ -32,7 +32,7 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import fig8, fig8_rates, fig8_tables, findings, panel_chart, panels, parameters, prunability_plots, style, tables
+from essparse_lib.figures import fig8, fig8_rates, fig8_scores, fig8_tables, findings, panel_chart, panels, parameters, prunability_plots, style, tables
 from essparse_lib.records import cost, summary
 from essparse_lib.analysis import curves, prunability, series, text_effects
 from essparse_lib.claims import c08_zeros_jump, c09_more_text, prunability_clauses
@@ -125,7 +125,7 @@ fig8.draw_weights(runs);
 # ## Scores against sparsity
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-scores", "caption": "Score after one-shot pruning and fine-tuning, against sparsity: a line for each pre-trained model, the mean over fine-tuning seeds. First panel: the mean over the learned tasks. Dotted: the commonest class. Vertical: the sparsity asked for."}, "image": {"alt": "The score against the percentage of weights removed, a panel for the mean over the tasks and for each task, a line for each pre-trained model.", "align": "center"}}
-fig8.draw_scores(study, all_curves, sparsity);
+fig8_scores.draw_scores(study, all_curves, sparsity);
 
 # %% tags=["remove-input"]
 panel = panels.of_curves(
@@ -175,7 +175,7 @@ tables.show(fig8_rates.table(study, records))
 # ## Dense scores
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-dense", "caption": "Score without pruning against the part of the text that a model was pre-trained on. Bars: 95% intervals over fine-tuning seeds and evaluation examples, not over pre-trainings. Dotted: the commonest class."}, "image": {"alt": "A panel for each task: the dense score with error bars against the percentage of the text used for pre-training.", "align": "center"}}
-fig8.draw_dense(study, all_curves);
+fig8_scores.draw_dense(study, all_curves);
 
 # %% [markdown]
 # ## Zeros at the end

@@ -245,14 +245,14 @@ def test_differences_are_drawn_and_listed():
 def test_figure_9_tells_where_masks_are_alike_and_where_tickets_win():
     tickets = STUDY.variants["lottery"]
     pairs = [(ticket, Pruning(sparsity=ticket.sparsity)) for ticket in tickets]
-    for points, alike, won, lost in ((2, False, "1", "none"), (0, True, "none", "none"), (-2, False, "none", "1")):
+    for points, same, won, lost in ((2, False, "1", "none"), (0, True, "none", "none"), (-2, False, "none", "1")):
         found = records(ticket_better_by(points))
         differences = contrasts(STUDY, found, pairs)
         said = fig9.seen(c10_pools(STUDY, found), differences)
-        assert ("lies within 1 point of zero" in said) == alike
+        assert ("lies within 1 point of zero" in said) == same
         assert f"score higher at every sparsity on {won} of 1 tasks" in said
         assert f"score lower at every sparsity on {lost} of 1 tasks" in said
-        assert fig9.narrow(differences).startswith(f"Below 50%, {'1' if alike else 'none'} of 1 intervals is narrow")
+        assert fig9.narrow(differences).startswith(f"Below 50%, {'1' if same else 'none'} of 1 intervals is narrow")
     assert fig9.seen(c10_pools(STUDY, {}), []) == fig9.narrow([]) == ""
 
 

@@ -20,7 +20,7 @@ from essparse_lib.analysis.zero_shares import RELATIVE
 from essparse_lib.claims.c08_zeros_jump import judge as judge_c8
 from essparse_lib.claims.c09_more_text import PRUNED
 from essparse_lib.claims.c09_more_text import judge as judge_c9
-from essparse_lib.figures import fig8, fig8_tables, style
+from essparse_lib.figures import fig8, fig8_scores, fig8_tables, style
 from essparse_lib.pruning.prunable import prunable_weights
 from essparse_lib.records import summary
 from essparse_lib.records.store import Store
@@ -133,8 +133,8 @@ def test_without_records_every_section_says_so():
         fig8.draw_zeros(study, runs, jumps(runs)),
         fig8.draw_losses(study, runs, {}),
         fig8.draw_weights(runs),
-        fig8.draw_scores(study, [], 0.4),
-        fig8.draw_dense(study, []),
+        fig8_scores.draw_scores(study, [], 0.4),
+        fig8_scores.draw_dense(study, []),
     ):
         assert text_of(figure) == "no records yet"
     none = {reading: (lambda _: 0) for reading in ("below 0.001", RELATIVE)}
@@ -187,7 +187,7 @@ def test_a_diverged_run_is_drawn_as_far_as_it_went():
 
 def test_scores_are_means_over_the_fine_tunings():
     found = curves(STUDY, everything(score=5.0))
-    figure = fig8.draw_scores(STUDY, found, 0.3)
+    figure = fig8_scores.draw_scores(STUDY, found, 0.3)
     assert [ax.get_title() for ax in figure.axes] == ["mean of the learned tasks", "t"]
     for ax in figure.axes:
         lines = [line for line in ax.get_lines() if len(line.get_xdata()) == 3]
@@ -195,18 +195,18 @@ def test_scores_are_means_over_the_fine_tunings():
         assert lines[0].get_ydata() == pytest.approx([80.2, 74.2, 68.2], abs=0.1)
         assert any(list(line.get_xdata()) == [30, 30] for line in ax.get_lines())
     unlearned = curves(STUDY, runs_of() | tunings(lambda *_: 50.0))
-    assert [ax.get_title() for ax in fig8.draw_scores(STUDY, unlearned, 0.3).axes] == ["t"]
+    assert [ax.get_title() for ax in fig8_scores.draw_scores(STUDY, unlearned, 0.3).axes] == ["t"]
 
 
 def test_scores_with_a_missing_seed_are_drawn_and_not_counted():
     found = everything()
     del found[next(t.id for t in STUDY.trials() if t.model == "m-100-0" and t.pruning.sparsity == 0.6)]
-    figure = fig8.draw_scores(STUDY, curves(STUDY, found), 0.3)
+    figure = fig8_scores.draw_scores(STUDY, curves(STUDY, found), 0.3)
     assert [sum(len(line.get_xdata()) == 3 for line in ax.get_lines()) for ax in figure.axes] == [4, 5]
 
 
 def test_dense_scores_stand_over_their_part_of_the_text_with_intervals():
-    figure = fig8.draw_dense(STUDY, curves(STUDY, everything(score=5.0)))
+    figure = fig8_scores.draw_dense(STUDY, curves(STUDY, everything(score=5.0)))
     (ax,) = figure.axes
     points = [(*c.lines[0].get_xdata(), *c.lines[0].get_ydata()) for c in ax.containers]
     assert [x for x, _ in points] == [100, 80, 60, 100, 60]

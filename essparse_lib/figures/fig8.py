@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..analysis.change_point import ChangePoint
-from ..analysis.curves import Curve
 from ..analysis.estimate import exact
-from ..analysis.series import Series, text_pretrainings
-from ..analysis.text_effects import score_effects
+from ..analysis.series import Series
 from ..analysis.zero_shares import ABSOLUTE, RELATIVE
 from ..claims.paper import JUMPS, JUMPS_OF
 from ..records.pretrained import language_models
@@ -68,14 +66,10 @@ MULTIBERTS = Study(
     measured={MeasurementKind.ZEROS: (0.0,)},
 )
 
-#: Distance between the error bars of two seeds of a pre-training, in printer's points.
-_OFFSET = 2.8
-
 #: The readings of zero that are drawn, each if any weight is zero by it.
 DRAWN = ("exact", "fp16", "bf16", "below 1e-06", "below 0.0001", "below 0.001", "below 0.01", "below 0.01 sd")
 
 _JUMP_LEGEND = {"an abrupt jump": dict(marker="^", linestyle="", color=style.MARKED)}
-_FLOOR_LEGEND = {"commonest class": dict(color=style.GUIDE, linestyle=":", linewidth=1)}
 _ENTROPY_LEGEND = {"by the tokens' frequencies": dict(color=style.GUIDE, linestyle="--", linewidth=1)}
 _PAPER_LEGEND = {"where the paper saw its jumps": dict(color=style.GUIDE, alpha=0.25, linewidth=6)}
 
@@ -221,63 +215,6 @@ def draw_weights(runs: Sequence[Series]) -> Figure:
     style.scale_steps(axes, _last_step(runs))
     style.line_legend(figure, styles, columns=5)
     return figure
-
-
-def draw_scores(study: Study, curves: Sequence[Curve], marked: float) -> Figure:
-    """Draw score against sparsity: the mean over the tasks that count, then a panel for each task.
-
-    Args:
-        study: a study of Figure 8.
-        curves: its curves.
-        marked: a sparsity to mark with a vertical line.
-    """
-    means = score_effects(study, curves)
-    titles = [*(["mean of the learned tasks"] if means else []), *dict.fromkeys(curve.task for curve in curves)]
-    if not titles:
-        return style.note()
-    figure, axes = style.titled_axes(titles, "score", style.SPARSITY)
-    styles = line_styles(_pretrainings_of(study, curves))
-    for title, ax in zip(titles, axes, strict=True):
-        ax.axvline(100 * marked, color=style.MARKED, linewidth=1, linestyle="--", label="marked sparsity")
-        for curve in curves:
-            if curve.task == title:
-                ax.plot(100 * curve.levels, np.nanmean(curve.scores, 0), **styles[curve.model])
-                ax.axhline(curve.majority, **style.named(_FLOOR_LEGEND))
-    for model in means[0.0].values if means else ():
-        scores = [effect.values[model] for effect in means.values()]
-        axes[0].plot([100 * sparsity for sparsity in means], scores, **styles[model])
-    style.line_legend(figure, {**styles, **_FLOOR_LEGEND}, columns=5)
-    return figure
-
-
-def draw_dense(study: Study, curves: Sequence[Curve]) -> Figure:
-    """Draw score without pruning against the part of the text, with 95% intervals over fine-tuning seeds and examples.
-
-    Args:
-        study: a study of Figure 8.
-        curves: its curves.
-    """
-    tasks = list(dict.fromkeys(curve.task for curve in curves))
-    if not tasks:
-        return style.note()
-    figure, axes = style.titled_axes(tasks, "score", "text that the model was pre-trained on (%)")
-    pretrainings = {pretraining.model: pretraining for pretraining in _pretrainings_of(study, curves)}
-    styles = line_styles([*pretrainings.values()])
-    for curve in curves:
-        ax, pretraining, dense = axes[tasks.index(curve.task)], pretrainings[curve.model], curve.dense()
-        error = [[dense.value - dense.low], [dense.high - dense.value]]
-        look: dict[str, Any] = {**styles[curve.model], "marker": "o", "markersize": 4, "capsize": 3}
-        side_by_side = style.shifted(ax, _OFFSET * pretraining.seed)
-        ax.errorbar(100 * pretraining.fraction, dense.value, yerr=error, **look, transform=side_by_side)
-        ax.axhline(curve.majority, **style.named(_FLOOR_LEGEND))
-    style.line_legend(figure, {**styles, **_FLOOR_LEGEND}, columns=5)
-    return figure
-
-
-def _pretrainings_of(study: Study, curves: Sequence[Curve]) -> list[TextPretraining]:
-    """Return the pre-trainings of the models that have curves."""
-    models = {curve.model for curve in curves}
-    return [pretraining for pretraining in text_pretrainings(study) if pretraining.model in models]
 
 
 def line_styles(runs: Sequence[Series] | Sequence[TextPretraining]) -> dict[str, dict[str, Any]]:

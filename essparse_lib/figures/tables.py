@@ -6,9 +6,10 @@ import re
 from html import escape
 from typing import TYPE_CHECKING
 
+from .html import Html
+
 if TYPE_CHECKING:
     import pandas as pd
-    from IPython.display import HTML
 
 #: A table with more rows is collapsed.
 LONG = 12
@@ -28,7 +29,7 @@ _NUMERIC = re.compile(rf"{_NUMBER}\s?[%kM]?(?: \[{_NUMBER}%?, {_NUMBER}%?\])?(?:
 _ANYWHERE = {"", "—", "–", "nan", "none", "not learned", "not measured"}
 
 
-def show(frame: pd.DataFrame, collapsed: str | None = None) -> HTML:
+def show(frame: pd.DataFrame, collapsed: str | None = None) -> Html:
     """Return a table of results as HTML: a row of the frame is a row of the table, or on a phone a card.
 
     Cells in columns of numbers have the class ``number``, the others ``words``. A table with more rows than ``LONG``
@@ -38,10 +39,8 @@ def show(frame: pd.DataFrame, collapsed: str | None = None) -> HTML:
         frame: the cells, as texts or numbers; its index is left out.
         collapsed: the line that a reader clicks on to open the table; None for a table that is open unless it is long.
     """
-    from IPython.display import HTML
-
     if frame.empty:
-        return HTML(f'<p class="results">{EMPTY}</p>')
+        return Html(f'<p class="results">{EMPTY}</p>')
     titles = [str(title) for title in frame.columns]
     columns = [[_text(cell) for cell in frame[title]] for title in frame.columns]
     classes = ["number" if _is_numeric(column) else "words" for column in columns]
@@ -55,8 +54,8 @@ def show(frame: pd.DataFrame, collapsed: str | None = None) -> HTML:
     table = f'<table class="results"><thead><tr>{"".join(heads)}</tr></thead><tbody>{"".join(rows)}</tbody></table>'
     summary = collapsed or (f"Show all {len(rows)} rows" if len(rows) > LONG else "")
     if not summary:
-        return HTML(table)
-    return HTML(f'<details class="results"><summary>{escape(summary)}</summary>{table}</details>')
+        return Html(table)
+    return Html(f'<details class="results"><summary>{escape(summary)}</summary>{table}</details>')
 
 
 def _text(cell: object) -> str:
