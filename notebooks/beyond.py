@@ -78,7 +78,7 @@ beyond.draw_chance(drops);
 # %% tags=["remove-input"]
 Markdown(zeros.text)
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "beyond-zeros", "caption": "Share of the weights that count as zero, by what is called zero. Here w is a weight, and σ is the standard deviation of its matrix. Each step on the axis is a factor of ten."}, "image": {"alt": "A row for each reading of zero: a dot for each model, from none at all to most of the weights, on a logarithmic axis.", "align": "center"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "beyond-zeros", "caption": "Share of the weights that count as zero, by what is called zero. Here w is a weight, and \u03c3 is the standard deviation of its matrix. Each step on the axis is a factor of ten."}, "image": {"alt": "A row for each reading of zero: a dot for each model, from none at all to most of the weights, on a logarithmic axis.", "align": "center"}}
 beyond.draw_zeros(percents);
 
 # %% [markdown]

@@ -49,7 +49,7 @@ measurement = Measurement(kind="pruned-share", model=study.models[0], sparsity=c
 # %% tags=["hide-input"]
 records = figures.records(study)
 todo = [*interactive.unrecorded(study, records, [], []), measurement]
-records |= interactive.run([spec for spec in todo if spec.id not in records], scale)
+records |= interactive.run_for(study, records, [spec for spec in todo if spec.id not in records])
 matrices = records[measurement.id].values["matrices"]
 verdict = c02_free_weights.judge(study, records)
 

@@ -42,7 +42,7 @@ study = interactive.checked_study(parameters.narrowed(figures.study("fig10", sca
 
 # %% tags=["hide-input"]
 records = figures.records(study)
-records |= interactive.run(interactive.unrecorded(study, records, [], []), scale)
+records |= interactive.run_for(study, records, interactive.unrecorded(study, records, [], []))
 verdict = c11_similar_masks.judge(study, records)
 
 # %% tags=["remove-input", "finding"]

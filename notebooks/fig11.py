@@ -49,7 +49,7 @@ tasks_to_run = parameters.live_tasks(study, live_tasks)
 
 # %% tags=["hide-input"]
 records = figures.records(study)
-fresh = interactive.run(interactive.unrecorded(study, records, [asked], tasks_to_run), scale)
+fresh = interactive.run_for(study, records, interactive.unrecorded(study, records, [asked], tasks_to_run))
 records |= fresh
 variants = {variant: curves.curves(study, records, variant) for variant in study.variants}
 asked_points = points.at_pruning(study, records, asked, live=fresh, variant=method)

@@ -49,7 +49,7 @@ tasks_to_run = parameters.live_tasks(study, live_tasks)
 
 # %% tags=["hide-input"]
 records = figures.records(study)
-fresh = interactive.run(interactive.unrecorded(study, records, [Pruning(sparsity=sparsity)], tasks_to_run), scale)
+fresh = interactive.run_for(study, records, interactive.unrecorded(study, records, [Pruning(sparsity=sparsity)], tasks_to_run))
 records |= fresh
 all_curves = curves.curves(study, records)
 asked_points = points.at_sparsity(study, records, sparsity, live=fresh)

@@ -50,7 +50,7 @@ tasks_to_run = parameters.live_tasks(study, live_tasks)
 
 # %% tags=["hide-input"]
 records = figures.records(study, advantages.without_pretraining(study))
-fresh = interactive.run(interactive.unrecorded(study, records, [asked], tasks_to_run), scale)
+fresh = interactive.run_for(study, records, interactive.unrecorded(study, records, [asked], tasks_to_run))
 records |= fresh
 data_sets = folds.data_set_curves(curves.curves(study, records))
 asked_points = points.at_sparsity(study, records, asked.sparsity, live=fresh)

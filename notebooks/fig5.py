@@ -49,7 +49,7 @@ tasks_to_run = parameters.live_tasks(study, live_tasks)
 
 # %% tags=["hide-input"]
 records = figures.records(study)
-records |= interactive.run(interactive.unrecorded(study, records, [patterned, unstructured], tasks_to_run), scale)
+records |= interactive.run_for(study, records, interactive.unrecorded(study, records, [patterned, unstructured], tasks_to_run))
 pairs = [(p, Pruning(sparsity=p.sparsity)) for variant in (fig5.M4, fig5.M8) for p in study.variants[variant]]
 asked_pairs = [(patterned, Pruning()), (patterned, unstructured)]
 all_contrasts = contrasts.contrasts(study, records, [*pairs, *asked_pairs])

@@ -44,7 +44,7 @@ study = interactive.checked_study(parameters.narrowed(figures.study("fig6", scal
 
 # %% tags=["hide-input"]
 records = figures.records(study)
-records |= interactive.run(interactive.unrecorded(study, records, [], []), scale)
+records |= interactive.run_for(study, records, interactive.unrecorded(study, records, [], []))
 all_curves = curves.curves(study, records)
 floor = fig6_floor.floor_curves(study, records)
 deciding, *others = fig6.comparisons(study)

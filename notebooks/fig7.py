@@ -38,7 +38,7 @@ study = interactive.checked_study(fig7.narrowed(figures.study("fig7", scale), mo
 # %% tags=["hide-input"]
 records = figures.records(study)
 missing = [] if models == "all" else [spec for spec in study.measurements() if spec.id not in records]
-records |= interactive.run([*interactive.unrecorded(study, records, [], []), *missing], scale)
+records |= interactive.run_for(study, records, [*interactive.unrecorded(study, records, [], []), *missing])
 
 # %% tags=["remove-input", "finding"]
 findings.box(words=fig7.sentence(study, records))

@@ -44,7 +44,7 @@ study = interactive.checked_study(parameters.narrowed(figures.study("fig8", scal
 
 # %% tags=["hide-input"]
 records = figures.records(study)
-records |= interactive.run(interactive.unrecorded(study, records, [], []), scale)
+records |= interactive.run_for(study, records, interactive.unrecorded(study, records, [], []))
 watched, watched_records = (study, records) if checkpoints == "trained" else (fig8.MULTIBERTS, figures.records(fig8.MULTIBERTS))
 trained = series.series(study, records)
 runs = trained if watched is study else series.series(watched, watched_records)

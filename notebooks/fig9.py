@@ -51,7 +51,7 @@ tasks_to_run = parameters.live_tasks(study, live_tasks)
 
 # %% tags=["hide-input"]
 records = figures.records(study)
-records |= interactive.run(interactive.unrecorded(study, records, asked_pair, tasks_to_run), scale)
+records |= interactive.run_for(study, records, interactive.unrecorded(study, records, asked_pair, tasks_to_run))
 pairs = [(ticket, Pruning(sparsity=ticket.sparsity)) for ticket in study.variants[fig9.LOTTERY]]
 all_contrasts = contrasts.contrasts(study, records, [*pairs, tuple(asked_pair)])
 differences = [c for c in all_contrasts if (c.pruning, c.baseline) in pairs]

@@ -164,7 +164,7 @@ choice_plots.draw(swept.losses, swept.tolerance, swept.essential.low or 0.0) if 
 every_task = figures.study(home, scale)
 every_task = replace(every_task.narrowed(models=[model]) if model in every_task.models else study, variants=study.variants)
 records = figures.records(study, every_task)
-fresh = interactive.run(interactive.unrecorded(study, records, [*levels, point], tasks_to_run), scale)
+fresh = interactive.run_for(study, records, interactive.unrecorded(study, records, [*levels, point], tasks_to_run))
 records |= fresh
 
 # %%

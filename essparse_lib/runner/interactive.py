@@ -22,7 +22,7 @@ from ..specs.study import Scale, Study
 from ..specs.tasks import TASKS, Head
 from ..specs.trial import Pruning
 from ..wording import duration_text, listing
-from . import scheduler
+from . import needs, scheduler
 from .scheduler import Progress, missing, models_first
 
 #: Seconds between two reports, and what a trial is taken to last where none has a record.
@@ -133,6 +133,20 @@ def run(
         if record.status != Status.OK:
             say(f"{record.spec}: {record.status}, {record.reason}")
     return records
+
+
+def run_for(study: Study, records: Mapping[str, Record], specs: Iterable[Spec]) -> dict[str, Record]:
+    """Run what a notebook needs, as ``run`` does, and say before what is run and fetched, and how long that takes.
+
+    Args:
+        study: the notebook's study.
+        records: by id, those that exist.
+        specs: what the notebook needs; where there are none, nothing is said.
+    """
+    listed = list(specs)
+    if listed:
+        print(needs.sentence(study, records, listed))
+    return run(listed, study.scale)
 
 
 def run_with_progress(
