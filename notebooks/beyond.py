@@ -64,7 +64,7 @@ findings.box(words=beyond_findings.headline([one_run, zeros, no_training]))
 # %% tags=["remove-input"]
 Markdown(one_run.text)
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "beyond-one-run", "caption": "How far chance alone moves the drop on each task. If pruning costs nothing, one run lands in the pale bar in 95% of cases, and the mean of all runs in the dark bar. Dots are our single runs; some coincide."}, "image": {"alt": "A row for each task: a wide pale bar for one run, a narrow dark bar for the mean, dots for the runs, and a broken line at one point.", "align": "center"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "beyond-one-run", "caption": "How far chance alone moves the drop on each task. If pruning costs nothing, one run lands in the pale bar in 95% of cases, and the mean of all runs in the dark bar. Dots are our single runs."}, "image": {"alt": "A row for each task: a wide pale bar for one run, a narrow dark bar for the mean, dots for the runs, and a broken line at one point.", "align": "center"}}
 beyond.draw_chance(drops);
 
 # %% [markdown]

@@ -122,7 +122,7 @@ def test_with_one_rate_it_says_what_is_missing():
     control = {spec.id for each in study.controls for spec in each.specs()}
     less = {name: record for name, record in records.items() if name not in control}
     finding = beyond_findings.rates(beyond.at_two_rates(study, less), study, less)
-    assert not finding.known and re.search(r"Without a record: \d+ of \d+", finding.more)
+    assert not finding.known and re.search(r"ncomplete: \d+ of \d+ ", finding.more)
 
 
 # Prunability
@@ -193,7 +193,7 @@ def test_without_records_each_finding_says_how_many_are_missing_and_how_to_make_
         beyond_findings.no_training([], study["fig2"], {}),
     ]
     for finding in found:
-        assert not finding.known and re.search(r"Without a record: (\d+) of \1 ", finding.more)
+        assert not finding.known and re.search(r"ncomplete: (\d+) of \1 ", finding.more)
         assert re.search(r"`essparse run fig\d+ --scale tiny`", finding.more)
     assert beyond_findings.headline(found) == "Nothing is measured yet."
 

@@ -40,7 +40,8 @@ NOT_CALLED = {
     "Mask", "Levels", "Estimate", "Curve", "Verdict", "Record",  # results, made by the package
     "compare_by_matrix", "cosine", "jaccard", "jaccard_removed", "weights_fingerprint", "mask_from_zeros",
     "apply_torch_pruning", "mask_from_torch_pruning", "to_semi_structured", "transposed_names", "curves",
-    "turning_point", "execute", "accelerator", "essential_sparsity", "fine_tune", "MaskCallback",
+    "turning_point", "execute", "accelerator", "essential_sparsity", "Choice", "choose_sparsity", "fine_tune",
+    "MaskCallback",
     "merge_adapters",  # take objects alone, or almost
     "sweep", "SweepResult",  # hours of work, of which the settings and the data are tried alone
     "perplexity", "Store", "load_mask", "save_mask", "prune",  # files of a program; a recipe is tried alone

@@ -130,7 +130,7 @@ def command_line(tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ESSPARSE_RESULTS", str(tmp_path / "results"))
-    for module, name in [(store, "results"), (claims, "results"), (verify, "results"), (status, "print_table"),
+    for module, name in [(store, "results"), (figures, "results"), (verify, "results"), (status, "print_table"),
                          (pretraining, "store_of"), (loading, "load_and_report"), (build, "build"),
                          (evaluation, "answers_to"), (preparation, "prepared_data"), (contents, "copy_package"),
                          (received, "check_records"), (sums, "check_sums"), (cluster_commands, "_become"),

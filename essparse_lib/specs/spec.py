@@ -45,7 +45,7 @@ class Checked:
             value = getattr(self, name)
             try:
                 converted = msgspec.convert(_without_arrays(value), kind)
-            except (msgspec.ValidationError, RecursionError) as error:
+            except (msgspec.ValidationError, UnicodeEncodeError, RecursionError) as error:
                 raise InputError(f"{name} {shown(value)} is not allowed: {schema_error(error)}") from None
             if isinstance(value, (tuple, list, dict)):
                 self._set(name, converted)
@@ -249,6 +249,8 @@ def schema_error(error: BaseException) -> str:
     """
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
+    if isinstance(error, UnicodeEncodeError):
+        return "it has a character that UTF-8 cannot write"
     text = str(error).replace("`", "").replace(" - at $", " at ").replace(" - at key in $", " in a name ").rstrip()
     return text[:1].lower() + text[1:] if text.startswith(("Expected", "Object", "Invalid", "Number")) else text
 
