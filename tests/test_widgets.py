@@ -140,7 +140,7 @@ def test_a_live_run_trains_adds_its_point_and_is_kept(ran, capfd, monkeypatch):
 @pytest.mark.parametrize(
     ("way", "pruning"),
     [
-        ("random", Pruning(sparsity=0.5, method="random", scope="layer")),
+        ("random pruning", Pruning(sparsity=0.5, method="random", scope="layer")),
         ("no training after pruning", Pruning(sparsity=0.5, timing="after")),
         (widgets.N_M, Pruning(pattern="1:4")),
     ],
@@ -160,7 +160,7 @@ def test_every_way_asks_for_its_own_trial(way, pruning, monkeypatch):
 def test_committed_records_are_not_run_again(monkeypatch):
     monkeypatch.setattr(runner, "run", lambda *_, **__: pytest.fail("it has records"))
     reader = Reader(widgets.prune_live()).set(sparsity=0.4, seed=0).press()
-    assert "minilm-l6 on movie-reviews, 40% pruned, seed 0. With 0.4 of" in reader.text
+    assert "minilm-l6 on movie-reviews, 40% pruned, seed 0. At 40% sparsity" in reader.text
     assert "(one seed, from records)" in reader.text
 
 
