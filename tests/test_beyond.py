@@ -229,3 +229,11 @@ def test_the_page_is_drawn_from_committed_records(tmp_path, monkeypatch):
     text, images = run_notebook(tmp_path, monkeypatch, "beyond")
     assert len(images) == 6 and "Running" not in text and "not known yet. Without" not in text
     assert not [sentence for sentence in re.split(r"(?<=\.) ", text) if len(sentence.split()) > 40]
+
+
+@pytest.mark.notebook
+def test_all_that_the_page_draws_has_a_name_and_numbers(monkeypatch):
+    run_cells(monkeypatch, "beyond")
+    pictures = [plt.figure(number) for number in plt.get_fignums()]
+    assert len(pictures) == 6 and not [offender for figure in pictures for offender in plotted.unnamed(figure)]
+    assert all(plotted.panels(figure) for figure in pictures)
