@@ -36,7 +36,7 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import fig11, fig11_plots, fig11_tables, findings, forest_plots, panel_chart, panels, parameters, points, style, tables
+from essparse_lib.figures import fig11, fig11_plots, fig11_tables, findings, forest_plots, panel_chart, parameters, points, style, tables
 from essparse_lib.analysis import curves, grouped
 from essparse_lib.records import cost, summary
 from essparse_lib.claims import c12_without_fine_tuning
@@ -68,14 +68,7 @@ findings.box(verdict)
 fig11_plots.draw(variants, asked_points, epsilon, model=study.models[0]);
 
 # %% tags=["remove-input"]
-kinds = panels.by_model_and_variant({name: group for name, group in variants.items() if name not in fig11.PATTERNS})
-panel = panels.of_curves(
-    kinds,
-    "A line for each task and way to prune: the change from the dense model against the share of the weights removed.",
-    shown=[kind for kind in kinds if kind.endswith((fig11.MAGNITUDE, fig11.SPARSEGPT))],
-    start=100 * asked.sparsity,
-)
-panel_chart.show(panel)
+panel_chart.show(fig11_plots.panel(variants, start=100 * asked.sparsity, epsilon=epsilon))
 
 # %% [markdown]
 # ## At the sparsity asked for

@@ -71,7 +71,7 @@ kinds = panels.by_model_and_variant(variants)
 panel = panels.of_curves(
     kinds,
     "A line for each task, model and kind of pattern: the change from the dense model against the share of the weights removed.",
-    shown=[kind for kind in kinds if kind.endswith(fig5.M4)],
+    shown=[kind for kind in kinds if kind.endswith((fig5.M4, fig5.FREE))],
     start=50,
 )
 panel_chart.show(panel)

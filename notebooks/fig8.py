@@ -32,7 +32,7 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import fig8, fig8_rates, fig8_scores, fig8_tables, findings, panel_chart, panels, parameters, prunability_plots, style, tables
+from essparse_lib.figures import fig8, fig8_rates, fig8_scores, fig8_tables, findings, panel_chart, parameters, prunability_plots, style, tables
 from essparse_lib.records import cost, summary
 from essparse_lib.analysis import curves, prunability, series, text_effects
 from essparse_lib.claims import c08_zeros_jump, c09_more_text, prunability_clauses
@@ -128,15 +128,7 @@ fig8.draw_weights(runs);
 fig8_scores.draw_scores(study, all_curves, sparsity);
 
 # %% tags=["remove-input"]
-panel = panels.of_curves(
-    {task: [curve for curve in all_curves if curve.task == task] for task in study.tasks},
-    "A line for each pre-trained model and task: its change from the dense model against the share of the weights removed.",
-    name_of=lambda curve: curve.model,
-    legends=("Models", "Tasks"),
-    shown=study.tasks[:1],
-    start=100 * sparsity,
-)
-panel_chart.show(panel)
+panel_chart.show(fig8_scores.panel(study, all_curves, start=100 * sparsity))
 
 # %% tags=["remove-input"]
 at_sparsity = {level: effect for level, effect in scores.items() if abs(level - sparsity) < 1e-9}

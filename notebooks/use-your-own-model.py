@@ -86,7 +86,6 @@ corpora = {
 }
 point, *levels = (Pruning(sparsity=at, method=method, **corpora[scale]) for at in (sparsity, *study.sparsities[1:]))
 study = replace(study, variants={"one-shot": tuple(levels)})
-temporary = TemporaryDirectory(ignore_cleanup_errors=True)
 
 # %% [markdown]
 # ## 1. Ask your own data
@@ -118,6 +117,7 @@ temporary = TemporaryDirectory(ignore_cleanup_errors=True)
 # ```
 
 # %% tags=["remove-input"]
+temporary = TemporaryDirectory(ignore_cleanup_errors=True)
 if data:
     place = Path(f"{out}-sweep") if out else Path(temporary.name) / "sweep"
     settings = SweepSettings(tolerance=epsilon)

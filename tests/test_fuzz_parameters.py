@@ -116,7 +116,7 @@ def _arguments(command, option, value):
 def command_line(tmp_path, monkeypatch):
     """Call the command line in this process; what would work after the checks raises ``Accepted``."""
     from essparse_lib import cluster_commands
-    from essparse_lib.book import build, claims, status
+    from essparse_lib.book import build, status
     from essparse_lib.packs import contents, received, sums
     from essparse_lib.plans import printed
     from essparse_lib.records import store

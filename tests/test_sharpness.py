@@ -132,7 +132,7 @@ def test_what_other_vision_models_would_say_is_told_and_decides_nothing():
     assert told in verdict.reason and verdict.numbers == judge(VISION, vision, language).numbers
     assert "in place of" not in judge(VISION, vision, language).reason
     assert slopes(for_comparison_only(blunter)) == [] and len(slopes(blunter)) == 4
-    assert fig3.table(for_comparison_only(blunter))["counts"].tolist() == ["no: for comparison only"] * 4
+    assert fig3.table(for_comparison_only(blunter))["used in the means"].tolist() == ["no: for comparison only"] * 4
 
 
 def test_what_does_not_count_is_named_with_its_reason():

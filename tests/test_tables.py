@@ -9,7 +9,7 @@ from essparse_lib.figures import tables
 
 
 def html(frame, **options):
-    return tables.show(frame, **options).data
+    return tables.show(frame, **options)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Figure 8's scores: against sparsity, and without pruning against the amount of text."""
+"""Figure 8's scores: against sparsity, as a picture and as a panel, and without pruning against the amount of text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..analysis.series import text_pretrainings
 from ..analysis.text_effects import score_effects
 from ..specs.pretraining import TextPretraining
 from ..specs.study import Study
-from . import style
+from . import panels, style
 from .fig8 import line_styles
 
 if TYPE_CHECKING:
@@ -49,6 +49,39 @@ def draw_scores(study: Study, curves: Sequence[Curve], marked: float) -> Figure:
         axes[0].plot([100 * sparsity for sparsity in means], scores, **styles[model])
     style.line_legend(figure, {**styles, **_FLOOR_LEGEND}, columns=5)
     return figure
+
+
+def panel(study: Study, curves: Sequence[Curve], start: float) -> panels.Panel | None:
+    """Return a panel of the curves, or None if there are none: a colour for each share of the text, dashes for seeds.
+
+    At first the models of the most and of the least text are drawn, on one task.
+
+    Args:
+        study: a study of Figure 8.
+        curves: its curves.
+        start: the first position of the slider, in percent.
+    """
+    pretrainings = {pretraining.model: pretraining for pretraining in text_pretrainings(study)}
+    styles = line_styles([*pretrainings.values()])
+    text_of = {model: f"{pretraining.fraction:.0%}" for model, pretraining in pretrainings.items()}
+    fractions = [pretraining.fraction for pretraining in pretrainings.values()]
+    extremes = {max(fractions), min(fractions)}
+    groups: dict[str, list[Curve]] = {"most and least": [], "between": []}
+    for curve in curves:
+        is_extreme = pretrainings[curve.model].fraction in extremes
+        groups["most and least" if is_extreme else "between"].append(curve)
+    return panels.of_curves(
+        groups,
+        "A line for each pre-trained model and task: the change from the dense model against the share of the weights "
+        "removed.",
+        name_of=lambda curve: text_of[curve.model],
+        dash_of=lambda curve: f"seed {pretrainings[curve.model].seed}",
+        shown=["most and least"],
+        legends=("share of the text", "task", "seed"),
+        palette={text_of[model]: look["color"][:3] for model, look in styles.items()},
+        dashes=style.SEED_LINES,
+        start=start,
+    )
 
 
 def draw_dense(study: Study, curves: Sequence[Curve]) -> Figure:
