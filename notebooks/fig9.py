@@ -80,7 +80,7 @@ rows = contrast_plots.table(differences, {"steps for the ticket": fig9.steps(stu
 tables.show(rows.drop(columns="seeds"), collapsed="Tickets − one-shot at every sparsity")
 
 # %% tags=["remove-input"]
-Markdown(f"{contrast_plots.tally(differences)}\n\n{fig9.narrow(differences)}")
+Markdown("\n\n".join(filter(None, (contrast_plots.tally(differences), fig9.narrow(differences), fig9.other_tests(study, figures.study("fig2", scale))))))
 
 # %% [markdown]
 # *Steps for the ticket* are the training steps that find the mask, before the fine-tuning that both masks get. A one-shot mask needs none:

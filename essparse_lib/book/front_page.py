@@ -9,6 +9,7 @@ from typing import Any
 from ..claims.headlines import HEADLINES
 from ..claims.registry import CLAIMS
 from ..claims.verdict import Outcome
+from ..figures.tables import in_one_piece
 from ..wording import in_markdown, listing
 from .forest import Row, forest_html
 
@@ -45,7 +46,14 @@ def table(verdicts: Mapping[str, Mapping[str, Any]]) -> str:
     for name, verdict in verdicts.items():
         headline, figure = HEADLINES[name], CLAIMS[name].figure
         claim = f"[{name}](../notebooks/{figure}.ipynb): {in_markdown(headline.claim)}"
-        rows.append([claim, in_markdown(headline.paper), in_markdown(verdict["finding"]), f"**{verdict['outcome']}**"])
+        rows.append(
+            [
+                claim,
+                in_markdown(headline.paper),
+                in_one_piece(in_markdown(verdict["finding"])),
+                f"**{verdict['outcome']}**",
+            ]
+        )
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 

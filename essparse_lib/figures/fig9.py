@@ -151,3 +151,25 @@ def steps(study: Study, records: Mapping[str, Record]) -> Callable[[Contrast], s
         return "—" if steps_a_round is None else f"{len(rounds) * steps_a_round:,.0f}"
 
     return text
+
+
+def other_tests(study: Study, other: Study) -> str:
+    """Return in a sentence on which tasks a study's models are trained or tested otherwise than in another; or nothing.
+
+    Args:
+        study: a study of this figure.
+        other: a study with some of its models and tasks, whose numbers readers may hold against these.
+    """
+    tasks: dict[str, None] = {}
+    for model in (model for model in study.models if model in other.models):
+        for task in (task for task in study.tasks_of(model) if task in other.tasks_of(model)):
+            ours, theirs = (each.trial(model, task, Pruning(), 0).training for each in (study, other))
+            if ours != theirs:
+                tasks[task_title(task)] = None
+    if not tasks:
+        return ""
+    figure = other.figure.removeprefix("fig")
+    return (
+        f"On {listing(list(tasks))} the runs of Figure {figure} hold out more examples to be tested on. "
+        "So the numbers of these tasks differ between the two pages."
+    )

@@ -6,6 +6,7 @@ from html import escape
 
 from ..claims.headlines import HEADLINES, Headline
 from ..claims.verdict import Verdict
+from ..wording import unbroken
 from .html import Html
 
 #: The tag of the notebook's cell that shows the box. The book moves it to the top of its page.
@@ -17,14 +18,14 @@ def box(*verdicts: Verdict, words: str = "") -> Html:
 
     Args:
         verdicts: the verdicts on the page's claims.
-        words: the finding, where the page judges no claim.
+        words: what the page shows besides, or its finding where it judges no claim.
     """
-    parts = [f"<p>{escape(words)}</p>"] if words else []
+    parts = [f"<p>{escape(unbroken(words))}</p>"] if words else []
     limits = dict.fromkeys(_headline(verdict).limit for verdict in verdicts)
     for verdict in verdicts:
         headline = escape(_headline(verdict).claim)
         outcome = f"<strong>{verdict.claim}, {headline[0].lower()}{headline[1:]}: {escape(verdict.outcome)}.</strong>"
-        parts.append(f'<p data-claim="{verdict.claim}">{outcome} {escape(verdict.finding)}</p>')
+        parts.append(f'<p data-claim="{verdict.claim}">{outcome} {escape(unbroken(verdict.finding))}</p>')
     if limits:
         parts.append(f'<p class="limit">Limit: {escape(" ".join(limits))}</p>')
     return Html(f'<div class="finding">{"".join(parts)}</div>')
