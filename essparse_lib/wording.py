@@ -13,6 +13,10 @@ MINUS = "\N{MINUS SIGN}"
 _MARKDOWN = re.compile(r"[\\`*_{}\[\]<>#|$~&]")
 
 
+#: An interval after its number, in Markdown too, where a backslash stands before a bracket.
+_INTERVAL = re.compile(r" (\\?\[[^\[\]]*), ([^\[\]]*\])")
+
+
 def number_text(value: float, digits: int) -> str:
     """Return a number rounded to so many digits, with a typographic minus and no minus before zero.
 
@@ -62,6 +66,15 @@ def in_markdown(text: str) -> str:
     '\\\\<b\\\\>a\\\\|b'
     """
     return _MARKDOWN.sub(r"\\\g<0>", printable(text, None))
+
+
+def unbroken(text: str) -> str:
+    """Return a text whose intervals, such as ``1.8 [−0.2, 3.8]``, no line breaks, by no-break spaces.
+
+    >>> unbroken("a loss of 1.8 [0.2, 3.8] points").replace("\\xa0", "~")
+    'a loss of 1.8~[0.2,~3.8] points'
+    """
+    return _INTERVAL.sub("\xa0\\1,\xa0\\2", text)
 
 
 def listing(names: Sequence[str]) -> str:

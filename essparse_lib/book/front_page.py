@@ -9,8 +9,7 @@ from typing import Any
 from ..claims.headlines import HEADLINES
 from ..claims.registry import CLAIMS
 from ..claims.verdict import Outcome
-from ..figures.tables import in_one_piece
-from ..wording import in_markdown, listing
+from ..wording import in_markdown, listing, unbroken
 from .forest import Row, forest_html
 
 #: What the first page says of an outcome, after a number of claims: of one, and of several.
@@ -50,7 +49,7 @@ def table(verdicts: Mapping[str, Mapping[str, Any]]) -> str:
             [
                 claim,
                 in_markdown(headline.paper),
-                in_one_piece(in_markdown(verdict["finding"])),
+                unbroken(in_markdown(verdict["finding"])),
                 f"**{verdict['outcome']}**",
             ]
         )
