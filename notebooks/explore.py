@@ -9,10 +9,10 @@
 # %% [markdown]
 # # Explore: curves, a run of your own, a block's weights
 #
-# **This page is for a live kernel.** What it shows computes while you use it, so in the built book there is nothing of it to
-# see: [open it in Colab](https://colab.research.google.com/github/essential-sparsity/companion/blob/main/notebooks/explore.ipynb),
-# as the button at the top of the page does too, or in Jupyter from a checkout, and run its cells. The panels of the
-# [first page](../book/index.md) and of [Figure 2](fig2.ipynb) need no kernel; they show the same records.
+# **This page needs a live kernel.** The built book shows none of its results.
+# [Open it in Colab](https://colab.research.google.com/github/essential-sparsity/companion/blob/main/notebooks/explore.ipynb)
+# or in Jupyter from a checkout, and run its cells. The panels of the
+# [first page](../book/index.md) and of [Figure 2](fig2.ipynb) need no kernel. They show the same records.
 
 # %% tags=["remove-input", "setup"]
 from importlib.util import find_spec
@@ -42,10 +42,10 @@ loading.check_name(model)
 # %% [markdown]
 # ## The curves of a figure
 #
-# Tick the boxes of tasks, or of models and ways to prune, and move the slider: the large
-# dots are what the records have at that sparsity, against the dense model of the same seeds, and the marks at the bottom are essential
-# sparsities. Point at a dot or a mark to read its value with its interval. The reading is the change in points of the metric or in percent of the dense score;
-# the paper does not say which of the two its 1% is. Nothing is read between measured sparsities.
+# Tick the boxes of tasks, models and ways to prune, and move the slider. Large dots show what the records have at that
+# sparsity, against the dense model of the same seeds. Marks in the strip below are essential sparsities. Point at a dot or a mark to read its value with its
+# interval. The reading is the change in points of the metric, or in percent of the dense score; the paper does not say which of the two its 1% is.
+# Nothing is read between measured sparsities.
 
 # %% tags=["remove-output"]
 panel = panels.of_study(study, figures.records(study))

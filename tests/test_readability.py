@@ -19,8 +19,8 @@ from essparse_lib.specs.tasks import TASKS
 ROOT = Path(__file__).parents[1]
 BOOK = ROOT / "book"
 
-#: The notebooks whose words are held to the rules, besides all pages of book/.
-PAGES: tuple[str, ...] = ()
+#: The notebooks, whose words are held to the rules, besides all pages of book/.
+PAGES = tuple(sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb")))
 
 MOST_WORDS, MOST_COLUMNS = 40, 6
 

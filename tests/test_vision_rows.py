@@ -161,7 +161,7 @@ def test_c11_judges_each_model_by_itself():
     assert verdict.outcome == "depends on the setting"
     text, images = verdict.clauses
     assert (text.outcome, images.outcome) == ("agrees", "differs")
-    assert f"{TEXT} at a learning rate of 0.0001: mean cosine" in text.text and IMAGES in images.text
+    assert f"{TEXT} at a learning rate of 0.0001: the mean cosine is " in text.text and IMAGES in images.text
 
 
 def test_c11_is_judged_by_the_mean_and_tells_the_range():
@@ -172,7 +172,7 @@ def test_c11_is_judged_by_the_mean_and_tells_the_range():
         table[2][0] = table[0][2] = 0.995 - 0.01 * record.spec.sparsity
         table[2][1] = table[1][2] = 0.995 - 0.01 * record.spec.sparsity
     verdict = judge_c11(MASKS, found)
-    assert verdict.outcome == "agrees" and "97.6% (94.6 to 99.1) at 40%" in verdict.reason
+    assert verdict.outcome == "agrees" and "and 97.6% at" in verdict.reason and "have 94.6 to " in verdict.reason
 
 
 def test_c11_is_not_spoilt_by_a_row_that_lacks_records():
@@ -224,7 +224,7 @@ def test_the_page_tells_what_the_control_changes_and_what_that_does_to_the_dense
 def test_c11_counts_the_control_as_another_learning_rate(usual, slower, outcome):
     found = compared(falling(0.05), falling(usual)) | alike(CONTROLLED.controls[0], falling(slower))
     verdict = judge_c11(CONTROLLED, found)
-    assert verdict.outcome == outcome and f"for {IMAGES} at a learning rate of 0.0001: mean cosine" in verdict.reason
+    assert verdict.outcome == outcome and f"for {IMAGES} at a learning rate of 0.0001: the mean cosine is " in verdict.reason
     depends = f"it depends on the learning rate: with nothing else changed, {IMAGES} differs at 0.0005 and agrees at 0"
     assert (depends in verdict.reason) == (outcome == "depends on the setting")
 

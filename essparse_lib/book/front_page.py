@@ -26,17 +26,21 @@ _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight"
 
 
 def summary(verdicts: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return in a sentence how many of the paper's claims have which outcome.
+    """Return in sentences how many of the paper's claims have which outcome.
 
     >>> summary({"C1": {"outcome": "agrees"}, "C2": {"outcome": "agrees"}, "C3": {"outcome": "differs"}})
-    "Of the paper's three claims, **two agree** (C1 and C2) and **one differs** (C3).\\n"
+    "Of the paper's three claims, **two agree** (C1 and C2). **One differs** (C3).\\n"
     """
     counts = {outcome: [name for name, each in verdicts.items() if each["outcome"] == outcome] for outcome in Outcome}
     parts = []
     for outcome, (one, several) in _COUNTED.items():
         if names := counts[outcome]:
             parts.append(f"**{_NUMBERS[len(names)]} {one if len(names) == 1 else several}** ({listing(names)})")
-    return f"Of the paper's {_NUMBERS[len(verdicts)]} claims, {listing(parts)}.\n"
+    first, *others = parts or ["**none has a verdict**"]
+    sentences = [f"Of the paper's {_NUMBERS[len(verdicts)]} claims, {first}."]
+    for part in others:
+        sentences.append(f"**{part[2].upper()}{part[3:]}.")
+    return " ".join(sentences) + "\n"
 
 
 def table(verdicts: Mapping[str, Mapping[str, Any]]) -> str:

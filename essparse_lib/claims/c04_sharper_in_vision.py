@@ -185,7 +185,7 @@ def judge(study: Study, vision: Sequence[Turn], language: Sequence[Turn], others
         others: how the curves of other models of vision turn; they are compared on their own.
     """
     summary = (
-        "what a curve loses per extra 10% of sparsity after its turn, vision − language: {}, or {} of the score; "
-        "curves without a turn are left out, and the models differ in more than what they read"
+        "loss per extra 10% of sparsity after the turn, vision − language: {}, or {}; curves without a turn are left "
+        "out, and the two sides differ in more than what they read"
     )
     return verdict_by(CLAIM, study, lambda: eligible(study, vision, language, others), decide, explain, summary)

@@ -223,16 +223,14 @@ def explain(evidence: Eligible, decision: Decision[str]) -> tuple[Clause, ...]:
 
 
 def _losses_text(evidence: Eligible) -> str:
-    """Return the final losses of all pre-trainings in words, and whether they fall into two groups."""
-    ends = []
-    for spec in text_pretrainings(evidence.study):
-        ends.append(f"{number_text(evidence.losses[spec.model], 2)} ({spec.fraction:.0%}, seed {spec.seed})")
+    """Return between which held-out losses the pre-trainings end, in words, and whether they fall into two groups."""
     losses = sorted(evidence.losses.values())
     gaps = [later - earlier for earlier, later in pairwise(losses)]
-    text = f"the pre-trainings end at held-out losses of {listing(ends)} nats a token"
+    text = f"the pre-trainings end at held-out losses of {number_text(losses[0], 2)} to {number_text(losses[-1], 2)} "
+    text += "nats a token"
     if max(gaps) > (losses[-1] - losses[0]) / 2:
-        text += f", which fall into two groups, {number_text(max(gaps), 2)} apart: the intervals take such runs for "
-        text += "draws from one normal distribution"
+        text += f", in two groups {number_text(max(gaps), 2)} apart: the intervals take such runs for draws from one "
+        text += "normal distribution"
     return text
 
 

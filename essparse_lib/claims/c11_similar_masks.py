@@ -78,13 +78,15 @@ class Cosines:
 
     @property
     def text(self) -> str:
-        """The mean at each sparsity up to 40% with its range, and whether it falls, in words."""
-        means = []
-        for sparsity, values in self.inside.items():
-            lowest, highest = 100 * min(values), 100 * max(values)
-            means.append(f"{100 * fmean(values):.1f}% ({lowest:.1f} to {highest:.1f}) at {sparsity:.0%}")
+        """The mean at each sparsity up to 40%, whether it falls, and the range of single pairs, in words."""
+        means = listing([f"{100 * fmean(values):.1f}" for values in self.inside.values()])
+        sparsities = listing([f"{100 * sparsity:.4g}" for sparsity in self.inside])
+        every = [100 * value for values in self.inside.values() for value in values]
         falls = "falls" if self.falls else "does not fall"
-        return f"mean cosine {listing(means)}, which {falls} at every step"
+        return (
+            f"the mean cosine is {means}% at {sparsities}% sparsity and {falls} at every step; single pairs of masks "
+            f"have {min(every):.1f} to {max(every):.1f}%"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
