@@ -23,11 +23,9 @@ if find_spec("essparse_lib") is None:  # as in Colab
 scale: str = "lab"  # "tiny", "lab" or "paper"; nothing is run
 
 # %% tags=["hide-input"]
-from IPython.display import Markdown
-
 from essparse_lib import figures
 from essparse_lib.analysis import curves, prunability, series, timing
-from essparse_lib.figures import beyond, beyond_findings, fig2, fig8, fig11, fig11_tables, findings, parameters, prunability_plots, style
+from essparse_lib.figures import beyond, beyond_findings, fig11, fig11_tables, fig2, fig8, findings, html, parameters, prunability_plots, style
 
 parameters.check(globals())
 style.apply()
@@ -62,7 +60,7 @@ findings.box(words=beyond_findings.headline([one_run, zeros, no_training]))
 # ## What one run can show
 
 # %% tags=["remove-input"]
-Markdown(one_run.text)
+html.paragraphs(one_run.text)
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "beyond-one-run", "caption": "How far chance alone moves the drop on each task. If pruning costs nothing, one run lands in the pale bar in 95% of cases, and the mean of all runs in the dark bar. Dots are our single runs."}, "image": {"alt": "A row for each task: a wide pale bar for one run, a narrow dark bar for the mean, dots for the runs, and a broken line at one point.", "align": "center"}}
 beyond.draw_chance(drops);
@@ -76,7 +74,7 @@ beyond.draw_chance(drops);
 # ## What “zero” means
 
 # %% tags=["remove-input"]
-Markdown(zeros.text)
+html.paragraphs(zeros.text)
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "beyond-zeros", "caption": "Share of the weights that count as zero, by what is called zero. Here w is a weight, and \u03c3 is the standard deviation of its matrix. Each step on the axis is a factor of ten."}, "image": {"alt": "A row for each reading of zero: a dot for each model, from none at all to most of the weights, on a logarithmic axis.", "align": "center"}}
 beyond.draw_zeros(percents);
@@ -90,7 +88,7 @@ beyond.draw_zeros(percents);
 # ## Cosine and the learning rate
 
 # %% tags=["remove-input"]
-Markdown(rates.text)
+html.paragraphs(rates.text)
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "beyond-rates", "caption": "Cosine of the masks of one vision transformer at two learning rates. Lines are means over pairs of masks, bands go from the least to the greatest pair. The broken line is what two unrelated masks have."}, "image": {"alt": "The cosine against the percentage of weights removed: two nearly level lines, one for each learning rate, far above the falling line of chance.", "align": "center"}}
 beyond.draw_rates(cosines);
@@ -104,7 +102,7 @@ beyond.draw_rates(cosines);
 # ## Prunability as it emerges in pre-training
 
 # %% tags=["remove-input"]
-Markdown(" ".join(filter(None, (emergence.text, prunability_plots.unmeasured(pretraining, records["fig8"], "held-out-loss")))))
+html.paragraphs(" ".join(filter(None, (emergence.text, prunability_plots.unmeasured(pretraining, records["fig8"], "held-out-loss")))))
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "beyond-emergence", "caption": "How far models can be pruned with no fine-tuning, by their loss on new text. A line is a pre-training. The horizontal axis is the training step where earlier steps are measured, and else the sparsity."}, "image": {"alt": "A line for each pre-training: how the loss rises with the percentage of weights removed, or how prunability changes over the steps.", "align": "center"}}
 beyond.draw_prunability(pretraining, losses, fig8.line_styles(series.text_pretrainings(pretraining)));
@@ -118,7 +116,7 @@ beyond.draw_prunability(pretraining, losses, fig8.line_styles(series.text_pretra
 # ## Linguistic knowledge against facts
 
 # %% tags=["remove-input"]
-Markdown(f"{domains.text} {beyond_findings.still_missing(asking, records['fig11'])}")
+html.paragraphs(f"{domains.text} {beyond_findings.still_missing(asking, records['fig11'])}")
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "beyond-domains", "caption": "Drop on each task after pruning by magnitude with no training to follow, with its 95% interval over questions. Colours say what a task asks for. Tasks that the dense model has not learned are left out."}, "image": {"alt": "A row for each task, grouped by what it asks for: a dot with a horizontal bar, and a broken line at one point.", "align": "center"}}
 beyond.draw_domains(answers);
@@ -135,7 +133,7 @@ fig11_tables.essential_table({"essential sparsity (%)": [difference.curve for di
 # ## No training after pruning
 
 # %% tags=["remove-input"]
-Markdown(no_training.text)
+html.paragraphs(no_training.text)
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "beyond-no-training", "caption": "Change against the dense model where weights go before the fine-tuning, and where they go after it with no training to follow. Lines are means over the seeds, bands 95% intervals. Each panel has its own vertical scale."}, "image": {"alt": "A panel for each task: two lines that stay together at first; with many weights gone, the line of pruning after the fine-tuning falls further.", "align": "center"}}
 beyond.draw_timings(timed);

@@ -28,12 +28,10 @@ tasks: str = "all"  # for the drop: the tasks, such as "sst2,cola"; "all": those
 seeds: str = "all"  # the seeds, such as "0,1"
 
 # %% tags=["hide-input"]
-from IPython.display import Markdown
-
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import contrast_plots, fig1, findings, forest_plots, noise_tables, panel_chart, parameters, style, tables, within_panels
+from essparse_lib.figures import contrast_plots, fig1, findings, forest_plots, html, noise_tables, panel_chart, parameters, style, tables, within_panels
 from essparse_lib.analysis import contrasts
 from essparse_lib.records import cost, summary
 from essparse_lib.specs.measurement import Measurement
@@ -92,13 +90,13 @@ drops = contrasts.contrasts(study, records, [(study.variants[study.main][0], Pru
 tables.show(contrast_plots.table(drops, {}).drop(columns=["sparsity"]))
 
 # %% tags=["remove-input"]
-Markdown(contrast_plots.tally(drops))
+html.paragraphs(contrast_plots.tally(drops))
 
 # %% [markdown]
 # ## Verdict
 
 # %% tags=["remove-input"]
-Markdown(verdict.text)
+html.paragraphs(verdict.text)
 
 # %% [markdown]
 # C2 *agrees* if the mean loss over the tasks that count lies at or below one point by its whole 95% interval. It *differs* if the whole interval lies above.
@@ -117,7 +115,7 @@ pools = c02_free_weights.pools(study, records)
 forest_plots.draw(deciding(pools));
 
 # %% tags=["remove-input"]
-Markdown(forest_plots.shared_texts(pools))
+html.paragraphs(forest_plots.shared_texts(pools))
 
 # %% [markdown]
 # **What chance alone does.** The drop varies because training is repeated and because other examples are drawn. *sd* is the standard deviation of each, in points.
@@ -140,7 +138,7 @@ tables.show(noise_tables.within_table(pools))
 # **What would decide it.** If the mean is inconclusive, these seeds and test examples would bring its whole interval to one side.
 
 # %% tags=["remove-input"]
-Markdown(noise_tables.needs_text(deciding(pools), study, records))
+html.paragraphs(noise_tables.needs_text(deciding(pools), study, records))
 
 # %% [markdown]
 # **Do other readings agree?** The tolerance ε is read in points and in percent of the dense score. The noise is read in three ways: as in the verdict, from the examples only, and with the examples counted twice.
@@ -160,7 +158,7 @@ tables.show(summary.provenance(study, records).reset_index(names="about"), colla
 
 # %% tags=["remove-input"]
 paper = figures.study("fig1", "paper")
-Markdown(cost.sentence(paper))
+html.paragraphs(cost.sentence(paper))
 
 # %% tags=["remove-cell"]
 parameters.glue_verdict(verdict)

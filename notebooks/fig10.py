@@ -26,12 +26,12 @@ scale: str = "lab"  # "tiny", "lab" or "paper"
 seeds: str = "all"  # the seeds, such as "0,1"
 
 # %% tags=["hide-input"]
-from IPython.display import Markdown, display
+from IPython.display import display
 
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import fig10, fig10_tables, findings, panel_chart, parameters, style, tables
+from essparse_lib.figures import fig10, fig10_tables, findings, html, panel_chart, parameters, style, tables
 from essparse_lib.records import cost, summary
 from essparse_lib.claims import c11_similar_masks
 
@@ -85,7 +85,7 @@ fig10.draw(study, records, [s for s in study.measured["mask-similarity"] if s <=
 # at the language model's rate, with nothing else changed.
 
 # %% tags=["remove-input"]
-Markdown(fig10_tables.controlled(study, records))
+html.paragraphs(fig10_tables.controlled(study, records))
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig10-rate", "caption": "Similarity of the masks of the vision transformer, fine-tuned at the learning rate of the language model. Lines and marks are those of the first figure."}, "image": {"alt": "Two panels against sparsity for the vision transformer at the lower learning rate: the cosine of what is kept, and the overlap of what is removed, both above their lines of chance.", "align": "center"}}
 for control in study.controls:
@@ -99,11 +99,11 @@ for control in study.controls:
 # ## Verdict
 
 # %% tags=["remove-input"]
-Markdown(verdict.text)
+html.paragraphs(verdict.text)
 
 # %% tags=["remove-input"]
 stricter = c11_similar_masks.judge(study, records, 0.98)
-Markdown(f"With the 98% of the paper's introduction as the limit, C11: *{stricter.outcome}*.")
+html.paragraphs(f"With the 98% of the paper's introduction as the limit, C11: *{stricter.outcome}*.")
 
 # %% [markdown]
 # A model at a learning rate *agrees* if the mean cosine of all pairs lies above 96% at every sparsity up to 40%, and falls from each
@@ -125,7 +125,7 @@ summary.provenance(study, records)
 
 # %% tags=["remove-input"]
 paper = figures.study("fig10", "paper")
-Markdown(cost.sentence(paper))
+html.paragraphs(cost.sentence(paper))
 
 # %% tags=["remove-cell"]
 parameters.glue_verdict(verdict)

@@ -31,12 +31,10 @@ live_tasks: str = "first"  # where the point is run if it has no record: "first"
 epsilon: float = 1.0  # the tolerated loss, in points
 
 # %% tags=["hide-input"]
-from IPython.display import Markdown
-
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import fig11, fig11_plots, fig11_tables, findings, forest_plots, panel_chart, parameters, points, style, tables
+from essparse_lib.figures import fig11, fig11_plots, fig11_tables, findings, forest_plots, html, panel_chart, parameters, points, style, tables
 from essparse_lib.analysis import curves, grouped
 from essparse_lib.records import cost, summary
 from essparse_lib.claims import c12_without_fine_tuning
@@ -57,7 +55,7 @@ both = variants[fig11.MAGNITUDE], variants[fig11.SPARSEGPT]
 verdict = c12_without_fine_tuning.judge(study, *both)
 
 # %% tags=["remove-input", "finding"]
-findings.box(verdict)
+findings.box(verdict, words=summary.missing(study, records))
 
 # %% [markdown]
 # ## The curves
@@ -71,10 +69,10 @@ fig11_plots.draw(variants, asked_points, epsilon, model=study.models[0]);
 panel_chart.show(fig11_plots.panel(variants, start=100 * asked.sparsity, epsilon=epsilon))
 
 # %% [markdown]
-# ## At the sparsity asked for
+# ## At the sparsity chosen
 
 # %% tags=["remove-input"]
-Markdown(points.heading(asked_points, asked.sparsity))
+html.paragraphs(points.heading(asked_points, asked.sparsity))
 
 # %% tags=["remove-input"]
 tables.show(points.table(asked_points)) if asked_points else None
@@ -94,7 +92,7 @@ tables.show(points.table(asked_points)) if asked_points else None
 # Its weights are published in 4 bits only and are converted back to floats. Each run of 32 weights has at most 16 values, so the quantisation influences which weights are the smallest.
 
 # %% tags=["remove-input"]
-Markdown(summary.missing(study, records))
+html.paragraphs(summary.missing(study, records))
 
 # %% [markdown]
 # ## How much can be removed
@@ -109,7 +107,7 @@ tables.show(fig11_tables.further_table(variants, epsilon), collapsed="Essential 
 
 # %% tags=["remove-input"]
 sentences = (fig11_tables.guessed(variants), fig11_tables.cut_contexts(study, records), fig11_tables.held_out(study, records))
-Markdown(" ".join(filter(None, sentences)))
+html.paragraphs(" ".join(filter(None, sentences)))
 
 # %% [markdown]
 # **What SparseGPT adds.** The two essential sparsities of each task, paired by question, and their difference in points of sparsity.
@@ -156,7 +154,7 @@ tables.show(fig11_tables.prefix_table(study, records))
 # ## Verdict
 
 # %% tags=["remove-input"]
-Markdown(verdict.text)
+html.paragraphs(verdict.text)
 
 # %% [markdown]
 # C12 has two parts, and its verdict is the less favourable one. A part is *inconclusive* if its interval spans the limit.
@@ -194,7 +192,7 @@ summary.provenance(study, records)
 
 # %% tags=["remove-input"]
 paper = figures.study("fig11", "paper")
-Markdown(f"{cost.sentence(paper)} In 16 bits Vicuna's weights take 13 GB: one GPU of 24 GB will do.")
+html.paragraphs(f"{cost.sentence(paper)} In 16 bits Vicuna's weights take 13 GB: one GPU of 24 GB will do.")
 
 # %% tags=["remove-cell"]
 parameters.glue_verdict(verdict)

@@ -29,12 +29,10 @@ live_tasks: str = "first"  # where the point is run if it has no record: "first"
 epsilon: float = 1.0  # the tolerated loss, in points
 
 # %% tags=["hide-input"]
-from IPython.display import Markdown
-
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import curve_plots, curve_tables, fig2, findings, forest_plots, noise_tables, panel_chart, panels, parameters, points, secondary_metrics, style, tables, within_panels
+from essparse_lib.figures import curve_plots, curve_tables, fig2, findings, forest_plots, html, noise_tables, panel_chart, panels, parameters, points, secondary_metrics, style, tables, within_panels
 from essparse_lib.records import cost, summary
 from essparse_lib.analysis import curves
 from essparse_lib.specs.trial import Pruning
@@ -79,7 +77,7 @@ panel_chart.show(panel)
 # ## At the sparsity chosen
 
 # %% tags=["remove-input"]
-Markdown(points.heading(asked_points, sparsity))
+html.paragraphs(points.heading(asked_points, sparsity))
 
 # %% tags=["remove-input"]
 tables.show(points.table(asked_points)) if asked_points else None
@@ -104,7 +102,7 @@ tables.show(points.table(asked_points)) if asked_points else None
 # The tasks are movie-reviews and SST-2 (sentiment), bbc-news and wiki-topics (topics), RTE (does one sentence follow from another?), CoLA (is a sentence grammatical?) and SQuAD (questions about a text). [Data](../book/data.md) has their sources.
 
 # %% tags=["remove-input"]
-Markdown(summary.missing(study, records))
+html.paragraphs(summary.missing(study, records))
 
 # %% [markdown]
 # ## What the curves say
@@ -126,16 +124,16 @@ tables.show(by_another_metric, collapsed=title) if len(by_another_metric) else N
 # can show neither number. [Methods](../book/methods.md) has the definitions.
 
 # %% tags=["remove-input"]
-Markdown(curve_plots.unfalling(study, all_curves, epsilon))
+html.paragraphs(curve_plots.unfalling(study, all_curves, epsilon))
 
 # %% [markdown]
 # ## Verdict
 
 # %% tags=["remove-input"]
-Markdown(verdict.text)
+html.paragraphs(verdict.text)
 
 # %% tags=["remove-input"]
-Markdown(size.text)
+html.paragraphs(size.text)
 
 # %% [markdown]
 # C1 *agrees* if the mean loss with 30% of the weights removed lies at or below one point by its whole 95% interval. It *differs* if the whole interval lies above.
@@ -160,7 +158,7 @@ pools = c01_essential_sparsity.pools(study, all_curves)
 forest_plots.draw(deciding(pools));
 
 # %% tags=["remove-input"]
-Markdown(forest_plots.shared_texts(pools))
+html.paragraphs(forest_plots.shared_texts(pools))
 
 # %% [markdown]
 # **What chance alone does.** The drop varies because training is repeated and because other examples are drawn. *sd* is the standard deviation of each, in points.
@@ -183,7 +181,7 @@ tables.show(noise_tables.within_table(pools))
 # **What would decide it.** If the mean is inconclusive, these seeds and test examples would bring its whole interval to one side.
 
 # %% tags=["remove-input"]
-Markdown(noise_tables.needs_text(deciding(pools), study, records))
+html.paragraphs(noise_tables.needs_text(deciding(pools), study, records))
 
 # %% [markdown]
 # **Do other readings agree?** The tolerance ε is read in points and in percent of the dense score. The noise is read in three ways: as in the verdict, from the examples only, and with the examples counted twice.
@@ -203,7 +201,7 @@ tables.show(summary.provenance(study, records).reset_index(names="about"), colla
 
 # %% tags=["remove-input"]
 paper = figures.study("fig2", "paper")
-Markdown(cost.sentence(paper))
+html.paragraphs(cost.sentence(paper))
 
 # %% tags=["remove-cell"]
 parameters.glue_verdict(verdict)

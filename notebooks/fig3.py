@@ -32,12 +32,10 @@ epsilon: float = 1.0  # the tolerated loss, in points
 # %% tags=["hide-input"]
 from dataclasses import replace
 
-from IPython.display import Markdown
-
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import curve_plots, curve_tables, fig3, findings, panel_chart, panels, parameters, points, style, tables
+from essparse_lib.figures import curve_plots, curve_tables, fig3, findings, html, panel_chart, panels, parameters, points, style, tables
 from essparse_lib.records import cost, summary
 from essparse_lib.analysis import curves, turns
 from essparse_lib.claims import c01_essential_sparsity, c04_sharper_in_vision
@@ -88,7 +86,7 @@ tables.show(curve_tables.tolerance_table(all_curves, epsilon), collapsed="Common
 # ## At the sparsity chosen
 
 # %% tags=["remove-input"]
-Markdown(points.heading(asked_points, sparsity))
+html.paragraphs(points.heading(asked_points, sparsity))
 
 # %% tags=["remove-input"]
 tables.show(points.table(asked_points)) if asked_points else None
@@ -120,10 +118,10 @@ tables.show(fig3.table(all_turns))
 # ## Verdict
 
 # %% tags=["remove-input"]
-Markdown(sharp.text)
+html.paragraphs(sharp.text)
 
 # %% tags=["remove-input"]
-Markdown(verdict.text)
+html.paragraphs(verdict.text)
 
 # %% [markdown]
 # The models learned the classes of CIFAR-10 in their pre-training, from 25 times as many labels as the fine-tuning has. The other tasks are new to them. The curves on CIFAR-10
@@ -158,7 +156,7 @@ tables.show(summary.provenance(study, records).reset_index(names="about"), colla
 
 # %% tags=["remove-input"]
 paper = figures.study("fig3", "paper")
-Markdown(cost.sentence(paper))
+html.paragraphs(cost.sentence(paper))
 
 # %% tags=["remove-cell"]
 parameters.glue_verdict(sharp)

@@ -30,12 +30,10 @@ live_tasks: str = "first"  # where the point is run if it has no record: "first"
 epsilon: float = 1.0  # the tolerated loss, in points
 
 # %% tags=["hide-input"]
-from IPython.display import Markdown
-
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import curve_plots, curve_tables, fig4_plots, fig4_tables, findings, forest_plots, panel_chart, panels, parameters, points, style, tables
+from essparse_lib.figures import curve_plots, curve_tables, fig4_plots, fig4_tables, findings, forest_plots, html, panel_chart, panels, parameters, points, style, tables
 from essparse_lib.records import cost, summary
 from essparse_lib.analysis import advantages, curves, folds
 from essparse_lib.specs.tasks import Head
@@ -85,7 +83,7 @@ tables.show(by_tolerance, collapsed="Commonest equation, and ε in percent of th
 # ## At the sparsity chosen
 
 # %% tags=["remove-input"]
-Markdown(points.heading(asked_points, asked.sparsity))
+html.paragraphs(points.heading(asked_points, asked.sparsity))
 
 # %% tags=["remove-input"]
 tables.show(points.table(asked_points)) if asked_points else None
@@ -107,7 +105,7 @@ tables.show(points.table(asked_points)) if asked_points else None
 # 3. *The folds of MAWPS leak*: questions of the test set stand word for word in the training set. Here such problems are marked, and results are shown with and without them.
 
 # %% tags=["remove-input"]
-Markdown(summary.missing(study, records))
+html.paragraphs(summary.missing(study, records))
 
 # %% [markdown]
 # ## Is pre-training used?
@@ -137,7 +135,7 @@ fig4_plots.draw_difficulty(data_sets);
 # ## Why SMC-Bench's systems collapse
 
 # %% tags=["remove-input"]
-Markdown(fig4_tables.collapse_sentence())
+html.paragraphs(fig4_tables.collapse_sentence())
 
 # %% [markdown]
 # The same model with more pruned than the blocks: the embeddings, the decoder, or both, with one threshold, on one fold of each data set. The share of each part that is removed differs, because what is pruned differs.
@@ -166,7 +164,7 @@ tables.show(fig4_tables.leak_table(study, records))
 # ## Verdict
 
 # %% tags=["remove-input"]
-Markdown(verdict.text)
+html.paragraphs(verdict.text)
 
 # %% [markdown]
 # The rule has two steps.
@@ -206,7 +204,7 @@ tables.show(summary.provenance(study, records).reset_index(names="about"), colla
 
 # %% tags=["remove-input"]
 paper = figures.study("fig4", "paper")
-Markdown(f"{cost.sentence(paper)} The decoder, which writes one symbol after another, is not in this number.")
+html.paragraphs(f"{cost.sentence(paper)} The decoder, which writes one symbol after another, is not in this number.")
 
 # %% tags=["remove-cell"]
 parameters.glue_verdict(verdict)

@@ -29,11 +29,9 @@ seeds: str = "all"  # the seeds, such as "0,1"
 live_tasks: str = "first"  # where the pattern is run if it has no record: "first", "none", "all", or names
 
 # %% tags=["hide-input"]
-from IPython.display import Markdown
-
 from essparse_lib import figures
 from essparse_lib.runner import interactive
-from essparse_lib.figures import contrast_plots, curve_plots, fig5, findings, forest_plots, noise_tables, panel_chart, panels, parameters, style, tables, within_panels
+from essparse_lib.figures import contrast_plots, curve_plots, fig5, findings, forest_plots, html, noise_tables, panel_chart, panels, parameters, style, tables, within_panels
 from essparse_lib.analysis import contrasts, curves
 from essparse_lib.records import cost, summary
 from essparse_lib.specs.trial import Pruning
@@ -83,14 +81,14 @@ contrast_plots.draw(differences, lambda c: f"M = {c.pruning.pattern.split(':')[1
 tables.show(contrast_plots.table(differences, {"pattern": lambda c: c.pruning.pattern}).drop(columns="sparsity"), collapsed="The differences as a table")
 
 # %% tags=["remove-input"]
-Markdown(f"{contrast_plots.tally(differences)}\n\n{curve_plots.unfalling(study, variants[fig5.M4])}")
+html.paragraphs(f"{contrast_plots.tally(differences)}\n\n{curve_plots.unfalling(study, variants[fig5.M4])}")
 
 # %% [markdown]
 # ## With the pattern chosen
 
 # %% tags=["remove-input"]
 asked_contrasts = [c for c in all_contrasts if (c.pruning, c.baseline) in asked_pairs]
-Markdown(f"**With {patterned.pattern}**, against the dense model and against unstructured pruning at the same sparsity:")
+html.paragraphs(f"**With {patterned.pattern}**, against the dense model and against unstructured pruning at the same sparsity:")
 
 # %% tags=["remove-input"]
 tables.show(contrast_plots.table(asked_contrasts, {"against": lambda c: str(c.baseline)}).drop(columns="sparsity"))
@@ -110,7 +108,7 @@ tables.show(contrast_plots.table(asked_contrasts, {"against": lambda c: str(c.ba
 # ## Verdict
 
 # %% tags=["remove-input"]
-Markdown(verdict.text)
+html.paragraphs(verdict.text)
 
 # %% [markdown]
 # C6 *agrees* if the mean loss of each of the lightest patterns, which remove a quarter of the weights, lies at or below one point by its
@@ -129,7 +127,7 @@ pools = c06_n_m_patterns.pools(study, records)
 forest_plots.draw(deciding(pools));
 
 # %% tags=["remove-input"]
-Markdown(forest_plots.shared_texts(pools))
+html.paragraphs(forest_plots.shared_texts(pools))
 
 # %% [markdown]
 # **What chance alone does.** The drop varies because training is repeated and because other examples are drawn. *sd* is the standard deviation of each, in points.
@@ -152,7 +150,7 @@ tables.show(noise_tables.within_table(pools))
 # **What would decide it.** If the mean is inconclusive, these seeds and test examples would bring its whole interval to one side.
 
 # %% tags=["remove-input"]
-Markdown(noise_tables.needs_text(deciding(pools), study, records))
+html.paragraphs(noise_tables.needs_text(deciding(pools), study, records))
 
 # %% [markdown]
 # **Do other readings agree?** The tolerance ε is read in points and in percent of the dense score. The noise is read in three ways: as in the verdict, from the examples only, and with the examples counted twice.
@@ -172,7 +170,7 @@ tables.show(summary.provenance(study, records).reset_index(names="about"), colla
 
 # %% tags=["remove-input"]
 paper = figures.study("fig5", "paper")
-Markdown(cost.sentence(paper))
+html.paragraphs(cost.sentence(paper))
 
 # %% tags=["remove-cell"]
 parameters.glue_verdict(verdict)

@@ -27,12 +27,10 @@ seeds: str = "all"  # the seeds of the fine-tuning, such as "0,1"
 epsilon: float = 1.0  # the tolerated loss, in points
 
 # %% tags=["hide-input"]
-from IPython.display import Markdown
-
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import fig6, fig6_floor, fig6_learned, fig6_tables, findings, panel_chart, parameters, prunability_plots, style, tables
+from essparse_lib.figures import fig6, fig6_floor, fig6_learned, fig6_tables, findings, html, panel_chart, parameters, prunability_plots, style, tables
 from essparse_lib.records import cost, store, summary
 from essparse_lib.analysis import curves, prunability
 from essparse_lib.claims import c07_self_supervision, prunability_clauses
@@ -78,7 +76,7 @@ tables.show(fig6_tables.essential_table(study, all_curves, epsilon))
 tables.show(fig6_tables.dense_table(study, all_curves), collapsed="Scores without pruning")
 
 # %% tags=["remove-input"]
-Markdown(fig6_learned.learned_again(study, records, all_curves))
+html.paragraphs(fig6_learned.learned_again(study, records, all_curves))
 
 # %% [markdown]
 # All models are fine-tuned in the same way: a new head, at most 2,000 images, and one learning rate. This rate suits models that must learn a task from the beginning.
@@ -99,7 +97,7 @@ Markdown(fig6_learned.learned_again(study, records, all_curves))
 # - *Masked images* fills in hidden patches {cite:p}`xie2022simmim`. It shows whether another kind of self-supervision does the same as DINO.
 
 # %% tags=["remove-input"]
-Markdown(" ".join(filter(None, (summary.missing(study, records), summary.added(study, store.results(scale).records_of_studies(study))))))
+html.paragraphs(" ".join(filter(None, (summary.missing(study, records), summary.added(study, store.results(scale).records_of_studies(study))))))
 
 # %% [markdown]
 # ## What the pre-trainings learned
@@ -132,7 +130,7 @@ tables.show(fig6_learned.cost_table(study, records))
 # The steps of *supervised for as long* take DINO's time on a quiet machine (`benchmarks/vision.py`). The minutes in the table are from machines that had other work as well.
 
 # %% tags=["remove-input"]
-Markdown(fig6_learned.published())
+html.paragraphs(fig6_learned.published())
 
 # %% [markdown]
 # These models {cite:p}`hassani2021escaping` have six and seven blocks; ours have four. They were trained with strong augmentation. Our copy of CIFAR-10
@@ -152,7 +150,7 @@ fig6_learned.draw_learning(study, records);
 # and seeds. It has only its task to lose. It is shown for comparison and not used for the verdict; its rule was [written down](../book/methods.md) before the run.
 
 # %% tags=["remove-input"]
-Markdown(fig6_floor.answer(study, records, all_curves))
+html.paragraphs(fig6_floor.answer(study, records, all_curves))
 
 # %% tags=["remove-input"]
 tables.show(fig6_floor.table(study, all_curves, floor))
@@ -181,7 +179,7 @@ tables.show(fig6_tables.effect_table(study, all_curves))
 features = prunability.feature_curves(study, records)
 loss_curves = prunability.loss_curves(study, records)
 styles = fig6.named_line_styles(study)
-Markdown(" ".join(filter(None, (prunability_plots.unmeasured(study, records, kind) for kind in ("feature-accuracy", "held-out-loss")))))
+html.paragraphs(" ".join(filter(None, (prunability_plots.unmeasured(study, records, kind) for kind in ("feature-accuracy", "held-out-loss")))))
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig6-features", "caption": "Accuracy of nearest neighbours on the frozen features of pruned models, against sparsity. Up to 2,000 training and 2,000 test images, the same for all models. Dotted: the commonest class."}, "image": {"alt": "A panel for each task: the accuracy of nearest neighbours on the features against the percentage of weights removed, a line for each pre-trained model.", "align": "center"}}
 prunability_plots.draw_features(features, styles);
@@ -191,7 +189,7 @@ tables.show(prunability_plots.feature_table(features, styles))
 
 # %% tags=["remove-input"]
 statements = [prunability_clauses.pruned_features(study, records, deciding, reading).clause.text for reading in prunability_clauses.READINGS]
-Markdown("Shown for comparison with C7; not used for the verdict:\n\n" + "\n".join(f"- {statement}." for statement in statements))
+html.paragraphs("Shown for comparison with C7; not used for the verdict:\n\n" + "\n".join(f"- {statement}." for statement in statements))
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig6-emergence", "caption": "Prunability during pre-training, by each model's own loss on held-out images. Left: the sparsity at which the loss rises by 1%. Right: the share of what was learned that is lost with half of the weights."}, "image": {"alt": "Two panels against pre-training steps: the sparsity at which each objective's loss rises by 1%, and the share of what was learned that is lost at half the weights; a line for each pre-training.", "align": "center"}}
 prunability_plots.draw_emergence(study, loss_curves, styles);
@@ -203,7 +201,7 @@ prunability_plots.draw_emergence(study, loss_curves, styles);
 # ## Verdict
 
 # %% tags=["remove-input"]
-Markdown(verdict.text)
+html.paragraphs(verdict.text)
 
 # %% [markdown]
 # Two quantities decide C7, after equally many images:
@@ -233,7 +231,7 @@ Markdown(verdict.text)
 # come first. Otherwise more of the same length come first.
 
 # %% tags=["remove-input"]
-Markdown(fig6_learned.next_pretrainings(study, records))
+html.paragraphs(fig6_learned.next_pretrainings(study, records))
 
 # %% [markdown]
 # ## Where the numbers come from
@@ -246,7 +244,7 @@ summary.provenance(study, records)
 
 # %% tags=["remove-input"]
 paper = figures.study("fig6", "paper")
-Markdown(cost.sentence(paper))
+html.paragraphs(cost.sentence(paper))
 
 # %% tags=["remove-cell"]
 parameters.glue_verdict(verdict)

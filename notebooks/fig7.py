@@ -24,11 +24,9 @@ models: str = "all"  # two models, the supervised one first, such as "google/vit
 scale: str = "lab"  # "tiny", "lab" or "paper"
 
 # %% tags=["hide-input"]
-from IPython.display import Markdown
-
 from essparse_lib import figures
 from essparse_lib.runner import interactive
-from essparse_lib.figures import fig7, findings, parameters, style, tables
+from essparse_lib.figures import fig7, findings, html, parameters, style, tables
 from essparse_lib.records import summary
 
 parameters.check(globals())
@@ -66,7 +64,7 @@ fig7.draw(study, records);
 # Zeros are counted by every reading.
 
 # %% tags=["remove-input"]
-Markdown(summary.missing(study, records))
+html.paragraphs(summary.missing(study, records))
 
 # %% [markdown]
 # ## Zeros by every reading
@@ -75,7 +73,7 @@ Markdown(summary.missing(study, records))
 tables.show(fig7.zero_table(study, records), collapsed="Zeros in percent of the prunable weights, by every reading")
 
 # %% tags=["remove-input"]
-Markdown(fig7.averaging(study, records))
+html.paragraphs(fig7.averaging(study, records))
 
 # %% [markdown]
 # The table gives means over the models of each objective. *DINO − supervised* compares these means, in percent of the supervised models' zeros. Its brackets are the range over all pairs of

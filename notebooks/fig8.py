@@ -32,7 +32,7 @@ from IPython.display import Markdown
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import fig8, fig8_rates, fig8_scores, fig8_tables, findings, panel_chart, parameters, prunability_plots, style, tables
+from essparse_lib.figures import fig8, fig8_rates, fig8_scores, fig8_tables, findings, html, panel_chart, parameters, prunability_plots, style, tables
 from essparse_lib.records import cost, summary
 from essparse_lib.analysis import curves, prunability, series, text_effects
 from essparse_lib.claims import c08_zeros_jump, c09_more_text, prunability_clauses
@@ -70,7 +70,7 @@ fig8.draw_zeros(watched, runs, jumps);
 panel_chart.show(fig8.panel(runs))
 
 # %% tags=["remove-input"]
-Markdown(fig8_tables.nowhere(runs))
+html.paragraphs(fig8_tables.nowhere(runs))
 
 # %% tags=["remove-input"]
 tables.show(fig8_tables.jump_table(runs, jumps), collapsed="Jumps by every reading of zero")
@@ -94,7 +94,7 @@ tables.show(fig8_tables.jump_table(runs, jumps), collapsed="Jumps by every readi
 # and weights below a share of the standard deviation (sd) of their matrix. Then each model is pruned and fine-tuned as in [Figure 2](fig2.ipynb).
 
 # %% tags=["remove-input"]
-Markdown("\n\n".join(dict.fromkeys((summary.missing(study, records), summary.missing(watched, watched_records)))))
+html.paragraphs("\n\n".join(dict.fromkeys((summary.missing(study, records), summary.missing(watched, watched_records)))))
 
 # %% [markdown]
 # ## The pre-trainings
@@ -109,7 +109,7 @@ tables.show(fig8_tables.run_table(study, records))
 fig8.draw_losses(study, trained, records);
 
 # %% tags=["remove-input"]
-Markdown(fig8_tables.learned(study, trained))
+html.paragraphs(fig8_tables.learned(study, trained))
 
 # %% [markdown]
 # ## What else the weights do
@@ -124,7 +124,7 @@ fig8.draw_weights(runs);
 # %% [markdown]
 # ## Scores against sparsity
 
-# %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-scores", "caption": "Score after one-shot pruning and fine-tuning, against sparsity: a line for each pre-trained model, the mean over fine-tuning seeds. First panel: the mean over the learned tasks. Dotted: the commonest class. Vertical: the sparsity asked for."}, "image": {"alt": "The score against the percentage of weights removed, a panel for the mean over the tasks and for each task, a line for each pre-trained model.", "align": "center"}}
+# %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-scores", "caption": "Score after one-shot pruning and fine-tuning, against sparsity: a line for each pre-trained model, the mean over fine-tuning seeds. First panel: the mean over the learned tasks. Dotted: the commonest class. Vertical: the sparsity chosen."}, "image": {"alt": "The score against the percentage of weights removed, a panel for the mean over the tasks and for each task, a line for each pre-trained model.", "align": "center"}}
 fig8_scores.draw_scores(study, all_curves, sparsity);
 
 # %% tags=["remove-input"]
@@ -142,7 +142,7 @@ Markdown(
 tables.show(fig8_tables.effect_table(study, scores, "sparsity", 1))
 
 # %% tags=["remove-input"]
-Markdown(fig8_tables.cost_of_pruning(scores))
+html.paragraphs(fig8_tables.cost_of_pruning(scores))
 
 # %% [markdown]
 # The scores are means over the tasks that some dense model has learned. *Difference* is the change from the least text to the most, along a straight line through all pre-trainings, with its 95% interval.
@@ -155,7 +155,7 @@ Markdown(fig8_tables.cost_of_pruning(scores))
 # The rule was [written down](../book/methods.md) before the run. The best rate is that of the highest dense scores. If the model has something to lose at this rate, the scores of C9 are run again at it.
 
 # %% tags=["remove-input"]
-Markdown(fig8_rates.answer(study, records))
+html.paragraphs(fig8_rates.answer(study, records))
 
 # %% tags=["remove-input"]
 tables.show(fig8_rates.table(study, records))
@@ -181,10 +181,10 @@ tables.show(fig8_tables.effect_table(study, text_effects.zero_effects(study, tra
 # ## Verdicts
 
 # %% tags=["remove-input"]
-Markdown(abrupt.text)
+html.paragraphs(abrupt.text)
 
 # %% tags=["remove-input"]
-Markdown(volume.text)
+html.paragraphs(volume.text)
 
 # %% [markdown]
 # **The rule of C8.** By one reading of zero, C8 *agrees* if the count rises abruptly in every pre-training, *differs* if it does so in none, and is *inconclusive* otherwise (last column
@@ -214,7 +214,7 @@ Markdown(volume.text)
 # %% tags=["remove-input"]
 loss_curves = prunability.loss_curves(study, records)
 styles = fig8.line_styles(series.text_pretrainings(study))
-Markdown(prunability_plots.unmeasured(study, records, "held-out-loss"))
+html.paragraphs(prunability_plots.unmeasured(study, records, "held-out-loss"))
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "fig8-emergence", "caption": "Prunability during pre-training, without fine-tuning. Left: the sparsity at which the held-out loss rises by 1%. Right: the share of what was learned that is lost with half of the weights. A point is a snapshot."}, "image": {"alt": "Two panels against pre-training steps: the sparsity at which the loss rises by 1%, and the share of what was learned that is lost at half the weights; a line for each pre-training.", "align": "center"}}
 prunability_plots.draw_emergence(study, loss_curves, styles);
@@ -226,7 +226,7 @@ prunability_plots.draw_losses(study, loss_curves, styles);
 tables.show(prunability_plots.loss_table(study, loss_curves, styles))
 
 # %% tags=["remove-input"]
-Markdown(f"Shown for comparison with C9; not used for the verdict: {prunability_clauses.held_out_loss(study, records).clause.text}.")
+html.paragraphs(f"Shown for comparison with C9; not used for the verdict: {prunability_clauses.held_out_loss(study, records).clause.text}.")
 
 # %% [markdown]
 # A fall in the left panel is expected in any case: a model that has learned nothing has nothing to lose, and 1% of a smaller loss is less. The right panel measures the rise against
@@ -245,7 +245,7 @@ summary.provenance(study, records)
 # %% tags=["remove-input"]
 paper = figures.study("fig8", "paper")
 first = paper.pretrainings()[0]
-Markdown(f"{cost.sentence(paper)} Among them are {len(paper.pretrainings())} pre-trainings of {first.steps:,} steps of {first.batch_size} × {first.length} tokens.")
+html.paragraphs(f"{cost.sentence(paper)} Among them are {len(paper.pretrainings())} pre-trainings of {first.steps:,} steps of {first.batch_size} × {first.length} tokens.")
 
 # %% tags=["remove-cell"]
 parameters.glue_verdict(abrupt)

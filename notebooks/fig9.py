@@ -30,12 +30,10 @@ seeds: str = "all"  # the seeds, such as "0,1"
 live_tasks: str = "first"  # where the point is run if it has no record: "first", "none", "all", or names
 
 # %% tags=["hide-input"]
-from IPython.display import Markdown
-
 from essparse_lib import figures
 from essparse_lib.runner import interactive
 from essparse_lib.errors import check_sparsity
-from essparse_lib.figures import contrast_plots, fig9, findings, forest_plots, noise_tables, panel_chart, panels, parameters, style, tables, within_panels
+from essparse_lib.figures import contrast_plots, fig9, findings, forest_plots, html, noise_tables, panel_chart, panels, parameters, style, tables, within_panels
 from essparse_lib.analysis import contrasts, curves
 from essparse_lib.records import cost, store, summary
 from essparse_lib.specs.trial import Pruning
@@ -80,14 +78,14 @@ rows = contrast_plots.table(differences, {"steps for the ticket": fig9.steps(stu
 tables.show(rows.drop(columns="seeds"), collapsed="Tickets − one-shot at every sparsity")
 
 # %% tags=["remove-input"]
-Markdown("\n\n".join(filter(None, (contrast_plots.tally(differences), fig9.narrow(differences), fig9.other_tests(study, figures.study("fig2", scale))))))
+html.paragraphs(contrast_plots.tally(differences), fig9.narrow(differences), fig9.other_tests(study, figures.study("fig2", scale)))
 
 # %% [markdown]
 # *Steps for the ticket* are the training steps that find the mask, before the fine-tuning that both masks get. A one-shot mask needs none:
 # it depends only on the pre-trained weights and serves every task. Of so many intervals, a few miss zero by chance alone.
 
 # %% [markdown]
-# ## At the sparsity asked for
+# ## At the sparsity chosen
 
 # %% tags=["remove-input"]
 asked_contrasts = [c for c in all_contrasts if (c.pruning, c.baseline) == tuple(asked_pair)]
@@ -104,13 +102,13 @@ tables.show(contrast_plots.table(asked_contrasts, {}).drop(columns="seeds"))
 # At lab scale they are `minilm-l6`, on texts, and `vit-4x192-supervised-0`, on images. The latter is the supervised ViT, pre-training 1, of [Figure 6](fig6.ipynb): it has seen the classes of CIFAR-10 in pre-training, not those of Fashion-MNIST.
 
 # %% tags=["remove-input"]
-Markdown(" ".join(filter(None, (summary.missing(study, records), summary.added(study, store.results(scale).records_of_studies(study))))))
+html.paragraphs(" ".join(filter(None, (summary.missing(study, records), summary.added(study, store.results(scale).records_of_studies(study))))))
 
 # %% [markdown]
 # ## Verdict
 
 # %% tags=["remove-input"]
-Markdown(verdict.text)
+html.paragraphs(verdict.text)
 
 # %% [markdown]
 # The difference is averaged over the sparsities below 50%, and over the models and tasks that count. C10 *agrees* if the whole 95% interval of this mean
@@ -129,7 +127,7 @@ Markdown(verdict.text)
 forest_plots.draw(deciding(pools), "ticket − one-shot");
 
 # %% tags=["remove-input"]
-Markdown(forest_plots.shared_texts(pools))
+html.paragraphs(forest_plots.shared_texts(pools))
 
 # %% [markdown]
 # **What chance alone does.** The standard deviation (sd) of the difference, in points, when training is repeated, and when other examples are drawn.
@@ -153,7 +151,7 @@ tables.show(noise_tables.within_table(pools))
 # **What would decide it.** If the mean is inconclusive: the seeds and test examples that would bring its whole interval to one side.
 
 # %% tags=["remove-input"]
-Markdown(noise_tables.needs_text(deciding(pools), study, records))
+html.paragraphs(noise_tables.needs_text(deciding(pools), study, records))
 
 # %% [markdown]
 # **Would another reading change the verdict?** The table gives the mean with ε in points and in percent of the dense score. It has three readings of the noise: as in the
@@ -173,7 +171,7 @@ summary.provenance(study, records)
 
 # %% tags=["remove-input"]
 paper = figures.study("fig9", "paper")
-Markdown(cost.sentence(paper))
+html.paragraphs(cost.sentence(paper))
 
 # %% tags=["remove-cell"]
 parameters.glue_verdict(verdict)

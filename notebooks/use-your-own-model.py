@@ -63,7 +63,7 @@ from IPython.display import Markdown, display
 from essparse_lib import TENTHS, MaskCallback, Pruning, Recipe, SweepSettings, check_sparsity, curves, figures
 from essparse_lib import load_model, load_with_head, mask_from_zeros, prunable_matrices, prunable_weights, prune
 from essparse_lib import save_pruned, sweep, tasks
-from essparse_lib.figures import choice_plots, fig1, parameters, points, style
+from essparse_lib.figures import choice_plots, fig1, html, parameters, points, style
 from essparse_lib.plans import memory
 from essparse_lib.records import cost, summary
 from essparse_lib.runner import interactive
@@ -135,7 +135,7 @@ else:
         if swept
         else "No sweep is kept beside these records: name a file of your own with `data`."
     )
-Markdown(heading)
+html.paragraphs(heading)
 
 # %% tags=["remove-input"] mystnb={"figure": {"name": "own-sweep", "caption": "What a sweep measured on data of one's own: the change of the score at each sparsity, with its 95% interval. The band marks the sparsity to prune to."}, "image": {"alt": "Change of the score in points against sparsity, an interval at each measured sparsity, a dashed line at the tolerated loss.", "align": "center"}}
 choice_plots.draw(swept.losses, swept.tolerance, swept.essential.low or 0.0) if swept else style.note();
@@ -181,7 +181,7 @@ choice_plots.draw_curve(curves_of_model[0], epsilon) if curves_of_model else sty
 # %% tags=["remove-input"]
 asked = points.at_pruning(study, records, point, live=fresh)
 said = [choice_plots.sentence(curve, epsilon) for curve in curves_of_model] + [points.sentence(each) for each in asked]
-Markdown("\n\n".join(said) or f"Of {model} on {task} there is no record: run it with `live_tasks` set to `{task}`.")
+html.paragraphs("\n\n".join(said) or f"Of {model} on {task} there is no record: run it with `live_tasks` set to `{task}`.")
 
 # %% [markdown]
 # **Why not the mean?** The mean loss reaches ε at a larger sparsity, the *essential sparsity*. At that sparsity the true loss is as likely
@@ -292,7 +292,7 @@ print((folder / "essparse.json").read_text())
 
 # %% tags=["remove-input"]
 on_disk = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-Markdown(f"The weights take {size_text(on_disk)} on disk, as the dense model's do: {size_text(again.num_parameters() * again.dtype.itemsize)}.")
+html.paragraphs(f"The weights take {size_text(on_disk)} on disk, as the dense model's do: {size_text(again.num_parameters() * again.dtype.itemsize)}.")
 
 # %% [markdown]
 # ## 5. Fine-tune with the `Trainer`, the mask held

@@ -64,7 +64,7 @@ _FIGURE = re.compile(r"notebooks/fig(\d+)")
 _OTHERS = {"notebooks/use-your-own-model": "U", "notebooks/beyond": "B"}
 
 
-def number_plots(app: Any, env: Any) -> list[str]:
+def number_plots(app: Any, env: Any) -> None:
     """Number the plots of a page by its figure and letters: 2a, 2b."""
     for page, numbers in env.toc_fignumbers.items():
         figure = _FIGURE.fullmatch(page)
@@ -72,7 +72,6 @@ def number_plots(app: Any, env: Any) -> list[str]:
         for place, plot in enumerate(plots):
             letters = string.ascii_lowercase[place]
             plots[plot] = (f"{figure[1]}{letters}",) if figure else (f"{_OTHERS.get(page, '')}{place + 1}",)
-    return []
 
 
 def setup(app: Any) -> dict[str, bool]:
@@ -80,6 +79,6 @@ def setup(app: Any) -> dict[str, bool]:
     app.connect("html-page-context", choose_scripts, priority=900)  # after the theme's own
     app.connect("doctree-read", put_code_last)
     app.connect("doctree-read", raise_finding)
-    app.connect("env-updated", number_plots)
+    app.connect("env-check-consistency", number_plots)  # after Sphinx numbers them, and before it writes
     app.connect("doctree-resolved", link_pictures)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

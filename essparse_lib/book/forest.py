@@ -58,7 +58,7 @@ def _row(row: Row) -> str:
         f'<th scope="row"><a href="{row.page}">{row.claim}</a> {row.quantity}</th>'
         f'<td class="drawing">{_drawing(number)}</td>'
         f'<td class="value">{escape(_value_text(number))}</td>'
-        f'<td class="criterion">{escape(_allowed_text(number["allowed"]))}</td></tr>'
+        f'<td class="criterion">{escape(_allowed_text(number["allowed"], number["reach"]))}</td></tr>'
     )
 
 
@@ -67,18 +67,22 @@ def _value_text(number: Mapping[str, Any]) -> str:
     return str(number["text"]).removesuffix(f" ({number['of']})")
 
 
-def _allowed_text(allowed: Sequence[float | None] | None) -> str:
+def _allowed_text(allowed: Sequence[float | None] | None, reach: float | None = None) -> str:
     """Return in symbols which values agree with the claim; a dash where the number decides nothing.
 
     >>> [_allowed_text(ends) for ends in ((None, 1.0), (-1.0, 1.0), (0.0, None), None)]
     ['≤ 1', '−1 to 1', '> 0', '–']
+    >>> _allowed_text((0.0, None), reach=14.37)
+    '> 0, to 14.37 or more'
     """
     if not allowed:
         return "–"
     low, high = allowed
     if low is None:
         return f"≤ {high:g}"
-    return f"> {low:g}" if high is None else f"{_signed(low)} to {high:g}"
+    if high is not None:
+        return f"{_signed(low)} to {high:g}"
+    return f"> {low:g}" if reach is None else f"> {low:g}, to {reach:g} or more"
 
 
 def _signed(value: float) -> str:
@@ -135,7 +139,7 @@ class _Scale:
     def of(cls, number: Mapping[str, Any]) -> _Scale:
         """Return the scale that holds an estimate, its interval, the paper's value and the ends of what is allowed."""
         ranges = [number["allowed"] or (), number["paper"] or ()]
-        marks = {end for ends in ranges for end in ends if end is not None}
+        marks = {end for ends in (*ranges, (number["reach"],)) for end in ends if end is not None}
         ends = [number["value"], number["low"], number["high"], *marks]
         known = [end for end in ends if end is not None and math.isfinite(end)]
         low, high = min(known), max(known)

@@ -66,7 +66,7 @@ def forest(verdicts: Mapping[str, Mapping[str, Any]]) -> str:
     for name, verdict in verdicts.items():
         for quantity, number in verdict["numbers"].items():
             if number["value"] is not None and (number["allowed"] or number["paper"]):
-                of = f", {number['of']}" if number["of"] else ""
+                of = f", {number['of']}" if number["of"] and number["of"] not in quantity else ""
                 rows.append(
                     Row(
                         claim=name,

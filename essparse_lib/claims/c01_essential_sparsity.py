@@ -12,7 +12,7 @@ pruned are results, and count; they are named.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..analysis.curves import EPSILON, MIN_SEEDS, Curve
 from ..analysis.curves import curves as curves_of
@@ -178,8 +178,14 @@ def decide(evidence: Eligible) -> Decision[Place]:
     effects = drops_at(evidence.counted, THRESHOLD)
     estimates = [(curve, essential_sparsity(curve)) for curve in evidence.counted]
     least, greatest = (extreme(estimates, key=lambda pair: pair[1].value) for extreme in (min, max))
+    models = list(dict.fromkeys(effect.model for effect in effects))
+    of_models = {}
+    for model in models if len(models) > 1 else ():
+        mean = average_number([effect for effect in effects if effect.model == model])
+        of_models[f"mean loss of {model}"] = replace(mean, of=model)
     numbers = {
         "mean loss": average_number(effects, ALLOWED),
+        **of_models,
         "least essential sparsity": _percentage(evidence, *least),
         "greatest essential sparsity": _percentage(evidence, *greatest),
     }
@@ -234,8 +240,13 @@ def judge(study: Study, curves: Sequence[Curve]) -> Verdict:
         study: the study of the curves.
         curves: the study's curves of its main way to prune.
     """
-    summary = (
-        f"with {THRESHOLD:.0%} of the weights removed, scores fall by {{}} on average; essential sparsity lies between "
-        "{} and {}"
-    )
+
+    def summary(evidence: Eligible) -> str:
+        models = dict.fromkeys(curve.model for curve in evidence.counted)
+        each = f": {listing(['{}' for _ in models])}" if len(models) > 1 else ""
+        return (
+            f"with {THRESHOLD:.0%} of the weights removed, scores fall by {{}} on average{each}; the essential "
+            "sparsity of the curves that count lies between {} and {}"
+        )
+
     return verdict_by(CLAIM, study, lambda: eligible(study, curves), decide, explain, summary)

@@ -129,9 +129,16 @@ def decide(evidence: Eligible) -> Decision[str]:
     spared = _spared(evidence, evidence.comparison, evidence.tasks)
     zeros = _excess(evidence, evidence.comparison)
     numbers = {
-        "points less lost": Number(estimate=spared, unit="points", digits=1, allowed=(0.0, math.inf)),
+        "points less lost": Number(
+            estimate=spared, unit="points", digits=1, allowed=(0.0, math.inf), reach=SMALLEST_SPARED
+        ),
         "more zeros": Number(
-            estimate=zeros, unit="%", digits=1, allowed=(0.0, math.inf), paper=(MORE_ZEROS, MORE_ZEROS)
+            estimate=zeros,
+            unit="%",
+            digits=1,
+            allowed=(0.0, math.inf),
+            reach=SMALLEST_EXCESS,
+            paper=(MORE_ZEROS, MORE_ZEROS),
         ),
     }
     by_task = by_outcome(
@@ -231,5 +238,5 @@ def judge(
         lambda: eligible(study, records, curves, comparison, others),
         decide,
         explain,
-        f"{comparison.name}: scores lose {{}} less to pruning, and there are {{}} more zeros",
+        f"{comparison.name}: {{}} less lost to pruning, and {{}} more zeros; the claim needs {MORE_ZEROS:g}% more",
     )

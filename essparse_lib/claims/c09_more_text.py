@@ -184,7 +184,13 @@ def decide(evidence: Eligible) -> Decision[str]:
     """Return the outcome, the outcome of each quantity, and the effect of the text on each."""
     outcomes = outcomes_of(evidence.quantities)
     numbers = {
-        name: Number(estimate=quantity.line.change, unit=quantity.unit, digits=1, allowed=(0.0, math.inf))
+        name: Number(
+            estimate=quantity.line.change,
+            unit=quantity.unit,
+            digits=1,
+            allowed=(0.0, math.inf),
+            reach=quantity.smallest,
+        )
         for name, quantity in evidence.quantities.items()
     }
     outcome, by_quantity = overall(outcomes), by_outcome((outcome, name) for name, outcome in outcomes.items())

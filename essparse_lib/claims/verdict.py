@@ -43,6 +43,8 @@ class Number:
         of: what the number was measured on, where there are several, such as ``minilm-l6 on cola``.
         at_least: whether the number is a lower bound.
         allowed: the least and the greatest value with which the claim agrees; None where the number decides nothing.
+        reach: what the interval must reach besides for the claim to agree: the smallest effect that matters; None where
+            there is no such effect.
         paper: the least and the greatest value that the paper reports; None where it gives none.
     """
 
@@ -52,6 +54,7 @@ class Number:
     of: str = ""
     at_least: bool = False
     allowed: tuple[float, float] | None = None
+    reach: float | None = None
     paper: tuple[float, float] | None = None
 
     @property
@@ -72,7 +75,15 @@ class Number:
         known = {name: _finite(value) for name, value in ends.items()}
         ranges = {"allowed": self.allowed, "paper": self.paper}
         plain_ranges = {name: ends and [_finite(end) for end in ends] for name, ends in ranges.items()}
-        return {**known, "text": self.text, "unit": self.unit, "of": self.of, "at_least": self.at_least, **plain_ranges}
+        return {
+            **known,
+            "text": self.text,
+            "unit": self.unit,
+            "of": self.of,
+            "at_least": self.at_least,
+            "reach": self.reach,
+            **plain_ranges,
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import escape
 
 from ..claims.headlines import HEADLINES, Headline
@@ -33,4 +34,6 @@ def box(*verdicts: Verdict, words: str = "") -> Html:
 
 def _headline(verdict: Verdict) -> Headline:
     """Return the headline of a verdict's claim, which may be named with where it is judged, as in ``C1 in vision``."""
-    return HEADLINES[verdict.claim.split()[0]]
+    name, *where = verdict.claim.split()
+    headline = HEADLINES[name]
+    return replace(headline, limit=HEADLINES["C7"].limit) if where == ["in", "vision"] else headline
