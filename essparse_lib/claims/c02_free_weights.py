@@ -135,6 +135,7 @@ def judge(study: Study, records: Mapping[str, Record]) -> Verdict:
     def summary(evidence: Eligible) -> str:
         shares = " and ".join("{} (they hold {} of all weights)" for _ in evidence.shares)
         removed = f"{evidence.pruning.sparsity:.2%} of the weights removed"
-        return f"with {removed}, scores fall by {{}} on average; of what is removed the feed-forward layers have {shares}"
+        lost = f"with {removed}, scores fall by {{}} on average"
+        return f"{lost}; of what is removed the feed-forward layers have {shares}"
 
     return verdict_by(CLAIM, study, lambda: eligible(study, records), decide, explain, summary)
