@@ -20,7 +20,6 @@ from .analysis.curves import Curve
 from .analysis.curves import curves as curves_of
 from .errors import InputError, one_line
 from .figures import curve_plots, fig1, fig5, parameters, points, style
-from .records.store import results
 from .runner import interactive
 from .specs.study import Study
 from .specs.trial import Pruning
@@ -67,7 +66,7 @@ class _LiveRun:
 
     def __init__(self, study: Study) -> None:
         self.study = study
-        self.records = results(study.scale).records_of_studies(study)
+        self.records = figures.records(study)
         self.points: dict[str, points.Point] = {}
 
         self.model = _dropdown("model", list(study.models))
@@ -111,8 +110,8 @@ class _LiveRun:
     def _show(self, _: object = None) -> None:
         """Show the curves of the chosen model and task with the points that were run, and their sentences."""
         with _errors_in(self.status):
-            study = self._narrowed()
-            self.records = results(study.scale).records_of_studies(study) | self.records  # of another model, too
+            study = replace(self._narrowed(), any_seed=False)  # the points of this page stand beside the curves
+            self.records = figures.records(study) | self.records  # of another model, too
             (model,), (task,) = study.models, study.tasks
             points_shown = {
                 name: point for name, point in self.points.items() if (point.model, point.task) == (model, task)

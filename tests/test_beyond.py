@@ -212,7 +212,7 @@ def test_each_section_has_its_finding_first_one_picture_and_a_link_to_its_figure
     sources = ["".join(cell["source"]) for cell in CELLS]
     for number, source in enumerate(sources):
         if source.startswith("## ") and not source.startswith("## Where"):
-            assert sources[number + 1].startswith("Markdown(")
+            assert sources[number + 1].startswith("html.paragraphs(")
             assert CELLS[number + 2]["metadata"]["mystnb"]["figure"]["name"].startswith("beyond-")
 
 
@@ -228,7 +228,8 @@ def test_captions_and_sentences_are_short():
 def test_the_page_is_drawn_from_committed_records(tmp_path, monkeypatch):
     text, images = run_notebook(tmp_path, monkeypatch, "beyond")
     assert len(images) == 6 and "Running" not in text and "not known yet. Without" not in text
-    assert not [sentence for sentence in re.split(r"(?<=\.) ", text) if len(sentence.split()) > 40]
+    sentences = re.split(r"(?<=\.)\s|(?<=[a-z]\.)(?=[A-Z])", text)
+    assert not [sentence for sentence in sentences if len(sentence.split()) > 40]
 
 
 @pytest.mark.notebook

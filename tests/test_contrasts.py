@@ -5,13 +5,14 @@ import dataclasses
 import numpy as np
 import pytest
 from helpers import TICKET_STUDY as STUDY
+from helpers import answered, ticket_better_by
 from helpers import similar_masks as alike
-from helpers import ticket_better_by
 from helpers import variant_records as records
 
 from essparse_lib import figures
 from essparse_lib.analysis.contrasts import Contrast, contrasts
 from essparse_lib.analysis.curves import curves
+from essparse_lib.analysis.noise import NoiseReading
 from essparse_lib.analysis.pooled import Effect
 from essparse_lib.claims.c02_free_weights import judge as judge_c2
 from essparse_lib.claims.c03_task_not_size import judge as judge_c3
@@ -275,3 +276,19 @@ def test_figure_1_draws_a_block_and_shares():
     assert list(fig1.table(matrices)["share of removed weights"]) == ["25.0%", "75.0%"]
     lines = fig1.draw_shares(matrices).axes[0].get_lines()
     assert [line.get_ydata()[0] for line in lines] == [10, 30, 20]
+
+
+def test_the_noise_of_a_difference_is_that_of_the_seeds_that_both_prunings_have():
+    """Trainings of one pruning alone make its own mean surer, and not a difference that they are no part of."""
+    study = dataclasses.replace(study_of("fig9"), models=("m",), tasks=("t",), seeds=tuple(range(12)))
+    ticket, one_shot = (study.variants[name][2] for name in study.variants)
+    found = {}
+    for trial in study.trials():
+        if trial.pruning.method != "lottery" or trial.seed < 3:
+            found |= {trial.id: answered(trial, 80.0 + 3 * np.sin(7 * trial.seed + 31 * trial.pruning.sparsity))}
+    (curve,) = curves(study, found, prunings=(one_shot, ticket))
+    assert curve.seeds_of(one_shot) == 12 and curve.seeds_of(one_shot, ticket) == 3
+    apart = curve.with_noise(NoiseReading.EXAMPLES).difference(ticket, one_shot)[1]
+    training = curve.difference(ticket, one_shot)[1] - apart
+    expected = np.sqrt(curve.variances[[1, 2]].sum() / 3)
+    assert training.std() == pytest.approx(expected, rel=0.1)

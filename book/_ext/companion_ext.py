@@ -70,7 +70,7 @@ def number_plots(app: Any, env: Any) -> None:
         figure = _FIGURE.fullmatch(page)
         plots = numbers.get("figure", {})
         for place, plot in enumerate(plots):
-            letters = string.ascii_lowercase[place]
+            letters = string.ascii_lowercase[place] if place < len(string.ascii_lowercase) else f"-{place + 1}"
             plots[plot] = (f"{figure[1]}{letters}",) if figure else (f"{_OTHERS.get(page, '')}{place + 1}",)
 
 

@@ -83,6 +83,7 @@ class Curve:
             variant: name of the way to prune, in the study.
             prunings: the prunings, in the order of the levels.
         """
+        prunings = list(prunings)
         columns = grid.columns([grid.prunings[0], *prunings])
         return cls(
             model=model,
@@ -99,7 +100,7 @@ class Curve:
             noise=grid.noise(columns),
             examples=grid.examples,
             majority=grid.majority,
-            failures=grid.failures(columns),
+            failures=grid.failures([grid.prunings[0], *prunings]),
             grid=grid,
         )
 
@@ -134,15 +135,30 @@ class Curve:
 
     @cached_property
     def _absolute_drops(self) -> tuple[np.ndarray, np.ndarray]:
-        noise = self.noise[:, :1] - self.noise
-        return _mean_drop(self.scores, False), _mean_drop(self.resampled, False) + noise
+        return _mean_drop(self.scores, False), _mean_drop(self.resampled, False) + self._noise_of_drops
 
     @cached_property
     def _relative_drops(self) -> tuple[np.ndarray, np.ndarray]:
         dense = self.scores[:, 0].mean()
-        noise = self.noise[:, :1] - self.noise
+        noise = self._noise_of_drops
         noise = 100 * noise / dense if dense > 0 else np.zeros_like(noise)
         return _mean_drop(self.scores, True), _mean_drop(self.resampled, True) + noise
+
+    @cached_property
+    def _noise_of_drops(self) -> np.ndarray:
+        """What training adds to each level's drop from the dense model, shape (resamples, levels)."""
+        return np.stack([self._noise_of_difference(0, level) for level in range(len(self.levels))], axis=1)
+
+    def _noise_of_difference(self, first: int, second: int) -> np.ndarray:
+        """Return what training adds to the mean difference of two levels, shape (resamples,).
+
+        The mean is over the seeds that have both, and the noise of a level is that of the mean over all its seeds: each
+        is made as large as it is with fewer.
+        """
+        known = ~np.isnan(self.scores[:, [first, second]])
+        paired = max(int(known.all(1).sum()), 1)
+        scale = np.sqrt(known.sum(0) / paired)
+        return scale[0] * self.noise[:, first] - scale[1] * self.noise[:, second]
 
     @property
     def training_sd(self) -> np.ndarray:
@@ -164,7 +180,7 @@ class Curve:
             ValueError: one of them is not among ``prunings``.
         """
         columns = [self.prunings.index(pruning) for pruning in (first, second)]
-        noise = self.noise[:, columns[0]] - self.noise[:, columns[1]]
+        noise = self._noise_of_difference(*columns)
         # the drop from the first column to the second
         value = _mean_drop(self.scores[..., columns], False)[..., 1]
         resampled = _mean_drop(self.resampled[..., columns], False)[..., 1]

@@ -125,9 +125,9 @@ class Grid:
             draws[:, place] = training_noise(variances[[column]], counts[[column]], key)[:, 0]
         return draws
 
-    def failures(self, columns: Iterable[int]) -> tuple[tuple[int, float], ...]:
-        """Return seed and sparsity of each trial of some columns that diverged or failed."""
-        prunings = {self.prunings[column] for column in columns}
+    def failures(self, prunings: Iterable[Pruning]) -> tuple[tuple[int, float], ...]:
+        """Return seed and sparsity of each trial of some prunings that diverged or failed, if none succeeded too."""
+        prunings = set(prunings)
         return tuple(
             (seed, pruning.sparsity)
             for (seed, pruning), record in self.records.items()

@@ -234,7 +234,7 @@ def _state() -> str:
     """Return a hash of all that a notebook's outputs depend on besides its source: code, records, packages."""
     files = sorted(Path(__file__).parents[1].rglob("*.py"))
     for folder in {results_folder(scale) for scale in ("lab", "paper")}:
-        files += sorted(folder.glob("*/*.jsonl"))
+        files += sorted((*folder.glob("*/*.jsonl"), *folder.parent.glob("*.json")))
     versions = sorted({f"{package.name} {package.version}" for package in metadata.distributions()})
     return _digest(sys.version, *versions, *(f"{path} {sha256(path)}" for path in files))
 

@@ -197,7 +197,7 @@ def _percentage(evidence: Eligible, curve: Curve, estimate: Estimate) -> Number:
         estimate=estimate.scaled(100),
         unit="%",
         of=place_of(evidence.counted, curve),
-        at_least=bool(estimate.value >= curve.levels.max()),
+        at_least=bool(estimate.value >= curve.at_tenths.levels.max()),
         paper=(100 * ESSENTIAL_RANGE[0], 100 * ESSENTIAL_RANGE[1]),
     )
 

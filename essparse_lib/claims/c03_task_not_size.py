@@ -55,7 +55,7 @@ def eligible(study: Study, curves: Sequence[Curve]) -> Eligible | Verdict:
         if not curve.learned():
             continue
         essential = resampled_essential_sparsity(curve)
-        if essential[0] < curve.levels[-1]:
+        if essential[0] < curve.at_tenths.levels[-1]:
             falling[curve.model, curve.task] = essential
     distances = _distances(falling)
     if not distances.tasks or len(distances.models) < 2:

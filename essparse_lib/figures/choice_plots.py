@@ -137,7 +137,8 @@ def table(curves: Sequence[Curve], epsilon: float = EPSILON) -> pd.DataFrame:
 
 def _mean_text(curve: Curve, epsilon: float) -> str:
     value = essential_sparsity(curve, epsilon).value
-    return f"over {curve.levels[-1]:.0%}" if value >= curve.levels[-1] else f"{value:.0%}"
+    last = curve.at_tenths.levels[-1]
+    return f"over {last:.0%}" if value >= last else f"{value:.0%}"
 
 
 def _points(epsilon: float) -> str:

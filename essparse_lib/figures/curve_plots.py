@@ -218,15 +218,15 @@ def sparsity_text(curve: Curve, sparsity: Estimate) -> str:
         return NOT_LEARNED
     if not sparsity.known or len(curve.levels) < 3:
         return "none"
-    return sparsity.text(digits=0, scale=100, last=curve.levels[-1])
+    return sparsity.text(digits=0, scale=100, last=curve.at_tenths.levels[-1])
 
 
 def unfalling(study: Study, curves: Sequence[Curve], epsilon: float = EPSILON) -> str:
     """Return which complete curves never fall by more than ε, and what follows from that; empty if all fall."""
     lasting: dict[float, list[tuple[str, str]]] = {}
     for curve in _complete(study, curves):
-        if essential_sparsity(curve, epsilon).value >= curve.levels[-1]:
-            lasting.setdefault(float(curve.levels[-1]), []).append((curve.model, curve.task))
+        if essential_sparsity(curve, epsilon).value >= curve.at_tenths.levels[-1]:
+            lasting.setdefault(float(curve.at_tenths.levels[-1]), []).append((curve.model, curve.task))
     if not lasting:
         return ""
     where = [f"with up to {end:.0%} of the weights gone {places_text(places)}" for end, places in lasting.items()]
@@ -238,7 +238,9 @@ def unfalling(study: Study, curves: Sequence[Curve], epsilon: float = EPSILON) -
 
 def range_text(study: Study, curves: Sequence[Curve], epsilon: float = EPSILON) -> str:
     """Return the smallest and the largest essential sparsity of the complete curves, such as ``27% to 54%``."""
-    values = [(essential_sparsity(curve, epsilon).value, curve.levels[-1]) for curve in _complete(study, curves)]
+    values = [
+        (essential_sparsity(curve, epsilon).value, curve.at_tenths.levels[-1]) for curve in _complete(study, curves)
+    ]
     if not values:
         return "not known yet"
     low, high = (f"{'at least ' if value >= end else ''}{value:.0%}" for value, end in (min(values), max(values)))

@@ -10,9 +10,6 @@ from ..claims.verdict import Verdict
 from ..wording import unbroken
 from .html import Html
 
-#: The tag of the notebook's cell that shows the box. The book moves it to the top of its page.
-TAG = "finding"
-
 
 def box(*verdicts: Verdict, words: str = "") -> Html:
     """Return a box with the finding, the verdict and the limit of each claim that a page judges.

@@ -27,13 +27,14 @@ def counted(store: Store, chosen: Sequence[Study], every: Sequence[Study]) -> di
     records = store.records_of_studies(*chosen)
     counts: set[str] = set()
     pending: set[str] = set()
-    for study in (*chosen, *every):
+    with_controls = [*every, *(control for study in every for control in study.controls)]
+    for study in with_controls:
         added = study.added_trials()
         if any(trial.id in records for trial in added):
             elsewhere = store.records_of(*(trial for trial in added if trial.id not in records))
             whole = all(trial.id in records or trial.id in elsewhere for trial in added)
             (counts if whole else pending).update(trial.id for trial in added)
     if pending:
-        for study in (*chosen, *every):
+        for study in (*chosen, *with_controls):
             counts |= {trial.id for trial in study.trials()} - {trial.id for trial in study.added_trials()}
     return {id_: record for id_, record in records.items() if id_ not in pending - counts}
