@@ -193,18 +193,25 @@ def _step_text(step: float) -> str:
     return f"{step / 1e3:g}k" if step >= 1e3 else f"{step:g}"
 
 
+#: About how many characters of a legend an inch holds, and how many a legend's line takes with the room around it.
+_CHARACTERS_AN_INCH, _CHARACTERS_OF_A_LINE = 15, 6
+
+
 def line_legend(figure: Figure, lines: Mapping[str, Mapping[str, Any]], columns: int = 4) -> None:
     """Add a legend of lines above the panels.
 
     Args:
         figure: the figure.
         lines: keywords of ``Line2D`` for each name; a ``label`` among them replaces the name.
-        columns: of the legend, at most.
+        columns: of the legend, at most; fewer where names are so long that the legend would be wider than the figure.
     """
     from matplotlib.lines import Line2D
 
     handles = [Line2D([], [], **{"label": name, **keywords}) for name, keywords in lines.items()]
-    figure.legend(handles=handles, loc="outside upper center", ncols=min(columns, max(1, len(handles))), fontsize=9)
+    longest = max((len(str(handle.get_label())) for handle in handles), default=0)
+    fitting = int(WIDTH * _CHARACTERS_AN_INCH / (longest + _CHARACTERS_OF_A_LINE))
+    columns = max(1, min(columns, len(handles), fitting))
+    figure.legend(handles=handles, loc="outside upper center", ncols=columns, fontsize=9)
 
 
 def named(legend: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
