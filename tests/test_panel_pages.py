@@ -137,7 +137,9 @@ def test_the_numbers_follow_the_keyboard(built, tab, found):
 
 def test_the_numbers_follow_the_mouse(built, tab, found):
     panel = opened(tab, built, "book/index")
-    box = panel.get_by_role("slider").bounding_box()
+    slider = panel.get_by_role("slider")
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
     tab.mouse.move(box["x"] + box["width"] / 3, box["y"] + box["height"] / 2)
     tab.mouse.down()
     tab.mouse.move(box["x"] + 2 * box["width"] / 3, box["y"] + box["height"] / 2, steps=5)
