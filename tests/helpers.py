@@ -306,10 +306,10 @@ def notebook_outputs(path):
 
 
 def _output_text(output):
-    """Return what an output says in words: what is printed, Markdown, or a table, with bars between its cells."""
+    """Return what an output says in words: what is printed, Markdown, a finding, or a table, with bars in its rows."""
     data = output.get("data", {})
     table = "".join(data.get("text/html", []))
-    if 'class="results"' in table:
+    if 'class="results"' in table or 'class="finding"' in table:
         return html.unescape(re.sub("<[^>]+>", "", table.replace("</td><td", "</td> | <td").replace("</tr>", "\n")))
     return "".join(output.get("text", data.get("text/markdown", [])))
 
