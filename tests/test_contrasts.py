@@ -23,7 +23,7 @@ from essparse_lib.claims.c11_similar_masks import judge as judge_c11
 from essparse_lib.figures import contrast_plots as drawing
 from essparse_lib.figures import fig1, fig9, fig10, fig10_tables
 from essparse_lib.records.store import Record
-from essparse_lib.specs.study import Override
+from essparse_lib.specs.study import Override, at_sparsities
 from essparse_lib.specs.trial import Pruning
 
 TICKET, SHOT = Pruning(sparsity=0.3, method="lottery"), Pruning(sparsity=0.3)
@@ -292,3 +292,13 @@ def test_the_noise_of_a_difference_is_that_of_the_seeds_that_both_prunings_have(
     training = curve.difference(ticket, one_shot)[1] - apart
     expected = np.sqrt(curve.variances[[1, 2]].sum() / 3)
     assert training.std() == pytest.approx(expected, rel=0.1)
+
+
+def test_what_is_pruned_after_its_training_does_not_say_whether_there_is_something_to_lose():
+    variants = {"before": at_sparsities([0.1, 0.3]), "after": at_sparsities([0.5], timing="after")}
+    study = dataclasses.replace(
+        study_of("fig2"), models=("m",), tasks=("t",), overrides={}, task_seeds={}, variants=variants
+    )
+    found = {t.id: answered(t, 50.0 if t.pruning.timing == "after" else 80.0) for t in study.trials()}
+    (contrast,) = contrasts(study, found, [(Pruning(sparsity=0.3), Pruning())])
+    assert not contrast.sensitive

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from ..records.store import Record
 from ..specs.study import TENTHS, Study, at_sparsities
-from ..specs.trial import Pruning
+from ..specs.trial import Pruning, Timing
 from .curves import MIN_SEEDS, Curve, curves
 from .estimate import Estimate
 from .pooled import Effect
@@ -95,8 +95,10 @@ def contrasts(study: Study, records: Mapping[str, Record], pairs: Sequence[tuple
     """
     in_pairs = [pruning for pair in pairs for pruning in pair]
     in_study = [pruning for variant in study.variants.values() for pruning in variant]
-    # the tenths say whether a model has something to lose, also where the study prunes it less
-    prunings = dict.fromkeys((*in_pairs, *in_study, *at_sparsities(TENTHS)))
+    # the tenths say whether a model has something to lose, also where the study prunes it less; one that is not trained
+    # after its pruning would say something else
+    others = [pruning for pruning in (*in_study, *at_sparsities(TENTHS)) if pruning.timing == Timing.BEFORE]
+    prunings = dict.fromkeys((*in_pairs, *others))
     result = []
     for curve in curves(study, records, prunings=prunings):
         learned, sensitive = curve.learned(), curve.sensitive()

@@ -35,7 +35,17 @@ from .phrases import (
     undecided,
 )
 from .pools import Pool, Reason, drops_of_curves
-from .rules import Decision, average_number, average_outcome, complete_models, place_of, three_statements, verdict_by
+from .rules import (
+    Decision,
+    average_number,
+    average_outcome,
+    complete_models,
+    model_averages,
+    model_clauses,
+    place_of,
+    three_statements,
+    verdict_by,
+)
 from .verdict import Clause, Number, Statement, Verdict, not_run
 
 CLAIM = "C1"
@@ -178,14 +188,10 @@ def decide(evidence: Eligible) -> Decision[Place]:
     effects = drops_at(evidence.counted, THRESHOLD)
     estimates = [(curve, essential_sparsity(curve)) for curve in evidence.counted]
     least, greatest = (extreme(estimates, key=lambda pair: pair[1].value) for extreme in (min, max))
-    models = list(dict.fromkeys(effect.model for effect in effects))
-    of_models = {}
-    for model in models if len(models) > 1 else ():
-        mean = average_number([effect for effect in effects if effect.model == model])
-        of_models[f"mean loss of {model}"] = replace(mean, of=model)
+    of_models = model_averages(effects).items()
     numbers = {
         "mean loss": average_number(effects, ALLOWED),
-        **of_models,
+        **{f"mean loss of {model}": replace(mean, of=model) for model, mean in of_models},
         "least essential sparsity": _percentage(evidence, *least),
         "greatest essential sparsity": _percentage(evidence, *greatest),
     }
@@ -206,10 +212,7 @@ def explain(evidence: Eligible, decision: Decision[Place]) -> tuple[Clause, ...]
     """Return the statements at the threshold in words, what each model says alone, and which curves do not count."""
     several = len(evidence.study.models) > 1
     clauses = statement_clauses(decision.statements[:3])
-    models = list(dict.fromkeys(curve.model for curve in evidence.counted))
-    for model in models if len(models) > 1 else ():
-        effects = drops_at([curve for curve in evidence.counted if curve.model == model], THRESHOLD)
-        clauses.append(Clause(text=f"on average for {model} alone: {average_number(effects).text}"))
+    clauses += model_clauses(drops_at(evidence.counted, THRESHOLD))
     clauses += _collapsed_runs(evidence.counted)
     clauses += not_counted(evidence.unlearned, several, NOT_LEARNED)
     clauses += not_counted(evidence.insensitive, several, NOTHING_TO_LOSE)

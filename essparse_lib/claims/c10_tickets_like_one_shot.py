@@ -20,14 +20,7 @@ from ..specs.trial import Pruning
 from .paper import ALIKE_BELOW
 from .phrases import introduced, missing_models, nothing_counts, statement_clauses, uncounted
 from .pools import Pool, eligibility, of_contrasts
-from .rules import (
-    Decision,
-    average_number,
-    average_outcome,
-    place_of,
-    three_statements,
-    verdict_by,
-)
+from .rules import Decision, average_number, average_outcome, model_clauses, place_of, three_statements, verdict_by
 from .verdict import Clause, Verdict
 
 CLAIM = "C10"
@@ -112,11 +105,7 @@ def decide(evidence: Eligible) -> Decision[str]:
 def explain(evidence: Eligible, decision: Decision[str]) -> tuple[Clause, ...]:
     """Return the statements in words, the mean of each model, and which tasks and models do not count."""
     clauses = statement_clauses(decision.statements)
-    means = evidence.pool.effects
-    models = list(dict.fromkeys(effect.model for effect in means))
-    for model in models if len(models) > 1 else ():
-        number = average_number([effect for effect in means if effect.model == model])
-        clauses.append(Clause(text=f"on average for {model} alone: {number.text}"))
+    clauses += model_clauses(evidence.pool.effects)
     clauses += uncounted(evidence.others, several_models=True)
     clauses += missing_models(evidence.lacking)
     return introduced(f"within {MARGIN:g} point of each other below {ALIKE_BELOW:.0%}: ", clauses)

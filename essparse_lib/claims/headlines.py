@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,3 +78,6 @@ HEADLINES: dict[str, Headline] = {
         limit="SmolLM2 with 135 million weights; not Vicuna-7B.",
     ),
 }
+
+#: The same where a page judges a claim of another page on models of its own, by the name that the page gives it.
+ELSEWHERE: dict[str, Headline] = {"C1 in vision": replace(HEADLINES["C1"], limit=_SMALL_VISION)}

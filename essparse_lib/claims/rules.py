@@ -206,6 +206,20 @@ def average_number(effects: Sequence[Effect], allowed: Range | None = None) -> N
     return Number(estimate=on_average(effects), unit="points", digits=2, allowed=ends)
 
 
+def model_averages(effects: Sequence[Effect]) -> dict[str, Number]:
+    """Return the mean effect of each model as a number, by the model's name; empty where there is one model."""
+    models = list(dict.fromkeys(effect.model for effect in effects))
+    if len(models) == 1:
+        return {}
+    return {model: average_number([effect for effect in effects if effect.model == model]) for model in models}
+
+
+def model_clauses(effects: Sequence[Effect]) -> list[Clause]:
+    """Return a clause on the mean effect of each model; none where there is one model."""
+    means = model_averages(effects).items()
+    return [Clause(text=f"on average for {model} alone: {mean.text}") for model, mean in means]
+
+
 def complete_models(study: Study, complete: Callable[[str], bool]) -> tuple[list[str], list[str]]:
     """Return the study's models whose records are complete, and the others; models without a task are left out.
 

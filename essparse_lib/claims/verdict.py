@@ -253,14 +253,13 @@ def not_run(claim: str, *reasons: str) -> Verdict:
     return Verdict(claim=claim, outcome=Outcome.NOT_RUN, clauses=tuple(Clause(text=reason) for reason in reasons))
 
 
-def untestable(claim: str, *reasons: str, needs: str, summary: str = "") -> Verdict:
+def untestable(claim: str, *reasons: str, needs: str) -> Verdict:
     """Return the verdict on a claim that more runs of the same models and tasks could not decide.
 
     Args:
         claim: name of the claim, such as ``C1``.
         reasons: why not, one clause each.
         needs: what it would take.
-        summary: the finding in a few words, if any.
     """
     clauses = tuple(Clause(text=reason) for reason in reasons)
-    return Verdict(claim=claim, outcome=Outcome.UNTESTABLE, clauses=clauses, summary=summary, needs=needs)
+    return Verdict(claim=claim, outcome=Outcome.UNTESTABLE, clauses=clauses, needs=needs)

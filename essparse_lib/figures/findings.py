@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from html import escape
 
-from ..claims.headlines import HEADLINES, Headline
+from ..claims.headlines import ELSEWHERE, HEADLINES, Headline
 from ..claims.verdict import Verdict
 from ..wording import unbroken
 from .html import Html
@@ -31,6 +30,4 @@ def box(*verdicts: Verdict, words: str = "") -> Html:
 
 def _headline(verdict: Verdict) -> Headline:
     """Return the headline of a verdict's claim, which may be named with where it is judged, as in ``C1 in vision``."""
-    name, *where = verdict.claim.split()
-    headline = HEADLINES[name]
-    return replace(headline, limit=HEADLINES["C7"].limit) if where == ["in", "vision"] else headline
+    return ELSEWHERE.get(verdict.claim) or HEADLINES[verdict.claim]
